@@ -1,0 +1,85 @@
+"""What runs containers: the protocol that both engines keep, and the values that cross it."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator, Mapping, Set
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from emulator.environments import ImageSpec
+from emulator.scoring_container import ContainerSpec
+
+Log = Callable[[str], None]
+"""Takes one line of progress, without its line end."""
+
+
+@dataclass(frozen=True)
+class Image:
+    """An environment that is ready to run: `reference` is the engine's own name for it (a tag, a folder)."""
+
+    digest: str
+    reference: str
+    differences: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Container:
+    """A container as the engine sees it now.
+
+    `host` and `port` are where its scoring server answers, empty and 0 once it has stopped.  `exit_code` is None while
+    it runs.  `differences` says where it departs from what was asked.
+    """
+
+    id: str
+    name: str
+    labels: Mapping[str, str]
+    host: str
+    port: int
+    running: bool
+    exit_code: int | None = None
+    oom_killed: bool = False
+    differences: tuple[str, ...] = field(default=())
+
+
+class Engine(Protocol):
+    """Builds environments and runs scoring containers.
+
+    An engine is made for one workspace id; it lists, removes and prunes only what carries that id.  Every method
+    translates its library's exceptions: EngineUnavailable when the engine itself does not answer, ImageBuildFailure,
+    ResourceNotFound for an unknown container, OutOfQuota when disk or ports are exhausted.
+    """
+
+    @property
+    def name(self) -> str:
+        """`docker` or `process`."""
+
+    def check(self) -> None:
+        """Raise EngineUnavailable, naming what is missing and the command that mends it, unless this engine can run."""
+
+    def find_image(self, digest: str) -> Image | None:
+        """The image of that environment if it is there already; never touches a network."""
+
+    def build_image(self, spec: ImageSpec, log: Log, canceled: threading.Event) -> Image:
+        """Build the environment, line by line into `log`; OperationCanceled soon after `canceled` is set."""
+
+    def start(self, spec: ContainerSpec) -> Container:
+        """Start a container and return at once; it may die before it answers."""
+
+    def inspect(self, container_id: str) -> Container:
+        """The container as it is now; ResourceNotFound once it is gone."""
+
+    def list_containers(self) -> list[Container]:
+        """Every container of this workspace, running or not."""
+
+    def logs(self, container_id: str, *, tail: int | None = None, follow: bool = False) -> Iterator[str]:
+        """Lines of stdout and stderr, without line ends, the last `tail` of them; `follow` goes on until it ends."""
+
+    def remove(self, container_id: str, *, grace_seconds: float = 10.0) -> None:
+        """Stop the container (SIGTERM, then SIGKILL after the grace) and remove it; no error when it is gone."""
+
+    def prune(self, keep_images: Set[str], *, dry_run: bool = False) -> list[str]:
+        """Remove images (by digest) outside `keep_images` and leftovers of this workspace; say what, one line each."""
+
+    def close(self) -> None:
+        """Release connections; containers go on."""

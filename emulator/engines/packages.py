@@ -1,0 +1,295 @@
+"""Where this machine gets Python packages from, and uv, which resolves and installs them.
+
+Index URLs, proxies and the CA bundle are the user's own settings for uv and pip.  They may hold credentials, so they
+travel as variables of a process or as build secrets and are never printed.
+"""
+
+from __future__ import annotations
+
+import configparser
+import os
+import platform
+import re
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+from emulator.engines import Log
+from emulator.environments import ImageSpec
+from emulator.errors import EngineUnavailable, ImageBuildFailure, OperationCanceled
+
+_PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY")
+_CA_VARIABLES = ("SSL_CERT_FILE", "PIP_CERT", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
+_SYSTEM_CA_BUNDLES = ("/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/cert.pem")
+# What of uv's own settings means the same inside a build as on the host.
+_UV_SETTINGS = (
+    "UV_DEFAULT_INDEX",
+    "UV_INDEX_URL",
+    "UV_INDEX",
+    "UV_EXTRA_INDEX_URL",
+    "UV_INDEX_STRATEGY",
+    "UV_INSECURE_HOST",
+    "UV_PYTHON_INSTALL_MIRROR",
+    "UV_HTTP_TIMEOUT",
+    "UV_KEYRING_PROVIDER",
+)
+_TAIL_LINES = 40
+
+
+@dataclass(frozen=True)
+class HostPackaging:
+    """How packages are had on this machine.
+
+    `uv` runs here; `uv_for_linux` runs in Linux containers of this machine's architecture, None where this machine is
+    no Linux.  `variables` are for uv on this machine, `build_variables` for uv inside an image build; both are
+    secret.  `wheel_folders` are the local find-links folders.
+    """
+
+    uv: Path
+    uv_for_linux: Path | None
+    ca_bundle: Path | None
+    variables: Mapping[str, str] = field(repr=False)
+    build_variables: Mapping[str, str] = field(repr=False)
+    wheel_folders: tuple[Path, ...] = ()
+
+
+def read_host_packaging(environ: Mapping[str, str], uv: Path | None = None) -> HostPackaging:
+    """The settings of uv and pip in `environ` and in pip's configuration files; uv's own win over pip's."""
+    pip = _pip_settings(environ)
+    indexes = _index_variables(environ, pip)
+    ca_bundle = _ca_bundle(environ, pip)
+    folders = _wheel_folders(environ, pip)
+    proxies = {n: v for n, v in environ.items() if n.upper() in _PROXIES and v}
+    uv = uv or _find_uv()
+    host = dict(indexes) | ({"SSL_CERT_FILE": str(ca_bundle)} if ca_bundle else {})
+    if folders:
+        host["UV_FIND_LINKS"] = ",".join(map(str, folders))
+    return HostPackaging(
+        uv=uv,
+        uv_for_linux=uv if sys.platform == "linux" else None,
+        ca_bundle=ca_bundle,
+        variables=_host_variables(environ) | host,
+        build_variables=proxies | indexes,
+        wheel_folders=folders,
+    )
+
+
+def _find_uv() -> Path:
+    from uv import find_uv_bin  # of the `uv` package, which ships the binary
+
+    try:
+        return Path(os.fsdecode(find_uv_bin()))
+    except FileNotFoundError as error:
+        raise EngineUnavailable("uv, which installs packages, is missing", hint="pip install uv") from error
+
+
+def _host_variables(environ: Mapping[str, str]) -> dict[str, str]:
+    """`environ` without what would make uv look at, or install into, an environment of the caller's."""
+    drop = {"VIRTUAL_ENV", "CONDA_PREFIX", "PYTHONPATH", "PYTHONHOME", "UV_PROJECT", "UV_FIND_LINKS"}
+    kept = {name: value for name, value in environ.items() if name not in drop}
+    # pyenv puts only its chosen version on PATH; uv finds the others when their folders are there.
+    pyenv = sorted(Path(environ.get("PYENV_ROOT", "/nonexistent")).glob("versions/3.*/bin"))
+    path = os.pathsep.join([environ.get("PATH", os.defpath), *map(str, pyenv)])
+    return kept | {"PATH": path, "UV_NO_PROGRESS": "1"}
+
+
+def _pip_settings(environ: Mapping[str, str]) -> dict[str, str]:
+    """pip's own options by name (`index-url`), its files first, its PIP_ variables over them."""
+    settings: dict[str, str] = {}
+    home = Path(environ.get("HOME", "/nonexistent"))
+    files = [Path("/etc/pip.conf"), home / ".pip/pip.conf", home / ".config/pip/pip.conf"]
+    if "PIP_CONFIG_FILE" in environ:
+        files.append(Path(environ["PIP_CONFIG_FILE"]))
+    for file in files:
+        parser = configparser.RawConfigParser()
+        try:
+            parser.read(file)
+        except (OSError, configparser.Error):
+            continue
+        for section in ("global", "install"):
+            if parser.has_section(section):
+                settings.update(parser.items(section))
+    for name, value in environ.items():
+        if name.startswith("PIP_") and value:
+            settings[name.removeprefix("PIP_").lower().replace("_", "-")] = value
+    return settings
+
+
+def _index_variables(environ: Mapping[str, str], pip: Mapping[str, str]) -> dict[str, str]:
+    variables = {name: environ[name] for name in _UV_SETTINGS if environ.get(name)}
+    if not variables.keys() & {"UV_DEFAULT_INDEX", "UV_INDEX_URL"} and pip.get("index-url"):
+        variables["UV_DEFAULT_INDEX"] = pip["index-url"]
+    # An index that is a folder of this machine does not exist inside a build; find-links folders are carried over.
+    extra = [url for url in pip.get("extra-index-url", "").split() if not url.startswith("file:")]
+    if not variables.keys() & {"UV_INDEX", "UV_EXTRA_INDEX_URL"} and extra:
+        variables["UV_INDEX"] = " ".join(extra)
+        # pip takes the best version of all indexes, and the cloud installs with pip.
+        variables.setdefault("UV_INDEX_STRATEGY", "unsafe-best-match")
+    if pip.get("trusted-host"):
+        variables.setdefault("UV_INSECURE_HOST", pip["trusted-host"])
+    return variables
+
+
+def _ca_bundle(environ: Mapping[str, str], pip: Mapping[str, str]) -> Path | None:
+    named = [environ.get(name, "") for name in _CA_VARIABLES] + [pip.get("cert", ""), *_SYSTEM_CA_BUNDLES]
+    return next((Path(name) for name in named if name and Path(name).is_file()), None)
+
+
+def _wheel_folders(environ: Mapping[str, str], pip: Mapping[str, str]) -> tuple[Path, ...]:
+    text = environ.get("UV_FIND_LINKS", "").replace(",", " ") + " " + pip.get("find-links", "")
+    paths = (Path(unquote(urlsplit(t).path)) if t.startswith("file:") else Path(t) for t in text.split())
+    return tuple(dict.fromkeys(path for path in paths if path.is_dir()))
+
+
+def linux_platform() -> str:
+    """uv's name for the containers of this machine's architecture."""
+    machine = platform.machine().lower().replace("amd64", "x86_64").replace("arm64", "aarch64")
+    return f"{machine}-manylinux_2_28"
+
+
+def run_uv(
+    args: Sequence[str],
+    packaging: HostPackaging,
+    log: Log,
+    canceled: threading.Event,
+    *,
+    cwd: Path | None = None,
+    stdin: str | None = None,
+    variables: Mapping[str, str] | None = None,
+) -> subprocess.CompletedProcess[str]:
+    """Run uv to its end with this machine's settings; stderr goes to `log` line by line, and is returned whole."""
+    process = subprocess.Popen(
+        [packaging.uv, *args],
+        cwd=cwd,
+        env=dict(packaging.variables) | dict(variables or {}),
+        stdin=subprocess.PIPE if stdin is not None else subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        encoding="utf-8",
+        errors="replace",
+        start_new_session=True,
+    )
+    out: list[str] = []
+    err: list[str] = []
+    readers = [
+        threading.Thread(target=_collect, args=(process.stdout, out, None), daemon=True),
+        threading.Thread(target=_collect, args=(process.stderr, err, log), daemon=True),
+    ]
+    with process:
+        for reader in readers:
+            reader.start()
+        if process.stdin is not None:
+            _feed(process.stdin, stdin or "")
+        _wait(process, canceled)
+        for reader in readers:
+            reader.join()
+    return subprocess.CompletedProcess(args, process.returncode, "".join(out), "".join(err))
+
+
+def _collect(stream: Iterable[str] | None, lines: list[str], log: Log | None) -> None:
+    for line in stream or ():
+        lines.append(line)
+        if log and line.strip():
+            log(line.rstrip())
+
+
+def _feed(pipe: object, text: str) -> None:
+    try:
+        pipe.write(text)  # type: ignore[attr-defined]
+        pipe.close()  # type: ignore[attr-defined]
+    except BrokenPipeError:
+        pass  # uv's exit code says why it did not read
+
+
+def _wait(process: subprocess.Popen[str], canceled: threading.Event) -> None:
+    while True:
+        try:
+            process.wait(0.05)
+            return
+        except subprocess.TimeoutExpired:
+            if canceled.is_set():
+                os.killpg(process.pid, signal.SIGTERM)
+                process.wait(5)
+                raise OperationCanceled("the installation of packages was interrupted") from None
+
+
+_OPTION = re.compile(r"\s*-")
+
+
+def lock_requirements(
+    spec: ImageSpec,
+    packaging: HostPackaging,
+    log: Log,
+    canceled: threading.Event,
+    *,
+    python_platform: str | None = None,
+) -> str:
+    """The text of requirements.lock: every package with its exact version, dependencies included.
+
+    `python_platform` is uv's name of the platform that it is for, None for this machine's own.  Raises
+    ImageBuildFailure with the resolver's chain of reasons, so that a conflict is seen before anything is built, and
+    OperationCanceled.
+    """
+    requirements = "\n".join(spec.requirements) + "\n"
+    args = ["pip", "compile", "--no-header", "--no-annotate", "--no-strip-extras", "--python-version"]
+    args += [spec.python_version, *(("--python-platform", python_platform) if python_platform else ()), "-"]
+    with tempfile.TemporaryDirectory(prefix="amlemu-lock-") as folder:
+        # To resolve for a Python, uv needs no such interpreter, and must not spend seconds on fetching one.
+        no_download = {"UV_PYTHON_DOWNLOADS": "never"}
+        result = run_uv(args, packaging, _quiet, canceled, cwd=Path(folder), stdin=requirements, variables=no_download)
+    if result.returncode != 0:
+        raise _lock_failure(result.stderr)
+    locked = [line for line in result.stdout.splitlines() if line and not _OPTION.match(line)]
+    log(f"resolved {len(locked)} packages for Python {spec.python_version}")
+    # The resolver drops the options of the requirements file; the installer needs its indexes again.
+    options = [line for line in spec.requirements if _OPTION.match(line)]
+    return "\n".join(options + locked) + "\n"
+
+
+def _quiet(_line: str) -> None:
+    """The resolver's chatter is shown only when it fails."""
+
+
+def _lock_failure(stderr: str) -> ImageBuildFailure:
+    tail = "\n".join(stderr.splitlines()[-_TAIL_LINES:])
+    flat = " ".join(stderr.replace("╰─▶", " ").replace("│", " ").split())
+    missing = re.search(r"Because (\S+) was not found in the package registry", flat)
+    if missing:
+        hint = "check the spelling, or name its index with --extra-index-url in the requirements"
+        return ImageBuildFailure(f"there is no package '{missing[1]}' in the package index", hint=hint)
+    if "No solution found" in flat:
+        chain = flat[flat.index("Because") :] if "Because" in flat else flat
+        hint = "loosen or remove one of the versions that the chain names"
+        return ImageBuildFailure(f"these packages cannot be installed together. {chain}", hint=hint)
+    if re.search(r"dns error|[Cc]onnection refused|timed out|error sending request|Failed to fetch", flat):
+        message = "the package index does not answer, and the packages are not all in uv's cache"
+        return ImageBuildFailure(message, hint="check the network, the proxy and the index URL", log_tail=tail)
+    first = next((line.strip() for line in stderr.splitlines() if "error" in line.lower()), "uv gave no reason")
+    return ImageBuildFailure(f"the requirements could not be resolved: {first}", log_tail=tail)
+
+
+_LOCKED = re.compile(r"(?P<name>[A-Za-z0-9._-]+)(\[[^\]]*\])?==(?P<version>[^\s;]+)")
+
+
+def wheels_named_by(lock: str, packaging: HostPackaging) -> list[Path]:
+    """The wheels of the local find-links folders whose name and version the lock names."""
+    named = {(_normal(m["name"]), m["version"]) for m in map(_LOCKED.match, lock.splitlines()) if m}
+    wheels = (wheel for folder in packaging.wheel_folders for wheel in sorted(folder.glob("*.whl")))
+    return [wheel for wheel in wheels if _wheel_id(wheel.name) in named]
+
+
+def _wheel_id(file_name: str) -> tuple[str, str]:
+    name, version = [*file_name.split("-"), ""][:2]
+    return _normal(name), version
+
+
+def _normal(name: str) -> str:
+    """A package name in its one canonical spelling (PEP 503)."""
+    return re.sub(r"[-_.]+", "-", name).lower()

@@ -1,0 +1,42 @@
+"""Models, environments, endpoints and deployments as frozen values, in Azure ML's own words and units."""
+
+from emulator.entities.base import Entity
+from emulator.entities.deployment import (
+    CodeConfiguration,
+    DeploymentRequest,
+    OnlineDeployment,
+    OnlineRequestSettings,
+    ProbeSettings,
+)
+from emulator.entities.endpoint import EndpointKeys, OnlineEndpoint, ProvisioningState, Target
+from emulator.entities.environment import Environment
+from emulator.entities.model import Model, ModelFile, ModelReference, ModelRequest, parse_model_reference
+from emulator.entities.names import (
+    check_asset_name,
+    check_deployment_name,
+    check_endpoint_name,
+    legal_endpoint_name,
+)
+
+__all__ = [
+    "CodeConfiguration",
+    "DeploymentRequest",
+    "EndpointKeys",
+    "Entity",
+    "Environment",
+    "Model",
+    "ModelFile",
+    "ModelReference",
+    "ModelRequest",
+    "OnlineDeployment",
+    "OnlineEndpoint",
+    "OnlineRequestSettings",
+    "ProbeSettings",
+    "ProvisioningState",
+    "Target",
+    "check_asset_name",
+    "check_deployment_name",
+    "check_endpoint_name",
+    "legal_endpoint_name",
+    "parse_model_reference",
+]

@@ -1,0 +1,117 @@
+"""An online deployment: models, code, environment and settings behind an endpoint."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, Field, field_validator
+
+from emulator.entities.base import Entity
+from emulator.entities.endpoint import ProvisioningState, Target
+from emulator.entities.names import check_deployment_name, check_endpoint_name
+
+_VARIABLE_NAME = re.compile(r"[^=\0]+")
+
+
+class ProbeSettings(Entity):
+    """A probe's settings in seconds and counts; the defaults are the cloud's (contract/managed §5.2)."""
+
+    initial_delay: int = Field(10, ge=1)
+    period: int = Field(10, ge=1)
+    timeout: int = Field(2, ge=1)
+    success_threshold: int = Field(1, ge=1)
+    failure_threshold: int = Field(30, ge=1)
+
+    @property
+    def budget_seconds(self) -> int:
+        """How long a start may take before the cloud would give up."""
+        return self.initial_delay + self.period * self.failure_threshold
+
+
+class OnlineRequestSettings(Entity):
+    """Admission and time-outs (contract/managed §4.3, §5.2)."""
+
+    request_timeout_ms: int = Field(5000, ge=1, le=300_000)
+    max_concurrent_requests_per_instance: int = Field(1, ge=1)
+    max_queue_wait_ms: int = Field(500, ge=0)
+
+
+class CodeConfiguration(Entity):
+    """`code` is the folder as the user gave it, `scoring_script` the script's path below it, with '/'."""
+
+    code: str
+    scoring_script: str
+
+
+def _check_variables(variables: dict[str, str]) -> dict[str, str]:
+    for name, value in variables.items():
+        if not _VARIABLE_NAME.fullmatch(name) or "\0" in value:
+            raise ValueError(f"'{name}' cannot be an environment variable")
+    return variables
+
+
+class DeploymentRequest(Entity):
+    """What a caller asks for; the workspace resolves it into an OnlineDeployment.
+
+    `code` is an absolute folder, `environment` an absolute file, a `name:version`, or None for the file beside the
+    script or the built-in default.  `explicit_source_dir` tells whether the user named the folder, which decides the
+    layout of target `local` (contract/v1 §8).
+    """
+
+    name: Annotated[str, AfterValidator(check_deployment_name)] = "blue"
+    endpoint_name: Annotated[str, AfterValidator(check_endpoint_name)]
+    models: tuple[str, ...] = ()
+    code: str
+    scoring_script: str
+    explicit_source_dir: bool = False
+    environment: str | None = None
+    target: Target | None = None
+    port: int | None = Field(None, ge=1, le=65535)
+    environment_variables: Annotated[dict[str, str], AfterValidator(_check_variables)] = Field({}, repr=False)
+    instance_count: int = Field(1, ge=1, le=50)
+    request_settings: OnlineRequestSettings = OnlineRequestSettings()
+    liveness_probe: ProbeSettings = ProbeSettings()
+    readiness_probe: ProbeSettings = ProbeSettings()
+    primary_key: str | None = Field(None, min_length=1, repr=False)
+    gpus: str | None = None
+    debug_port: int | None = Field(None, ge=1, le=65535)
+
+    @field_validator("models", mode="before")
+    @classmethod
+    def _no_model_twice(cls, value: Any) -> Any:
+        if isinstance(value, list | tuple) and len(set(value)) != len(value):
+            raise ValueError("the same model is named twice")
+        return value
+
+
+class OnlineDeployment(Entity):
+    """A deployment as it is stored.
+
+    `models` are exact versions.  `generation` counts the deploys of this name; each has its own layout folder and its
+    own containers.  `image` is the environment's digest, `differences` where this run departs from the cloud, `error`
+    the reason of provisioning_state Failed.
+    """
+
+    name: str
+    endpoint_name: str
+    generation: int = Field(ge=1)
+    models: tuple[str, ...] = ()
+    code_configuration: CodeConfiguration
+    explicit_source_dir: bool = False
+    environment: str
+    environment_source: str = ""
+    image: str
+    engine: str
+    target: Target
+    environment_variables: dict[str, str] = Field({}, repr=False)
+    instance_count: int = 1
+    request_settings: OnlineRequestSettings = OnlineRequestSettings()
+    liveness_probe: ProbeSettings = ProbeSettings()
+    readiness_probe: ProbeSettings = ProbeSettings()
+    gpus: str | None = None
+    debug_port: int | None = None
+    differences: tuple[str, ...] = ()
+    provisioning_state: ProvisioningState = "Creating"
+    error: dict[str, Any] | None = None
+    created_at: str

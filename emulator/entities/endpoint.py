@@ -1,0 +1,40 @@
+"""An online endpoint: a stable URI, its keys and its traffic."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, Field
+
+from emulator.entities.base import Entity
+from emulator.entities.names import check_endpoint_name
+
+Target = Literal["managed", "kubernetes", "aks", "aci", "local"]
+AuthMode = Literal["key", "aml_token", "aad_token", "none"]
+ProvisioningState = Literal["Creating", "Updating", "Scaling", "Deleting", "Succeeded", "Failed", "Canceled"]
+
+
+class OnlineEndpoint(Entity):
+    """An endpoint as it is stored; what runs behind it is its deployments'.
+
+    `port` is its own port for life.  `auth_mode` has `none` beside Azure's three, for ACI's default and for `local`,
+    where v2 has no word for it (contract/v1 §5).  `traffic` holds percent by deployment name.
+    """
+
+    name: Annotated[str, AfterValidator(check_endpoint_name)]
+    target: Target = "managed"
+    auth_mode: AuthMode = "key"
+    port: int = Field(ge=1, le=65535)
+    traffic: dict[str, int] = {}
+    mirror_traffic: dict[str, int] = {}
+    provisioning_state: ProvisioningState = "Creating"
+    description: str = ""
+    tags: dict[str, str] = {}
+    created_at: str
+
+
+class EndpointKeys(Entity):
+    """The two keys of an endpoint; either opens it (contract/managed §2.3)."""
+
+    primary_key: str = Field(min_length=1, repr=False)
+    secondary_key: str = Field(min_length=1, repr=False)

@@ -1,0 +1,66 @@
+"""The name rules of Azure ML, each with its source."""
+
+from __future__ import annotations
+
+import re
+
+from emulator.errors import BadArgument
+
+# contract/v1 §1.4: azureml-core `_model_management/_util.py`
+_ASSET_NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9\-\._]{0,254}")
+# contract/managed §4.4: azure-ai-ml `entities/_endpoint/_endpoint_helpers.py`
+_ENDPOINT_NAME = re.compile(r"[a-zA-Z]([-a-zA-Z0-9]*[a-zA-Z0-9])?")
+_ENDPOINT_NAME_LENGTH = range(3, 33)
+
+
+def check_asset_name(name: str, kind: str = "model") -> str:
+    """`name` if it may name a model or an environment, else BadArgument."""
+    if _ASSET_NAME.fullmatch(name):
+        return name
+    raise BadArgument(
+        f"'{name}' cannot name a {kind}: 1 to 255 letters, digits, '-', '_' or '.', the first a letter or a digit",
+        target=f"{kind} {name}",
+    )
+
+
+def check_endpoint_name(name: str) -> str:
+    """`name` if it may name an endpoint, else BadArgument with the SDK's own two sentences."""
+    if len(name) not in _ENDPOINT_NAME_LENGTH:
+        raise BadArgument(
+            "The name for an endpoint must be at least 3 and at most 32 characters long (inclusive of both limits)"
+            f"; '{name}' has {len(name)}",
+            target=f"endpoint {name}",
+        )
+    if not _ENDPOINT_NAME.fullmatch(name):
+        raise BadArgument(
+            "The name for an endpoint must start with an upper- or lowercase letter and only consist of '-'s and"
+            f" alphanumeric characters; '{name}' does not",
+            target=f"endpoint {name}",
+        )
+    return name
+
+
+def check_deployment_name(name: str) -> str:
+    """`name` if it may name a deployment (the rule is the endpoint's), else BadArgument."""
+    if len(name) in _ENDPOINT_NAME_LENGTH and _ENDPOINT_NAME.fullmatch(name):
+        return name
+    raise BadArgument(
+        f"'{name}' cannot name a deployment: 3 to 32 letters, digits or '-', the first a letter, the last no '-'",
+        target=f"deployment {name}",
+    )
+
+
+def legal_endpoint_name(text: str) -> str:
+    """The endpoint name nearest to `text`, for a folder whose name breaks the rule.
+
+    >>> legal_endpoint_name("my_model (copy)")
+    'my-model-copy'
+    >>> legal_endpoint_name("2nd")
+    'endpoint-2nd'
+    >>> legal_endpoint_name("a")
+    'endpoint-a'
+    """
+    cleaned = re.sub(r"[^a-zA-Z0-9]+", "-", text).strip("-").lower()
+    if len(cleaned) < _ENDPOINT_NAME_LENGTH.start or not cleaned[0].isalpha():
+        cleaned = f"endpoint-{cleaned}".strip("-")
+    return cleaned[: _ENDPOINT_NAME_LENGTH.stop - 1].strip("-")

@@ -1,0 +1,197 @@
+"""conda environment files, resolved from PyPI: every translated name is a difference.
+
+Solving conda channels for real is another matter; here a conda package becomes the PyPI package of that name, or the
+one that the table below names, or a Debian package where the thing is not Python.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from emulator.documents import Document, refuse
+from emulator.environments.requirements import check_requirement
+from emulator.errors import Fault
+
+CONDA_KEYS = ("name", "channels", "dependencies", "prefix", "variables")
+DEFAULT_PYTHON = "3.11"
+
+# conda name → PyPI name, where they differ; None: nothing to install.
+PYPI_NAMES: Mapping[str, str | None] = {
+    "blas": None,
+    "ca-certificates": None,
+    "cpuonly": None,
+    "cudatoolkit": None,
+    "intel-openmp": None,
+    "libblas": None,
+    "libgcc-ng": None,
+    "libgomp": None,
+    "libstdcxx-ng": None,
+    "matplotlib-base": "matplotlib",
+    "mkl": None,
+    "nomkl": None,
+    "onnx-runtime": "onnxruntime",
+    "openssl": None,
+    "pip": None,
+    "py-opencv": "opencv-python-headless",
+    "opencv": "opencv-python-headless",
+    "py-xgboost": "xgboost",
+    "pytables": "tables",
+    "pytorch": "torch",
+    "pytorch-cpu": "torch",
+    "pytorch-cuda": None,
+    "pyyaml": "pyyaml",
+    "tensorflow-base": "tensorflow",
+    "xgboost-cpu": "xgboost",
+    "zlib": None,
+}
+# conda name → Debian packages, for what is not a Python package.
+SYSTEM_PACKAGES: Mapping[str, tuple[str, ...]] = {
+    "ffmpeg": ("ffmpeg",),
+    "gcc": ("gcc", "libc6-dev"),
+    "git": ("git",),
+    "graphviz": ("graphviz",),
+    "gxx": ("g++",),
+    "libsndfile": ("libsndfile1",),
+    "openjdk": ("default-jre-headless",),
+    "poppler": ("poppler-utils",),
+    "tesseract": ("tesseract-ocr",),
+}
+_MATCH_SPEC = re.compile(
+    r"(?:(?P<channel>[^:\s]+)::)?(?P<name>[A-Za-z0-9_.-]+)\s*(?P<version>[=<>!~\s][^\[]*)?(?:\[.*\])?\s*$"
+)
+
+
+@dataclass
+class _Found:
+    """What the dependencies add up to, filled line by line."""
+
+    python_version: str = ""
+    requirements: list[str] = field(default_factory=list)
+    system_packages: list[str] = field(default_factory=list)
+    translated: list[str] = field(default_factory=list)
+    faults: list[Fault] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class CondaEnvironment:
+    """A conda file as pip sees it."""
+
+    name: str
+    python_version: str
+    requirements: tuple[str, ...]
+    system_packages: tuple[str, ...]
+    variables: Mapping[str, str]
+    differences: tuple[str, ...]
+
+
+def parse_conda(document: Document) -> CondaEnvironment:
+    """The packages of a conda file; BadDocument lists every fault."""
+    found = _Found(faults=document.unknown_keys(CONDA_KEYS))
+    dependencies = document.data.get("dependencies") or []
+    if isinstance(dependencies, list):
+        for index, item in enumerate(dependencies):
+            _dependency(item, ("dependencies", index), document, found)
+    else:
+        found.faults.append(document.fault(("dependencies",), "must be a list"))
+    variables = _variables(document, found.faults)
+    refuse(document, found.faults)
+    return CondaEnvironment(
+        name=str(document.data.get("name") or ""),
+        python_version=found.python_version or DEFAULT_PYTHON,
+        requirements=tuple(found.requirements),
+        system_packages=tuple(found.system_packages),
+        variables=variables,
+        differences=tuple(_differences(found)),
+    )
+
+
+def _dependency(item: Any, path: tuple[str | int, ...], document: Document, found: _Found) -> None:
+    if isinstance(item, dict) and set(item) == {"pip"}:
+        _pip_section(item["pip"], (*path, "pip"), document, found)
+        return
+    match = _MATCH_SPEC.match(item.strip()) if isinstance(item, str) else None
+    if match is None:
+        found.faults.append(
+            document.fault(path, f"'{item}' is not a conda package: name, name=version or name>=version")
+        )
+        return
+    _conda_package(match["name"].lower(), (match["version"] or "").strip(), path, document, found)
+
+
+def _pip_section(items: Any, path: tuple[str | int, ...], document: Document, found: _Found) -> None:
+    if not isinstance(items, list):
+        found.faults.append(document.fault(path, "must be a list of requirements"))
+        return
+    for index, item in enumerate(items):
+        line = str(item).strip()
+        problem = check_requirement(line)
+        if problem:
+            found.faults.append(document.fault((*path, index), problem))
+        else:
+            found.requirements.append(line)
+
+
+def _conda_package(name: str, version: str, path: tuple[str | int, ...], document: Document, found: _Found) -> None:
+    if name == "python":
+        _python(version, path, document, found)
+    elif name in SYSTEM_PACKAGES:
+        found.system_packages += [p for p in SYSTEM_PACKAGES[name] if p not in found.system_packages]
+        found.translated.append(f"{name} → Debian's {' '.join(SYSTEM_PACKAGES[name])}")
+    elif PYPI_NAMES.get(name, name) is not None:
+        pypi = str(PYPI_NAMES.get(name, name))
+        requirement = pypi + pip_version(version)
+        problem = check_requirement(requirement)
+        if problem:
+            found.faults.append(document.fault(path, problem))
+            return
+        found.requirements.append(requirement)
+        found.translated.append(name if name == pypi else f"{name} → {pypi}")
+    elif name != "pip":
+        found.translated.append(f"{name} → left out")
+
+
+def _python(version: str, path: tuple[str | int, ...], document: Document, found: _Found) -> None:
+    match = re.match(r"[=<>!~\s]*(3\.\d+)", version)
+    if match:
+        found.python_version = match[1]
+    elif version:
+        found.faults.append(
+            document.fault(path, f"'python{version}' must name a version of Python 3, as in python=3.11")
+        )
+
+
+def pip_version(version: str) -> str:
+    """conda's version condition in pip's spelling.
+
+    >>> pip_version("=1.23"), pip_version("=1.23.5=py38h1_0"), pip_version("==1.23.5"), pip_version(">=1.2,<2")
+    ('==1.23.*', '==1.23.5', '==1.23.5', '>=1.2,<2')
+    >>> pip_version("1.23.*"), pip_version("")
+    ('==1.23.*', '')
+    """
+    version = version.replace(" ", "")
+    if not version or version == "*":
+        return ""
+    exact_build = re.fullmatch(r"=([^=<>!~,*]+)=[^=,]+", version)
+    if exact_build:
+        return f"=={exact_build[1]}"
+    fuzzy = re.fullmatch(r"=([^=<>!~,]+)", version)
+    if fuzzy:
+        return f"=={fuzzy[1]}" if fuzzy[1].endswith("*") else f"=={fuzzy[1]}.*"
+    return version if version[0] in "=<>!~" else f"=={version}"
+
+
+def _variables(document: Document, faults: list[Fault]) -> dict[str, str]:
+    variables = document.data.get("variables") or {}
+    if not isinstance(variables, dict):
+        faults.append(document.fault(("variables",), "must be a mapping of names to texts"))
+        return {}
+    return {str(name): str(value) for name, value in variables.items()}
+
+
+def _differences(found: _Found) -> list[str]:
+    if not found.translated:
+        return []
+    return [f"conda packages are resolved from PyPI, not from conda channels: {', '.join(found.translated)}"]

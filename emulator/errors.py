@@ -1,0 +1,166 @@
+"""The exception tree of amlemu.
+
+::
+
+    EmulatorError                 InternalServerError     our own bug, or one we cannot name
+    ├── BadArgument               BadArgument             the request is wrong
+    │   └── BadDocument           BadArgument             a file is wrong; carries one detail per fault
+    ├── ResourceNotFound          ResourceNotFound        no such model, environment, endpoint, deployment
+    ├── OperationInProgress       OperationInProgress     another operation holds the resource
+    ├── OperationCanceled         OperationCanceled       interrupted by its caller
+    ├── EngineUnavailable         EngineUnavailable       no Docker Engine, no base image, no interpreter
+    ├── ImageBuildFailure         ImageBuildFailure       the environment could not be built
+    ├── ResourceNotReady          ResourceNotReady        the container started badly or not at all
+    ├── OutOfQuota                OutOfQuota              no disk space, no free port
+    ├── RequestFailed             RequestFailed           a scored request was answered with an error
+    └── OperationTimedOut         OperationTimedOut       nothing answered in time
+
+Codes are Azure ML's own words where it has one (how-to-troubleshoot-online-endpoints; contract/managed §8).
+Nothing here knows HTTP statuses or exit codes: each door keeps its own table.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Fault:
+    """One thing that is wrong with a document: `where` is `file:line`, `field` the dotted path in it."""
+
+    message: str
+    where: str = ""
+    field: str = ""
+
+    def __str__(self) -> str:
+        return ": ".join(part for part in (self.where, self.field, self.message) if part)
+
+
+class EmulatorError(Exception):
+    """What went wrong, which resource it concerns, why, and what to do next.
+
+    `message` says what and why in one sentence, `target` names the resource (``model my_model:3``), `hint` says what
+    to do next, `log_tail` holds the last lines of the log that shows the cause, `faults` every fault of a document.
+    """
+
+    code = "InternalServerError"
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        target: str = "",
+        hint: str = "",
+        log_tail: str = "",
+        faults: Sequence[Fault] = (),
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        self.target = target
+        self.hint = hint
+        self.log_tail = log_tail
+        self.faults = tuple(faults)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The error as the REST API prints it: code, message, details and our own additions."""
+        return {
+            "code": self.code,
+            "message": self.message,
+            "target": self.target,
+            "details": [{"message": f.message, "where": f.where, "field": f.field} for f in self.faults],
+            "hint": self.hint,
+            "log_tail": self.log_tail,
+        }
+
+
+class BadArgument(EmulatorError):
+    """A value that the caller gave is wrong."""
+
+    code = "BadArgument"
+
+
+class BadDocument(BadArgument):
+    """A document (YAML, requirements, script) is wrong; `faults` lists every reason at once."""
+
+
+class ResourceNotFound(EmulatorError):
+    """The named resource does not exist."""
+
+    code = "ResourceNotFound"
+
+
+class OperationInProgress(EmulatorError):
+    """Another operation on the same resource is still running."""
+
+    code = "OperationInProgress"
+
+
+class OperationCanceled(EmulatorError):
+    """The caller interrupted the operation."""
+
+    code = "OperationCanceled"
+
+
+class EngineUnavailable(EmulatorError):
+    """What runs or builds containers is missing: the engine, a plugin, a base image, an interpreter."""
+
+    code = "EngineUnavailable"
+
+
+class ImageBuildFailure(EmulatorError):
+    """The environment's image could not be built; `log_tail` is the end of the build log."""
+
+    code = "ImageBuildFailure"
+
+
+class ResourceNotReady(EmulatorError):
+    """The scoring container died, or its probe never passed; `log_tail` is the end of its log."""
+
+    code = "ResourceNotReady"
+
+
+class OutOfQuota(EmulatorError):
+    """The machine has no room left: disk, ports, memory."""
+
+    code = "OutOfQuota"
+
+
+class RequestFailed(EmulatorError):
+    """A scored request was answered with an error status."""
+
+    code = "RequestFailed"
+
+
+class OperationTimedOut(EmulatorError):
+    """Nothing answered in time."""
+
+    code = "OperationTimedOut"
+
+
+def all_error_classes() -> tuple[type[EmulatorError], ...]:
+    """Every class of the tree, the root first, for tables that must be complete."""
+    found: list[type[EmulatorError]] = [EmulatorError]
+    for cls in found:
+        found.extend(cls.__subclasses__())
+    return tuple(found)
+
+
+def from_dict(document: Mapping[str, Any]) -> EmulatorError:
+    """The error that `to_dict` printed; an unknown code becomes the root class with that code."""
+    code = str(document.get("code", EmulatorError.code))
+    faults = tuple(
+        Fault(str(d.get("message", "")), str(d.get("where", "")), str(d.get("field", "")))
+        for d in document.get("details") or ()
+    )
+    by_code = {cls.code: cls for cls in all_error_classes() if cls is not BadDocument}
+    error = by_code.get(code, EmulatorError)(
+        str(document.get("message", "")),
+        target=str(document.get("target") or ""),
+        hint=str(document.get("hint") or ""),
+        log_tail=str(document.get("log_tail") or ""),
+        faults=faults,
+    )
+    error.code = code
+    return error

@@ -1,0 +1,260 @@
+"""The workspace folder: documents, content-addressed files, layouts and logs."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import secrets
+import shutil
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+from emulator.entities import (
+    EndpointKeys,
+    Environment,
+    Model,
+    ModelFile,
+    ModelRequest,
+    OnlineDeployment,
+    OnlineEndpoint,
+)
+from emulator.errors import BadArgument, ResourceNotFound
+from emulator.store.disk import read_document, translated, write_document
+from emulator.store.files import Files
+from emulator.store.layouts import Layouts, Placement, placements
+from emulator.store.trees import Tree, code_tree, model_tree
+
+__all__ = ["Layouts", "Placement", "Store", "Tree", "code_tree", "model_tree", "placements"]
+
+
+class Store:
+    """Everything that an emulator keeps in AMLEMU_HOME.
+
+    `workspace_id` is drawn once and marks every container and image of this workspace.
+    """
+
+    def __init__(self, home: Path) -> None:
+        self.home = home
+        with translated(f"AMLEMU_HOME {home}"):
+            home.mkdir(parents=True, exist_ok=True)
+            self.files = Files(home)
+        self.layouts = Layouts(home, self.files)
+        self.workspace_id = self._workspace_id()
+        self._versions = threading.Lock()
+
+    def _workspace_id(self) -> str:
+        path = self.home / "workspace.json"
+        document = read_document(path)
+        if document is None:
+            document = {"id": secrets.token_hex(6)}
+            write_document(path, document)
+        return str(document["id"])
+
+    # models
+
+    def register_model(self, request: ModelRequest, created_at: str) -> Model:
+        """Store the file or folder at `request.path` as the next version of its name, or as the version asked for.
+
+        The version exists once everything is on disk, not before.  Raises BadArgument for a path that is no file or
+        folder, for an MLflow model without MLmodel, and for a version that other content has; the same content at the
+        same version is returned as it is.
+        """
+        source = Path(request.path)
+        target = f"model {request.name}"
+        with translated(target):
+            tree = model_tree(source)
+            _check_type(request, source)
+            stored = [(file.path, self.files.add(file.source)) for file in tree.files]
+        files = tuple(ModelFile(path=path, size=s.size, sha256=s.sha256) for path, s in stored)
+        with self._versions, translated(target):
+            model = Model(
+                **request.model_dump(exclude={"path", "version"}),
+                version=request.version or self._next_version(request.name),
+                path=source.name,
+                files=files,
+                size=sum(f.size for f in files),
+                sha256=_digest_of(files),
+                created_at=created_at,
+            )
+            return self._create_version(model)
+
+    def _create_version(self, model: Model) -> Model:
+        existing = self.find_model(model.name, model.version)
+        if existing is None:
+            write_document(self._model_path(model.name, model.version), model.to_document())
+            return model
+        if existing.sha256 == model.sha256:
+            return existing
+        message = f"version {model.version} is registered already with other content, and a version never changes"
+        raise BadArgument(message, target=f"model {model.id}", hint="register it as the next version: omit --version")
+
+    def _next_version(self, name: str) -> str:
+        numbers = [int(m.version) for m in self.model_versions(name) if m.version.isdecimal()]
+        return str(max(numbers, default=0) + 1)
+
+    def _model_path(self, name: str, version: str) -> Path:
+        return self.home / "models" / name / f"{version}.json"
+
+    def find_model(self, name: str, version: str) -> Model | None:
+        """That version, archived or not, None when there is none."""
+        document = read_document(self._model_path(name, version))
+        return Model.parse(document) if document else None
+
+    def model_versions(self, name: str) -> list[Model]:
+        """Every version of `name`, in the order of registration."""
+        found = [read_document(path) for path in (self.home / "models" / name).glob("*.json")]
+        return sorted((Model.parse(d) for d in found if d), key=_by_age)
+
+    def models(self) -> list[Model]:
+        """Every version of every model."""
+        names = sorted(path.name for path in (self.home / "models").glob("*") if path.is_dir())
+        return [model for name in names for model in self.model_versions(name)]
+
+    def put_model(self, model: Model) -> None:
+        """Replace the document of a version, for what may change of it: archived, tags, description."""
+        with translated(f"model {model.id}"):
+            write_document(self._model_path(model.name, model.version), model.to_document())
+
+    # environments
+
+    def environments(self) -> list[Environment]:
+        """Every registered environment."""
+        paths = sorted((self.home / "environments").glob("*/*.json"))
+        return [Environment.parse(d) for d in map(read_document, paths) if d]
+
+    def find_environment(self, name: str, version: str) -> Environment | None:
+        """That version, None when there is none."""
+        document = read_document(self.home / "environments" / name / f"{version}.json")
+        return Environment.parse(document) if document else None
+
+    def put_environment(self, environment: Environment) -> None:
+        """Create or replace a registered environment."""
+        path = self.home / "environments" / environment.name / f"{environment.version}.json"
+        with translated(f"environment {environment.id}"):
+            write_document(path, environment.to_document())
+
+    # endpoints and deployments
+
+    def endpoint_folder(self, name: str) -> Path:
+        """Where an endpoint's documents lie."""
+        return self.home / "endpoints" / name
+
+    def endpoints(self) -> list[OnlineEndpoint]:
+        """Every endpoint, by name."""
+        paths = sorted((self.home / "endpoints").glob("*/endpoint.json"))
+        return [OnlineEndpoint.parse(d) for d in map(read_document, paths) if d]
+
+    def find_endpoint(self, name: str) -> OnlineEndpoint | None:
+        """That endpoint, None when there is none."""
+        document = read_document(self.endpoint_folder(name) / "endpoint.json")
+        return OnlineEndpoint.parse(document) if document else None
+
+    def put_endpoint(self, endpoint: OnlineEndpoint) -> None:
+        """Create or replace an endpoint."""
+        with translated(f"endpoint {endpoint.name}"):
+            write_document(self.endpoint_folder(endpoint.name) / "endpoint.json", endpoint.to_document())
+
+    def keys_of(self, endpoint_name: str) -> EndpointKeys:
+        """The endpoint's keys; ResourceNotFound without it."""
+        document = read_document(self.endpoint_folder(endpoint_name) / "keys.json")
+        if document is None:
+            raise ResourceNotFound("there are no keys", target=f"endpoint {endpoint_name}")
+        return EndpointKeys.parse(document)
+
+    def put_keys(self, endpoint_name: str, keys: EndpointKeys) -> None:
+        """Replace the endpoint's keys, in a file that only its owner can read."""
+        with translated(f"endpoint {endpoint_name}"):
+            write_document(self.endpoint_folder(endpoint_name) / "keys.json", keys.to_document(), secret=True)
+
+    def delete_endpoint(self, name: str) -> None:
+        """Remove the endpoint's documents, its deployments' among them."""
+        shutil.rmtree(self.endpoint_folder(name), ignore_errors=True)
+
+    def deployments(self, endpoint_name: str) -> list[OnlineDeployment]:
+        """The endpoint's deployments, by name."""
+        paths = sorted((self.endpoint_folder(endpoint_name) / "deployments").glob("*.json"))
+        return [OnlineDeployment.parse(d) for d in map(read_document, paths) if d]
+
+    def find_deployment(self, endpoint_name: str, name: str) -> OnlineDeployment | None:
+        """That deployment, None when there is none."""
+        document = read_document(self.endpoint_folder(endpoint_name) / "deployments" / f"{name}.json")
+        return OnlineDeployment.parse(document) if document else None
+
+    def put_deployment(self, deployment: OnlineDeployment) -> None:
+        """Create or replace a deployment; its variables may be secret, so only the owner can read the file."""
+        path = self.endpoint_folder(deployment.endpoint_name) / "deployments" / f"{deployment.name}.json"
+        with translated(f"deployment {deployment.name}"):
+            write_document(path, deployment.to_document(), secret=True)
+
+    def delete_deployment(self, endpoint_name: str, name: str) -> None:
+        """Remove a deployment's document."""
+        (self.endpoint_folder(endpoint_name) / "deployments" / f"{name}.json").unlink(missing_ok=True)
+
+    # logs
+
+    def build_log(self, digest: str) -> Path:
+        """Where the log of that environment's last build is kept."""
+        return self._log_folder() / f"build-{digest[:16]}.log"
+
+    def container_log(self, endpoint_name: str, deployment_name: str) -> Path:
+        """Where the log of a container that failed to start is kept after it is gone."""
+        return self._log_folder() / f"{endpoint_name}.{deployment_name}.failed.log"
+
+    def request_log(self, endpoint_name: str) -> Path:
+        """Where the front door's lines of that endpoint are kept, one JSON object each."""
+        return self._log_folder() / f"{endpoint_name}.requests.jsonl"
+
+    def _log_folder(self) -> Path:
+        folder = self.home / "logs"
+        folder.mkdir(parents=True, exist_ok=True)
+        return folder
+
+    # housekeeping
+
+    def prune(self, *, dry_run: bool) -> list[str]:
+        """Remove contents that no model and no layout uses, and layouts of no deployment; say what, a line each."""
+        keep = {
+            self.layouts.path_of(d.endpoint_name, d.name, d.generation)
+            for e in self.endpoints()
+            for d in self.deployments(e.name)
+        }
+        removed = []
+        for layout in self.layouts.all():
+            if layout not in keep:
+                removed.append(f"layout {'/'.join(layout.parts[-3:])}")
+                if not dry_run:
+                    self.layouts.remove(layout)
+        used = {file.sha256 for model in self.models() for file in model.files}
+        for stored in self.files.unused(used):
+            removed.append(f"file {stored.sha256[:12]} ({stored.size} bytes)")
+            if not dry_run:
+                self.files.remove(stored.sha256)
+        return removed + [f"half-written {p.name}" for p in self._half_written(dry_run)]
+
+    def _half_written(self, dry_run: bool) -> Iterator[Path]:
+        for path in self.home.glob("files/.adding-*"):
+            with contextlib.suppress(OSError):
+                if not dry_run:
+                    path.unlink()
+                yield path
+
+
+def _check_type(request: ModelRequest, source: Path) -> None:
+    if request.type == "mlflow_model" and not (source / "MLmodel").is_file():
+        raise BadArgument(
+            f"'{source}' is no MLflow model: it has no file MLmodel",
+            target=f"model {request.name}",
+            hint="register the folder that mlflow wrote, or leave --type out",
+        )
+
+
+def _digest_of(files: tuple[ModelFile, ...]) -> str:
+    digest = hashlib.sha256()
+    for file in sorted(files, key=lambda f: f.path):
+        digest.update(f"{file.path}\0{file.sha256}\n".encode())
+    return digest.hexdigest()
+
+
+def _by_age(model: Model) -> tuple[str, int]:
+    return (model.created_at, int(model.version) if model.version.isdecimal() else 0)

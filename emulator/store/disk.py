@@ -1,0 +1,74 @@
+"""Small, safe steps on the disk: whole files by rename, and the system's errors translated."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import json
+import os
+import tempfile
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from emulator.errors import BadArgument, EmulatorError, OutOfQuota
+
+
+@contextlib.contextmanager
+def translated(target: str = "") -> Iterator[None]:
+    """Turn what the operating system refuses into our errors: no room → OutOfQuota, no access → BadArgument."""
+    try:
+        yield
+    except EmulatorError:
+        raise
+    except OSError as error:
+        path = os.fsdecode(error.filename) if error.filename else ""
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            hint = "free some space, or `amlemu prune`; AMLEMU_HOME chooses another disk"
+            raise OutOfQuota("there is no space left on the disk", target=target, hint=hint) from error
+        if error.errno in (errno.EACCES, errno.EPERM):
+            raise BadArgument(f"'{path}' may not be read or written", target=target) from error
+        if error.errno == errno.ENOENT:
+            raise BadArgument(f"'{path}' does not exist", target=target) from error
+        raise EmulatorError(f"{error.strerror or error} '{path}'", target=target) from error
+
+
+def write_document(path: Path, document: Mapping[str, Any], *, secret: bool = False) -> None:
+    """Replace the JSON file at `path` as a whole: it is the old one or the new one, whatever happens."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    temporary = Path(name)
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            json.dump(document, file, indent=1, sort_keys=True)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.chmod(0o600 if secret else 0o644)
+        temporary.replace(path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+    sync_folder(path.parent)
+
+
+def read_document(path: Path) -> dict[str, Any] | None:
+    """The JSON mapping at `path`, None when there is none."""
+    try:
+        with path.open(encoding="utf-8") as file:
+            document: dict[str, Any] = json.load(file)
+            return document
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except ValueError as error:
+        raise EmulatorError(f"'{path}' is damaged: {error}", hint="remove this file") from error
+
+
+def sync_folder(folder: Path) -> None:
+    """Make a rename in `folder` survive a power cut, where the system lets a folder be synced."""
+    if not hasattr(os, "O_DIRECTORY"):
+        return
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

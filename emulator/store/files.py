@@ -1,0 +1,184 @@
+"""Files by content: each is stored once under its sha256, never changes, and is handed out as hard links."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import hashlib
+import os
+import queue
+import shutil
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from stat import S_ISREG
+from typing import IO
+
+from emulator.errors import BadArgument
+from emulator.store.disk import read_document, sync_folder, write_document
+
+_CHUNK = 4 << 20
+_CHUNKS_AHEAD = 4
+# Linux: clone a file's extents; filesystems without it answer EOPNOTSUPP, EXDEV, EINVAL or ENOTTY.
+_FICLONE = 0x40049409
+# A file written in the clock tick in which it is read could change again under the same times.
+_SETTLED_NS = 100_000_000
+
+
+@dataclass(frozen=True)
+class StoredFile:
+    """A file's content: its sha256 and its size in bytes."""
+
+    sha256: str
+    size: int
+
+
+class Files:
+    """The content-addressed files of one workspace folder.
+
+    `known` remembers, by device and inode, which content a file outside had when it was last read, so that a 5 GB
+    model that lies beside the script is neither read nor copied twice.  Times include the inode's own (ctime), which
+    no program can set back.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder / "files"
+        self._known = folder / "known"
+        self._folder.mkdir(parents=True, exist_ok=True)
+        self._known.mkdir(parents=True, exist_ok=True)
+
+    def path_of(self, sha256: str) -> Path:
+        """Where the content lies, whether it is there or not."""
+        return self._folder / sha256[:2] / sha256
+
+    def add(self, source: Path) -> StoredFile:
+        """Store the content of `source` in one pass and say what it is; nothing is read when it is known already."""
+        stat = source.stat()
+        if not S_ISREG(stat.st_mode):  # opening a fifo would wait for ever
+            raise BadArgument(f"'{source}' is not a regular file")
+        known = self._recall(stat)
+        if known and self.path_of(known.sha256).exists():
+            return known
+        stored = self._copy_in(source)
+        self._remember(source, stat, stored)
+        return stored
+
+    def link(self, sha256: str, target: Path) -> None:
+        """Make `target` the stored content: a hard link, or a copy where the filesystem has no more links to give."""
+        try:
+            os.link(self.path_of(sha256), target)
+        except OSError as error:
+            if error.errno not in (errno.EMLINK, errno.EPERM, errno.EOPNOTSUPP, errno.EXDEV):
+                raise
+            shutil.copyfile(self.path_of(sha256), target)
+
+    def unused(self, used: set[str]) -> list[StoredFile]:
+        """Stored contents outside `used` that no layout links to."""
+        found = []
+        for path in self._folder.glob("??/*"):
+            stat = path.stat()
+            if path.name not in used and stat.st_nlink == 1:
+                found.append(StoredFile(path.name, stat.st_size))
+        return found
+
+    def remove(self, sha256: str) -> None:
+        """Forget a content."""
+        self.path_of(sha256).unlink(missing_ok=True)
+
+    def _copy_in(self, source: Path) -> StoredFile:
+        handle, name = tempfile.mkstemp(prefix=".adding-", dir=self._folder)
+        temporary = Path(name)
+        try:
+            with os.fdopen(handle, "wb", buffering=0) as target, source.open("rb", buffering=0) as file:
+                stored = _clone(file, target) or _copy_and_digest(file, target)
+                os.fsync(target.fileno())
+            temporary.chmod(0o444)
+            final = self.path_of(stored.sha256)
+            final.parent.mkdir(exist_ok=True)
+            temporary.replace(final)
+            sync_folder(final.parent)
+            return stored
+        finally:
+            temporary.unlink(missing_ok=True)
+
+    def _recall(self, stat: os.stat_result) -> StoredFile | None:
+        entry = read_document(self._entry(stat))
+        if entry is None or entry["stamp"] != _stamp(stat):
+            return None
+        return StoredFile(entry["sha256"], stat.st_size)
+
+    def _remember(self, source: Path, before: os.stat_result, stored: StoredFile) -> None:
+        settled = time.time_ns() - max(before.st_mtime_ns, before.st_ctime_ns) > _SETTLED_NS
+        if settled and _stamp(source.stat()) == _stamp(before):
+            write_document(self._entry(before), {"stamp": _stamp(before), "sha256": stored.sha256})
+
+    def _entry(self, stat: os.stat_result) -> Path:
+        return self._known / f"{stat.st_dev:x}-{stat.st_ino:x}.json"
+
+
+def _stamp(stat: os.stat_result) -> list[int]:
+    return [stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns]
+
+
+def _clone(source: IO[bytes], target: IO[bytes]) -> StoredFile | None:
+    """Share the extents where the filesystem can, then digest; None where it cannot."""
+    try:
+        import fcntl
+    except ImportError:
+        return None
+    try:
+        fcntl.ioctl(target.fileno(), _FICLONE, source.fileno())
+    except OSError:
+        return None
+    digest, size = hashlib.sha256(), 0
+    with open(target.fileno(), "rb", closefd=False) as clone:
+        while chunk := clone.read(_CHUNK):
+            digest.update(chunk)
+            size += len(chunk)
+    return StoredFile(digest.hexdigest(), size)
+
+
+def _copy_and_digest(source: IO[bytes], target: IO[bytes]) -> StoredFile:
+    """One pass: this thread reads and digests, a second one writes the same bytes."""
+    digest, size = hashlib.sha256(), 0
+    with _writer(target) as write:
+        while chunk := source.read(_CHUNK):
+            write(chunk)
+            digest.update(chunk)
+            size += len(chunk)
+    return StoredFile(digest.hexdigest(), size)
+
+
+@contextlib.contextmanager
+def _writer(target: IO[bytes]) -> Iterator[Callable[[bytes], None]]:
+    """A function that takes chunks and returns before they are written; leaving waits for all of them."""
+    chunks: queue.Queue[bytes | None] = queue.Queue(_CHUNKS_AHEAD)
+    failures: list[OSError] = []
+    thread = threading.Thread(target=_write_all, args=(chunks, target, failures), daemon=True)
+    thread.start()
+
+    def write(chunk: bytes) -> None:
+        if failures:
+            raise failures[0]
+        chunks.put(chunk)
+
+    try:
+        yield write
+    finally:
+        chunks.put(None)
+        thread.join()
+    if failures:
+        raise failures[0]
+
+
+def _write_all(chunks: queue.Queue[bytes | None], target: IO[bytes], failures: list[OSError]) -> None:
+    while (chunk := chunks.get()) is not None:
+        try:
+            view = memoryview(chunk)
+            while view and not failures:
+                view = view[target.write(view) :]
+        except OSError as error:
+            failures.append(error)  # go on taking chunks, so that the reader is never stuck

@@ -1,0 +1,105 @@
+"""Folders as the cloud would receive them: what is taken, what is left out, links followed."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pathspec
+
+from emulator.errors import BadArgument
+
+# Never part of a deployment's code, whatever the ignore file says.
+_ALWAYS_LEFT_OUT = frozenset(
+    {".git", "__pycache__", ".ipynb_checkpoints", ".mypy_cache", ".pytest_cache", ".ruff_cache"}
+)
+# azure-ai-ml takes the first that exists, in the root of the code folder only (contract/managed T27).
+_IGNORE_FILES = (".amlignore", ".gitignore")
+Ignored = pathspec.GitIgnoreSpec
+
+
+@dataclass(frozen=True)
+class TreeFile:
+    """A file below a folder: `path` relative with '/', `source` where to read it."""
+
+    path: str
+    source: Path
+
+
+@dataclass(frozen=True)
+class Tree:
+    """The files of a folder that go along, and what was left out, each with a '/' when it is a folder."""
+
+    files: tuple[TreeFile, ...]
+    left_out: tuple[str, ...] = ()
+
+
+def model_tree(path: Path) -> Tree:
+    """Every file of a model's folder, or the one file; links are followed, empty folders are dropped as by the cloud.
+
+    Raises BadArgument for a path that does not exist, a folder without a file, or a link that leads nowhere.
+    """
+    if path.is_file():
+        return Tree((TreeFile(path.name, path),))
+    if not path.is_dir():
+        raise BadArgument(f"'{path}' does not exist", hint="--path names a file or a folder of this machine")
+    files = tuple(TreeFile(f"{path.name}/{f.path}", f.source) for f in _walk(path, "", frozenset()))
+    if not files:
+        raise BadArgument(f"the folder '{path}' holds no file")
+    for file in files:
+        if not file.source.exists():
+            raise BadArgument(f"'{file.source}' is a link that leads nowhere")
+    return Tree(files)
+
+
+def code_tree(folder: Path, *, honour_ignore_file: bool) -> Tree:
+    """The files of a code folder; v2 targets honour its ignore file, v1 targets send everything (contract/v1 §7)."""
+    ignored = _ignore_rules(folder) if honour_ignore_file else None
+    files: list[TreeFile] = []
+    left_out: list[str] = []
+    for file in _walk(folder, "", frozenset(), left_out):
+        if (ignored and ignored.match_file(file.path)) or not file.source.is_file():
+            left_out.append(file.path)
+        else:
+            files.append(file)
+    return Tree(tuple(files), _by_folder(left_out))
+
+
+def _walk(folder: Path, prefix: str, above: frozenset[str], left_out: list[str] | None = None) -> Iterator[TreeFile]:
+    """Files below `folder` in a stable order; with `left_out`, what never belongs to code is put there instead."""
+    real = os.path.realpath(folder)
+    if real in above:
+        return  # a link to a folder above itself
+    with os.scandir(folder) as entries:
+        ordered = sorted(entries, key=lambda entry: entry.name)
+    for entry in ordered:
+        path = prefix + entry.name
+        if entry.is_dir():
+            if left_out is not None and _never_code(entry):
+                left_out.append(path + "/")
+            else:
+                yield from _walk(Path(entry.path), path + "/", above | {real}, left_out)
+        else:
+            yield TreeFile(path, Path(entry.path))
+
+
+def _never_code(entry: os.DirEntry[str]) -> bool:
+    return entry.name in _ALWAYS_LEFT_OUT or Path(entry.path, "pyvenv.cfg").exists()
+
+
+def _ignore_rules(folder: Path) -> Ignored | None:
+    for name in _IGNORE_FILES:
+        file = folder / name
+        if file.is_file():
+            lines = file.read_text(encoding="utf-8", errors="replace").splitlines()
+            return pathspec.GitIgnoreSpec.from_lines(lines)
+    return None
+
+
+def _by_folder(paths: list[str]) -> tuple[str, ...]:
+    """At most twenty entries: what a person wants to see of what was left out."""
+    if len(paths) <= 20:
+        return tuple(paths)
+    return (*paths[:20], f"and {len(paths) - 20} more")
