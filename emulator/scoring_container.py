@@ -6,8 +6,12 @@ Sources: contract/managed §6.1 and §6.2 for `managed` and `kubernetes`, contra
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import PurePosixPath
+
+from emulator.entities import Model, OnlineDeployment
+from emulator.profiles import profile_of
 
 APP_ROOT = "/var/azureml-app"
 MODELS_FOLDER = "azureml-models"
@@ -18,6 +22,19 @@ LABEL_ENDPOINT = "amlemu.endpoint"
 LABEL_DEPLOYMENT = "amlemu.deployment"
 LABEL_GENERATION = "amlemu.generation"
 LABEL_INSTANCE = "amlemu.instance"
+
+# Variables that the platform sets; nobody documents who wins when the user sets them too (contract/managed §6.1).
+PLATFORM_VARIABLES = (
+    "AML_APP_ROOT",
+    "AZUREML_ENTRY_SCRIPT",
+    "AZUREML_SOURCE_DIRECTORY",
+    "AZUREML_MODEL_DIR",
+    "SERVICE_NAME",
+    "SERVICE_PATH_PREFIX",
+    "SCORING_TIMEOUT_MS",
+)
+DEBUG_PORT_VARIABLE = "AMLEMU_DEBUG_PORT"
+_ACI_MODEL_BYTES = 1_000_000_000  # contract/v1 §1.4
 
 
 @dataclass(frozen=True)
@@ -41,3 +58,75 @@ class ContainerSpec:
     cpus: float | None = None
     pids_limit: int | None = None
     gpus: str | None = None
+
+
+def container_specs(
+    deployment: OnlineDeployment, models: Sequence[Model], layout: str, workspace_id: str
+) -> tuple[ContainerSpec, ...]:
+    """One specification for each instance of `deployment`, whose files lie in the host folder `layout`."""
+    code, script = code_name(deployment), deployment.code_configuration.scoring_script
+    variables = platform_variables(deployment, models) | deployment.environment_variables
+    if deployment.debug_port:
+        variables[DEBUG_PORT_VARIABLE] = str(deployment.debug_port)
+    stem = f"amlemu-{deployment.endpoint_name}-{deployment.name}-{workspace_id}-{deployment.generation}"
+    return tuple(
+        ContainerSpec(
+            name=f"{stem}-{instance}",
+            image=deployment.image,
+            layout=layout,
+            working_dir=profile_of(deployment.target).container.working_dir(code, script),
+            environment_variables=variables,
+            labels=_labels(deployment, workspace_id, instance),
+            # Two instances cannot listen on one port of the host: the first has the debugger.
+            debug_port=deployment.debug_port if instance == 0 else None,
+            gpus=deployment.gpus,
+        )
+        for instance in range(deployment.instance_count)
+    )
+
+
+def code_name(deployment: OnlineDeployment) -> str:
+    """The base name of the code folder, which the container keeps."""
+    return PurePosixPath(deployment.code_configuration.code.replace("\\", "/")).name or "code"
+
+
+def platform_variables(deployment: OnlineDeployment, models: Sequence[Model]) -> dict[str, str]:
+    """The variables that the target's cloud sets."""
+    profile = profile_of(deployment.target).container
+    code, script = code_name(deployment), deployment.code_configuration.scoring_script
+    explicit = deployment.explicit_source_dir
+    variables = {
+        "AML_APP_ROOT": profile.app_root(code, script),
+        "AZUREML_ENTRY_SCRIPT": profile.entry_script(code, script, explicit_source_dir=explicit),
+        "AZUREML_SOURCE_DIRECTORY": profile.source_directory(code, explicit_source_dir=explicit),
+        "AZUREML_MODEL_DIR": profile.model_dir(tuple((m.name, m.version) for m in models)),
+    }
+    set_ones = {name: value for name, value in variables.items() if value is not None}
+    return set_ones | profile.service_variables(deployment.endpoint_name)
+
+
+def container_differences(deployment: OnlineDeployment, models: Sequence[Model]) -> list[str]:
+    """Where what is asked for departs from what the target's cloud would take."""
+    found = []
+    limit = profile_of(deployment.target).container.max_models
+    if limit is not None and len(models) > limit:
+        found.append(
+            f"{deployment.target} endpoints take {'one model' if limit == 1 else f'{limit} models'} per deployment:"
+            f" {len(models)} are laid out as $MODEL_NAME/$VERSION, as v1 services (aci, aks) have them"
+        )
+    if deployment.target == "aci" and sum(m.size for m in models) > _ACI_MODEL_BYTES:
+        found.append("ACI takes models below 1 GB only")
+    taken = sorted(set(PLATFORM_VARIABLES) & deployment.environment_variables.keys())
+    if taken and deployment.target != "local":
+        found.append(f"{', '.join(taken)} set by the deployment: whether the cloud lets it win is not documented")
+    return found
+
+
+def _labels(deployment: OnlineDeployment, workspace_id: str, instance: int) -> dict[str, str]:
+    return {
+        LABEL_WORKSPACE: workspace_id,
+        LABEL_ENDPOINT: deployment.endpoint_name,
+        LABEL_DEPLOYMENT: deployment.name,
+        LABEL_GENERATION: str(deployment.generation),
+        LABEL_INSTANCE: str(instance),
+    }

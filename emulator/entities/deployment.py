@@ -89,7 +89,8 @@ class OnlineDeployment(Entity):
     """A deployment as it is stored.
 
     `models` are exact versions.  `generation` counts the deploys of this name; each has its own layout folder and its
-    own containers.  `image` is the environment's digest, `differences` where this run departs from the cloud, `error`
+    own containers.  `serving` says that this generation's containers belong behind the endpoint, also while an update
+    of it fails.  `image` is the environment's digest, `differences` where this run departs from the cloud, `error`
     the reason of provisioning_state Failed.
     """
 
@@ -112,6 +113,7 @@ class OnlineDeployment(Entity):
     gpus: str | None = None
     debug_port: int | None = None
     differences: tuple[str, ...] = ()
+    serving: bool = False
     provisioning_state: ProvisioningState = "Creating"
     error: dict[str, Any] | None = None
     created_at: str

@@ -134,6 +134,16 @@ class Store:
         with translated(f"environment {environment.id}"):
             write_document(path, environment.to_document())
 
+    def put_image_environment(self, digest: str, environment: Environment) -> None:
+        """Remember what an image is built from, so that it can be built again."""
+        with translated(f"environment {environment.id}"):
+            write_document(self.home / "images" / f"{digest}.json", environment.to_document())
+
+    def find_image_environment(self, digest: str) -> Environment | None:
+        """What the image of that digest was built from, None when that is not known."""
+        document = read_document(self.home / "images" / f"{digest}.json")
+        return Environment.parse(document) if document else None
+
     # endpoints and deployments
 
     def endpoint_folder(self, name: str) -> Path:

@@ -1,0 +1,118 @@
+"""The command line: words in, the client's verbs, words out.
+
+Commands are imported when they are called, so that `amlemu --help` answers at once.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+import click
+
+from emulator import __version__
+
+# Command → module, and the line that `--help` shows.
+COMMANDS = {
+    "up": ("server", "Start the emulator."),
+    "down": ("server", "Stop the emulator; what is deployed comes back with `up`."),
+    "status": ("server", "Say what runs, and where."),
+    "doctor": ("doctor", "Check what this machine has and name what is missing."),
+    "prune": ("server", "Remove images, layouts and files that nothing uses any more."),
+    "images": ("images", "Make stand-ins for base images where no registry answers."),
+    "demo": ("demo", "Deploy the demo: two registered models behind one endpoint."),
+    "model": ("models", "Registered models: register, list, show, download, archive, restore."),
+    "environment": ("environments", "Environments and their images: register, list, show, build."),
+    "deploy": ("deploy", "Create or update a deployment and wait until it serves."),
+    "invoke": ("invoke", "Send one scored request."),
+    "list": ("endpoints", "List endpoints."),
+    "show": ("endpoints", "Show an endpoint and its deployments."),
+    "logs": ("endpoints", "Print the log of a deployment's container."),
+    "keys": ("endpoints", "Print or regenerate an endpoint's keys."),
+    "traffic": ("endpoints", "Split an endpoint's traffic between its deployments."),
+    "tree": ("endpoints", "Print the files as the scoring script sees them."),
+    "delete": ("endpoints", "Delete an endpoint or one of its deployments."),
+}
+
+
+class LazyGroup(click.Group):
+    """A group that knows its commands' names and help lines before their modules are imported."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """In the order of a day's work, not of the alphabet."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import the command's module."""
+        if cmd_name not in COMMANDS:
+            return None
+        module = importlib.import_module(f"emulator.cli.{COMMANDS[cmd_name][0]}")
+        command: click.Command = getattr(module, f"{cmd_name}_command")
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """The list of commands, from the table alone."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, text) for name, (_, text) in COMMANDS.items()])
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """As click's, with the nearest command for one that does not exist."""
+        try:
+            return super().resolve_command(ctx, args)
+        except click.UsageError as error:
+            import difflib
+
+            near = difflib.get_close_matches(args[0], COMMANDS, n=1)
+            if not near:
+                raise
+            raise click.UsageError(f"{error.format_message()} Did you mean '{near[0]}'?", ctx) from error
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="amlemu")
+def cli() -> None:
+    """Azure ML real-time inference on this machine: deploy a scoring script in seconds and call it as in the cloud.
+
+    \b
+      amlemu model register --name my_model --path model.pkl
+      amlemu deploy --model my_model:1 --entry score.py
+      amlemu invoke ENDPOINT --data @request.json
+    """
+
+
+def run(args: Sequence[str]) -> int:
+    """Run one command and return its exit code; a user's mistake never shows a traceback."""
+    try:
+        result: Any = cli.main(args=list(args), prog_name="amlemu", standalone_mode=False)
+        return result if isinstance(result, int) else 0
+    except click.exceptions.Exit as error:
+        return error.exit_code
+    except (click.exceptions.Abort, KeyboardInterrupt):
+        click.echo("interrupted", err=True)
+        return 130
+    except click.ClickException as error:
+        error.show()
+        return 2
+    except BrokenPipeError:  # `amlemu logs | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except Exception as error:
+        return _told(error)
+
+
+def _told(error: Exception) -> int:
+    from emulator.cli.failures import exit_code_of, print_error
+    from emulator.errors import EmulatorError
+
+    if not isinstance(error, EmulatorError):
+        import traceback
+
+        traceback.print_exc()
+        error = EmulatorError(f"{type(error).__name__}: {error}", hint="this is a bug of amlemu: please report it")
+    print_error(error)
+    return exit_code_of(error)

@@ -1,0 +1,122 @@
+"""The emulator that a command speaks to, started in the background when there is none."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from emulator import __version__
+from emulator.cli.output import say
+from emulator.client import Client
+from emulator.errors import EmulatorError, EngineUnavailable
+from emulator.lock import read_holder
+from emulator.settings import Settings, read_settings
+
+_START_SECONDS = 60.0
+_LOG_NAME = "server.log"
+
+
+def current_settings(flags: Mapping[str, Any] | None = None) -> Settings:
+    """The settings of this shell and folder."""
+    return read_settings(os.environ, Path.cwd(), flags)
+
+
+def connect(settings: Settings | None = None) -> Client:
+    """The running emulator; EngineUnavailable when none answers."""
+    settings = settings or current_settings()
+    client = Client(_url(settings))
+    _check_same(client.describe(), settings)
+    return client
+
+
+def connect_or_start(settings: Settings | None = None) -> Client:
+    """The running emulator, started in the background when none runs and none is named by AMLEMU_URL."""
+    settings = settings or current_settings()
+    try:
+        return connect(settings)
+    except EngineUnavailable:
+        if settings.url:
+            raise
+    start_in_background(settings)
+    return connect(settings)
+
+
+def _url(settings: Settings) -> str:
+    if settings.url:
+        return settings.url
+    holder = read_holder(settings.home) or {}
+    return str(holder.get("url") or settings.control_url)
+
+
+def _check_same(description: Mapping[str, Any], settings: Settings) -> None:
+    """Refuse to speak to the emulator of another home, which may listen on our port."""
+    home = description.get("home")
+    if not settings.url and home != str(settings.home):
+        raise EmulatorError(
+            f"the emulator on port {settings.port} works in {home}, not in {settings.home}",
+            hint="set AMLEMU_PORT (and AMLEMU_GATEWAY_PORT, AMLEMU_ENDPOINT_PORTS) for a second emulator",
+        )
+    if description.get("version") != __version__:
+        say(f"the running emulator is version {description.get('version')}, this is {__version__}: "
+            "`amlemu down`, then `amlemu up`")  # fmt: skip
+
+
+def start_in_background(settings: Settings) -> dict[str, Any]:
+    """Start the emulator so that it survives this terminal; return what it says of itself once it serves."""
+    settings.home.mkdir(parents=True, exist_ok=True)
+    log = settings.home / _LOG_NAME
+    say(f"starting the emulator in the background (log: {log})", dim=True)
+    position = log.stat().st_size if log.exists() else 0
+    with log.open("ab") as file:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "emulator", "up"],
+            stdin=subprocess.DEVNULL,
+            stdout=file,
+            stderr=file,
+            env=os.environ | _variables(settings),
+            cwd=settings.home,
+            start_new_session=True,
+        )
+    return _wait(process, settings, log, position)
+
+
+def _variables(settings: Settings) -> dict[str, str]:
+    ports = settings.endpoint_ports
+    return {
+        "AMLEMU_HOME": str(settings.home),
+        "AMLEMU_PORT": str(settings.port),
+        "AMLEMU_GATEWAY_PORT": str(settings.gateway_port),
+        "AMLEMU_ENDPOINT_PORTS": f"{ports.start}-{ports.stop - 1}",
+        "AMLEMU_BIND_HOST": settings.bind_host,
+        "AMLEMU_PUBLIC_HOST": settings.public_host,
+        "AMLEMU_ENGINE": settings.engine,
+    }
+
+
+def _wait(process: subprocess.Popen[bytes], settings: Settings, log: Path, position: int) -> dict[str, Any]:
+    deadline = time.monotonic() + _START_SECONDS
+    while time.monotonic() < deadline:
+        ended = process.poll() is not None
+        try:
+            with Client(_url(settings)) as client:
+                description = client.describe(timeout_seconds=2.0)
+            if description.get("home") == str(settings.home):
+                return description
+        except EmulatorError:
+            pass  # not yet
+        if ended:
+            raise _start_failure(log, position)
+        time.sleep(0.03)
+    raise EmulatorError(f"the emulator did not start within {_START_SECONDS:.0f} s", hint=f"see {log}")
+
+
+def _start_failure(log: Path, position: int) -> EmulatorError:
+    with log.open("rb") as file:
+        file.seek(position)
+        lines = file.read().decode("utf-8", "replace").strip().splitlines()
+    return EngineUnavailable("the emulator could not start", log_tail="\n".join(lines[-20:]), hint="`amlemu doctor`")

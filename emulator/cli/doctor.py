@@ -1,0 +1,150 @@
+"""`doctor`: what this machine has, what is missing, and what to do about it."""
+
+from __future__ import annotations
+
+import os
+import platform
+import shutil
+import socket
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import click
+
+from emulator.cli.output import output_option, print_result
+from emulator.errors import EmulatorError
+from emulator.settings import Settings
+
+_LOW_DISK_BYTES = 5_000_000_000
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing looked at: whether it is as it should be, what was found, what to do."""
+
+    name: str
+    ok: bool
+    found: str
+    hint: str = ""
+
+
+@click.command("doctor")
+@output_option
+def doctor_command(output: str) -> int:
+    """Check what this machine has and name what is missing; exit code 3 when no engine can run."""
+    from emulator.cli.connection import current_settings
+
+    findings = list(examine(current_settings()))
+    print_result([asdict(f) for f in findings], output, lambda: _print(findings))
+    engines = [f.ok for f in findings if f.name.startswith("engine")]
+    return 0 if any(engines) else 3
+
+
+def _print(findings: list[Finding]) -> None:
+    for finding in findings:
+        mark = click.style("ok  ", fg="green") if finding.ok else click.style("MISS", fg="red")
+        click.echo(f"{mark}  {finding.name:18} {finding.found}")
+        if finding.hint and not finding.ok:
+            click.echo(f"      {'':18} → {finding.hint}")
+
+
+def examine(settings: Settings) -> Iterator[Finding]:
+    """Every finding, in the order in which they matter."""
+    yield Finding("python", True, f"{platform.python_version()} on {platform.system()} {platform.machine()}")
+    yield _home(settings)
+    yield _packaging()
+    yield _checked("engine docker", _docker)
+    yield from _docker_parts()
+    yield _checked("engine process", lambda: _process(settings))
+    yield _emulator(settings)
+
+
+def _checked(name: str, check: Callable[[], str]) -> Finding:
+    try:
+        return Finding(name, True, check())
+    except EmulatorError as error:
+        return Finding(name, False, error.message, error.hint)
+
+
+def _home(settings: Settings) -> Finding:
+    folder = next(p for p in (settings.home, *settings.home.parents) if p.exists())
+    free = shutil.disk_usage(folder).free
+    found = f"{settings.home}, {free / 1e9:.0f} GB free"
+    if not os.access(folder, os.W_OK):
+        return Finding("home", False, f"{settings.home} cannot be written", "set AMLEMU_HOME to a folder of yours")
+    return Finding("home", free > _LOW_DISK_BYTES, found, "images and environments need some GB")
+
+
+def _packaging() -> Finding:
+    from emulator.engines.packages import read_host_packaging
+
+    def check() -> str:
+        packaging = read_host_packaging(os.environ)
+        indexes = "an index of your own" if packaging.build_variables else "PyPI"
+        folders = f", wheels in {', '.join(map(str, packaging.wheel_folders))}" if packaging.wheel_folders else ""
+        return f"uv {packaging.uv.name}, {indexes}{folders}, CA bundle {packaging.ca_bundle or 'of uv'}"
+
+    return _checked("packages", check)
+
+
+def docker_answers() -> bool:
+    """Whether a Docker Engine can be used."""
+    return _checked("engine docker", _docker).ok
+
+
+def _docker() -> str:
+    from emulator.engines.docker import connect_docker_engine
+    from emulator.engines.packages import read_host_packaging
+
+    engine = connect_docker_engine("doctor", read_host_packaging(os.environ))
+    try:
+        engine.check()
+    finally:
+        engine.close()
+    return "answers"
+
+
+def _docker_parts() -> Iterator[Finding]:
+    """The programs beside the engine, each by its own name."""
+    command = shutil.which("docker")
+    yield Finding(
+        "docker command", command is not None, command or "not on PATH", "builds need it: install Docker's CLI"
+    )
+    folders = [Path.home() / ".docker/cli-plugins", *map(Path, _PLUGIN_FOLDERS)]
+    for plugin in ("buildx", "compose"):
+        found = next((f / f"docker-{plugin}" for f in folders if (f / f"docker-{plugin}").exists()), None)
+        yield Finding(f"docker {plugin}", found is not None, str(found or "not installed"), f"install docker-{plugin}")
+
+
+_PLUGIN_FOLDERS = (
+    "/usr/libexec/docker/cli-plugins",
+    "/usr/lib/docker/cli-plugins",
+    "/usr/local/lib/docker/cli-plugins",
+    "/usr/local/libexec/docker/cli-plugins",
+)
+
+
+def _process(settings: Settings) -> str:
+    from emulator.engines.packages import read_host_packaging
+    from emulator.engines.process import ProcessEngine
+
+    engine = ProcessEngine(settings.home / "process", "doctor", read_host_packaging(os.environ))
+    engine.check()
+    return "can run: virtual environments and processes of this machine, no containers"
+
+
+def _emulator(settings: Settings) -> Finding:
+    from emulator.cli.connection import connect
+
+    try:
+        with connect(settings) as client:
+            description = client.describe()
+        return Finding("emulator", True, f"runs at {description['url']}, engine {description['engine']}")
+    except EmulatorError:
+        pass
+    with socket.socket() as probe:
+        taken = probe.connect_ex(("127.0.0.1", settings.port)) == 0
+    if taken:
+        return Finding("emulator", False, f"port {settings.port} is in use by another program", "set AMLEMU_PORT")
+    return Finding("emulator", True, f"does not run; port {settings.port} is free")

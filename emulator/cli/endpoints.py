@@ -1,0 +1,192 @@
+"""`list`, `show`, `logs`, `keys`, `traffic`, `tree`, `delete`."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import click
+
+from emulator.cli.output import output_option, print_result, print_table, say, size_text
+
+
+@click.command("list")
+@output_option
+def list_command(output: str) -> None:
+    """List endpoints."""
+    from emulator.cli.connection import connect_or_start
+
+    with connect_or_start() as client:
+        endpoints = client.list_endpoints()
+    columns, rows = endpoint_rows(endpoints)
+    print_result(endpoints, output, lambda: print_table(columns, rows, "nothing is deployed"))
+
+
+def endpoint_rows(endpoints: Sequence[Mapping[str, Any]]) -> tuple[Sequence[str], list[Sequence[str]]]:
+    """Headings and rows of a list of endpoints."""
+    columns = ("NAME", "TARGET", "DEPLOYMENTS", "TRAFFIC", "SCORING URI")
+    rows: list[Sequence[str]] = [
+        (
+            e["name"],
+            e["target"],
+            ", ".join(f"{d['name']} {d['provisioning_state']}" for d in e["deployments"]),
+            " ".join(f"{name}={weight}" for name, weight in e["traffic"].items()),
+            e["scoring_uri"],
+        )
+        for e in endpoints
+    ]
+    return columns, rows
+
+
+@click.command("show")
+@click.argument("endpoint")
+@output_option
+def show_command(endpoint: str, output: str) -> None:
+    """Show an endpoint, its deployments, and where they differ from the cloud."""
+    from emulator.cli.connection import connect_or_start
+
+    with connect_or_start() as client:
+        document = client.get_endpoint(endpoint)
+    print_result(document, output, lambda: _print_endpoint(document))
+
+
+def _print_endpoint(endpoint: Mapping[str, Any]) -> None:
+    for key in ("name", "target", "provisioning_state", "scoring_uri", "openapi_uri", "auth_mode"):
+        click.echo(f"{key:20} {endpoint[key]}")
+    click.echo(f"{'traffic':20} {' '.join(f'{n}={w}' for n, w in endpoint['traffic'].items()) or 'none'}")
+    for deployment in endpoint["deployments"]:
+        _print_deployment(deployment)
+
+
+def _print_deployment(deployment: Mapping[str, Any]) -> None:
+    click.echo(f"\n{'deployment':20} {deployment['name']}: {deployment['provisioning_state']}")
+    code = deployment["code_configuration"]
+    for key, value in (
+        ("models", ", ".join(deployment["models"]) or "none"),
+        ("code", f"{code['code']} ({code['scoring_script']})"),
+        ("environment", deployment["environment_source"] or deployment["environment"]),
+        ("engine", f"{deployment['engine']}, {deployment['instance_count']} instance(s)"),
+    ):
+        click.echo(f"  {key:18} {value}")
+    for difference in deployment["differences"]:
+        click.echo(f"  {'difference':18} {difference}")
+    if deployment["error"]:
+        click.echo(f"  {'error':18} {deployment['error']['code']}: {deployment['error']['message']}")
+
+
+@click.command("logs")
+@click.argument("endpoint")
+@click.option("-f", "--follow", is_flag=True, help="Go on with new lines.")
+@click.option("--tail", type=click.IntRange(min=0), help="Only the last lines.")
+@click.option("--deployment", help="By default the only or first one.")
+@click.option("--instance", type=click.IntRange(min=0), help="Which container, counted from 0.")
+@click.option("--requests", "requests_only", is_flag=True, help="The front door's lines instead, one JSON object each.")
+def logs_command(
+    endpoint: str, follow: bool, tail: int | None, deployment: str | None, instance: int | None, requests_only: bool
+) -> None:
+    """Print the log of a deployment's container; of one that failed, what its container last said."""
+    from emulator.cli.connection import connect_or_start
+
+    with connect_or_start() as client:
+        lines = client.get_logs(endpoint, requests_only=requests_only, follow=follow, tail=tail,
+                                deployment=deployment, instance=instance)  # fmt: skip
+        for line in lines:
+            click.echo(line)
+
+
+@click.command("keys")
+@click.argument("endpoint")
+@click.option("--regenerate", type=click.Choice(["primary", "secondary"]), help="Replace this one first.")
+@output_option
+def keys_command(endpoint: str, regenerate: str | None, output: str) -> None:
+    """Print the endpoint's primary key, or both with -o json."""
+    from emulator.cli.connection import connect_or_start
+
+    with connect_or_start() as client:
+        keys = client.regenerate_keys(endpoint, regenerate) if regenerate else client.get_keys(endpoint)
+    print_result(keys, output, lambda: click.echo(keys["primaryKey"]))
+
+
+@click.command("traffic")
+@click.argument("endpoint")
+@click.argument("weights", nargs=-1, required=True, metavar="DEPLOYMENT=PERCENT...")
+@output_option
+def traffic_command(endpoint: str, weights: Sequence[str], output: str) -> None:
+    """Split an endpoint's traffic: whole percents that add up to 0 or 100, as in `blue=90 green=10`."""
+    from emulator.cli.connection import connect_or_start
+    from emulator.cli.models import pairs
+
+    given = pairs(weights, "traffic")
+    if not all(weight.isdecimal() for weight in given.values()):
+        raise click.UsageError("a percent is a whole number from 0 to 100")
+    with connect_or_start() as client:
+        document = client.update_traffic(endpoint, {name: int(weight) for name, weight in given.items()})
+    traffic = document["traffic"]
+    print_result(traffic, output, lambda: click.echo(" ".join(f"{n}={w}" for n, w in traffic.items()) or "none"))
+
+
+@click.command("tree")
+@click.argument("endpoint")
+@click.option("--deployment", help="By default the only or first one.")
+@output_option
+def tree_command(endpoint: str, deployment: str | None, output: str) -> None:
+    """Print the files as the scoring script sees them, and the variables that lead to them."""
+    from emulator.cli.connection import connect_or_start
+
+    with connect_or_start() as client:
+        tree = client.get_tree(endpoint, deployment)
+    print_result(tree, output, lambda: _print_tree(tree))
+
+
+def _print_tree(tree: Mapping[str, Any]) -> None:
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.tree import Tree
+
+    root = Tree("/var/azureml-app", guide_style="dim")
+    folders = {"": root}
+    for file in tree["files"]:
+        folder, _, name = file["path"].rpartition("/")
+        _folder(folders, folder).add(f"{escape(name)}  [dim]{size_text(file['size'])}[/dim]")
+    console = Console(highlight=False)
+    console.print(root)
+    for name, value in tree["variables"].items():
+        console.print(f"{name}={value}", markup=False)
+
+
+def _folder(folders: dict[str, Any], path: str) -> Any:
+    if path not in folders:
+        parent, _, name = path.rpartition("/")
+        folders[path] = _folder(folders, parent).add(f"{name}/")
+    return folders[path]
+
+
+@click.command("delete")
+@click.argument("endpoint", required=False)
+@click.option("--deployment", help="Only this deployment of it.")
+@click.option("--all", "every", is_flag=True, help="Every endpoint.")
+@click.option("-y", "--yes", is_flag=True, help="Do not ask.")
+def delete_command(endpoint: str | None, deployment: str | None, every: bool, yes: bool) -> None:
+    """Delete an endpoint with its containers, or one of its deployments.  Models stay registered."""
+    from emulator.cli.connection import connect_or_start
+
+    if (endpoint is None) != every:
+        raise click.UsageError("name one endpoint, or --all")
+    with connect_or_start() as client:
+        names = [e["name"] for e in client.list_endpoints()] if every else [str(endpoint)]
+        what = f"deployment {deployment} of {endpoint}" if deployment else f"endpoint {', '.join(names)}"
+        if names and not yes:
+            _confirm(what)
+        for name in names:
+            if deployment:
+                client.delete_deployment(name, deployment)
+            else:
+                client.delete_endpoint(name)
+            say(f"deleted {what if deployment else name}")
+
+
+def _confirm(what: str) -> None:
+    if not sys.stdin.isatty():
+        raise click.UsageError(f"add --yes to delete {what} without being asked")
+    click.confirm(f"Delete {what}?", abort=True, err=True)

@@ -1,0 +1,90 @@
+"""`environment …`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from emulator.cli.output import output_option, print_result, print_table, say
+
+
+@click.group("environment")
+def environment_command() -> None:
+    """Environments: what a scoring script runs in, and the images that are built from them."""
+
+
+@environment_command.command("register")
+@click.option("-f", "--file", required=True, type=click.Path(exists=True, dir_okay=False, path_type=Path),
+              help="Azure ML environment YAML, conda YAML or requirements.txt.")  # fmt: skip
+@output_option
+def register(file: Path, output: str) -> None:
+    """Register an environment from its file."""
+    from emulator.cli.connection import connect_or_start
+
+    with connect_or_start() as client:
+        environment = client.register_environment(str(file.absolute()))
+    print_result(environment, output, lambda: click.echo(f"{environment['name']}:{environment['version']}"))
+
+
+@environment_command.command("list")
+@output_option
+def list_environments(output: str) -> None:
+    """List registered environments."""
+    from emulator.cli.connection import connect_or_start
+
+    with connect_or_start() as client:
+        environments = client.list_environments()
+    columns = ("NAME", "VERSION", "PYTHON", "PACKAGES", "SOURCE")
+    rows = [(e["name"], e["version"], e["python_version"], len(e["requirements"]), e["source"]) for e in environments]
+    print_result(environments, output, lambda: print_table(columns, rows, "no environments are registered"))
+
+
+@environment_command.command("show")
+@click.argument("environment", metavar="FILE|NAME[:VERSION]")
+@click.option("--dockerfile", is_flag=True, help="Print the generated Dockerfile alone.")
+@output_option
+def show(environment: str, dockerfile: bool, output: str) -> None:
+    """Show an environment, and the Dockerfile that its image is built from."""
+    from emulator.cli.connection import connect_or_start
+
+    with connect_or_start() as client:
+        found = client.resolve_environment(named(environment))
+    if dockerfile:
+        click.echo(found["dockerfile"], nl=False)
+    else:
+        print_result(found, output, lambda: _print_environment(found))
+
+
+def _print_environment(environment: dict[str, Any]) -> None:
+    click.echo(f"{environment['name']}:{environment['version']}  Python {environment['python_version']}")
+    for requirement in environment["requirements"]:
+        click.echo(f"  {requirement}")
+    for package in environment["system_packages"]:
+        click.echo(f"  {package} (Debian)")
+    for difference in environment["differences"]:
+        say(f"  difference: {difference}")
+
+
+@environment_command.command("build")
+@click.argument("environment", metavar="FILE|NAME[:VERSION]")
+def build(environment: str) -> None:
+    """Build an environment's image ahead of a deployment; one that is unchanged is not built again."""
+    from emulator.cli.connection import connect_or_start
+    from emulator.cli.progress import Printer
+
+    printer = Printer()
+    with connect_or_start() as client:
+        client.build_environment(named(environment), printer)
+    printer.end("built")
+
+
+def named(text: str) -> dict[str, str]:
+    """What the control API calls an environment: a file of this machine or a registered name."""
+    path = Path(text)
+    if path.is_file():
+        return {"file": str(path.absolute())}
+    if path.suffix in (".yml", ".yaml", ".txt") or "/" in text:
+        raise click.UsageError(f"the environment file '{text}' does not exist")
+    return {"name": text}

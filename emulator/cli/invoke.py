@@ -1,0 +1,128 @@
+"""`invoke`: one scored request, with key and headers as a client would send them."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import IO, Any
+
+import click
+
+from emulator.cli.output import say
+
+_TIMEOUT_SECONDS = 320.0
+
+
+@click.command("invoke")
+@click.argument("endpoint")
+@click.option("--data", metavar="TEXT|@FILE", help="The body; @- reads standard input.")
+@click.option("--file", "files", multiple=True, metavar="FIELD=@PATH", help="A form file, as requests.post(files=…).")
+@click.option("--method", default=None, help="By default POST, or GET without a body.")
+@click.option("--path", default="/score", show_default=True, help="/score, /swagger.json or /, with any query.")
+@click.option("--content-type", default="application/json", show_default=True)
+@click.option("-H", "--header", "headers", multiple=True, metavar="NAME: VALUE", help="A header more; repeat.")
+@click.option("--deployment", help="Send it to this deployment, whatever the traffic.")
+@click.option("-i", "--include", is_flag=True, help="Print status and headers too, to stderr.")
+def invoke_command(  # noqa: PLR0913 - the command's options
+    endpoint: str,
+    data: str | None,
+    files: Sequence[str],
+    method: str | None,
+    path: str,
+    content_type: str,
+    headers: Sequence[str],
+    deployment: str | None,
+    include: bool,
+) -> None:
+    """Send one request to an endpoint and print the answer's body; exit code 6 for an error status."""
+    from emulator.cli.connection import connect
+
+    with connect() as client:
+        document = client.get_endpoint(endpoint)
+        key = client.get_keys(endpoint)["primaryKey"] if document["auth_mode"] == "key" else None
+    sent = _headers(headers, key, deployment)
+    if data is not None:
+        sent.setdefault("Content-Type", content_type)
+    body = _body(data)
+    method = method or ("GET" if body is None and not files else "POST")
+    url = document["scoring_uri"].removesuffix("/score") + path
+    _send(method.upper(), url, sent, body, _form(files), include=include)
+
+
+def _headers(texts: Sequence[str], key: str | None, deployment: str | None) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for text in texts:
+        name, colon, value = text.partition(":")
+        if not colon:
+            raise click.UsageError(f"-H takes 'NAME: VALUE', not '{text}'")
+        found[name.strip()] = value.strip()
+    if key:
+        found.setdefault("Authorization", f"Bearer {key}")
+    if deployment:
+        found["azureml-model-deployment"] = deployment
+    return found
+
+
+def _body(data: str | None) -> bytes | None:
+    if data is None or not data.startswith("@"):
+        return data.encode() if data is not None else None
+    if data == "@-":
+        return sys.stdin.buffer.read()
+    return _existing(data[1:]).read_bytes()
+
+
+def _existing(text: str) -> Path:
+    path = Path(text)
+    if not path.is_file():
+        raise click.UsageError(f"the file '{text}' does not exist")
+    return path
+
+
+def _form(files: Sequence[str]) -> dict[str, tuple[str, IO[bytes]]]:
+    form: dict[str, tuple[str, IO[bytes]]] = {}
+    for text in files:
+        field, equals, path = text.partition("=@")
+        if not equals:
+            raise click.UsageError(f"--file takes FIELD=@PATH, not '{text}'")
+        form[field] = (Path(path).name, _existing(path).open("rb"))
+    return form
+
+
+def _send(
+    method: str, url: str, headers: Mapping[str, str], body: bytes | None, form: Mapping[str, Any], *, include: bool
+) -> None:
+    import requests
+
+    from emulator.errors import OperationTimedOut, RequestFailed
+
+    session = requests.Session()
+    session.trust_env = False
+    try:
+        with session.request(
+            method, url, headers=dict(headers), data=body, files=form or None, stream=True, timeout=_TIMEOUT_SECONDS
+        ) as answer:
+            if include or not answer.ok:
+                _print_head(answer)
+            for chunk in answer.iter_content(chunk_size=None):
+                sys.stdout.buffer.write(chunk)
+                sys.stdout.buffer.flush()
+            if sys.stdout.isatty():
+                sys.stdout.write("\n")
+            status = answer.status_code
+    except requests.Timeout as error:
+        raise OperationTimedOut(f"{url} did not answer within {_TIMEOUT_SECONDS:.0f} s") from error
+    except requests.RequestException as error:
+        raise RequestFailed(f"{method} {url}: {error}", hint="`amlemu show` says whether it serves") from error
+    finally:
+        session.close()
+        for _, file in form.values():
+            file.close()
+    if status >= 400:
+        raise RequestFailed(f"{method} {url} was answered with {status}", hint="`amlemu logs` shows the script's side")
+
+
+def _print_head(answer: Any) -> None:
+    say(f"HTTP {answer.status_code} {answer.reason}")
+    for name, value in answer.headers.items():
+        say(f"{name}: {value}", dim=True)

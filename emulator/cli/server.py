@@ -1,0 +1,118 @@
+"""`up`, `down`, `status`, `prune`."""
+
+from __future__ import annotations
+
+import os
+import time
+from typing import Any
+
+import click
+
+from emulator.cli.output import output_option, print_result, print_table, say
+
+
+@click.command("up")
+@click.option("--detach", "-d", is_flag=True, help="Run in the background and return once it serves.")
+@click.option("--engine", type=click.Choice(["auto", "docker", "process"]), help="What runs scoring containers.")
+@click.option("--port", type=int, help="The control port (default 18080).")
+@click.option("--ephemeral", is_flag=True, help="Use a temporary home that is removed at the end.")
+def up_command(detach: bool, engine: str | None, port: int | None, ephemeral: bool) -> None:
+    """Start the emulator.
+
+    One runs per AMLEMU_HOME.  What was deployed when it last went down comes back.  In the foreground, Ctrl-C ends it.
+    """
+    import tempfile
+
+    from emulator.cli.connection import current_settings, start_in_background
+
+    flags: dict[str, Any] = {"engine": engine, "port": port}
+    if ephemeral and detach:
+        raise click.UsageError("--ephemeral needs the foreground: the temporary home goes when the command ends")
+    if detach:
+        description = start_in_background(current_settings(flags))
+        say(_running(description))
+    elif ephemeral:
+        with tempfile.TemporaryDirectory(prefix="amlemu-", ignore_cleanup_errors=True) as home:
+            os.environ["AMLEMU_HOME"] = home
+            say(f'in another terminal: export AMLEMU_HOME="{home}"')
+            _serve({**flags, "home": home})
+    else:
+        _serve(flags)
+
+
+def _serve(flags: dict[str, Any]) -> None:
+    from emulator.cli.connection import current_settings
+    from emulator.server import quiet_libraries, serve
+
+    quiet_libraries()
+    serve(current_settings(flags), os.environ, lambda description: say(_running(description)))
+    say("stopped")
+
+
+def _running(description: dict[str, Any]) -> str:
+    reason = description.get("engine_reason")
+    why = f" (no Docker: {reason})" if reason else ""
+    return f"amlemu {description['version']} at {description['url']}, engine {description['engine']}{why}"
+
+
+@click.command("down")
+def down_command() -> None:
+    """Stop the emulator and its scoring containers; models and deployments stay, `up` brings them back."""
+    from emulator.cli.connection import connect, current_settings
+    from emulator.errors import EngineUnavailable
+    from emulator.lock import read_holder
+
+    settings = current_settings()
+    try:
+        client = connect(settings)
+    except EngineUnavailable:
+        say("no emulator runs")
+        return
+    with client:
+        client.shutdown()
+    while read_holder(settings.home) is not None:
+        time.sleep(0.05)
+    say("stopped; `amlemu up` brings everything back")
+
+
+@click.command("status")
+@output_option
+def status_command(output: str) -> int:
+    """Say what runs, and where; exit code 3 when no emulator runs."""
+    from emulator.cli.connection import connect
+    from emulator.errors import EngineUnavailable
+
+    try:
+        client = connect()
+    except EngineUnavailable as error:
+        told = f"{error.message}; `amlemu up --detach` starts one"
+        print_result({"running": False}, output, lambda: say(told))
+        return 3
+    with client:
+        description = client.describe()
+        endpoints = client.list_endpoints()
+    data = {"running": True, **description, "endpoints": [e["name"] for e in endpoints]}
+    print_result(data, output, lambda: _print_status(description, endpoints))
+    return 0
+
+
+def _print_status(description: dict[str, Any], endpoints: list[dict[str, Any]]) -> None:
+    from emulator.cli.endpoints import endpoint_rows
+
+    say(_running(description))
+    say(f"home {description['home']}, process {description['pid']}, shared gateway port {description['gateway_port']}")
+    columns, rows = endpoint_rows(endpoints)
+    print_table(columns, rows, "nothing is deployed")
+
+
+@click.command("prune")
+@click.option("--dry-run", is_flag=True, help="Only say what would go.")
+def prune_command(dry_run: bool) -> None:
+    """Remove what nothing uses any more: images, containers, layouts, half-made files.  Models stay."""
+    from emulator.cli.connection import connect_or_start
+
+    with connect_or_start() as client:
+        removed = client.prune(dry_run=dry_run)
+    for line in removed:
+        click.echo(line)
+    say(f"{len(removed)} {'would be' if dry_run else 'were'} removed")

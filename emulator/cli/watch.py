@@ -1,0 +1,62 @@
+"""`deploy --watch`: the code folder's files, and a deploy after each change."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from emulator.cli.failures import print_error
+from emulator.cli.output import say
+from emulator.client import Client
+from emulator.errors import EmulatorError
+from emulator.store.trees import code_tree
+
+_POLL_SECONDS = 0.1
+
+Stamps = dict[str, tuple[int, int]]
+"""Modification time in ns and size in bytes, by path."""
+
+
+def watch_folder(client: Client, endpoint: str, deployment: str, request: Mapping[str, Any]) -> None:
+    """Deploy again after every change of the code folder, until interrupted; a failure leaves what serves."""
+    folder = Path(request["code"])
+    say(f"watching {folder}; Ctrl-C ends the watch, the endpoint goes on")
+    seen = stamps(folder)
+    while True:
+        time.sleep(_POLL_SECONDS)
+        now = stamps(folder)
+        if now == seen:
+            continue
+        while (settled := stamps(folder)) != now:  # an editor may still be writing
+            now = settled
+            time.sleep(_POLL_SECONDS / 2)
+        changed = sorted(path for path in now.keys() | seen.keys() if now.get(path) != seen.get(path))
+        seen = now
+        _deploy_again(client, endpoint, deployment, request, changed)
+
+
+def stamps(folder: Path) -> Stamps:
+    """What tells whether a file of the code changed; a file that vanishes meanwhile is none."""
+    found: Stamps = {}
+    for file in code_tree(folder, honour_ignore_file=True).files:
+        try:
+            stat = file.source.stat()
+        except OSError:
+            continue
+        found[file.path] = (stat.st_mtime_ns, stat.st_size)
+    return found
+
+
+def _deploy_again(
+    client: Client, endpoint: str, deployment: str, request: Mapping[str, Any], changed: list[str]
+) -> None:
+    began = time.monotonic()
+    try:
+        client.deploy(endpoint, deployment, request, lambda _kind, _text: None)
+    except EmulatorError as error:
+        print_error(error)
+        say("the change is not served; what served before goes on")
+    else:
+        say(f"{', '.join(changed[:3])} changed: serving after {time.monotonic() - began:.1f} s")

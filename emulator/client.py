@@ -1,0 +1,251 @@
+"""The control API for programs: one method for each verb, errors as emulator.errors."""
+
+from __future__ import annotations
+
+import json
+import tarfile
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+from urllib.parse import quote
+
+import requests
+
+from emulator.errors import EmulatorError, EngineUnavailable, ResourceNotFound, from_dict
+
+_WORKSPACE = (
+    "/subscriptions/00000000-0000-0000-0000-000000000000/resourceGroups/amlemu"
+    "/providers/Microsoft.MachineLearningServices/workspaces/amlemu"
+)
+_CONNECT_SECONDS = 5.0
+
+Json = dict[str, Any]
+OnEvent = Callable[[str, str], None]
+"""Takes an event's kind, `step` or `log`, and its text."""
+
+
+class Client:
+    """Speaks to one emulator; closes its connections when left as a context."""
+
+    def __init__(self, url: str, session: requests.Session | None = None) -> None:
+        self.url = url.rstrip("/")
+        self._session = session or requests.Session()
+        self._session.trust_env = False  # a proxy for the internet is none for the emulator beside us
+
+    def __enter__(self) -> Client:
+        return self
+
+    def __exit__(self, *_: type[BaseException] | BaseException | TracebackType | None) -> None:
+        self._session.close()
+
+    # the server
+
+    def describe(self, timeout_seconds: float = _CONNECT_SECONDS) -> Json:
+        """Who the server is: version, workspace_id, engine, pid, home."""
+        return self._call("GET", "/healthz", timeout=timeout_seconds)
+
+    def shutdown(self, *, keep_containers: bool = False) -> None:
+        """End the server, and its containers unless they are to stay."""
+        self._call("POST", "/shutdown", body={"keep_containers": keep_containers})
+
+    def prune(self, *, dry_run: bool) -> list[str]:
+        """Remove what nothing uses; a line for each thing."""
+        return list(self._call("POST", "/prune", body={"dry_run": dry_run})["removed"])
+
+    # models
+
+    def register_model(self, name: str, request: Mapping[str, Any]) -> Json:
+        """Register the file or folder at request['path'] of the server's machine."""
+        return _flat(self._call("POST", f"{_WORKSPACE}/models/{quote(name, safe='')}/versions", body=request))
+
+    def list_models(self, name: str | None = None, *, include_archived: bool = False) -> list[Json]:
+        """Versions of one model or of all."""
+        path = f"/models/{quote(name, safe='')}/versions" if name else "/models"
+        query = {"includeArchived": "true"} if include_archived else {}
+        return _flats(self._call("GET", _WORKSPACE + path, query=query))
+
+    def get_model(self, name: str, version: str | None) -> Json:
+        """One version, the latest when None."""
+        return _flat(self._call("GET", _model(name, version)))
+
+    def archive_model(self, name: str, version: str, *, archived: bool) -> Json:
+        """Hide a version from lists and from `latest`, or undo that."""
+        return _flat(self._call("PATCH", _model(name, version), body={"isArchived": archived}))
+
+    def download_model(self, name: str, version: str | None, folder: Path) -> list[Path]:
+        """Write the version's files below `folder`; their paths."""
+        with self._open("GET", _model(name, version) + "/content") as answer:
+            answer.raw.decode_content = True
+            with tarfile.open(fileobj=answer.raw, mode="r|") as tar:
+                return [_write_member(tar, member, folder) for member in tar]
+
+    # environments
+
+    def register_environment(self, file: str) -> Json:
+        """Register an environment file."""
+        return _flat(self._call("POST", f"{_WORKSPACE}/environments", body={"file": file}))
+
+    def list_environments(self) -> list[Json]:
+        """Every registered environment."""
+        return _flats(self._call("GET", f"{_WORKSPACE}/environments"))
+
+    def resolve_environment(self, named: Mapping[str, str]) -> Json:
+        """The environment that `file` or `name` means, with its Dockerfile."""
+        return _flat(self._call("POST", f"{_WORKSPACE}/environments/resolve", body=named))
+
+    def build_environment(self, named: Mapping[str, str], on_event: OnEvent) -> None:
+        """Build the environment's image."""
+        answer = self._call("POST", f"{_WORKSPACE}/environments/build", body=named)
+        self._follow(answer["operation"], on_event)
+
+    # endpoints
+
+    def list_endpoints(self) -> list[Json]:
+        """Every endpoint."""
+        return _flats(self._call("GET", f"{_WORKSPACE}/onlineEndpoints"))
+
+    def get_endpoint(self, name: str) -> Json:
+        """One endpoint with its deployments."""
+        return _flat(self._call("GET", _endpoint(name)))
+
+    def delete_endpoint(self, name: str) -> None:
+        """Remove an endpoint and all its deployments."""
+        self._call("DELETE", _endpoint(name))
+
+    def update_traffic(self, name: str, traffic: Mapping[str, int]) -> Json:
+        """Set percent by deployment."""
+        return _flat(self._call("PATCH", _endpoint(name), body={"traffic": dict(traffic)}))
+
+    def get_keys(self, name: str) -> Json:
+        """primaryKey and secondaryKey."""
+        return self._call("POST", _endpoint(name) + "/listKeys", body={})
+
+    def regenerate_keys(self, name: str, which: str) -> Json:
+        """Replace the primary or the secondary key."""
+        return self._call("POST", _endpoint(name) + "/regenerateKeys", body={"keyType": which.capitalize()})
+
+    def get_tree(self, name: str, deployment: str | None) -> Json:
+        """What lies below /var/azureml-app: `files` and the platform's `variables`."""
+        return self._call("GET", _endpoint(name) + "/tree", query=_given(deployment=deployment))
+
+    def get_logs(self, name: str, *, requests_only: bool, follow: bool, **query: str | int | None) -> Iterator[str]:
+        """Lines of the container's log, or of the front door's; goes on until it ends when following."""
+        path = _endpoint(name) + ("/requests" if requests_only else "/logs")
+        given = _given(**query) | ({"follow": "true"} if follow else {})
+        with self._open("GET", path, query=given) as answer:
+            for line in answer.iter_lines(chunk_size=None):
+                if line:
+                    yield json.loads(line)
+
+    # deployments
+
+    def deploy(self, endpoint: str, deployment: str, request: Mapping[str, Any], on_event: OnEvent) -> Json:
+        """Create or update a deployment and wait until it serves; an interrupt cancels it."""
+        answer = self._call("PUT", f"{_endpoint(endpoint)}/deployments/{quote(deployment, safe='')}", body=request)
+        self._follow(answer["operation"], on_event)
+        return self.get_endpoint(endpoint)
+
+    def delete_deployment(self, endpoint: str, deployment: str) -> None:
+        """Remove one deployment."""
+        self._call("DELETE", f"{_endpoint(endpoint)}/deployments/{quote(deployment, safe='')}")
+
+    # how
+
+    def _follow(self, operation: str, on_event: OnEvent) -> None:
+        path = f"{_WORKSPACE}/mfeOperationsStatus/{operation}"
+        try:
+            end = self._events(path + "/events", on_event)
+        except KeyboardInterrupt:
+            self._call("DELETE", path)
+            self._events(path + "/events", lambda _kind, _text: None)
+            raise
+        if end.get("status") != "Succeeded":
+            raise from_dict(end.get("error") or {"message": "the operation ended without a result"})
+
+    def _events(self, path: str, on_event: OnEvent) -> Json:
+        with self._open("GET", path) as answer:
+            for line in answer.iter_lines(chunk_size=None):
+                event: Json = json.loads(line) if line else {}
+                if event.get("kind") == "end":
+                    return event
+                if event:
+                    on_event(event["kind"], event["text"])
+        raise EngineUnavailable("the emulator ended before the operation did", hint="`amlemu status`, then try again")
+
+    def _call(
+        self,
+        method: str,
+        path: str,
+        *,
+        body: Mapping[str, Any] | None = None,
+        query: Mapping[str, str] | None = None,
+        timeout: float | None = None,
+    ) -> Json:
+        with self._open(method, path, body=body, query=query, timeout=timeout) as answer:
+            result: Json = answer.json()
+            return result
+
+    def _open(
+        self,
+        method: str,
+        path: str,
+        *,
+        body: Mapping[str, Any] | None = None,
+        query: Mapping[str, str] | None = None,
+        timeout: float | None = None,
+    ) -> requests.Response:
+        try:
+            answer = self._session.request(
+                method, self.url + path, json=body, params=query, stream=True, timeout=(_CONNECT_SECONDS, timeout)
+            )
+        except requests.ConnectionError as error:
+            message = f"no emulator answers at {self.url}"
+            raise EngineUnavailable(message, hint="amlemu up --detach") from error
+        except requests.RequestException as error:
+            raise EmulatorError(f"{method} {self.url}{path}: {error}") from error
+        if answer.ok:
+            return answer
+        with answer:
+            raise _error_of(answer)
+
+
+def _error_of(answer: requests.Response) -> EmulatorError:
+    try:
+        return from_dict(answer.json()["error"])
+    except (ValueError, KeyError, TypeError):
+        kind = ResourceNotFound if answer.status_code == 404 else EmulatorError
+        return kind(f"{answer.url} answered {answer.status_code}; is that an amlemu?")
+
+
+def _write_member(tar: tarfile.TarFile, member: tarfile.TarInfo, folder: Path) -> Path:
+    path = folder / member.name
+    if not path.resolve().is_relative_to(folder.resolve()):
+        raise EmulatorError(f"the server sent a path outside the folder: {member.name}")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    source = tar.extractfile(member)
+    with path.open("wb") as target:
+        while source and (chunk := source.read(1 << 20)):
+            target.write(chunk)
+    return path
+
+
+def _flat(resource: Json) -> Json:
+    flat: Json = resource["amlemu"]
+    return flat
+
+
+def _flats(collection: Json) -> list[Json]:
+    return [_flat(resource) for resource in collection["value"]]
+
+
+def _model(name: str, version: str | None) -> str:
+    return f"{_WORKSPACE}/models/{quote(name, safe='')}/versions/{quote(version or 'latest', safe='')}"
+
+
+def _endpoint(name: str) -> str:
+    return f"{_WORKSPACE}/onlineEndpoints/{quote(name, safe='')}"
+
+
+def _given(**query: str | int | None) -> dict[str, str]:
+    return {name: str(value) for name, value in query.items() if value is not None}

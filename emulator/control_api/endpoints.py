@@ -1,0 +1,117 @@
+"""Routes for online endpoints and deployments."""
+
+from __future__ import annotations
+
+from flask import Blueprint, Response, jsonify, request
+
+from emulator.control_api.requests import Services, flag, json_body, number
+from emulator.control_api.resources import (
+    WORKSPACE_PATH,
+    Json,
+    deployment_resource,
+    endpoint_resource,
+    keys_document,
+)
+from emulator.control_api.streams import line_stream
+from emulator.entities import DeploymentRequest
+from emulator.errors import BadArgument
+from emulator.workspace.effects import Progress
+
+
+def endpoint_routes(services: Services) -> Blueprint:
+    """`{workspace}/onlineEndpoints…`."""
+    routes = Blueprint("endpoints", __name__)
+    endpoints, deployments = services.workspace.endpoints, services.workspace.deployments
+
+    def resource(name: str) -> Json:
+        return endpoint_resource(endpoints.get(name), deployments.list_of(name), services.addresses())
+
+    @routes.get("/onlineEndpoints")
+    def list_all() -> Response:
+        return jsonify({"value": [resource(name) for name in endpoints.list_names()]})
+
+    @routes.get("/onlineEndpoints/<name>")
+    def get(name: str) -> Response:
+        return jsonify(resource(name))
+
+    @routes.delete("/onlineEndpoints/<name>")
+    def delete(name: str) -> Response:
+        deployments.delete_endpoint(name)
+        return jsonify({})
+
+    @routes.patch("/onlineEndpoints/<name>")
+    def update(name: str) -> Response:
+        endpoints.update_traffic(name, _traffic(json_body()))
+        return jsonify(resource(name))
+
+    @routes.post("/onlineEndpoints/<name>/listKeys")
+    def list_keys(name: str) -> Response:
+        return jsonify(keys_document(endpoints.get_keys(name)))
+
+    @routes.post("/onlineEndpoints/<name>/regenerateKeys")
+    def regenerate_keys(name: str) -> Response:
+        which = str(json_body().get("keyType", "")).lower()
+        return jsonify(keys_document(endpoints.regenerate_keys(name, which)))
+
+    _deployment_routes(routes, services)
+    return routes
+
+
+def _deployment_routes(routes: Blueprint, services: Services) -> None:
+    deployments = services.workspace.deployments
+    one = "/onlineEndpoints/<name>/deployments/<deployment>"
+
+    @routes.get("/onlineEndpoints/<name>/deployments")
+    def list_deployments(name: str) -> Response:
+        return jsonify({"value": [deployment_resource(d) for d in deployments.list_of(name)]})
+
+    @routes.get(one)
+    def get_deployment(name: str, deployment: str) -> Response:
+        return jsonify(deployment_resource(deployments.get(name, deployment)))
+
+    @routes.put(one)
+    def create_or_update(name: str, deployment: str) -> tuple[Response, int, dict[str, str]]:
+        document = {**json_body(), "endpoint_name": name, "name": deployment}
+        wanted = DeploymentRequest.parse(document, target=f"deployment {deployment} of endpoint {name}")
+
+        def work(progress: Progress) -> object:
+            return deployments.create_or_update(wanted, progress)
+
+        operation = services.operations.start(work)
+        follow = f"{WORKSPACE_PATH}/mfeOperationsStatus/{operation.id}"
+        return jsonify({"operation": operation.id}), 202, {"Azure-AsyncOperation": follow}
+
+    @routes.delete(one)
+    def delete_deployment(name: str, deployment: str) -> Response:
+        deployments.delete(name, deployment)
+        return jsonify({})
+
+    @routes.get("/onlineEndpoints/<name>/logs")
+    def get_logs(name: str) -> Response:
+        lines = deployments.get_logs(
+            name,
+            request.args.get("deployment"),
+            tail=number("tail"),
+            follow=flag("follow"),
+            instance=number("instance") or 0,
+        )
+        return Response(line_stream(lines), mimetype="application/x-ndjson")
+
+    @routes.get("/onlineEndpoints/<name>/tree")
+    def tree(name: str) -> Response:
+        deployment = deployments.get(name, request.args.get("deployment"))
+        files = deployments.tree(name, deployment.name)
+        variables = deployments.platform_variables(deployment)
+        return jsonify({"files": [{"path": p, "size": s} for p, s in files], "variables": variables})
+
+    @routes.get("/onlineEndpoints/<name>/requests")
+    def requests(name: str) -> Response:
+        lines = deployments.get_request_log(name, tail=number("tail"), follow=flag("follow"))
+        return Response(line_stream(lines), mimetype="application/x-ndjson")
+
+
+def _traffic(body: Json) -> dict[str, int]:
+    traffic = body.get("traffic")
+    if not isinstance(traffic, dict) or not all(type(weight) is int for weight in traffic.values()):
+        raise BadArgument("traffic must map names of deployments to whole percents")
+    return traffic

@@ -1,0 +1,126 @@
+"""Entities as the control API prints them: Azure's REST shape, and the flat document that our own client reads.
+
+Azure's shape is what the stock SDKs expect (contract/sdk-wire-protocol §1c); `amlemu` beside it holds the rest.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from emulator.entities import EndpointKeys, Environment, Model, OnlineDeployment, OnlineEndpoint
+from emulator.profiles import profile_of
+
+SUBSCRIPTION = "00000000-0000-0000-0000-000000000000"
+GROUP = "amlemu"
+WORKSPACE = "amlemu"
+PROVIDER = "Microsoft.MachineLearningServices"
+WORKSPACE_PATH = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/{GROUP}/providers/{PROVIDER}/workspaces/{WORKSPACE}"
+
+_AUTH_MODES = {"key": "Key", "aml_token": "AMLToken", "aad_token": "AADToken", "none": "None"}
+
+Json = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Addresses:
+    """The host name and the shared port that scoring URIs carry."""
+
+    host: str
+    shared_port: int
+
+
+def _resource(kind: str, path: str, name: str, properties: Json, flat: Json, tags: Mapping[str, str]) -> Json:
+    return {
+        "id": f"{WORKSPACE_PATH}/{path}",
+        "name": name,
+        "type": f"{PROVIDER}/workspaces/{kind}",
+        "tags": dict(tags),
+        "properties": properties,
+        "amlemu": flat,
+    }
+
+
+def model_resource(model: Model) -> Json:
+    """A model version."""
+    properties = {
+        "description": model.description,
+        "isArchived": model.archived,
+        "isAnonymous": False,
+        "modelType": model.type,
+        "modelUri": f"azureml://models/{model.name}/versions/{model.version}/{model.path}",
+        "flavors": {},  # null makes the SDK fail (contract/sdk-wire-protocol §1c row 8)
+        "properties": model.properties,
+        "tags": model.tags,
+    }
+    path = f"models/{model.name}/versions/{model.version}"
+    return _resource("models/versions", path, model.version, properties, model.to_document(), model.tags)
+
+
+def environment_resource(environment: Environment, image: str) -> Json:
+    """An environment version; `image` is the digest of what it builds."""
+    flat = environment.to_document() | {"digest": image}
+    properties = {"description": environment.description, "image": environment.image, "isArchived": False}
+    path = f"environments/{environment.name}/versions/{environment.version}"
+    return _resource("environments/versions", path, environment.version, properties, flat, environment.tags)
+
+
+def endpoint_resource(endpoint: OnlineEndpoint, deployments: Sequence[OnlineDeployment], addresses: Addresses) -> Json:
+    """An endpoint with its deployments."""
+    base = profile_of(endpoint.target).base_uri(endpoint.name, addresses.host, endpoint.port, addresses.shared_port)
+    flat = {
+        "name": endpoint.name,
+        "target": endpoint.target,
+        "provisioning_state": endpoint.provisioning_state,
+        "scoring_uri": f"{base}/score",
+        "openapi_uri": f"{base}/swagger.json",
+        "auth_mode": endpoint.auth_mode,
+        "traffic": endpoint.traffic,
+        "mirror_traffic": endpoint.mirror_traffic,
+        "deployments": [flat_deployment(deployment) for deployment in deployments],
+        "port": endpoint.port,
+        "created_at": endpoint.created_at,
+    }
+    properties = {
+        "authMode": _AUTH_MODES[endpoint.auth_mode],
+        "scoringUri": flat["scoring_uri"],
+        "swaggerUri": flat["openapi_uri"],
+        "traffic": endpoint.traffic,
+        "mirrorTraffic": endpoint.mirror_traffic,
+        "provisioningState": endpoint.provisioning_state,
+        "description": endpoint.description,
+    }
+    path = f"onlineEndpoints/{endpoint.name}"
+    return _resource("onlineEndpoints", path, endpoint.name, properties, flat, endpoint.tags)
+
+
+def flat_deployment(deployment: OnlineDeployment) -> Json:
+    """A deployment as `show -o json` prints it; names of variables, never their values."""
+    hidden = {"environment_variables", "generation", "serving", "explicit_source_dir", "endpoint_name"}
+    document = deployment.model_dump(mode="json", exclude=hidden)
+    return document | {"environment_variables": sorted(deployment.environment_variables)}
+
+
+def deployment_resource(deployment: OnlineDeployment) -> Json:
+    """A deployment."""
+    properties = {
+        "codeConfiguration": {"scoringScript": deployment.code_configuration.scoring_script},
+        "endpointComputeType": "Kubernetes" if deployment.target == "kubernetes" else "Managed",
+        "model": deployment.models[0] if len(deployment.models) == 1 else None,
+        "environmentId": deployment.environment,
+        "provisioningState": deployment.provisioning_state,
+        "requestSettings": {
+            "requestTimeout": f"PT{deployment.request_settings.request_timeout_ms / 1000:g}S",
+            "maxConcurrentRequestsPerInstance": deployment.request_settings.max_concurrent_requests_per_instance,
+        },
+        "scaleSettings": {"scaleType": "Default"},  # null makes the SDK fail (§1c row 25)
+    }
+    path = f"onlineEndpoints/{deployment.endpoint_name}/deployments/{deployment.name}"
+    flat = flat_deployment(deployment)
+    return _resource("onlineEndpoints/deployments", path, deployment.name, properties, flat, {})
+
+
+def keys_document(keys: EndpointKeys) -> Json:
+    """Both keys, as listKeys answers (contract/managed §2.3)."""
+    return {"primaryKey": keys.primary_key, "secondaryKey": keys.secondary_key}

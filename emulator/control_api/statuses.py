@@ -1,0 +1,33 @@
+"""Which HTTP status each error of the tree has at this door."""
+
+from __future__ import annotations
+
+from emulator.errors import (
+    BadArgument,
+    BadDocument,
+    EmulatorError,
+    EngineUnavailable,
+    ImageBuildFailure,
+    OperationCanceled,
+    OperationInProgress,
+    OperationTimedOut,
+    OutOfQuota,
+    RequestFailed,
+    ResourceNotFound,
+    ResourceNotReady,
+)
+
+STATUSES: dict[type[EmulatorError], int] = {
+    EmulatorError: 500,
+    BadArgument: 400,
+    BadDocument: 400,
+    ResourceNotFound: 404,
+    OperationInProgress: 409,
+    OperationCanceled: 409,
+    EngineUnavailable: 503,
+    ImageBuildFailure: 400,
+    ResourceNotReady: 400,
+    OutOfQuota: 507,
+    RequestFailed: 502,
+    OperationTimedOut: 504,
+}

@@ -1,0 +1,104 @@
+"""What a scoring container's log says about why it did not start, in one sentence about the user's own script."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+MISSING_SERVER = "A required package azureml-inference-server-http is missing."
+
+_FRAME = re.compile(r'^\s+File "(?P<file>[^"]+)", line (?P<line>\d+)')
+_RAISED = re.compile(r"^(?P<type>[A-Za-z_][\w.]*)(?:: (?P<text>.*))?$")
+_BEGIN = "Traceback (most recent call last):"
+# Both generations of the server end their own checks of the script with such a class.
+_SERVER_CLASS = re.compile(r"(?:\w+\.)*(UserScript\w*|ModuleNotFoundError|RunFunctionException)$")
+
+
+@dataclass(frozen=True)
+class Cause:
+    """An exception, `Type: text`, and where in the user's code it was raised; file '' when that is unknown."""
+
+    exception: str
+    file: str = ""
+    line: int = 0
+
+    def __str__(self) -> str:
+        return f"{self.exception} ({self.file}, line {self.line})" if self.file else self.exception
+
+
+def explain(log: str, code_roots: Sequence[str]) -> Cause | None:
+    """The cause that `log` shows: the last traceback through a file below `code_roots`, else what the server says.
+
+    Works on the logs of servers 0.4 to 1.5, whose lines have different prefixes.
+    """
+    if MISSING_SERVER in log:
+        return Cause(MISSING_SERVER)
+    tracebacks = [_read_traceback(block) for block in log.split(_BEGIN)[1:]]
+    in_user_code = [(t, f) for t in tracebacks if (f := _last_frame(t, code_roots))]
+    if in_user_code:
+        traceback, (file, line) = in_user_code[-1]
+        return Cause(traceback.exception, file, line)
+    told = [t.exception for t in tracebacks if _SERVER_CLASS.match(t.exception.partition(":")[0])]
+    if told:
+        return Cause(told[-1].split("user_script.")[-1])
+    return None
+
+
+@dataclass(frozen=True)
+class _Traceback:
+    frames: tuple[tuple[str, int], ...]
+    exception: str
+
+
+def _read_traceback(block: str) -> _Traceback:
+    frames: list[tuple[str, int]] = []
+    for text in block.splitlines()[1:]:
+        frame = _FRAME.match(text)
+        if frame:
+            frames.append((frame["file"], int(frame["line"])))
+        elif text and not text[0].isspace():
+            raised = _RAISED.match(text)
+            return _Traceback(tuple(frames), text.strip() if raised else "")
+    return _Traceback(tuple(frames), "")
+
+
+def _last_frame(traceback: _Traceback, code_roots: Sequence[str]) -> tuple[str, int] | None:
+    if not traceback.exception:
+        return None
+    for file, line in reversed(traceback.frames):
+        for root in code_roots:
+            if file.startswith(root + "/") and "/site-packages/" not in file:
+                return file.removeprefix(root + "/"), line
+    return None
+
+
+def check_script(source: str, name: str) -> str | None:
+    """Why the scoring script `source` cannot work whatever its environment: no Python, or no init() or run().
+
+    Only what can be seen for sure: a star import or an assignment may bring a name in, so those count as found.
+    """
+    try:
+        tree = ast.parse(source, name)
+    except (SyntaxError, ValueError) as error:
+        line = getattr(error, "lineno", None)
+        return f"SyntaxError: {getattr(error, 'msg', error)} ({name}, line {line})"
+    bound = _bound_names(tree.body)
+    if "*" in bound:
+        return None
+    missing = [f"{function}()" for function in ("init", "run") if function not in bound]
+    return f"{name} does not define {' and '.join(missing)}" if missing else None
+
+
+def _bound_names(body: Sequence[ast.stmt]) -> set[str]:
+    names: set[str] = set()
+    for statement in body:
+        for node in ast.walk(statement):
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+                names.add(node.name)
+            elif isinstance(node, ast.Import | ast.ImportFrom):
+                names.update((alias.asname or alias.name).partition(".")[0] for alias in node.names)
+            elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+                names.add(node.id)
+    return names

@@ -1,0 +1,228 @@
+"""The engine that builds images and runs scoring containers with Docker."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import json
+import math
+import os
+import sys
+import threading
+from collections.abc import Iterator, Set
+from typing import Any
+from urllib.parse import quote
+
+import docker
+import docker.errors
+from docker.models.containers import Container as DockerContainer
+from docker.models.images import Image as DockerImage
+
+from emulator.engines import Container, Image, Log
+from emulator.engines.docker_build import (
+    LABEL_BUILT_BY,
+    LABEL_DIFFERENCES,
+    LABEL_ENVIRONMENT,
+    DockerHost,
+    build_environment,
+    image_tag,
+)
+from emulator.engines.docker_cli import run_command
+from emulator.engines.docker_connection import check_engine, connect, find_endpoint, has_buildx
+from emulator.engines.docker_container import Network, container_of, create_arguments, network_of, start_failure
+from emulator.engines.docker_errors import docker_errors, explanation, raise_for_answer
+from emulator.engines.docker_logs import LogLines
+from emulator.engines.packages import HostPackaging
+from emulator.environments import ImageSpec
+from emulator.errors import BadArgument, ResourceNotFound
+from emulator.scoring_container import LABEL_WORKSPACE, ContainerSpec
+
+_CONFLICT = 409
+_TIMEOUT_SECONDS = 30
+
+
+def connect_docker_engine(workspace_id: str, packaging: HostPackaging) -> DockerEngine:
+    """The engine that the docker command of this user talks to; EngineUnavailable when none answers.
+
+    DOCKER_HOST, DOCKER_CONTEXT and the current docker context choose it, in this order.
+    """
+    endpoint = find_endpoint(os.environ)
+    client = connect(endpoint)
+    buildx = functools.cache(functools.partial(_has_buildx, endpoint.variables.get("DOCKER_CONTEXT")))
+    host = DockerHost(client, run_command, endpoint.variables, endpoint.builder, buildx)
+    return DockerEngine(host, workspace_id, packaging, platform=sys.platform)
+
+
+def _has_buildx(context: str | None) -> bool:
+    return has_buildx(run_command, {"DOCKER_CONTEXT": context} if context else {})
+
+
+class DockerEngine:
+    """An Engine (see the protocol) on a Docker Engine.
+
+    Images are built with the docker command, because BuildKit's cache mounts and secrets are not in the SDK; all else
+    goes through the SDK.  `platform` is `sys.platform`.
+    """
+
+    name = "docker"
+
+    def __init__(self, host: DockerHost, workspace_id: str, packaging: HostPackaging, *, platform: str) -> None:
+        self._host = host
+        self._client = host.client
+        self._workspace_id = workspace_id
+        self._packaging = packaging
+        self._platform = platform
+
+    def check(self) -> None:
+        """Raise EngineUnavailable unless the engine answers and the docker command can build."""
+        check_engine(self._client)
+        self._host.has_buildx()
+
+    def find_image(self, digest: str) -> Image | None:
+        """The image that is tagged for this digest, if its label says so in full."""
+        with docker_errors(f"image {image_tag(digest)}"):
+            try:
+                labels = self._client.images.get(image_tag(digest)).labels
+            except docker.errors.ImageNotFound:
+                return None
+        if labels.get(LABEL_ENVIRONMENT) != digest:
+            return None
+        return Image(digest, image_tag(digest), tuple(json.loads(labels.get(LABEL_DIFFERENCES, "[]"))))
+
+    def build_image(self, spec: ImageSpec, log: Log, canceled: threading.Event) -> Image:
+        """Build the environment, or find that it is there already."""
+        found = self.find_image(spec.digest)
+        if found is not None:
+            return found
+        return build_environment(spec, self._host, self._packaging, self._workspace_id, log, canceled)
+
+    def start(self, spec: ContainerSpec) -> Container:
+        """Create and start a container; what carries its name in this workspace is removed first.
+
+        Raises BadArgument when the debug port is taken or the GPUs are not there, ResourceNotFound without the image.
+        """
+        with docker_errors(f"container {spec.name}"):
+            arguments = create_arguments(spec, image_tag(spec.image), self._workspace_id, self._network)
+            created = self._create(arguments)
+            try:
+                created.start()
+            except docker.errors.APIError as error:
+                created.remove(force=True, v=True)
+                raise start_failure(spec, explanation(error)) from error
+        return self.inspect(created.id or "")
+
+    @functools.cached_property
+    def _network(self) -> Network:
+        with docker_errors():
+            return network_of(self._client.info(), self._client.api.base_url, self._platform)
+
+    def _create(self, arguments: dict[str, Any]) -> DockerContainer:
+        name = arguments["name"]
+        try:
+            return self._create_once(arguments)
+        except docker.errors.APIError as error:
+            if error.status_code != _CONFLICT:
+                raise
+            self._remove_leftover(name)
+        return self._create_once(arguments)
+
+    def _create_once(self, arguments: dict[str, Any]) -> DockerContainer:
+        try:
+            container: DockerContainer = self._client.containers.create(**arguments)
+            return container
+        except docker.errors.ImageNotFound as error:
+            message = f"the environment's image {arguments['image']} is gone"
+            raise ResourceNotFound(message, hint="deploy again: it is built anew") from error
+
+    def _remove_leftover(self, name: str) -> None:
+        with contextlib.suppress(docker.errors.NotFound):
+            leftover = self._client.containers.get(name)
+            if leftover.labels.get(LABEL_WORKSPACE) != self._workspace_id:
+                message = f"a container named {name} is there already, and it is not of this workspace"
+                raise BadArgument(message, hint=f"docker rm -f {name}")
+            leftover.remove(force=True, v=True)
+
+    def inspect(self, container_id: str) -> Container:
+        """The container as it is now."""
+        with docker_errors(f"container {container_id}"):
+            return container_of(self._client.containers.get(container_id).attrs, self._network)
+
+    def list_containers(self) -> list[Container]:
+        """Every container that carries this workspace's label."""
+        return [container_of(found.attrs, self._network) for found in self._ours()]
+
+    def _ours(self) -> list[DockerContainer]:
+        with docker_errors():
+            label = f"{LABEL_WORKSPACE}={self._workspace_id}"
+            found: list[DockerContainer] = self._client.containers.list(
+                all=True, filters={"label": label}, ignore_removed=True
+            )
+            return found
+
+    def logs(self, container_id: str, *, tail: int | None = None, follow: bool = False) -> Iterator[str]:
+        """Lines of stdout and stderr; closing the iterator, from any thread, closes the connection."""
+        api = self._client.api
+        url = f"{api.base_url}/v{api.api_version}/containers/{quote(container_id, safe='')}/logs"
+        shown = "all" if tail is None else str(max(tail, 0))
+        params = {"stdout": "1", "stderr": "1", "follow": str(int(follow)), "tail": shown}
+        with docker_errors(f"container {container_id}"):
+            # The SDK's own stream takes the time-out off a connection that it gives back to its pool.
+            silence = None if follow else _TIMEOUT_SECONDS
+            response = api.get(url, params=params, stream=True, timeout=(_TIMEOUT_SECONDS, silence))
+            if not response.ok:
+                with response:
+                    raise_for_answer(response, f"container {container_id}")
+        return LogLines(response, at_end=functools.partial(self._check_end_of_log, container_id))
+
+    def _check_end_of_log(self, container_id: str) -> None:
+        """A log that ends because the engine went away must not pass for a container that ended."""
+        with contextlib.suppress(ResourceNotFound):
+            self.inspect(container_id)
+
+    def remove(self, container_id: str, *, grace_seconds: float = 10.0) -> None:
+        """Stop and remove; no error when it is gone or going."""
+        with docker_errors(f"container {container_id}"), contextlib.suppress(docker.errors.NotFound):
+            container = self._client.containers.get(container_id)
+            container.stop(timeout=math.ceil(grace_seconds))
+            self._remove_stopped(container)
+
+    def _remove_stopped(self, container: DockerContainer) -> None:
+        try:
+            container.remove(force=True, v=True)
+        except docker.errors.APIError as error:
+            if error.status_code != _CONFLICT:  # somebody else is removing it
+                raise
+
+    def prune(self, keep_images: Set[str], *, dry_run: bool = False) -> list[str]:
+        """Remove this workspace's containers that no longer run, and the images that it built and nothing needs.
+
+        An image that another workspace's container uses stays, whoever built it.
+        """
+        return [*self._prune_containers(dry_run=dry_run), *self._prune_images(keep_images, dry_run=dry_run)]
+
+    def _prune_containers(self, *, dry_run: bool) -> Iterator[str]:
+        for container in self._ours():
+            if container.status in ("exited", "dead", "created"):
+                if not dry_run:
+                    self.remove(container.id or "", grace_seconds=0)
+                yield f"container {container.name}"
+
+    def _prune_images(self, keep: Set[str], *, dry_run: bool) -> Iterator[str]:
+        with docker_errors():
+            used = {c.attrs["ImageID"] for c in self._client.containers.list(all=True, sparse=True)}
+            built: list[DockerImage] = self._client.images.list(
+                filters={"label": [LABEL_ENVIRONMENT, f"{LABEL_BUILT_BY}={self._workspace_id}"]}
+            )
+            for image in built:
+                if image.id not in used and not (image.tags and image.labels[LABEL_ENVIRONMENT] in keep):
+                    if not dry_run:
+                        self._remove_image(image)
+                    yield f"image {(image.tags or [image.short_id])[0]} ({image.attrs['Size'] / 1e6:.0f} MB)"
+
+    def _remove_image(self, image: DockerImage) -> None:
+        with contextlib.suppress(docker.errors.ImageNotFound):
+            self._client.images.remove(image.id or "", force=True)
+
+    def close(self) -> None:
+        """Close the connections to the engine."""
+        self._client.close()

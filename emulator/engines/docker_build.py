@@ -1,0 +1,214 @@
+"""Builds an environment's image with BuildKit: base image, context, secrets, and what its log says when it fails."""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import shutil
+import tempfile
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import docker
+import docker.errors
+
+from emulator.engines import Image, Log
+from emulator.engines.docker_build_log import BuildLog, build_failure
+from emulator.engines.docker_cli import RunCommand
+from emulator.engines.docker_errors import disk_full, docker_errors
+from emulator.engines.docker_pull import RegistrySilent, pull_image
+from emulator.engines.packages import HostPackaging, linux_platform, lock_requirements, wheels_named_by
+from emulator.environments import ImageSpec
+from emulator.environments.image_spec import BASE_IMAGE
+from emulator.errors import EmulatorError, EngineUnavailable, ImageBuildFailure
+
+LABEL_ENVIRONMENT = "amlemu.environment"
+LABEL_BASE_IMAGE = "amlemu.base_image"
+LABEL_DIFFERENCES = "amlemu.differences"
+# Not amlemu.workspace: containers inherit an image's labels, and what a user runs from it by hand is not ours.
+LABEL_BUILT_BY = "amlemu.built_by"
+
+_ENOSPC = 28
+
+
+@dataclass(frozen=True)
+class DockerHost:
+    """What a build needs of the engine: the SDK's client, the CLI and the variables that point it at the same engine.
+
+    `builder` is buildx's name for that engine.  `has_buildx` tells whether the CLI has the plugin; older ones have
+    BuildKit themselves.
+    """
+
+    client: docker.DockerClient
+    run: RunCommand
+    variables: Mapping[str, str]
+    builder: str
+    has_buildx: Callable[[], bool]
+
+
+@dataclass(frozen=True)
+class BaseImage:
+    """What FROM really is, and where that departs from what was asked."""
+
+    name: str
+    differences: tuple[str, ...] = ()
+
+
+def image_tag(digest: str) -> str:
+    """The tag of an environment's image: the first 16 digits of its digest."""
+    return f"amlemu/environment:{digest[:16]}"
+
+
+def build_environment(
+    spec: ImageSpec,
+    host: DockerHost,
+    packaging: HostPackaging,
+    workspace_id: str,
+    log: Log,
+    canceled: threading.Event,
+) -> Image:
+    """Resolve, provide the base image, build, and tag `amlemu/environment:<digest>`.
+
+    The packages are resolved before anything is pulled or built: a conflict is told within a second.
+    """
+    lock = lock_requirements(spec, packaging, log, canceled, python_platform=linux_platform())
+    base = provide_base_image(spec, host, log, canceled)
+    labels = {
+        LABEL_ENVIRONMENT: spec.digest,
+        LABEL_BASE_IMAGE: base.name,
+        LABEL_DIFFERENCES: json.dumps(base.differences),
+        LABEL_BUILT_BY: workspace_id,
+    }
+    with _private_folder() as folder:
+        write_context(folder / "context", spec, lock, packaging)
+        (folder / "Dockerfile").write_text(spec.dockerfile, encoding="utf-8")
+        secrets = write_secrets(folder, packaging)
+        builder = host.builder if host.has_buildx() else None
+        args = build_command(spec, base.name, labels, secrets, folder, builder)
+        _run_build(args, host, packaging, log, canceled)
+    return Image(digest=spec.digest, reference=image_tag(spec.digest), differences=base.differences)
+
+
+def provide_base_image(spec: ImageSpec, host: DockerHost, log: Log, canceled: threading.Event) -> BaseImage:
+    """The image that FROM will name: here, pulled, or, where no registry answers, the local stand-in.
+
+    Raises ImageBuildFailure when a registry answers that the image which the user named cannot be had.
+    """
+    if _is_local(host.client, spec.base_image):
+        return BaseImage(spec.base_image)
+    log(f"pulling {spec.base_image}")
+    try:
+        pull_image(spec.base_image, host.run, host.variables, log, canceled)
+        return BaseImage(spec.base_image)
+    except RegistrySilent as error:
+        reason = str(error)
+    except ImageBuildFailure as error:
+        if spec.base_image != BASE_IMAGE.format(python_version=spec.python_version):
+            raise  # the user chose this name
+        reason = error.message
+    if not _is_local(host.client, spec.stand_in):
+        raise EngineUnavailable(
+            f"base image {spec.base_image} is not here and could not be pulled: {reason}",
+            target=f"image {spec.base_image}",
+            hint=f"pull it while a registry answers, or make a local stand-in: amlemu images {spec.python_version}"
+            " (in a clone: make images)",
+        )
+    difference = f"base image {spec.base_image} could not be pulled: {spec.stand_in} (a local stand-in) was used"
+    log(difference)
+    return BaseImage(spec.stand_in, (difference,))
+
+
+def _is_local(client: docker.DockerClient, name: str) -> bool:
+    with docker_errors(f"image {name}"):
+        try:
+            client.images.get(name)
+        except docker.errors.ImageNotFound:
+            return False
+        return True
+
+
+@contextmanager
+def _private_folder() -> Iterator[Path]:
+    """A folder that only this user may look into, gone afterwards; OutOfQuota when the disk is full."""
+    folder = Path(tempfile.mkdtemp(prefix="amlemu-build-"))
+    try:
+        yield folder
+    except OSError as error:
+        if error.errno == _ENOSPC:
+            raise disk_full(str(error)) from error
+        raise
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def write_context(context: Path, spec: ImageSpec, lock: str, packaging: HostPackaging) -> None:
+    """The build context: the spec's files, and `packages/` with the lock, uv, and wheels of local folders.
+
+    The Dockerfile and the launcher stay outside `packages/`: the installing step is cached by that folder's content.
+    """
+    packages = context / "packages"
+    (packages / "wheels").mkdir(parents=True)
+    for name, content in spec.files.items():
+        (context / name).write_bytes(content)
+    (packages / "requirements.lock").write_text(lock, encoding="utf-8")
+    if packaging.uv_for_linux is not None:
+        place(packaging.uv_for_linux, packages / "uv")
+    for wheel in wheels_named_by(lock, packaging):
+        place(wheel, packages / "wheels" / wheel.name)
+
+
+def place(source: Path, target: Path) -> None:
+    """`source` as `target`, without a copy where both are on one file system."""
+    try:
+        os.link(source.resolve(), target)
+    except OSError:
+        shutil.copy2(source, target)
+
+
+def write_secrets(folder: Path, packaging: HostPackaging) -> dict[str, Path]:
+    """Files for BuildKit's secret mounts by id: the variables as shell text, and the CA bundle."""
+    secrets: dict[str, Path] = {}
+    if packaging.build_variables:
+        text = "".join(f"export {name}={shlex.quote(value)}\n" for name, value in packaging.build_variables.items())
+        secrets["packaging"] = folder / "packaging"
+        descriptor = os.open(secrets["packaging"], os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            file.write(text)
+    if packaging.ca_bundle is not None:
+        secrets["ca"] = packaging.ca_bundle
+    return secrets
+
+
+def build_command(
+    spec: ImageSpec,
+    base_image: str,
+    labels: Mapping[str, str],
+    secrets: Mapping[str, Path],
+    folder: Path,
+    builder: str | None,
+) -> list[str]:
+    """The docker command of a build whose Dockerfile and `context` lie in `folder`; `builder` None is without buildx.
+
+    The builder is named because the user's own choice may be another one, which does not see the engine's images.
+    """
+    args = ["docker", "buildx", "build", f"--builder={builder}", "--load"] if builder else ["docker", "build"]
+    args += ["--progress=plain", f"--tag={image_tag(spec.digest)}", f"--iidfile={folder / 'iid'}"]
+    args += [f"--file={folder / 'Dockerfile'}", f"--build-arg=BASE_IMAGE={base_image}"]
+    args += [f"--label={name}={value}" for name, value in labels.items()]
+    args += [f"--secret=id={name},src={path}" for name, path in secrets.items()]
+    return [*args, str(folder / "context")]
+
+
+def _run_build(
+    args: list[str], host: DockerHost, packaging: HostPackaging, log: Log, canceled: threading.Event
+) -> None:
+    build_log = BuildLog(log, packaging.build_variables.values())
+    variables = dict(host.variables) | {"DOCKER_BUILDKIT": "1", "BUILDX_NO_DEFAULT_ATTESTATIONS": "1"}
+    code = host.run(args, variables, build_log.write, canceled)
+    if code != 0:
+        failure: EmulatorError = build_failure(build_log.lines)
+        raise failure

@@ -1,0 +1,160 @@
+"""BuildKit's plain log made readable, free of secrets, and understood when it ends badly.  Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from urllib.parse import unquote, urlsplit
+
+from emulator.engines import Log
+from emulator.engines.docker_errors import disk_full, is_disk_full
+from emulator.errors import EmulatorError, EngineUnavailable, ImageBuildFailure
+
+TAIL_LINES = 40
+
+# `#7 12.34 text` is a program's output, `#7 [stage 2/3] RUN …` a step, `#7 DONE 0.1s` its end.
+_OUTPUT = re.compile(r"#\d+ \d+\.\d+ ?(?P<text>.*)")
+_STEP = re.compile(r"#\d+ \[[^\]]*\] (?P<text>(FROM|RUN|COPY|USER|WORKDIR) .*)")
+_STEP_LENGTH = 100
+_USER_INFO = re.compile(r"(?<=://)[^/@\s]+@")
+_SHORTEST_SECRET = 4
+
+
+class BuildLog:
+    """Takes BuildKit's lines and passes on what a person wants to see; `lines` keeps them for the error."""
+
+    def __init__(self, log: Log, secrets: Iterable[str]) -> None:
+        self._log = log
+        self._secrets = secret_words(secrets)
+        self._in_summary = False
+        self.lines: list[str] = []
+
+    def write(self, line: str) -> None:
+        """One line of `docker build --progress=plain`."""
+        # What follows this line repeats the failed step, its log and the Dockerfile around it.
+        self._in_summary = self._in_summary or line.startswith("------")
+        text = self._readable(line)
+        if text is not None:
+            text = without_secrets(text, self._secrets)
+            self.lines.append(text)
+            self._log(text)
+
+    def _readable(self, line: str) -> str | None:
+        output = _OUTPUT.fullmatch(line)
+        if output:
+            return output["text"]
+        step = _STEP.fullmatch(line)
+        if step:
+            text = " ".join(step["text"].split())
+            text = re.sub(r"--mount=\S+ ", "", text)
+            return text if len(text) <= _STEP_LENGTH else text[: _STEP_LENGTH - 2] + " …"
+        if line.lower().startswith(("error:", "error ")):
+            return line
+        return None if line.startswith("#") or self._in_summary or not line.strip() else line
+
+
+def secret_words(values: Iterable[str]) -> tuple[str, ...]:
+    """What of these variables' values must not be shown: the user names and passwords of their URLs.
+
+    >>> secret_words(["https://me:s%40cret@host/simple", "unsafe-best-match"])
+    ('me:s%40cret', 's%40cret', 's@cret')
+    """
+    found: dict[str, None] = {}
+    for value in values:
+        for word in value.split():
+            info, at, _ = urlsplit(word).netloc.rpartition("@")
+            password = info.partition(":")[2]
+            found |= dict.fromkeys((info, password, unquote(password)) if at else ())
+    return tuple(word for word in found if len(word) >= _SHORTEST_SECRET)
+
+
+def without_secrets(text: str, secrets: Iterable[str]) -> str:
+    """`text` with the secrets, and whatever stands before the @ of a URL, as stars.
+
+    >>> without_secrets("GET https://me:pw@host/simple", ())
+    'GET https://****@host/simple'
+    """
+    text = _USER_INFO.sub("****@", text)
+    for secret in secrets:
+        text = text.replace(secret, "****")
+    return text
+
+
+_ENGINE_GONE = re.compile(
+    r"Cannot connect to the Docker daemon|error reading from server: EOF|connection reset|closing transport"
+    r"|transport is closing|graceful_stop|error during connect|use of closed network connection|code = Unavailable"
+)
+
+
+@dataclass(frozen=True)
+class _Cause:
+    """How a tool says why it failed, and what to tell the user; `{name}` is what the pattern found."""
+
+    pattern: re.Pattern[str]
+    message: str
+    hint: str
+
+
+# In this order: a package that cannot be built because the network is down is the network's fault.
+_CAUSES = (
+    _Cause(
+        re.compile(r"Because (?P<name>\S+) was not found in the (package registry|provided package locations)"),
+        "there is no package '{name}' in the package index",
+        "check its spelling",
+    ),
+    _Cause(
+        re.compile(r"Because there is no version of (?P<name>\S+)"),
+        "there is no version {name} that fits",
+        "check the version and the Python version",
+    ),
+    _Cause(
+        re.compile(r"No interpreter found for Python (?P<name>[\d.]+)"),
+        "the base image has no Python {name}",
+        "name a base image that has it, or let the build reach github.com, from which uv gets Pythons",
+    ),
+    _Cause(
+        re.compile(r"(?P<name>apt-get): not found"),
+        "system packages cannot be installed: the base image has no {name}",
+        "name a Debian or Ubuntu image",
+    ),
+    _Cause(
+        re.compile(r"E: (Unable to locate package|Package '?)\s*(?P<name>[\w.+-]+)"),
+        "there is no Debian package '{name}' for this base image",
+        "check its spelling",
+    ),
+    _Cause(
+        re.compile(r"(?P<name>dns error|[Cc]onnection refused|timed out|error sending request|peer certificate)"),
+        "a package could not be downloaded: its index does not answer ({name})",
+        "check the network, the proxy and the index URL; what was installed once is taken from the cache",
+    ),
+    _Cause(
+        re.compile(r"Failed to (build|download|fetch|install)[^`]*`(?P<name>[^`]+)`"),
+        "package {name} could not be installed",
+        "the log says why",
+    ),
+)
+
+
+def build_failure(lines: Sequence[str]) -> EmulatorError:
+    """The error that these lines of a failed build tell of, with their last ones as its log."""
+    tail = "\n".join(lines[-TAIL_LINES:])
+    flat = " ".join(tail.replace("╰─▶", " ").replace("│", " ").split())
+    if is_disk_full(flat):
+        return disk_full(_telling_line(lines))
+    last = lines[-1] if lines else "docker build gave no reason"
+    if _ENGINE_GONE.search(last):
+        return EngineUnavailable(f"the Docker Engine went away during the build: {last}", hint="start Docker again")
+    for cause in _CAUSES:
+        if found := cause.pattern.search(flat):
+            return ImageBuildFailure(cause.message.format(name=found["name"]), hint=cause.hint, log_tail=tail)
+    return ImageBuildFailure(f"the build failed: {_telling_line(lines)}", log_tail=tail)
+
+
+def _telling_line(lines: Sequence[str]) -> str:
+    """uv's or apt's own first line of complaint; BuildKit's, which repeats the whole step, only when there is none."""
+    own = [line.strip() for line in lines if re.match(r"\s*(\u00d7|error:|E:)", line, re.I)]
+    buildkit = ("error: failed to solve", "error: executor failed", "error: process")
+    telling = [line for line in own if not line.lower().startswith(buildkit)]
+    chosen = (telling or own or list(lines[-1:]) or ["no output"])[0]
+    return chosen.removeprefix("\u00d7 ").strip()

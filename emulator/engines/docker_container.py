@@ -1,0 +1,149 @@
+"""A ContainerSpec as Docker wants it, and what Docker says of a container as ours.  Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from docker.types import DeviceRequest, LogConfig, Mount
+
+from emulator.engines import Container
+from emulator.engines.docker_errors import disk_full, is_disk_full
+from emulator.errors import BadArgument, EmulatorError, EngineUnavailable
+from emulator.scoring_container import APP_ROOT, LABEL_WORKSPACE, SCORING_PORT, ContainerSpec
+
+# Where the scoring server listens inside; an engine that comes later must know.
+LABEL_PORT = "amlemu.port"
+PORT_VARIABLE = "AMLEMU_PORT"
+
+# A script that prints without end must not fill the disk; the last 32 MB are enough to see why.
+_LOG_LIMIT = {"max-size": "16m", "max-file": "2"}
+
+
+@dataclass(frozen=True)
+class Network:
+    """How the gateway reaches containers: on the bridge's own addresses, or on ports published on 127.0.0.1."""
+
+    publish: bool
+
+
+def network_of(info: Mapping[str, Any], base_url: str, platform: str) -> Network:
+    """Where scoring servers answer, from the engine's `info`, the URL of its socket and `sys.platform`.
+
+    The bridge's addresses are reachable where the engine shares this machine's network: a unix socket on Linux that
+    is neither rootless (its bridge is in a namespace of its own) nor Docker Desktop's (a virtual machine).  Nothing
+    needs to be published then, which saves a proxy process and its latency.
+    """
+    on_this_machine = platform == "linux" and base_url.startswith(("unix:", "http+unix:", "http+docker://localhost"))
+    options = " ".join(info.get("SecurityOptions") or ())
+    elsewhere = "rootless" in options or "Docker Desktop" in str(info.get("OperatingSystem", ""))
+    return Network(publish=not on_this_machine or elsewhere)
+
+
+def create_arguments(spec: ContainerSpec, image: str, workspace_id: str, network: Network) -> dict[str, Any]:
+    """The keyword arguments of the SDK's `containers.create`.
+
+    The user is the image's own (uid 1000 in what amlemu builds).  The root file system stays writable, as in the
+    cloud, where scripts write to /tmp and HOME; only code and models are read-only.  There is no restart policy:
+    the core decides what happens to a container that died.
+    """
+    arguments: dict[str, Any] = {
+        "image": image,
+        "name": spec.name,
+        "labels": dict(spec.labels) | {LABEL_WORKSPACE: workspace_id, LABEL_PORT: str(spec.port)},
+        "environment": dict(spec.environment_variables) | _port_variable(spec),
+        "working_dir": spec.working_dir,
+        "mounts": [Mount(target=APP_ROOT, source=spec.layout, type="bind", read_only=True)],
+        "cap_drop": ["ALL"],
+        "security_opt": ["no-new-privileges"],
+        "log_config": LogConfig(type=LogConfig.types.JSON, config=_LOG_LIMIT),
+        "ports": _ports(spec, network),
+    }
+    if spec.memory_bytes is not None:
+        # Without swap on top, so that the script is killed where the cloud kills it.
+        arguments |= {"mem_limit": spec.memory_bytes, "memswap_limit": spec.memory_bytes}
+    if spec.cpus is not None:
+        arguments["nano_cpus"] = round(spec.cpus * 1e9)
+    if spec.pids_limit is not None:
+        arguments["pids_limit"] = spec.pids_limit
+    if spec.gpus is not None:
+        arguments["device_requests"] = [gpu_request(spec.gpus)]
+    return arguments
+
+
+def _port_variable(spec: ContainerSpec) -> dict[str, str]:
+    return {} if spec.port == SCORING_PORT else {PORT_VARIABLE: str(spec.port)}
+
+
+def _ports(spec: ContainerSpec, network: Network) -> dict[str, tuple[str, int | None]]:
+    ports: dict[str, tuple[str, int | None]] = {}
+    if network.publish:
+        ports[f"{spec.port}/tcp"] = ("127.0.0.1", None)
+    if spec.debug_port is not None:
+        ports[f"{spec.debug_port}/tcp"] = ("127.0.0.1", spec.debug_port)
+    return ports
+
+
+def gpu_request(gpus: str) -> DeviceRequest:
+    """`docker run --gpus` in the SDK's terms: `all`, a count, or `device=0,1`.
+
+    >>> gpu_request("2")["Count"], gpu_request("device=0,GPU-3a")["DeviceIDs"]
+    (2, ['0', 'GPU-3a'])
+    """
+    capabilities = [["gpu"]]
+    if gpus == "all":
+        return DeviceRequest(count=-1, capabilities=capabilities)
+    if gpus.isdecimal() and int(gpus) > 0:
+        return DeviceRequest(count=int(gpus), capabilities=capabilities)
+    ids = [part for part in gpus.removeprefix("device=").split(",") if part]
+    if gpus.startswith("device=") and ids:
+        return DeviceRequest(device_ids=ids, capabilities=capabilities)
+    raise BadArgument(f"gpus '{gpus}' is not 'all', a number, or 'device=ID,ID'")
+
+
+def start_failure(spec: ContainerSpec, reason: str) -> EmulatorError:
+    """What it means that the engine created the container and would not start it."""
+    target = f"container {spec.name}"
+    if "port is already allocated" in reason or "address already in use" in reason:
+        message = f"port {spec.debug_port} of this machine is in use"
+        return BadArgument(message, target=target, hint="name another port, or stop what listens on it")
+    if "could not select device driver" in reason or "nvidia" in reason.lower():
+        message = f"the Docker Engine cannot give GPUs '{spec.gpus}' to a container: {reason}"
+        hint = "install the NVIDIA Container Toolkit, or deploy without --gpus"
+        return BadArgument(message, target=target, hint=hint)
+    if is_disk_full(reason):
+        return disk_full(reason, target)
+    return EngineUnavailable(f"the Docker Engine could not start the container: {reason}", target=target)
+
+
+def container_of(attributes: Mapping[str, Any], network: Network) -> Container:
+    """The container that `docker inspect` described."""
+    state = attributes["State"]
+    labels = dict(attributes["Config"].get("Labels") or {})
+    port = int(labels.get(LABEL_PORT, SCORING_PORT))
+    running = bool(state.get("Running"))
+    host, reached = address_of(attributes, network, port) if running else ("", 0)
+    ended = state.get("Status") in ("exited", "dead")
+    return Container(
+        id=attributes["Id"],
+        name=str(attributes.get("Name", "")).lstrip("/"),
+        labels=labels,
+        host=host,
+        port=reached,
+        running=running,
+        exit_code=int(state.get("ExitCode", 0)) if ended else None,
+        oom_killed=bool(state.get("OOMKilled")),
+    )
+
+
+def address_of(attributes: Mapping[str, Any], network: Network, port: int) -> tuple[str, int]:
+    """Host and port at which the running container's scoring server is reached; empty and 0 before it has one."""
+    settings = attributes.get("NetworkSettings") or {}
+    if network.publish:
+        bindings = (settings.get("Ports") or {}).get(f"{port}/tcp") or []
+        return ("127.0.0.1", int(bindings[0]["HostPort"])) if bindings else ("", 0)
+    # The address at the top level is gone from newer engines.
+    addresses = [n.get("IPAddress") for n in (settings.get("Networks") or {}).values()]
+    host = next((address for address in addresses if address), settings.get("IPAddress") or "")
+    return (host, port) if host else ("", 0)

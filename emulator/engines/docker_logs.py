@@ -1,0 +1,74 @@
+"""A container's stdout and stderr as lines of text."""
+
+from __future__ import annotations
+
+import codecs
+import contextlib
+import struct
+from collections.abc import Callable, Iterable, Iterator
+from http.client import HTTPException
+
+import requests
+import urllib3.exceptions
+
+_HEADER = struct.Struct(">BxxxL")
+
+
+class LogLines(Iterator[str]):
+    """The lines of a log that the engine streams, without their ends.
+
+    `close` releases the connection and may be called from another thread, which a generator does not allow: it ends
+    an iteration that waits for a quiet container.  `at_end` is called once when the stream ends by itself.
+    """
+
+    def __init__(self, response: requests.Response, at_end: Callable[[], None]) -> None:
+        self._response = response
+        self._lines = split_lines(frames(response.raw.read))
+        self._at_end = at_end
+        self._closed = False
+
+    def __iter__(self) -> LogLines:
+        return self
+
+    def __next__(self) -> str:
+        line = self._next_line()
+        if line is not None:
+            return line
+        closed_by_caller = self._closed
+        self.close()
+        if not closed_by_caller:
+            self._at_end()
+        raise StopIteration
+
+    def _next_line(self) -> str | None:
+        try:
+            return next(self._lines, None)
+        except (OSError, ValueError, HTTPException, urllib3.exceptions.HTTPError):
+            return None  # closed by its caller, or the engine went away: `at_end` finds out
+
+    def close(self) -> None:
+        """Stop, and give the connection back."""
+        self._closed = True
+        # Only this wakes a thread that reads; the other side may have closed first.
+        with contextlib.suppress(OSError, ValueError, RuntimeError):
+            self._response.raw.shutdown()
+        self._response.close()
+
+
+def frames(read: Callable[[int], bytes]) -> Iterator[bytes]:
+    """The contents of the engine's multiplexed stream: a header with stream and length before each piece."""
+    while len(header := read(_HEADER.size)) == _HEADER.size:
+        _stream, length = _HEADER.unpack(header)
+        yield read(length)
+
+
+def split_lines(pieces: Iterable[bytes]) -> Iterator[str]:
+    """Text lines of bytes that may be cut inside a character; what is not UTF-8 becomes U+FFFD."""
+    decoder = codecs.getincrementaldecoder("utf-8")("replace")
+    rest = ""
+    for piece in pieces:
+        *lines, rest = (rest + decoder.decode(piece)).split("\n")
+        yield from (line.removesuffix("\r") for line in lines)
+    rest += decoder.decode(b"", final=True)
+    if rest:
+        yield rest.removesuffix("\r")

@@ -1,0 +1,245 @@
+"""Runs scoring containers where no Docker is: virtual environments and processes of this machine.
+
+What a container gives and this machine can give too (files, user, processes of its own) is given through namespaces,
+see `process_isolation`; what is missing is a difference of the container.  Containers outlive the emulator; any later
+engine on the same folder finds them again.
+"""
+
+from __future__ import annotations
+
+import getpass
+import os
+import shutil
+import socket
+import sys
+import threading
+from collections.abc import Iterator, Set
+from pathlib import Path, PurePosixPath
+
+from emulator.engines import Container, Image, Log
+from emulator.engines.packages import HostPackaging
+from emulator.engines.process_containers import ContainerRecord, Containers
+from emulator.engines.process_environment import EnvironmentRecord, Environments, FindCommand
+from emulator.engines.process_files import is_readable_by_all, translated
+from emulator.engines.process_isolation import (
+    Folders,
+    Isolation,
+    candidates,
+    command,
+    differences,
+    environment,
+    not_shown,
+    supervisor_plan,
+    without_isolation,
+    working_dir,
+)
+from emulator.engines.process_launch import LaunchRefused, bound_socket, launch, probe, read_machine
+from emulator.engines.process_log import LogLines
+from emulator.environments import ImageSpec
+from emulator.errors import BadArgument, EngineUnavailable, ResourceNotFound
+from emulator.scoring_container import APP_ROOT, LABEL_WORKSPACE, ContainerSpec
+
+LOG_BYTES = 32 * 2**20
+"""Of one log file; a container keeps two."""
+
+
+class ProcessEngine:
+    """The engine without Docker; keeps the `Engine` protocol, from any thread.
+
+    `folder` holds environments and containers.  `isolations` are the ways of isolation that may be tried, the best
+    first, for which the machine is asked when they are not given; `find_command` finds programs of this machine.
+    """
+
+    name = "process"
+
+    def __init__(
+        self,
+        folder: Path,
+        workspace_id: str,
+        packaging: HostPackaging,
+        *,
+        isolations: tuple[Isolation, ...] | None = None,
+        find_command: FindCommand = shutil.which,
+        log_bytes: int = LOG_BYTES,
+    ) -> None:
+        self._folder = folder.absolute()
+        self._workspace_id = workspace_id
+        self._environments = Environments(self._folder / "environments", workspace_id, packaging, find_command)
+        self._containers = Containers(self._folder / "containers", workspace_id)
+        self._isolations, self._log_bytes = isolations, log_bytes
+        self._probed: dict[Isolation, str] = {}
+        self._probing = threading.Lock()
+
+    def check(self) -> None:
+        """Raise EngineUnavailable where gunicorn, on which the scoring server stands, does not run."""
+        if sys.platform == "win32":
+            hint = "use --engine docker, or run amlemu in the Windows Subsystem for Linux"
+            raise EngineUnavailable("the process engine does not run on Windows", hint=hint)
+        with translated(""):
+            self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+
+    def find_image(self, digest: str) -> Image | None:
+        """The environment if it is built already."""
+        with translated(f"image {digest[:12]}"):
+            record = self._environments.find(digest)
+        return self._environments.image(record) if record else None
+
+    def build_image(self, spec: ImageSpec, log: Log, canceled: threading.Event) -> Image:
+        """Build the environment; EngineUnavailable when this machine lacks its Python or a program it needs."""
+        with translated(f"image {spec.digest[:12]}"):
+            return self._environments.image(self._environments.build(spec, log, canceled))
+
+    def start(self, spec: ContainerSpec) -> Container:
+        """Start a container and return when its first program runs; what carries its name is removed first.
+
+        Raises BadArgument when the debug port is taken.
+        """
+        target = f"container {spec.name}"
+        with translated(target):
+            image = self._environments.find(spec.image)
+            if image is None:
+                raise ResourceNotFound(f"image {spec.image[:12]} is not built", target=target)
+            _check_layout(spec, target)
+            _check_debug_port(spec, target)
+            for leftover in self._containers.read_all():
+                if leftover.name == spec.name:
+                    self._containers.remove(leftover.id, 0)
+            container = self._start(spec, image)
+            self._environments.compile_rest(spec.image)
+            return container
+
+    def _start(self, spec: ContainerSpec, image: EnvironmentRecord) -> Container:
+        isolation = self._isolation(self._is_readable_by_all(image, spec.layout))
+        container_id, own = self._containers.create_folder(for_container_user=isolation.mode == "root")
+        try:
+            with bound_socket() as listener:
+                port = listener.getsockname()[1]
+                self._containers.write(self._record(container_id, spec, isolation, port))
+                self._launch(container_id, own, spec, image, isolation, listener)
+        except BaseException as error:
+            self._containers.discard(container_id)
+            if isinstance(error, LaunchRefused):
+                message = f"the scoring server could not be started: {error}"
+                raise EngineUnavailable(message, target=f"container {spec.name}", hint="see `amlemu doctor`") from error
+            raise
+        return self._containers.read(container_id)
+
+    def _folders(self, own: Path, layout: str, image: EnvironmentRecord) -> Folders:
+        return Folders(
+            str(own), str(self._environments.path(image.digest)), layout, not_shown((*image.visible, *_resolver()))
+        )
+
+    def _is_readable_by_all(self, image: EnvironmentRecord, layout: str) -> bool:
+        """Whether uid 1000 can use them, judged by the folders' own modes: what lies above them is not in its way."""
+        venv = self._environments.path(image.digest) / "venv"
+        looked_at = [venv, venv / "bin/python", *venv.glob("lib/*/site-packages"), Path(layout)]
+        return all(map(is_readable_by_all, [*looked_at, *map(Path, image.visible)]))
+
+    def _launch(
+        self,
+        container_id: str,
+        own: Path,
+        spec: ContainerSpec,
+        image: EnvironmentRecord,
+        isolation: Isolation,
+        listener: socket.socket,
+    ) -> None:
+        folders = self._folders(own, spec.layout, image)
+        port = listener.getsockname()[1]
+        variables = environment(isolation, folders, image.variables, image.tool_folders, spec, port)
+        plan = supervisor_plan(
+            isolation,
+            folders,
+            read_machine(),
+            command=command(isolation, folders),
+            environment=variables,
+            working_dir=working_dir(isolation, spec),
+            log_bytes=self._log_bytes,
+        )
+        launch(plan, listener, lambda facts: self._containers.write_process(container_id, facts))
+
+    def _isolation(self, readable_by_all: bool) -> Isolation:
+        """The best isolation that this machine allows; it is asked once."""
+        tried = self._isolations or candidates(sys.platform, os.geteuid(), readable_by_all=readable_by_all)
+        with self._probing:
+            for isolation in tried:
+                if isolation not in self._probed:
+                    self._probed[isolation] = probe(isolation, read_machine()) if isolation.mode != "none" else ""
+                if not self._probed[isolation]:
+                    return isolation
+            return without_isolation([self._probed[isolation] for isolation in tried])
+
+    def _record(self, container_id: str, spec: ContainerSpec, isolation: Isolation, port: int) -> ContainerRecord:
+        return ContainerRecord(
+            id=container_id,
+            workspace=self._workspace_id,
+            name=spec.name,
+            image=spec.image,
+            labels={**spec.labels, LABEL_WORKSPACE: self._workspace_id},
+            port=port,
+            pid_namespace=isolation.pid_namespace,
+            differences=differences(isolation, spec, getpass.getuser(), port),
+        )
+
+    def inspect(self, container_id: str) -> Container:
+        """The container as it is now."""
+        with translated(f"container {container_id}"):
+            return self._containers.read(container_id)
+
+    def list_containers(self) -> list[Container]:
+        """Every container of this workspace, also those that an earlier engine started."""
+        with translated(""):
+            return self._containers.read_all()
+
+    def logs(self, container_id: str, *, tail: int | None = None, follow: bool = False) -> Iterator[str]:
+        """Lines of stdout and stderr; of very long logs the last 32 to 64 MiB.
+
+        The iterator may be closed from any thread.
+        """
+        with translated(f"container {container_id}"):
+            log = self._containers.log(container_id)
+        return LogLines(log, tail, (lambda: self._containers.is_running(container_id)) if follow else None)
+
+    def remove(self, container_id: str, *, grace_seconds: float = 10.0) -> None:
+        """Stop and remove a container with all that it has started; no error when it is gone."""
+        with translated(f"container {container_id}"):
+            self._containers.remove(container_id, grace_seconds)
+
+    def prune(self, keep_images: Set[str], *, dry_run: bool = False) -> list[str]:
+        """Remove containers that do not run, environments that are neither kept nor in use, and unfinished builds."""
+        with translated(""):
+            keep = keep_images | self._containers.images_in_use()
+            return self._containers.prune(dry_run=dry_run) + self._environments.prune(keep, dry_run=dry_run)
+
+    def close(self) -> None:
+        """End the work in the background; containers go on."""
+        self._environments.close()
+
+
+def _check_layout(spec: ContainerSpec, target: str) -> None:
+    """The working directory must exist: nothing can be made in a layout, which is read-only."""
+    inside = PurePosixPath(spec.working_dir)
+    folder = Path(spec.layout)
+    if inside.is_relative_to(APP_ROOT):
+        folder /= inside.relative_to(APP_ROOT)
+    if not folder.is_dir():
+        raise ResourceNotFound(f"the working directory {inside} is not in the deployment's files", target=target)
+
+
+def _check_debug_port(spec: ContainerSpec, target: str) -> None:
+    """The script's debugger shares the ports of this machine, so it listens on the very port that was asked for."""
+    if spec.debug_port is None:
+        return
+    with socket.socket() as trial:
+        trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            trial.bind(("127.0.0.1", spec.debug_port))
+        except OSError as error:
+            message = f"the debug port {spec.debug_port} is taken"
+            raise BadArgument(message, target=target, hint="choose another one") from error
+
+
+def _resolver() -> list[str]:
+    """The folder that holds resolv.conf where /etc only links to it."""
+    file = Path("/etc/resolv.conf").resolve()
+    return [str(file.parent)] if file.is_relative_to("/run") else []

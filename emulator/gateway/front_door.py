@@ -1,0 +1,128 @@
+"""What the front door decides about one request before any container sees it.  Pure.
+
+Source of each rule: the row that the profile's field names (emulator/profiles/front_door_rows.py).
+"""
+
+from __future__ import annotations
+
+import hmac
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from emulator import traffic
+from emulator.gateway.routes import DeploymentRoute, EndpointRoute, Instance
+from emulator.profiles import Answer
+
+SWAGGER_PATH = "/swagger.json"
+_SCHEME = b"bearer "
+_NOT_A_TUNNEL = Answer(405, "Method not allowed")
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A request as far as the decision needs it: `path` is without prefix and query, `authorization` holds every such
+    header, `deployment` is the value of the profile's deployment header, None without one."""
+
+    method: str
+    path: str
+    authorization: tuple[bytes, ...]
+    deployment: str | None
+
+
+@dataclass(frozen=True)
+class Refused:
+    """The request stops here: `reason` is the row id of the answer, `deployment` the one it was for, if any."""
+
+    answer: Answer
+    reason: str
+    deployment: str = ""
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """The request goes to that instance; `by_header` tells that the caller named the deployment."""
+
+    deployment: str
+    instance: Instance
+    by_header: bool
+
+
+def decide(
+    route: EndpointRoute, asked: Asked, in_flight: Mapping[str, int], draw: float, turn: int
+) -> Refused | Chosen:
+    """Method, key, deployment and instance, in this order (design: a refused request reaches no container).
+
+    `in_flight` counts requests by instance id, `draw` is a new random number in [0, 1), `turn` goes up by one with
+    each request.
+    """
+    return (
+        refuse_method(route, asked.method)
+        or refuse_key(route, asked.path, asked.authorization)
+        or _choose(route, asked.deployment, in_flight, draw, turn)
+    )
+
+
+def refuse_method(route: EndpointRoute, method: str) -> Refused | None:
+    """The refusal of a method that the target does not route (row routing.methods)."""
+    profile = route.profile
+    if method == "CONNECT":  # asks for a tunnel, which no scoring server and no front door gives
+        return Refused(profile.rejected_method or _NOT_A_TUNNEL, "routing.rejected_method")
+    if profile.rejected_method is None or profile.routed_methods is None or method in profile.routed_methods:
+        return None
+    return Refused(profile.rejected_method, "routing.rejected_method")
+
+
+def refuse_key(route: EndpointRoute, path: str, authorization: tuple[bytes, ...]) -> Refused | None:
+    """The refusal of a request that shows no valid key (rows auth.*)."""
+    profile = route.profile
+    if not asks_for_key(route, path):
+        return None
+    if profile.no_auth_header is not None and not authorization:
+        return Refused(profile.no_auth_header, "auth.no_header")
+    key = _bearer(authorization)
+    if profile.malformed_auth_header is not None and key is None:
+        return Refused(profile.malformed_auth_header, "auth.malformed_header")
+    if profile.wrong_key is not None and not _is_valid(key or b"", route.key_bytes):
+        return Refused(profile.wrong_key, "auth.wrong_key")
+    return None
+
+
+def asks_for_key(route: EndpointRoute, path: str) -> bool:
+    """Whether that path of the endpoint needs a key; one without keys that may not be open refuses all of them."""
+    profile = route.profile
+    if not profile.front_door or (not route.keys and profile.key_optional):
+        return False
+    return path != SWAGGER_PATH or profile.swagger_requires_key
+
+
+def _bearer(authorization: tuple[bytes, ...]) -> bytes | None:
+    if len(authorization) != 1 or authorization[0][: len(_SCHEME)].lower() != _SCHEME:
+        return None
+    return authorization[0][len(_SCHEME) :].strip() or None
+
+
+def _is_valid(key: bytes, keys: tuple[bytes, ...]) -> bool:
+    # every key is compared, so that the time taken does not tell which one is near
+    return sum(hmac.compare_digest(key, valid) for valid in keys) > 0
+
+
+def _choose(
+    route: EndpointRoute, named: str | None, in_flight: Mapping[str, int], draw: float, turn: int
+) -> Refused | Chosen:
+    profile = route.profile
+    name = named if named is not None else traffic.choose_deployment(route.weights, draw)
+    if name is None:
+        return Refused(profile.no_valid_deployment, "traffic.no_valid_deployment")
+    deployment = route.by_name.get(name)
+    if deployment is None:
+        return Refused(profile.unknown_deployment or profile.no_valid_deployment, "traffic.unknown_deployment")
+    instance = _least_busy(deployment, in_flight, turn)
+    if instance is None:
+        return Refused(profile.container_unreachable, "status.container_unreachable", deployment.name)
+    return Chosen(deployment.name, instance, by_header=named is not None)
+
+
+def _least_busy(deployment: DeploymentRoute, in_flight: Mapping[str, int], turn: int) -> Instance | None:
+    counts = [in_flight.get(instance.id, 0) for instance in deployment.instances]
+    index = traffic.least_busy(counts, turn)
+    return None if index is None else deployment.instances[index]

@@ -1,0 +1,157 @@
+"""The gateway as the rest of the program sees it: thread-safe, with one event loop in a thread of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import threading
+from collections.abc import Coroutine
+from concurrent.futures import TimeoutError as FutureTimeoutError
+from functools import partial
+from typing import Any, TypeVar
+
+from emulator.gateway.handler import Handler
+from emulator.gateway.listener import Listener, bind
+from emulator.gateway.pool import Pool
+from emulator.gateway.routes import EndpointRoute, Snapshot
+from emulator.gateway.traffic_log import TrafficLog, WriteLine
+
+T = TypeVar("T")
+
+# How long requests of a removed endpoint may still run.
+_REMOVAL_GRACE_SECONDS = 5.0
+
+
+def _new_event_loop() -> asyncio.AbstractEventLoop:
+    try:
+        import uvloop
+    except ImportError:  # not made for Windows or PyPy
+        return asyncio.new_event_loop()
+    loop: asyncio.AbstractEventLoop = uvloop.new_event_loop()
+    return loop
+
+
+class Gateway:
+    """The HTTP door for scoring.
+
+    `bind_host` is the address that every port listens on, `shared_port` the port of the endpoints with a path (0: any
+    free one), `write_line` gets each request's line on a thread of its own.  All methods may be called from any thread
+    but the gateway's own.
+    """
+
+    def __init__(self, bind_host: str, shared_port: int, write_line: WriteLine) -> None:
+        self._bind_host = bind_host
+        self._wanted_shared_port = shared_port
+        self._loop = _new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, name="amlemu-gateway", daemon=True)
+        self._log = TrafficLog(write_line)
+        self._pool = Pool(self._loop)
+        self._snapshot = Snapshot.of(())
+        self._handler = Handler(self._loop, self._pool, self._log, lambda: self._snapshot)
+        self._shared: Listener | None = None
+        self._listeners: dict[str, Listener] = {}
+        self._changing = threading.Lock()
+
+    def start(self) -> None:
+        """Open the shared port and serve; BadArgument when that port is taken."""
+        try:
+            sock = bind(self._bind_host, self._wanted_shared_port, "gateway")
+        except BaseException:
+            self._loop.close()
+            raise
+        self._thread.start()
+        self._log.start()
+        self._shared = self._call(self._open(self._handler.shared_port, sock))
+
+    def stop(self, grace_seconds: float) -> None:
+        """Accept no more, let running requests end for at most that long, and end."""
+        if not self._thread.is_alive():
+            return
+        with self._changing:
+            self._call(self._end(grace_seconds))
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.close()
+        self._log.close()
+
+    @property
+    def shared_port(self) -> int:
+        """The port of the endpoints with a path."""
+        return self._shared.port if self._shared else self._wanted_shared_port
+
+    @property
+    def dropped_lines(self) -> int:
+        """How many lines of the traffic log were not written."""
+        return self._log.dropped
+
+    def put(self, route: EndpointRoute) -> None:
+        """Serve that endpoint from now on; requests in flight go on with the route they began with.
+
+        Opens its port when it is new; BadArgument when the port is taken.
+        """
+        with self._changing:
+            listener = self._listeners.get(route.name)
+            wanted = None if route.path_prefix else route.port
+            if wanted is not None and (listener is None or listener.port != wanted):
+                sock = bind(self._bind_host, wanted, f"endpoint {route.name}")
+                self._listeners[route.name] = self._call(self._open(partial(self._handler.own_port, wanted), sock))
+            elif wanted is None:
+                self._listeners.pop(route.name, None)
+            self._take(self._snapshot.with_route(route))
+            if listener is not None and self._listeners.get(route.name) is not listener:
+                self._call(self._close([listener], _REMOVAL_GRACE_SECONDS))
+
+    def remove(self, name: str) -> None:
+        """Serve that endpoint no more and close its port; running requests get a moment to end."""
+        with self._changing:
+            self._take(self._snapshot.without(name))
+            listener = self._listeners.pop(name, None)
+            if listener is not None:
+                self._call(self._close([listener], _REMOVAL_GRACE_SECONDS))
+
+    def check_port(self, port: int) -> None:
+        """BadArgument, naming the port, unless an endpoint could listen on it now."""
+        bind(self._bind_host, port, f"port {port}").close()
+
+    def in_flight(self, instance_id: str) -> int:
+        """How many requests that instance is answering."""
+        return self._pool.in_flight.get(instance_id, 0)
+
+    def drain(self, instance_id: str, timeout_seconds: float) -> bool:
+        """Wait until nothing is in flight there; False when that takes longer than `timeout_seconds`.
+
+        Only an instance that no route names any more is sure to get there.
+        """
+        waiting = asyncio.run_coroutine_threadsafe(self._pool.drained(instance_id), self._loop)
+        try:
+            waiting.result(timeout_seconds)
+        except FutureTimeoutError:
+            waiting.cancel()
+            return False
+        return True
+
+    def _take(self, snapshot: Snapshot) -> None:
+        # one assignment: a request that reads it sees all of the old routes or all of the new ones
+        self._snapshot = snapshot
+        self._loop.call_soon_threadsafe(self._pool.keep_only, snapshot.instances)
+
+    def _call(self, coroutine: Coroutine[Any, Any, T]) -> T:
+        return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result()
+
+    async def _open(self, handler: Any, sock: socket.socket) -> Listener:
+        listener = Listener(handler, self._loop)
+        await listener.open(sock)
+        return listener
+
+    async def _end(self, grace_seconds: float) -> None:
+        await self._close([*self._listeners.values(), *([self._shared] if self._shared else [])], grace_seconds)
+        self._listeners.clear()
+        self._pool.close()
+        left = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in left:
+            task.cancel()
+        await asyncio.gather(*left, return_exceptions=True)
+        await self._loop.shutdown_default_executor()
+
+    async def _close(self, listeners: list[Listener], grace_seconds: float) -> None:
+        await asyncio.gather(*(listener.close(grace_seconds) for listener in listeners))

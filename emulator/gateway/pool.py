@@ -1,0 +1,179 @@
+"""Connections to scoring containers, and how many requests each container has in flight.
+
+Lives on the gateway's loop; only `in_flight` is read from other threads.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import ipaddress
+import os
+import socket
+import sys
+from collections.abc import Coroutine, Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import partial
+from types import MappingProxyType
+from typing import Any, TypeVar
+
+from emulator.gateway.routes import Instance
+from emulator.gateway.upstream import Connection, UpstreamLost
+
+# Below the shortest keep-alive of the usual servers (gunicorn's threads: 2 s), so that an idle connection is closed by
+# us before the container closes it under a request.
+IDLE_SECONDS = 1.5
+CONNECT_SECONDS = 5.0
+
+T = TypeVar("T")
+
+
+@dataclass(eq=False)
+class _Idle:
+    connection: Connection
+    expiry: asyncio.TimerHandle = field(repr=False)
+
+
+class Pool:
+    """Idle keep-alive connections by instance; a container that closes after each answer simply never has one."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+        self._idle: dict[Instance, list[_Idle]] = {}
+        self._known: frozenset[Instance] = frozenset()
+        self._counts: dict[str, int] = {}
+        self._empty: dict[str, list[asyncio.Future[None]]] = {}
+
+    # Connections.
+
+    def reuse(self, instance: Instance) -> Connection | None:
+        """An idle connection that is still good, the youngest first."""
+        idle = self._idle.get(instance)
+        while idle:
+            entry = idle.pop()
+            entry.expiry.cancel()
+            if not entry.connection.is_stale():
+                return entry.connection
+            entry.connection.abort()
+        return None
+
+    async def connect(self, instance: Instance, method: str, data: bytes) -> Connection:
+        """A new connection with a request's first bytes on their way.
+
+        Raises UpstreamLost when the container refuses it or does not take it in time.
+        """
+        try:
+            return await _within(CONNECT_SECONDS, self._connect(instance, method, data))
+        except (OSError, asyncio.TimeoutError) as error:
+            raise UpstreamLost(f"no connection to the container: {error}", answered=False) from error
+
+    async def _connect(self, instance: Instance, method: str, data: bytes) -> Connection:
+        factory = partial(Connection, self._loop, method)
+        sock = _dial(instance)
+        if sock is None:
+            _, connection = await self._loop.create_connection(factory, instance.host, instance.port)
+            sent = 0
+        else:
+            try:
+                sent = await self._first_bytes(sock, instance, data)
+                _, connection = await self._loop.create_connection(factory, sock=sock)
+            except BaseException:
+                sock.close()
+                raise
+        if sent < len(data):
+            connection.send(method, data[sent:])
+        return connection
+
+    async def _first_bytes(self, sock: socket.socket, instance: Instance, data: bytes) -> int:
+        """Send what the new socket takes at once: a near container works on it while the loop adopts the socket."""
+        try:
+            return sock.send(data)
+        except BlockingIOError:  # not so near
+            await self._loop.sock_connect(sock, (instance.host, instance.port))
+            return 0
+
+    def release(self, instance: Instance, connection: Connection) -> None:
+        """Take a connection back after its exchange: keep it when it can carry another one, else close it."""
+        if not connection.finish() or instance not in self._known:
+            connection.abort()
+            return
+        entries = self._idle.setdefault(instance, [])
+        entries.append(_Idle(connection, self._loop.call_later(IDLE_SECONDS, self._expire, instance, connection)))
+
+    def keep_only(self, instances: frozenset[Instance]) -> None:
+        """Forget every other instance: its idle connections close now, its busy ones after their request."""
+        self._known = instances
+        for instance in [known for known in self._idle if known not in instances]:
+            _close(self._idle.pop(instance))
+
+    def close(self) -> None:
+        """Close every idle connection."""
+        self.keep_only(frozenset())
+
+    def _expire(self, instance: Instance, connection: Connection) -> None:
+        entries = self._idle.get(instance, [])
+        _close(entry for entry in entries if entry.connection is connection)
+        entries[:] = [entry for entry in entries if entry.connection is not connection]
+
+    # Requests in flight.
+
+    @property
+    def in_flight(self) -> Mapping[str, int]:
+        """Requests in flight by instance id; an instance without any is absent."""
+        return MappingProxyType(self._counts)
+
+    def enter(self, instance_id: str) -> None:
+        """Count one request more."""
+        self._counts[instance_id] = self._counts.get(instance_id, 0) + 1
+
+    def leave(self, instance_id: str) -> None:
+        """Count one request less, and tell who waits when it was the last."""
+        left = self._counts[instance_id] - 1
+        if left:
+            self._counts[instance_id] = left
+            return
+        del self._counts[instance_id]
+        for waiter in self._empty.pop(instance_id, ()):
+            if not waiter.done():
+                waiter.set_result(None)
+
+    async def drained(self, instance_id: str) -> None:
+        """Return when nothing is in flight there."""
+        while instance_id in self._counts:
+            waiter = self._loop.create_future()
+            self._empty.setdefault(instance_id, []).append(waiter)
+            await waiter
+
+
+def _dial(instance: Instance) -> socket.socket | None:
+    """A socket that has begun to connect; None when the host is a name, which takes time to resolve."""
+    try:
+        family = socket.AF_INET6 if ipaddress.ip_address(instance.host).version == 6 else socket.AF_INET
+    except ValueError:
+        return None
+    sock = socket.socket(family, socket.SOCK_STREAM)
+    sock.setblocking(False)
+    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    failed = sock.connect_ex((instance.host, instance.port))
+    if failed not in (0, errno.EINPROGRESS):
+        sock.close()
+        raise OSError(failed, os.strerror(failed))
+    return sock
+
+
+if sys.version_info >= (3, 11):
+
+    async def _within(seconds: float, opening: Coroutine[Any, Any, T]) -> T:
+        async with asyncio.timeout(seconds):  # wait_for makes a task for each request, which shows in the latency
+            return await opening
+
+else:
+
+    async def _within(seconds: float, opening: Coroutine[Any, Any, T]) -> T:
+        return await asyncio.wait_for(opening, seconds)
+
+
+def _close(entries: Iterable[_Idle]) -> None:
+    for entry in entries:
+        entry.expiry.cancel()
+        entry.connection.abort()

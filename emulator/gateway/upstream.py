@@ -1,0 +1,210 @@
+"""One connection to a scoring container: raw asyncio, answers parsed by httptools."""
+
+from __future__ import annotations
+
+import asyncio
+import select
+from typing import Any
+
+import httptools
+
+from emulator.gateway.heads import ResponseHead
+
+# Bytes of an answer that may wait for a slow caller before the container is made to wait.
+_HIGH_WATER = 256 * 1024
+
+
+class UpstreamLost(Exception):
+    """The container refused, closed, or broke the protocol.
+
+    `answered` tells whether any byte of an answer had come before.
+    """
+
+    def __init__(self, reason: str, *, answered: bool) -> None:
+        super().__init__(reason)
+        self.answered = answered
+
+
+class Connection(asyncio.Protocol):
+    """A connection that carries one request at a time: `send`, then `head`, then `read` until it is `complete`.
+
+    `method` is that of the request whose first bytes are on their way already.
+    """
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, method: str) -> None:
+        self._loop = loop
+        self._transport: Any = None
+        self._parser: Any = httptools.HttpResponseParser(self)
+        self._method = method
+        self._active = True
+        self._waiter: asyncio.Future[None] | None = None
+        self._drained: asyncio.Future[None] | None = None
+        self._reading_paused = False
+        self._lost: UpstreamLost | None = None
+        self._reason = b""
+        self._headers: list[tuple[bytes, bytes]] = []
+        self._head: ResponseHead | None = None
+        self._chunks: list[bytes] = []
+        self._waiting_bytes = 0
+        self._answered = False
+        self._keep_alive = False
+        self.complete = False
+
+    # What a request does with it.
+
+    def send(self, method: str, data: bytes) -> None:
+        """Start a request: its head, and whatever of its body is there already."""
+        self._method = method
+        self._active = True
+        self._answered = self.complete = False
+        self._head = None
+        self._chunks.clear()
+        self._transport.write(data)
+
+    async def write(self, data: bytes) -> None:
+        """Go on with the request's body; waits while the container reads too slowly."""
+        if not self.is_open():
+            raise self._lost or UpstreamLost("the container closed the connection", answered=self._answered)
+        self._transport.write(data)
+        if self._drained is not None:
+            await self._drained
+
+    async def head(self) -> ResponseHead:
+        """The answer's head; raises UpstreamLost."""
+        while self._head is None:
+            await self._changed()
+        return self._head
+
+    def take(self) -> bytes:
+        """The bytes of the answer's body that have come since the last call, or nothing."""
+        if not self._chunks:
+            return b""
+        data = self._chunks[0] if len(self._chunks) == 1 else b"".join(self._chunks)
+        self._chunks.clear()
+        self._waiting_bytes = 0
+        if self._reading_paused:
+            self._reading_paused = False
+            if self.is_open():
+                self._transport.resume_reading()
+        return data
+
+    async def read(self) -> bytes:
+        """More of the answer's body; nothing when it is complete; raises UpstreamLost when it ends too early."""
+        while not self._chunks and not self.complete:
+            await self._changed()
+        return self.take()
+
+    def finish(self) -> bool:
+        """End the exchange; whether the connection can carry another one."""
+        self._active = False
+        return self.complete and self._keep_alive and not self._chunks and self.is_open()
+
+    def is_open(self) -> bool:
+        """Whether neither side has begun to close."""
+        return self._lost is None and self._transport is not None and not self._transport.is_closing()
+
+    def is_stale(self) -> bool:
+        """Whether the container has closed, or sent something unasked, that the loop has not noticed yet."""
+        if not self.is_open():
+            return True
+        poll = select.poll()
+        poll.register(self._transport.get_extra_info("socket").fileno(), select.POLLIN)
+        return bool(poll.poll(0))
+
+    def abort(self) -> None:
+        """Close at once, dropping what was not sent."""
+        if self._transport is not None:
+            self._transport.abort()
+
+    # What the transport tells it.
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = transport
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        if self._ends_with_connection() and exc is None:
+            self.complete = True
+        self._keep_alive = False
+        self._fail("the container closed the connection")
+        self._parser = None
+        if self._drained is not None and not self._drained.done():
+            self._drained.set_exception(self._lost or UpstreamLost("closed", answered=self._answered))
+            self._drained.exception()  # nobody may be waiting
+        self._wake()
+
+    def data_received(self, data: bytes) -> None:
+        if not self._active or self._parser is None:
+            self.abort()
+            return
+        self._answered = True
+        try:
+            self._parser.feed_data(data)
+        except (httptools.HttpParserError, httptools.HttpParserUpgrade):
+            if not self.complete:
+                self._fail("the container's answer is not HTTP/1.1")
+            self.abort()
+        if self._waiting_bytes > _HIGH_WATER and not self._reading_paused:
+            self._reading_paused = True
+            self._transport.pause_reading()
+        self._wake()
+
+    def pause_writing(self) -> None:
+        self._drained = self._loop.create_future()
+
+    def resume_writing(self) -> None:
+        if self._drained is not None and not self._drained.done():
+            self._drained.set_result(None)
+        self._drained = None
+
+    # What the parser tells it.
+
+    def on_message_begin(self) -> None:
+        self._reason = b""
+        self._headers = []
+        if self.complete:  # a second answer, unasked
+            self._keep_alive = False
+
+    def on_status(self, status: bytes) -> None:
+        self._reason += status
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        if self._head is None:  # later ones are trailers, which a proxy may drop (RFC 9110 §6.5.1)
+            self._headers.append((name, value.rstrip(b" \t")))
+
+    def on_headers_complete(self) -> None:
+        status = self._parser.get_status_code()
+        if status < 200 or self.complete:  # interim: the real answer follows
+            return
+        self._head = ResponseHead.of(status, self._reason, self._headers, self._method)
+        # the parser does not know HEAD: it would wait for a body that never comes
+        if self._method == "HEAD":
+            self.complete = True
+
+    def on_body(self, body: bytes) -> None:
+        if not self.complete:
+            self._chunks.append(body)
+            self._waiting_bytes += len(body)
+
+    def on_message_complete(self) -> None:
+        if self._head is not None and not self.complete:
+            self.complete = True
+            self._keep_alive = self._parser.should_keep_alive()
+
+    def _ends_with_connection(self) -> bool:
+        head = self._head
+        return head is not None and head.has_body and head.content_length is None and not head.chunked
+
+    def _fail(self, reason: str) -> None:
+        if self._lost is None:
+            self._lost = UpstreamLost(reason, answered=self._answered)
+
+    def _wake(self) -> None:
+        waiter, self._waiter = self._waiter, None
+        if waiter is not None and not waiter.done():
+            waiter.set_result(None)
+
+    async def _changed(self) -> None:
+        if self._lost is not None:
+            raise self._lost
+        self._waiter = self._loop.create_future()
+        await self._waiter

@@ -1,0 +1,76 @@
+"""One emulator per AMLEMU_HOME: a lock that says who holds it and goes with its holder."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import IO, Any
+
+from emulator.errors import BadArgument
+
+_FILE = "server.json"
+
+
+class HomeLock:
+    """The lock of a state folder, held as long as the process lives; `server.json` in it names the holder."""
+
+    def __init__(self, home: Path) -> None:
+        home.mkdir(parents=True, exist_ok=True)
+        self._lock_path = home / "server.lock"
+        self._path = home / _FILE
+        self._file: IO[str] | None = None
+
+    def take(self, holder: Mapping[str, Any]) -> None:
+        """Hold the lock; BadArgument naming the holder when another process has it."""
+        file = self._lock_path.open("a+", encoding="utf-8")
+        if not _try_lock(file):
+            file.close()
+            other = read_holder(self._path.parent) or {}
+            raise BadArgument(
+                f"an emulator is running already: process {other.get('pid', '?')} at {other.get('url', '?')}",
+                target=f"AMLEMU_HOME {self._path.parent}",
+                hint="`amlemu down` ends it; another AMLEMU_HOME (and AMLEMU_PORT) starts a second one",
+            )
+        self._file = file
+        self._path.write_text(json.dumps({**holder, "pid": os.getpid()}), encoding="utf-8")
+
+    def release(self) -> None:
+        """Give the lock back."""
+        if self._file is not None:
+            self._path.unlink(missing_ok=True)
+            self._file.close()
+            self._file = None
+
+
+def read_holder(home: Path) -> dict[str, Any] | None:
+    """Who says to hold the home: `url`, `pid`, `version`; None when nobody does."""
+    try:
+        holder = json.loads((home / _FILE).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return holder if isinstance(holder, dict) else None
+
+
+def _try_lock(file: IO[str]) -> bool:
+    try:
+        import fcntl
+    except ImportError:
+        return _try_lock_windows(file)
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return True
+
+
+def _try_lock_windows(file: IO[str]) -> bool:
+    import msvcrt
+
+    try:
+        file.seek(0)
+        msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)  # type: ignore[attr-defined]
+    except OSError:
+        return False
+    return True

@@ -1,0 +1,92 @@
+"""What a row of the parity table is.
+
+A row is one imitated behaviour.  It holds one fact for each target that has the behaviour, and each fact says where
+it comes from and how sure that is, because the same behaviour is often documented for one target and a guess for
+another.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any, Literal
+
+from emulator.entities import Target
+
+UNCHANGED = "unchanged"
+Certainty = Literal["documented", "observed", "assumed"]
+
+
+@dataclass(frozen=True)
+class Answer:
+    """An answer that the front door gives by itself: a status and a plain-text body."""
+
+    status: int
+    body: str
+
+
+@dataclass(frozen=True)
+class Fact:
+    """The behaviour of one target: its value, where that comes from, and how sure it is.
+
+    `certainty` is `documented` (a Microsoft page or Microsoft's own source), `observed` (an issue or a capture) or
+    `assumed` (nobody has written it down; `source` then says what the guess rests on).
+    """
+
+    value: Any
+    source: str
+    certainty: Certainty
+
+
+@dataclass(frozen=True)
+class Row:
+    """One imitated behaviour: `id` is `area.name`, `what` one sentence, `facts` one fact by target.
+
+    A row whose every value is UNCHANGED is there to be tested: it says what the front door leaves alone.
+    """
+
+    id: str
+    what: str
+    facts: Mapping[Target, Fact]
+
+    @property
+    def targets(self) -> tuple[Target, ...]:
+        """The targets that have the behaviour."""
+        return tuple(self.facts)
+
+
+def documented(value: Any, source: str) -> Fact:
+    """A fact that Microsoft's pages or Microsoft's source state."""
+    return Fact(value, source, "documented")
+
+
+def observed(value: Any, source: str) -> Fact:
+    """A fact that somebody saw and reported."""
+    return Fact(value, source, "observed")
+
+
+def assumed(value: Any, source: str) -> Fact:
+    """A guess; `source` is what it rests on."""
+    return Fact(value, source, "assumed")
+
+
+def row(
+    id: str,
+    what: str,
+    *,
+    managed: Fact,
+    kubernetes: Fact,
+    aks: Fact,
+    aci: Fact,
+    local: Fact,
+) -> Row:
+    """A row with a fact for every target."""
+    facts: dict[Target, Fact] = {
+        "managed": managed,
+        "kubernetes": kubernetes,
+        "aks": aks,
+        "aci": aci,
+        "local": local,
+    }
+    return Row(id, what, MappingProxyType(facts))

@@ -1,0 +1,204 @@
+"""The composition root: one process with the core, the control API and the gateway."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import logging
+import os
+import secrets
+import signal
+import sys
+import threading
+import time
+import traceback
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from typing import Any
+
+import waitress
+
+from emulator import __version__
+from emulator.control_api import Services, create_control_api
+from emulator.engines import Engine
+from emulator.engines.packages import HostPackaging, read_host_packaging
+from emulator.errors import BadArgument, EngineUnavailable
+from emulator.gateway import Gateway
+from emulator.lock import HomeLock
+from emulator.probes import answers
+from emulator.settings import Settings
+from emulator.shipped import launcher_text
+from emulator.store import Store
+from emulator.store.lines import LineWriter
+from emulator.workspace import Effects, Workspace
+from emulator.workspace.operations import Operations
+
+_THREADS = 32
+_GATEWAY_GRACE_SECONDS = 5.0
+_CANCEL_SECONDS = 15.0
+
+
+@dataclass(frozen=True)
+class ChosenEngine:
+    """The engine in use, and why it is not Docker when `auto` chose another."""
+
+    engine: Engine
+    reason: str = ""
+
+
+def choose_engine(wanted: str, store: Store, packaging: HostPackaging) -> ChosenEngine:
+    """The engine of that name; `auto` takes Docker where it answers, else processes of this machine.
+
+    Raises EngineUnavailable when the wanted one cannot run.
+    """
+    from emulator.engines.process import ProcessEngine
+
+    reason = ""
+    if wanted in ("auto", "docker"):
+        try:
+            return ChosenEngine(_docker(store, packaging))
+        except EngineUnavailable as error:
+            if wanted == "docker":
+                raise
+            reason = error.message
+    engine = ProcessEngine(store.home / "process", store.workspace_id, packaging)
+    engine.check()
+    return ChosenEngine(engine, reason)
+
+
+def _docker(store: Store, packaging: HostPackaging) -> Engine:
+    from emulator.engines.docker import connect_docker_engine
+
+    engine = connect_docker_engine(store.workspace_id, packaging)
+    engine.check()
+    return engine
+
+
+def serve(settings: Settings, environ: Mapping[str, str], started: Callable[[dict[str, Any]], None]) -> None:
+    """Run the emulator until it is told to stop; `started` is called with its description once it serves.
+
+    SIGTERM, SIGINT and POST /shutdown stop it; scoring containers end with it, and their desired state stays.  Raises
+    BadArgument for a home or a port that is taken, EngineUnavailable.
+    """
+    lock = HomeLock(settings.home)
+    lock.take({"url": settings.control_url, "version": __version__})
+    try:
+        with contextlib.ExitStack() as stack:
+            _run(settings, environ, started, stack)
+    finally:
+        lock.release()
+
+
+def _run(
+    settings: Settings,
+    environ: Mapping[str, str],
+    started: Callable[[dict[str, Any]], None],
+    stack: contextlib.ExitStack,
+) -> None:
+    store = Store(settings.home)
+    chosen = choose_engine(settings.engine, store, read_host_packaging(environ))
+    stack.callback(chosen.engine.close)
+    lines = LineWriter(store.request_log)
+    gateway = Gateway(
+        settings.bind_host, settings.gateway_port, lambda name, line: lines.write(name, json.dumps(line, default=str))
+    )
+    stopping = _Stopping()
+    workspace = Workspace(store, chosen.engine, gateway, _effects(), settings.endpoint_ports, launcher_text())
+    operations = Operations(lambda: secrets.token_hex(8), _report)
+    description = _description(settings, workspace, chosen)
+    services = Services(
+        workspace=workspace,
+        operations=operations,
+        public_host=settings.public_host,
+        shared_port=settings.gateway_port,
+        describe=lambda: description,
+        shutdown=stopping.request,
+        report=_report,
+    )
+    control = _control_server(settings, services)
+    gateway.start()
+    stack.callback(gateway.stop, _GATEWAY_GRACE_SECONDS)
+    workspace.reconcile()
+    threading.Thread(target=control.run, name="control-api", daemon=True).start()
+    stack.callback(control.close)
+    stopping.on_signals()
+    started(description)
+    keep_containers = stopping.wait()
+    operations.cancel_all(_CANCEL_SECONDS)
+    if not keep_containers:
+        workspace.deployments.stop_all()
+
+
+class _Stopping:
+    """The wish to stop, from a signal or a request."""
+
+    def __init__(self) -> None:
+        self._wanted = threading.Event()
+        self._keep_containers = False
+
+    def request(self, keep_containers: bool) -> None:
+        self._keep_containers = keep_containers
+        self._wanted.set()
+
+    def on_signals(self) -> None:
+        if threading.current_thread() is threading.main_thread():
+            for number in (signal.SIGTERM, signal.SIGINT):
+                signal.signal(number, lambda _number, _frame: self.request(False))
+
+    def wait(self) -> bool:
+        while not self._wanted.wait(0.5):  # a bare wait() would not let signal handlers run on every platform
+            pass
+        return self._keep_containers
+
+
+def _control_server(settings: Settings, services: Services) -> Any:
+    try:
+        return waitress.create_server(
+            create_control_api(services),
+            host=settings.bind_host,
+            port=settings.port,
+            threads=_THREADS,
+            ident="amlemu",
+            clear_untrusted_proxy_headers=True,
+        )
+    except OSError as error:
+        raise BadArgument(
+            f"port {settings.port} is in use, so the control API cannot listen on it",
+            target=f"port {settings.port}",
+            hint="AMLEMU_PORT chooses another; `amlemu status` shows an emulator that runs already",
+        ) from error
+
+
+def _description(settings: Settings, workspace: Workspace, chosen: ChosenEngine) -> dict[str, Any]:
+    return {
+        "version": __version__,
+        "workspace_id": workspace.id,
+        "engine": chosen.engine.name,
+        "engine_reason": chosen.reason,
+        "pid": os.getpid(),
+        "url": settings.control_url,
+        "gateway_port": settings.gateway_port,
+        "home": str(settings.home),
+    }
+
+
+def _effects() -> Effects:
+    return Effects(
+        now=lambda: datetime.now(timezone.utc).isoformat(timespec="milliseconds"),
+        monotonic=time.monotonic,
+        sleep=time.sleep,
+        new_key=lambda: secrets.token_urlsafe(24),
+        answers=answers,
+        background=lambda work: threading.Thread(target=work, daemon=True).start(),
+    )
+
+
+def _report(error: BaseException) -> None:
+    """An unexpected error, whole, to the server's own log."""
+    print("".join(traceback.format_exception(error)), file=sys.stderr, flush=True)
+
+
+def quiet_libraries() -> None:
+    """Only warnings of the libraries reach the server's log."""
+    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s")

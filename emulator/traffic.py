@@ -1,0 +1,44 @@
+"""Which deployment gets a request, and which of its instances."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+
+def choose_deployment(weights: Mapping[str, int], draw: float) -> str | None:
+    """The deployment that a request goes to, or None when no weight is positive.
+
+    `weights` are percent by deployment name; `draw` is a random number in [0, 1), new for each request, because the
+    selection is per request and not sticky (contract/managed §7.1, §7.4).  Weights need not add up to 100.
+
+    >>> choose_deployment({"blue": 90, "green": 10}, 0.89)
+    'blue'
+    >>> choose_deployment({"blue": 90, "green": 10}, 0.9)
+    'green'
+    """
+    mark = draw * sum(weight for weight in weights.values() if weight > 0)
+    last = None
+    for name, weight in weights.items():
+        if weight > 0:
+            last = name
+            if mark < weight:
+                return name
+            mark -= weight
+    return last
+
+
+def least_busy(in_flight: Sequence[int], turn: int) -> int | None:
+    """The index of the instance with the fewest requests in flight, or None of none.
+
+    `in_flight` counts requests by instance; `turn` is a number that goes up by one with each request, so that equally
+    busy instances take turns.
+
+    >>> least_busy([2, 0, 1], 7)
+    1
+    >>> [least_busy([0, 0, 0], turn) for turn in range(4)]
+    [0, 1, 2, 0]
+    """
+    count = len(in_flight)
+    if not count:
+        return None
+    return min(range(count), key=lambda index: (in_flight[index], (index - turn) % count))

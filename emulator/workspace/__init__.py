@@ -1,0 +1,102 @@
+"""The core: verbs on models, environments, endpoints and deployments, whatever door they come through."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import partial
+
+from emulator.engines import Container, Engine
+from emulator.entities import OnlineDeployment
+from emulator.errors import EmulatorError, OperationCanceled
+from emulator.scoring_container import LABEL_DEPLOYMENT, LABEL_ENDPOINT, LABEL_GENERATION
+from emulator.store import Store
+from emulator.workspace.deployments import Deployments
+from emulator.workspace.effects import Effects, FrontDoor, Progress, silent_progress
+from emulator.workspace.endpoints import Endpoints
+from emulator.workspace.environments import Environments
+from emulator.workspace.models import Models
+
+__all__ = ["Effects", "FrontDoor", "Progress", "Workspace", "silent_progress"]
+
+
+class Workspace:
+    """One workspace on one engine, all of its state in one store."""
+
+    def __init__(
+        self,
+        store: Store,
+        engine: Engine,
+        front_door: FrontDoor,
+        effects: Effects,
+        ports: Iterable[int],
+        launcher: str,
+    ) -> None:
+        self._store = store
+        self._effects = effects
+        self.engine = engine
+        self.models = Models(store, effects)
+        self.environments = Environments(store, engine, launcher)
+        self.endpoints = Endpoints(store, front_door, effects, ports)
+        self.deployments = Deployments(store, engine, effects, self.models, self.environments, self.endpoints)
+
+    @property
+    def id(self) -> str:
+        """The workspace's random id, which marks everything that belongs to it."""
+        return self._store.workspace_id
+
+    def reconcile(self) -> None:
+        """Bring what runs in line with what should: adopt survivors, restart the missing, remove orphans.
+
+        Returns with every endpoint published; restarts go on in the background.
+        """
+        found = self.engine.list_containers()
+        adopted: set[str] = set()
+        missing: list[OnlineDeployment] = []
+        for endpoint in self._store.endpoints():
+            for deployment in map(self._settle, self._store.deployments(endpoint.name)):
+                containers = _containers_of(deployment, found)
+                if deployment.serving and len(containers) == deployment.instance_count:
+                    self.endpoints.set_running(endpoint.name, deployment.name, containers)
+                    adopted.update(container.id for container in containers)
+                elif deployment.serving:
+                    missing.append(deployment)
+            self.endpoints.publish(endpoint.name)
+        for container in found:
+            if container.id not in adopted:
+                self.engine.remove(container.id, grace_seconds=0.0)
+        for deployment in missing:
+            self._effects.background(partial(self._restore, deployment))
+
+    def _settle(self, deployment: OnlineDeployment) -> OnlineDeployment:
+        """A deployment whose operation died with the emulator: what it had goes on, what it had not has failed."""
+        if deployment.provisioning_state not in ("Creating", "Updating"):
+            return deployment
+        error = OperationCanceled("the emulator ended while the deployment was being made", hint="deploy again")
+        state = "Succeeded" if deployment.serving else "Failed"
+        settled = deployment.model_copy(update={"provisioning_state": state, "error": error.to_dict()})
+        self._store.put_deployment(settled)
+        return settled
+
+    def _restore(self, deployment: OnlineDeployment) -> None:
+        updating = deployment.model_copy(update={"provisioning_state": "Updating"})
+        self._store.put_deployment(updating)
+        try:
+            self.deployments.restore(deployment, silent_progress())
+        except EmulatorError as error:
+            failed = {"provisioning_state": "Failed", "error": error.to_dict()}
+            self._store.put_deployment(deployment.model_copy(update=failed))
+
+    def prune(self, *, dry_run: bool) -> list[str]:
+        """Remove what nothing uses any more: images, layouts, contents, half-made things; say what, a line each."""
+        digests = {d.image for name in self.endpoints.list_names() for d in self._store.deployments(name)}
+        digests |= {self.environments.spec(e).digest for e in self.environments.list_versions()}
+        return [*self.engine.prune(digests, dry_run=dry_run), *self._store.prune(dry_run=dry_run)]
+
+
+def _containers_of(deployment: OnlineDeployment, found: list[Container]) -> tuple[Container, ...]:
+    wanted = {
+        LABEL_ENDPOINT: deployment.endpoint_name,
+        LABEL_DEPLOYMENT: deployment.name,
+        LABEL_GENERATION: str(deployment.generation),
+    }
+    return tuple(c for c in found if c.running and wanted.items() <= dict(c.labels).items())

@@ -1,0 +1,331 @@
+"""Verbs on online deployments: build, lay out, start, wait, swap, drain."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from emulator.engines import Container, Engine, Image
+from emulator.entities import CodeConfiguration, DeploymentRequest, Model, OnlineDeployment, OnlineEndpoint
+from emulator.errors import BadArgument, EmulatorError, OperationCanceled, ResourceNotFound
+from emulator.scoring_container import (
+    MODELS_FOLDER,
+    container_differences,
+    container_specs,
+    platform_variables,
+)
+from emulator.store import Store
+from emulator.store.lines import read_lines
+from emulator.workspace.effects import Effects, Progress
+from emulator.workspace.endpoints import Endpoints
+from emulator.workspace.environments import Environments
+from emulator.workspace.models import Models
+from emulator.workspace.planning import (
+    Plan,
+    check_scoring_script,
+    plan_code,
+    script_path,
+    version_differences,
+    with_debugger,
+)
+from emulator.workspace.readiness import read_log, wait_until_ready
+
+_DRAIN_SECONDS = 30.0
+_GRACE_SECONDS = 10.0
+
+
+class Deployments:
+    """Deployments: each deploy is a new generation in new containers, and replaces the old one once it is ready."""
+
+    def __init__(
+        self,
+        store: Store,
+        engine: Engine,
+        effects: Effects,
+        models: Models,
+        environments: Environments,
+        endpoints: Endpoints,
+    ) -> None:
+        self._store = store
+        self._engine = engine
+        self._effects = effects
+        self._models = models
+        self._environments = environments
+        self._endpoints = endpoints
+
+    # reading
+
+    def list_of(self, endpoint_name: str) -> list[OnlineDeployment]:
+        """The endpoint's deployments; ResourceNotFound without it."""
+        self._endpoints.get(endpoint_name)
+        return self._store.deployments(endpoint_name)
+
+    def get(self, endpoint_name: str, name: str | None = None) -> OnlineDeployment:
+        """That deployment, the only or first one when None; ResourceNotFound."""
+        known = self.list_of(endpoint_name)
+        found = [d for d in known if name in (None, d.name)]
+        if found:
+            return found[0]
+        names = ", ".join(d.name for d in known) or "none"
+        target = f"deployment {name or ''} of endpoint {endpoint_name}"
+        raise ResourceNotFound(f"endpoint '{endpoint_name}' has no such deployment; it has: {names}", target=target)
+
+    def get_logs(
+        self, endpoint_name: str, name: str | None, *, tail: int | None, follow: bool, instance: int = 0
+    ) -> Iterator[str]:
+        """The container's log, line by line; of a deployment that failed to start, what its container last said."""
+        deployment = self.get(endpoint_name, name)
+        running = self._endpoints.running(endpoint_name, deployment.name)
+        kept = self._store.container_log(endpoint_name, deployment.name)
+        if running:
+            if not 0 <= instance < len(running):
+                raise BadArgument(f"there are {len(running)} instances, counted from 0", target=deployment.name)
+            return self._engine.logs(running[instance].id, tail=tail, follow=follow)
+        lines = kept.read_text(encoding="utf-8").splitlines() if kept.exists() else []
+        return iter(lines[-tail:] if tail is not None else lines)
+
+    def tree(self, endpoint_name: str, name: str | None) -> list[tuple[str, int]]:
+        """Every file below /var/azureml-app as the script sees it: path and size in bytes."""
+        deployment = self.get(endpoint_name, name)
+        layout = self._layout(deployment)
+        files = (path for path in layout.rglob("*") if path.is_file())
+        return sorted((path.relative_to(layout).as_posix(), path.stat().st_size) for path in files)
+
+    def platform_variables(self, deployment: OnlineDeployment) -> dict[str, str]:
+        """What the target's cloud sets in the container."""
+        return platform_variables(deployment, [self._models.resolve(text) for text in deployment.models])
+
+    def get_request_log(self, endpoint_name: str, *, tail: int | None, follow: bool) -> Iterator[str]:
+        """The front door's lines of the endpoint, one JSON object each, the last `tail` of them."""
+        self._endpoints.get(endpoint_name)
+        return read_lines(self._store.request_log(endpoint_name), tail, follow, self._effects.sleep)
+
+    # creating
+
+    def create_or_update(self, request: DeploymentRequest, progress: Progress) -> OnlineDeployment:
+        """Deploy; returns once the new containers serve.
+
+        What serves already goes on until then, and whatever fails.  A failure after the plan is saved on the
+        deployment as Failed.  Raises any error of the tree but RequestFailed.
+        """
+        with self._endpoints.hold(request.endpoint_name):
+            plan = self.plan(request)
+            endpoint = self._endpoints.ensure(
+                request.endpoint_name, target=plan.target, port=request.port, primary_key=request.primary_key
+            )
+            before = self._store.find_deployment(endpoint.name, request.name)
+            draft = self._draft(plan, before)
+            self._store.put_deployment(
+                before.model_copy(update={"provisioning_state": "Updating"}) if before else draft
+            )
+            try:
+                return self._deploy(plan, draft, endpoint, progress)
+            except BaseException as error:
+                self._save_failure(before or draft, error)
+                raise
+
+    def plan(self, request: DeploymentRequest) -> Plan:
+        """Resolve every word of the request; nothing is created."""
+        target = self._endpoints.check(request.endpoint_name, target=request.target, port=request.port)
+        models = tuple(self._models.resolve(text) for text in request.models)
+        _refuse_twice(models)
+        environment = self._environments.of_deployment(request.environment, script_path(request).parent)
+        check_scoring_script(request, environment)
+        code, left_out = plan_code(request, target)
+        environment = with_debugger(environment, wanted=request.debug_port is not None)
+        return Plan(request, target, models, environment, code, left_out)
+
+    def _draft(self, plan: Plan, before: OnlineDeployment | None) -> OnlineDeployment:
+        request = plan.request
+        return OnlineDeployment(
+            **request.model_dump(
+                include={"name", "endpoint_name", "explicit_source_dir", "environment_variables", "instance_count",
+                         "request_settings", "liveness_probe", "readiness_probe", "gpus", "debug_port"}
+            ),
+            generation=before.generation + 1 if before else 1,
+            models=tuple(model.id for model in plan.models),
+            code_configuration=CodeConfiguration(code=request.code, scoring_script=request.scoring_script),
+            environment=plan.environment.id,
+            environment_source=plan.environment.source,
+            image=self._environments.spec(plan.environment).digest,
+            engine=self._engine.name,
+            target=plan.target,
+            created_at=before.created_at if before else self._effects.now(),
+        )  # fmt: skip
+
+    def _deploy(
+        self, plan: Plan, draft: OnlineDeployment, endpoint: OnlineEndpoint, progress: Progress
+    ) -> OnlineDeployment:
+        progress.step(f"environment: {plan.environment.source or plan.environment.id}")
+        image = self._environments.build(plan.environment, progress)
+        _stop_if_canceled(progress)
+        layout = self._layout(draft)
+        progress.step(f"laying out {len(plan.models)} models and {len(plan.code)} files of code")
+        self._store.layouts.create(layout, MODELS_FOLDER, plan.models, plan.code)
+        try:
+            containers = self._start(draft, plan.models, layout, progress)
+        except BaseException:
+            self._store.layouts.remove(layout)
+            raise
+        deployment = draft.model_copy(
+            update={
+                "differences": _differences(plan, draft, image, containers),
+                "provisioning_state": "Succeeded",
+                "serving": True,
+            }
+        )
+        self._swap(deployment, endpoint, containers)
+        return deployment
+
+    def _start(
+        self, deployment: OnlineDeployment, models: Sequence[Model], layout: Path, progress: Progress
+    ) -> tuple[Container, ...]:
+        """Start every instance and wait until all are ready; on a failure none is left."""
+        specs = container_specs(deployment, models, str(layout), self._store.workspace_id)
+        started: list[Container] = []
+        progress.step(f"starting {len(specs)} container{'s' if len(specs) > 1 else ''} on {self._engine.name}")
+        try:
+            for spec in specs:
+                started.append(self._engine.start(spec))
+            progress.step("waiting for the scoring server: init()")
+            budget = float(deployment.liveness_probe.budget_seconds)
+            wait_until_ready(self._engine, started, budget, self._effects, progress, str(layout))
+        except BaseException:
+            self._keep_log(deployment, started)
+            self._remove(started, grace_seconds=0.0)
+            raise
+        self._store.container_log(deployment.endpoint_name, deployment.name).unlink(missing_ok=True)
+        return tuple(started)
+
+    def _swap(self, deployment: OnlineDeployment, endpoint: OnlineEndpoint, containers: tuple[Container, ...]) -> None:
+        before = self._store.find_deployment(endpoint.name, deployment.name)
+        old = self._endpoints.set_running(endpoint.name, deployment.name, containers)
+        self._store.put_deployment(deployment)
+        endpoint = self._endpoints.get(endpoint.name)
+        traffic = endpoint.traffic if sum(endpoint.traffic.values()) else {}
+        if not traffic and len(self._store.deployments(endpoint.name)) == 1:
+            traffic = {deployment.name: 100}
+        self._endpoints.put(endpoint.model_copy(update={"traffic": traffic, "provisioning_state": "Succeeded"}))
+        old_layout = self._layout(before) if before and before.generation != deployment.generation else None
+        self._effects.background(lambda: self._retire(old, old_layout))
+
+    def _retire(self, containers: tuple[Container, ...], layout: Path | None) -> None:
+        """Let requests in flight end, then remove what served before."""
+        for container in containers:
+            self._endpoints.drain(container.id, _DRAIN_SECONDS)
+        self._remove(containers, grace_seconds=_GRACE_SECONDS)
+        if layout:
+            self._store.layouts.remove(layout)
+
+    def _remove(self, containers: Sequence[Container], *, grace_seconds: float) -> None:
+        for container in containers:
+            try:
+                self._engine.remove(container.id, grace_seconds=grace_seconds)
+            except EmulatorError:
+                continue  # reconcile and prune find it again by its labels
+
+    def _keep_log(self, deployment: OnlineDeployment, containers: Sequence[Container]) -> None:
+        lines = [line for container in containers[:1] for line in read_log(self._engine, container)]
+        path = self._store.container_log(deployment.endpoint_name, deployment.name)
+        path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+    def _save_failure(self, deployment: OnlineDeployment, error: BaseException) -> None:
+        """Failed with its reason; a generation that serves goes on and stays the deployment's."""
+        if isinstance(error, EmulatorError):
+            told = error.to_dict()
+        else:
+            told = EmulatorError(f"{type(error).__name__}: {error}").to_dict()
+        state = "Canceled" if isinstance(error, OperationCanceled | KeyboardInterrupt) else "Failed"
+        if deployment.serving and state == "Canceled":
+            state, told = "Succeeded", {}
+        self._store.put_deployment(
+            deployment.model_copy(update={"provisioning_state": state, "error": told or deployment.error})
+        )
+        endpoint = self._endpoints.get(deployment.endpoint_name)
+        if endpoint.provisioning_state == "Creating":
+            self._endpoints.put(endpoint.model_copy(update={"provisioning_state": "Succeeded"}))
+
+    def _layout(self, deployment: OnlineDeployment) -> Path:
+        return self._store.layouts.path_of(deployment.endpoint_name, deployment.name, deployment.generation)
+
+    # restoring and deleting
+
+    def restore(self, deployment: OnlineDeployment, progress: Progress) -> None:
+        """Start a deployment that should serve again from its layout, as `up` does after `down`."""
+        with self._endpoints.hold(deployment.endpoint_name):
+            self._environments.rebuild(deployment.image, progress)
+            models = [self._models.resolve(text) for text in deployment.models]
+            containers = self._start(deployment, models, self._layout(deployment), progress)
+            self._endpoints.set_running(deployment.endpoint_name, deployment.name, containers)
+            self._store.put_deployment(deployment.model_copy(update={"provisioning_state": "Succeeded", "error": None}))
+            self._endpoints.publish(deployment.endpoint_name)
+
+    def delete(self, endpoint_name: str, name: str) -> None:
+        """Remove one deployment; its share of the traffic is gone with it."""
+        with self._endpoints.hold(endpoint_name):
+            deployment = self.get(endpoint_name, name)
+            endpoint = self._endpoints.get(endpoint_name)
+            self._store.delete_deployment(endpoint_name, name)
+            traffic = {d: weight for d, weight in endpoint.traffic.items() if d != name}
+            if sum(traffic.values()) not in (0, 100):
+                traffic = {}
+            self._endpoints.put(endpoint.model_copy(update={"traffic": traffic}))
+            self._discard(deployment)
+
+    def delete_endpoint(self, name: str) -> None:
+        """Remove an endpoint with all its deployments, containers and layouts; models stay."""
+        with self._endpoints.hold(name):
+            deployments = self.list_of(name)
+            self._store.delete_endpoint(name)
+            self._endpoints.publish(name)
+            for deployment in deployments:
+                self._discard(deployment)
+            for log in (self._store.request_log(name), *(self._store.container_log(name, d.name) for d in deployments)):
+                log.unlink(missing_ok=True)
+
+    def _discard(self, deployment: OnlineDeployment) -> None:
+        old = self._endpoints.set_running(deployment.endpoint_name, deployment.name, ())
+        self._remove(old, grace_seconds=_GRACE_SECONDS)
+        self._store.layouts.remove(self._layout(deployment))
+
+    def stop_all(self) -> int:
+        """Stop every scoring container and keep the desired state; how many were stopped."""
+        count = 0
+        for name in self._endpoints.list_names():
+            for deployment in self._store.deployments(name):
+                containers = self._endpoints.set_running(name, deployment.name, ())
+                self._remove(containers, grace_seconds=_GRACE_SECONDS)
+                count += len(containers)
+        return count
+
+
+def _updating(deployment: OnlineDeployment) -> OnlineDeployment:
+    return deployment.model_copy(update={"provisioning_state": "Updating"})
+
+
+def _refuse_twice(models: Sequence[Model]) -> None:
+    ids = [model.id for model in models]
+    twice = next((i for i in ids if ids.count(i) > 1), None)
+    if twice:
+        raise BadArgument(f"model {twice} is named twice", target=f"model {twice}")
+
+
+def _stop_if_canceled(progress: Progress) -> None:
+    if progress.canceled.is_set():
+        raise OperationCanceled("the deployment was interrupted")
+
+
+def _differences(
+    plan: Plan, deployment: OnlineDeployment, image: Image, containers: Sequence[Container]
+) -> tuple[str, ...]:
+    of_containers = [text for container in containers for text in container.differences]
+    code = [f"left out of the code: {', '.join(plan.left_out)}"] if plan.left_out else []
+    found = [
+        *container_differences(deployment, plan.models),
+        *version_differences(plan.models),
+        *plan.environment.differences,
+        *image.differences,
+        *of_containers,
+        *code,
+    ]
+    return tuple(dict.fromkeys(found))

@@ -1,0 +1,214 @@
+"""Verbs on online endpoints: keys, traffic, what the front door is told."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+
+from emulator.engines import Container
+from emulator.entities import EndpointKeys, OnlineDeployment, OnlineEndpoint, Target, check_endpoint_name
+from emulator.errors import BadArgument, OperationInProgress, OutOfQuota, ResourceNotFound
+from emulator.profiles import profile_of
+from emulator.routes import DeploymentRoute, EndpointRoute, Instance
+from emulator.store import Store
+from emulator.workspace.effects import Effects, FrontDoor
+
+DeploymentKey = tuple[str, str]
+"""Endpoint name, deployment name."""
+
+
+class Endpoints:
+    """Endpoints and what runs behind them.
+
+    `running` is the one place that knows which containers serve a deployment now; the front door is told after every
+    change of it.
+    """
+
+    def __init__(self, store: Store, front_door: FrontDoor, effects: Effects, ports: Iterable[int]) -> None:
+        self._store = store
+        self._front_door = front_door
+        self._effects = effects
+        self._ports = tuple(ports)
+        self._running: dict[DeploymentKey, tuple[Container, ...]] = {}
+        self._held: set[str] = set()
+        self._lock = threading.Lock()
+
+    @contextmanager
+    def hold(self, name: str) -> Iterator[None]:
+        """Keep every other operation off the endpoint; OperationInProgress when one is on it already (HTTP 409)."""
+        with self._lock:
+            if name in self._held:
+                message = f"another operation on endpoint '{name}' is in progress"
+                raise OperationInProgress(message, target=f"endpoint {name}", hint="wait for it to end, then try again")
+            self._held.add(name)
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._held.discard(name)
+
+    # reading
+
+    def list_names(self) -> list[str]:
+        """The names of all endpoints."""
+        return [endpoint.name for endpoint in self._store.endpoints()]
+
+    def get(self, name: str) -> OnlineEndpoint:
+        """That endpoint; ResourceNotFound."""
+        endpoint = self._store.find_endpoint(name)
+        if endpoint is None:
+            known = ", ".join(self.list_names())
+            message = f"no endpoint named '{name}'" + (f"; there are: {known}" if known else "; there are none")
+            raise ResourceNotFound(message, target=f"endpoint {name}", hint="amlemu deploy --name " + name)
+        return endpoint
+
+    def get_keys(self, name: str) -> EndpointKeys:
+        """Both keys; ResourceNotFound, BadArgument for an endpoint that has none."""
+        endpoint = self.get(name)
+        if endpoint.auth_mode != "key":
+            raise BadArgument(f"Endpoint '{name}' does not use keys for authentication.", target=f"endpoint {name}")
+        return self._store.keys_of(name)
+
+    def running(self, name: str, deployment_name: str) -> tuple[Container, ...]:
+        """The containers that serve a deployment now."""
+        with self._lock:
+            return self._running.get((name, deployment_name), ())
+
+    # changing
+
+    def ensure(self, name: str, *, target: Target | None, port: int | None, primary_key: str | None) -> OnlineEndpoint:
+        """The endpoint, created with a port and keys of its own when it is new.
+
+        Raises BadArgument when it exists with another target or port, which it keeps for life.
+        """
+        endpoint = self._store.find_endpoint(name)
+        if endpoint is None:
+            endpoint = self._create(name, target or "managed", port)
+        else:
+            _refuse_change(endpoint, target, port)
+        if primary_key and endpoint.auth_mode == "key":
+            keys = self._store.keys_of(name).model_copy(update={"primary_key": primary_key})
+            self._store.put_keys(name, keys)
+            self.publish(name)
+        return endpoint
+
+    def check(self, name: str, *, target: Target | None, port: int | None) -> Target:
+        """Raise what `ensure` would, without creating anything; the target that the endpoint has or would have."""
+        check_endpoint_name(name)
+        endpoint = self._store.find_endpoint(name)
+        if endpoint is not None:
+            _refuse_change(endpoint, target, port)
+            return endpoint.target
+        if port is not None:
+            self._check_free(port)
+        return target or "managed"
+
+    def _create(self, name: str, target: Target, port: int | None) -> OnlineEndpoint:
+        profile = profile_of(target)
+        endpoint = OnlineEndpoint(
+            name=name,
+            target=target,
+            auth_mode="key" if profile.requires_key else "none",
+            port=self._free_port() if port is None else port,
+            created_at=self._effects.now(),
+        )
+        keys = EndpointKeys(primary_key=self._effects.new_key(), secondary_key=self._effects.new_key())
+        self._store.put_keys(name, keys)
+        self._store.put_endpoint(endpoint)
+        self.publish(name)
+        return endpoint
+
+    def _check_free(self, port: int) -> None:
+        for other in self._store.endpoints():
+            if other.port == port:
+                raise BadArgument(f"port {port} belongs to endpoint '{other.name}'", hint="choose another --port")
+        self._front_door.check_port(port)
+
+    def _free_port(self) -> int:
+        for port in self._ports:
+            try:
+                self._check_free(port)
+            except BadArgument:
+                continue
+            return port
+        raise OutOfQuota(
+            f"all {len(self._ports)} ports for endpoints are taken",
+            hint="AMLEMU_ENDPOINT_PORTS=18100-18299 gives more, `amlemu delete ENDPOINT` frees one",
+        )
+
+    def regenerate_keys(self, name: str, which: str) -> EndpointKeys:
+        """Replace the `primary` or `secondary` key; the old one stops working at once."""
+        with self.hold(name):
+            keys = self.get_keys(name)
+            if which not in ("primary", "secondary"):
+                raise BadArgument(f"'{which}' is no key: primary or secondary", target=f"endpoint {name}")
+            keys = keys.model_copy(update={f"{which}_key": self._effects.new_key()})
+            self._store.put_keys(name, keys)
+            self.publish(name)
+            return keys
+
+    def update_traffic(self, name: str, traffic: Mapping[str, int]) -> OnlineEndpoint:
+        """Set percent by deployment name; the sum must be 0 or 100 (contract/managed §7.1)."""
+        with self.hold(name):
+            endpoint = self.get(name)
+            known = {deployment.name for deployment in self._store.deployments(name)}
+            unknown = sorted(traffic.keys() - known)
+            if unknown:
+                message = f"endpoint '{name}' has no deployment '{unknown[0]}'; it has: {', '.join(sorted(known))}"
+                raise BadArgument(message, target=f"endpoint {name}")
+            if any(not 0 <= weight <= 100 for weight in traffic.values()) or sum(traffic.values()) not in (0, 100):
+                message = f"traffic must be whole percents that add up to 0 or 100, not {sum(traffic.values())}"
+                raise BadArgument(message, target=f"endpoint {name}")
+            return self.put(endpoint.model_copy(update={"traffic": {k: v for k, v in traffic.items() if v}}))
+
+    def put(self, endpoint: OnlineEndpoint) -> OnlineEndpoint:
+        """Store the endpoint and tell the front door."""
+        self._store.put_endpoint(endpoint)
+        self.publish(endpoint.name)
+        return endpoint
+
+    def set_running(self, name: str, deployment_name: str, containers: tuple[Container, ...]) -> tuple[Container, ...]:
+        """From now on these serve the deployment; the ones that did before."""
+        with self._lock:
+            before = self._running.pop((name, deployment_name), ())
+            if containers:
+                self._running[name, deployment_name] = containers
+        return before
+
+    def drain(self, instance_id: str, timeout_seconds: float) -> bool:
+        """Wait until the container has no request in flight; False at the time-out."""
+        return self._front_door.drain(instance_id, timeout_seconds)
+
+    def publish(self, name: str) -> None:
+        """Tell the front door how the endpoint stands."""
+        endpoint = self._store.find_endpoint(name)
+        if endpoint is None:
+            self._front_door.remove(name)
+            return
+        keys = self._store.keys_of(name)
+        self._front_door.put(
+            EndpointRoute(
+                name=name,
+                port=endpoint.port,
+                profile=profile_of(endpoint.target),
+                keys=(keys.primary_key, keys.secondary_key) if endpoint.auth_mode == "key" else (),
+                deployments=tuple(self._route(endpoint, d) for d in self._store.deployments(name)),
+            )
+        )
+
+    def _route(self, endpoint: OnlineEndpoint, deployment: OnlineDeployment) -> DeploymentRoute:
+        containers = self.running(endpoint.name, deployment.name)
+        instances = tuple(Instance(c.id, c.host, c.port) for c in containers)
+        return DeploymentRoute(deployment.name, endpoint.traffic.get(deployment.name, 0), instances)
+
+
+def _refuse_change(endpoint: OnlineEndpoint, target: Target | None, port: int | None) -> None:
+    resource = f"endpoint {endpoint.name}"
+    hint = f"amlemu delete {endpoint.name}, or deploy under another --name"
+    if target is not None and target != endpoint.target:
+        message = f"endpoint '{endpoint.name}' has target {endpoint.target} and keeps it for life"
+        raise BadArgument(message, target=resource, hint=hint)
+    if port is not None and port != endpoint.port:
+        message = f"endpoint '{endpoint.name}' has port {endpoint.port} and keeps it for life"
+        raise BadArgument(message, target=resource, hint=hint)

@@ -1,0 +1,119 @@
+"""Long operations: each on a thread of its own, with what it says kept for whoever follows it."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from emulator.errors import EmulatorError, OperationCanceled, ResourceNotFound
+from emulator.workspace.effects import Progress
+
+_KEPT = 200
+_EVENTS_KEPT = 20_000
+_HEARTBEAT_SECONDS = 1.0
+
+Event = dict[str, str]
+"""`kind` (`step` or `log`) and `text`."""
+
+
+@dataclass
+class Operation:
+    """One long operation: `status` is InProgress, Succeeded, Failed or Canceled, as in Azure's polling answers."""
+
+    id: str
+    status: str = "InProgress"
+    result: Any = None
+    error: EmulatorError | None = None
+    events: list[Event] = field(default_factory=list)
+    canceled: threading.Event = field(default_factory=threading.Event)
+    changed: threading.Condition = field(default_factory=threading.Condition)
+
+    def follow(self) -> Iterator[Event | None]:
+        """Every event from the first, as it comes, until the operation ends; None now and then while nothing comes."""
+        seen = 0
+        while True:
+            with self.changed:
+                if seen >= len(self.events) and self.status == "InProgress":
+                    self.changed.wait(_HEARTBEAT_SECONDS)
+                new, ended = self.events[seen:], self.status != "InProgress"
+            seen += len(new)
+            if new:
+                yield from new
+            elif ended:
+                return
+            else:
+                yield None
+
+
+class Operations:
+    """The operations of this server, the last few hundred of them."""
+
+    def __init__(self, new_id: Callable[[], str], report: Callable[[BaseException], None]) -> None:
+        self._new_id = new_id
+        self._report = report
+        self._operations: dict[str, Operation] = {}
+        self._lock = threading.Lock()
+
+    def start(self, work: Callable[[Progress], Any]) -> Operation:
+        """Run `work` on a thread; its result or its error ends the operation."""
+        operation = Operation(self._new_id())
+        with self._lock:
+            self._operations[operation.id] = operation
+            for old in list(self._operations)[:-_KEPT]:
+                del self._operations[old]
+        threading.Thread(
+            target=self._run, args=(operation, work), name=f"operation-{operation.id}", daemon=True
+        ).start()
+        return operation
+
+    def get(self, operation_id: str) -> Operation:
+        """That operation; ResourceNotFound."""
+        with self._lock:
+            operation = self._operations.get(operation_id)
+        if operation is None:
+            raise ResourceNotFound("there is no such operation", target=f"operation {operation_id}")
+        return operation
+
+    def cancel(self, operation_id: str) -> None:
+        """Ask an operation to stop; it ends as Canceled soon after, or as it would have."""
+        self.get(operation_id).canceled.set()
+
+    def cancel_all(self, timeout_seconds: float) -> None:
+        """Ask every operation to stop and wait a while until all have."""
+        with self._lock:
+            operations = [o for o in self._operations.values() if o.status == "InProgress"]
+        for operation in operations:
+            operation.canceled.set()
+        for operation in operations:
+            with operation.changed:
+                operation.changed.wait_for(lambda o=operation: o.status != "InProgress", timeout_seconds)  # type: ignore[misc]
+
+    def _run(self, operation: Operation, work: Callable[[Progress], Any]) -> None:
+        try:
+            result = work(Progress(_writer(operation), operation.canceled))
+        except EmulatorError as error:
+            _end(operation, "Canceled" if isinstance(error, OperationCanceled) else "Failed", error=error)
+        except Exception as error:  # a bug of ours: told as such, with its traceback in the server's own log
+            self._report(error)
+            told = EmulatorError(f"{type(error).__name__}: {error}", hint="this is a bug of amlemu; see server.log")
+            _end(operation, "Failed", error=told)
+        else:
+            _end(operation, "Succeeded", result=result)
+
+
+def _writer(operation: Operation) -> Callable[[str, str], None]:
+    def write(kind: str, text: str) -> None:
+        with operation.changed:
+            if len(operation.events) < _EVENTS_KEPT:
+                operation.events.append({"kind": kind, "text": text})
+            operation.changed.notify_all()
+
+    return write
+
+
+def _end(operation: Operation, status: str, *, result: Any = None, error: EmulatorError | None = None) -> None:
+    with operation.changed:
+        operation.result, operation.error, operation.status = result, error, status
+        operation.changed.notify_all()

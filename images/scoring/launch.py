@@ -1,0 +1,68 @@
+"""Starts the environment's own azureml-inference-server-http, as the cloud's images do.
+
+Runs inside the scoring container, under the user's Python (3.6 and later) and beside the user's packages, so it needs
+nothing but the standard library.  What to score is said by the variables that the cloud sets: AML_APP_ROOT and
+AZUREML_ENTRY_SCRIPT; the working directory is AML_APP_ROOT.  AMLEMU_PORT and AMLEMU_HOST say where to listen when that
+is not port 5001 of all interfaces, AMLEMU_DEBUG_PORT where debugpy listens.
+"""
+
+import os
+import signal
+import sys
+
+# What the cloud's image prints before it exits (contract/managed 6.3.6).
+MISSING = "A required package azureml-inference-server-http is missing."
+
+
+def main():
+    # The first process of a container has no default handlers: without this one, a container that is stopped before
+    # the server has set its own would live on until it is killed.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+    # These names are for this process only: the script sees what the cloud's container has, and no more.
+    host = os.environ.pop("AMLEMU_HOST", "")
+    port = os.environ.pop("AMLEMU_PORT", "5001")
+    _listen_for_debugger(os.environ.pop("AMLEMU_DEBUG_PORT", ""))
+    try:
+        from azureml_inference_server_http import amlserver
+    except ImportError as error:
+        if (error.name or "").split(".")[0] != "azureml_inference_server_http":
+            raise
+        print(MISSING, file=sys.stderr)
+        sys.exit(100)
+    _run(amlserver, host, port)
+
+
+def _run(amlserver, host, port):
+    """The server's own `run`, for every version since 0.4, but with the cloud's variables.
+
+    The command line overwrites them: since 0.7 AZUREML_ENTRY_SCRIPT becomes an absolute path, and before that
+    AML_APP_ROOT becomes the script's folder.  The cloud's image starts gunicorn itself and leaves both alone.  Nor has
+    the command line an option for the interface to listen on.
+    """
+    if host:
+        amlserver.DEFAULT_HOST = host
+    given = {name: os.environ[name] for name in ("AML_APP_ROOT", "AZUREML_ENTRY_SCRIPT") if name in os.environ}
+    merge_configuration = amlserver.merge_configuration
+
+    def merge_and_restore(args):
+        merge_configuration(args)
+        os.environ.update(given)
+
+    amlserver.merge_configuration = merge_and_restore
+    sys.argv = ["azmlinfsrv", "--entry_script", os.environ["AZUREML_ENTRY_SCRIPT"], "--port", port]
+    amlserver.run()
+
+
+def _listen_for_debugger(port):
+    """An editor attaches to this port; debugpy follows into the server's workers by itself."""
+    if port:
+        try:
+            import debugpy
+        except ImportError:
+            print("Nothing listens on the debug port: package debugpy is missing.", file=sys.stderr)
+        else:
+            debugpy.listen(("0.0.0.0", int(port)))
+
+
+if __name__ == "__main__":
+    main()

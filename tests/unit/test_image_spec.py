@@ -1,0 +1,112 @@
+"""Environments and the Dockerfiles made of them.
+
+The golden files are written anew only when asked for: AMLEMU_WRITE_GOLDEN=1 pytest tests/unit/test_image_spec.py
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from emulator.entities import Environment
+from emulator.environments import ImageSpec, image_spec
+from emulator.errors import BadArgument
+
+GOLDEN = Path(__file__).parent / "golden"
+
+ENVIRONMENTS = {
+    "plain": Environment(
+        name="plain",
+        python_version="3.11",
+        requirements=("azureml-inference-server-http==1.5.1", "scikit-learn"),
+        source="samples/plain/conda.yml",
+    ),
+    "own_image": Environment(
+        name="own_image",
+        image="mcr.microsoft.com/azureml/openmpi4.1.0-ubuntu20.04:20240101.v1",
+        python_version="3.8",
+        requirements=("azureml-defaults==1.36.0",),
+        system_packages=("libgomp1", "ffmpeg"),
+        variables={"PLAIN": "1", "AWKWARD": 'a "quoted" $HOME \\ value'},
+    ),
+}
+
+
+def spec_of(environment: Environment, launcher: str = "print('launch')\n") -> ImageSpec:
+    return image_spec(environment, launcher)
+
+
+@pytest.mark.parametrize("name", ENVIRONMENTS)
+def test_the_dockerfile_is_as_it_was(name: str) -> None:
+    golden = GOLDEN / f"{name}.Dockerfile"
+    text = spec_of(ENVIRONMENTS[name]).dockerfile
+    if os.environ.get("AMLEMU_WRITE_GOLDEN"):
+        golden.write_text(text, encoding="utf-8")
+    assert text == golden.read_text(encoding="utf-8")
+
+
+def test_a_base_image_follows_from_the_python_version() -> None:
+    spec = spec_of(ENVIRONMENTS["plain"])
+    assert spec.base_image == "python:3.11-slim-bookworm"
+    assert spec.stand_in == "amlemu/python:3.11-slim-bookworm"
+
+
+def test_a_named_image_is_the_base_image() -> None:
+    spec = spec_of(ENVIRONMENTS["own_image"])
+    assert spec.base_image == "mcr.microsoft.com/azureml/openmpi4.1.0-ubuntu20.04:20240101.v1"
+    assert spec.stand_in == "amlemu/python:3.8-slim-bookworm"
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"python_version": "3.12"},
+        {"image": "ubuntu:22.04"},
+        {"requirements": ("azureml-inference-server-http==1.5.1",)},
+        {"system_packages": ("ffmpeg",)},
+        {"variables": {"A": "1"}},
+    ],
+    ids=lambda change: next(iter(change)),
+)
+def test_what_the_image_holds_changes_the_digest(change: dict[str, object]) -> None:
+    plain = ENVIRONMENTS["plain"]
+    assert spec_of(plain.model_copy(update=change)).digest != spec_of(plain).digest
+
+
+def test_another_launcher_changes_the_digest() -> None:
+    assert spec_of(ENVIRONMENTS["plain"], "a").digest != spec_of(ENVIRONMENTS["plain"], "b").digest
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"name": "other"},
+        {"version": "7"},
+        {"source": "elsewhere.yml"},
+        {"description": "text"},
+        {"requirements": ("scikit-learn", "azureml-inference-server-http==1.5.1")},
+    ],
+    ids=lambda change: next(iter(change)),
+)
+def test_what_the_image_does_not_hold_leaves_the_digest(change: dict[str, object]) -> None:
+    plain = ENVIRONMENTS["plain"]
+    assert spec_of(plain.model_copy(update=change)).digest == spec_of(plain).digest
+
+
+def test_nothing_can_be_smuggled_into_the_dockerfile() -> None:
+    plain = ENVIRONMENTS["plain"]
+    multi_line = plain.model_copy(update={"source": "a\nRUN evil"})
+    assert "\nRUN evil" not in spec_of(multi_line).dockerfile
+    with pytest.raises(BadArgument, match="cannot be the name of an image"):
+        spec_of(plain.model_copy(update={"image": "ubuntu\nRUN evil"}))
+    with pytest.raises(BadArgument, match="'TWO' has a line break"):
+        spec_of(plain.model_copy(update={"variables": {"TWO": "lines\nRUN evil"}}))
+    with pytest.raises(BadArgument, match="cannot be an environment variable"):
+        spec_of(plain.model_copy(update={"variables": {"A=1\nRUN evil": "x"}}))
+
+
+def test_packages_of_the_system_are_quoted_for_the_shell() -> None:
+    spec = spec_of(ENVIRONMENTS["plain"].model_copy(update={"system_packages": ("a; evil",)}))
+    assert "'a; evil'" in spec.dockerfile
