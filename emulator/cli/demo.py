@@ -63,7 +63,7 @@ def _choose_engine(settings: Settings, environ: Mapping[str, str]) -> bool:
         return False
     try:
         with connect(settings) as client:
-            return client.describe()["engine"] == "docker"
+            return bool(client.describe()["engine"] == "docker")
     except EmulatorError:
         pass  # none runs yet: the first command starts it
     say(f"Docker answers: making sure of a base image for Python {_PYTHON}")

@@ -64,7 +64,7 @@ def deploy_command(watch: bool, output: str, **options: Any) -> None:
 
 def read_options(options: Mapping[str, Any], environ: Mapping[str, str]) -> tuple[str, dict[str, Any]]:
     """The endpoint's name and the request that the options make; usage errors for what is wrong here already."""
-    from emulator.entities.names import legal_endpoint_name
+    from emulator.names import legal_endpoint_name
 
     code, script = _code_and_script(options["entry"], options["source_dir"])
     settings = {

@@ -13,7 +13,7 @@ from pathlib import Path
 import click
 
 from emulator.cli.output import output_option, print_result
-from emulator.errors import EmulatorError
+from emulator.errors import EmulatorError, EngineUnavailable
 from emulator.settings import Settings
 
 _LOW_DISK_BYTES = 5_000_000_000
@@ -141,8 +141,10 @@ def _emulator(settings: Settings) -> Finding:
         with connect(settings) as client:
             description = client.describe()
         return Finding("emulator", True, f"runs at {description['url']}, engine {description['engine']}")
-    except EmulatorError:
-        pass
+    except EngineUnavailable:
+        pass  # none runs: could one?
+    except EmulatorError as error:
+        return Finding("emulator", False, error.message, error.hint)
     with socket.socket() as probe:
         taken = probe.connect_ex(("127.0.0.1", settings.port)) == 0
     if taken:

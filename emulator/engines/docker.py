@@ -38,7 +38,6 @@ from emulator.errors import BadArgument, ResourceNotFound
 from emulator.scoring_container import LABEL_WORKSPACE, ContainerSpec
 
 _CONFLICT = 409
-_TIMEOUT_SECONDS = 30
 
 
 def connect_docker_engine(workspace_id: str, packaging: HostPackaging) -> DockerEngine:
@@ -167,8 +166,8 @@ class DockerEngine:
         params = {"stdout": "1", "stderr": "1", "follow": str(int(follow)), "tail": shown}
         with docker_errors(f"container {container_id}"):
             # The SDK's own stream takes the time-out off a connection that it gives back to its pool.
-            silence = None if follow else _TIMEOUT_SECONDS
-            response = api.get(url, params=params, stream=True, timeout=(_TIMEOUT_SECONDS, silence))
+            silence = None if follow else api.timeout
+            response = api.get(url, params=params, stream=True, timeout=(api.timeout, silence))
             if not response.ok:
                 with response:
                     raise_for_answer(response, f"container {container_id}")

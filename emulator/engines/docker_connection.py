@@ -54,12 +54,12 @@ def find_endpoint(environ: Mapping[str, str]) -> Endpoint:
     return Endpoint(context.Host, context.TLSConfig, {"DOCKER_CONTEXT": context.Name}, context.Name)
 
 
-def connect(endpoint: Endpoint) -> docker.DockerClient:
+def connect(endpoint: Endpoint, timeout_seconds: int = _TIMEOUT_SECONDS) -> docker.DockerClient:
     """A client that has spoken to the engine once, to agree on an API version; EngineUnavailable when it is silent."""
     with docker_errors():
         if endpoint.url is None:
-            return docker.from_env(timeout=_TIMEOUT_SECONDS)
-        return docker.DockerClient(base_url=endpoint.url, tls=endpoint.tls or False, timeout=_TIMEOUT_SECONDS)
+            return docker.from_env(timeout=timeout_seconds)
+        return docker.DockerClient(base_url=endpoint.url, tls=endpoint.tls or False, timeout=timeout_seconds)
 
 
 def has_buildx(run: RunCommand, variables: Mapping[str, str]) -> bool:

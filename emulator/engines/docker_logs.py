@@ -5,6 +5,7 @@ from __future__ import annotations
 import codecs
 import contextlib
 import struct
+import threading
 from collections.abc import Callable, Iterable, Iterator
 from http.client import HTTPException
 
@@ -26,6 +27,7 @@ class LogLines(Iterator[str]):
         self._lines = split_lines(frames(response.raw.read))
         self._at_end = at_end
         self._closed = False
+        self._reading = threading.Lock()
 
     def __iter__(self) -> LogLines:
         return self
@@ -42,7 +44,8 @@ class LogLines(Iterator[str]):
 
     def _next_line(self) -> str | None:
         try:
-            return next(self._lines, None)
+            with self._reading:
+                return next(self._lines, None)
         except (OSError, ValueError, HTTPException, urllib3.exceptions.HTTPError):
             return None  # closed by its caller, or the engine went away: `at_end` finds out
 
@@ -52,7 +55,9 @@ class LogLines(Iterator[str]):
         # Only this wakes a thread that reads; the other side may have closed first.
         with contextlib.suppress(OSError, ValueError, RuntimeError):
             self._response.raw.shutdown()
-        self._response.close()
+        # http.client breaks when its socket is taken away while it reads.
+        with self._reading:
+            self._response.close()
 
 
 def frames(read: Callable[[int], bytes]) -> Iterator[bytes]:

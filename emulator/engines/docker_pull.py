@@ -19,7 +19,7 @@ _POLL_SECONDS = 0.05
 
 _NO_ENGINE = re.compile(r"Cannot connect to the Docker daemon|error during connect", re.I)
 # DNS and proxies, too, say "not found" and "forbidden": what names a connection is no answer of a registry.
-_NO_CONNECTION = r"(?!.*(dial tcp|lookup |proxyconnect|x509|tls:|timeout|deadline))"
+_ANSWERED = r"\A(?!.*(dial tcp|lookup |proxyconnect|x509|tls:|timeout|deadline))"
 # What a registry answers, what it means, and what to do.
 _ANSWERS = (
     (
@@ -33,12 +33,12 @@ _ANSWERS = (
         "check its spelling, or run: docker login, docker pull {name}",
     ),
     (
-        re.compile(_NO_CONNECTION + r".*(unauthorized|authentication required|denied|no basic auth|forbidden)", re.I),
+        re.compile(_ANSWERED + r".*(unauthorized|authentication required|denied|no basic auth|forbidden)", re.I),
         "its registry does not give out image {name}",
         "run: docker login {registry}, docker pull {name}",
     ),
     (
-        re.compile(_NO_CONNECTION + r".*(manifest unknown|not found|no matching manifest|name unknown)", re.I),
+        re.compile(_ANSWERED + r".*(manifest unknown|not found|no matching manifest|name unknown)", re.I),
         "its registry has no image {name}",
         "check its name and tag in the environment file",
     ),

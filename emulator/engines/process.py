@@ -117,6 +117,7 @@ class ProcessEngine:
                 self._containers.write(self._record(container_id, spec, isolation, port))
                 self._launch(container_id, own, spec, image, isolation, listener)
         except BaseException as error:
+            self._containers.remove(container_id, 0)
             self._containers.discard(container_id)
             if isinstance(error, LaunchRefused):
                 message = f"the scoring server could not be started: {error}"
@@ -178,7 +179,7 @@ class ProcessEngine:
             labels={**spec.labels, LABEL_WORKSPACE: self._workspace_id},
             port=port,
             pid_namespace=isolation.pid_namespace,
-            differences=differences(isolation, spec, getpass.getuser(), port),
+            differences=differences(isolation, spec, _user_name(), port),
         )
 
     def inspect(self, container_id: str) -> Container:
@@ -237,6 +238,13 @@ def _check_debug_port(spec: ContainerSpec, target: str) -> None:
         except OSError as error:
             message = f"the debug port {spec.debug_port} is taken"
             raise BadArgument(message, target=target, hint="choose another one") from error
+
+
+def _user_name() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a user without a name, as in many containers; OSError since Python 3.13
+        return f"with uid {os.getuid()}"
 
 
 def _resolver() -> list[str]:

@@ -18,7 +18,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from emulator.engines import Container
-from emulator.engines.process_facts import ProcessFacts, is_alive, kill_marked, send_signal, wait_until_gone
+from emulator.engines.process_facts import ProcessFacts, is_alive, kill_all_marked, send_signal, wait_until_gone
 from emulator.engines.process_files import read_json, remove_tree, replace_json
 from emulator.engines.process_isolation import CONTAINER_UID
 from emulator.errors import ResourceNotFound
@@ -140,7 +140,7 @@ class Containers:
             return
         _stop(process, grace_seconds)
         if not record.pid_namespace:
-            kill_marked("HOSTNAME", container_id)
+            kill_all_marked("HOSTNAME", container_id)
         self.discard(container_id)
 
     def discard(self, container_id: str) -> None:

@@ -11,7 +11,7 @@ import re
 import subprocess
 import threading
 from collections.abc import Callable, Mapping, Set
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
 from emulator.engines import Image, Log
@@ -74,9 +74,14 @@ class Environments:
         return self._folder / digest
 
     def find(self, digest: str) -> EnvironmentRecord | None:
-        """The record of an environment that is whole and whose Python is still on this machine."""
+        """The record of an environment that is whole, whose Python is still here, and that this version has written."""
         document = read_json(self.path(digest) / _RECORD)
-        if document is None or not (self.path(digest) / "venv/bin/python").exists():
+        python = self.path(digest) / "venv/bin/python"
+        if (
+            document is None
+            or not python.exists()
+            or document.keys() != {field.name for field in fields(EnvironmentRecord)}
+        ):
             return None
         lists = {name: tuple(document[name]) for name in ("visible", "tool_folders", "differences")}
         return EnvironmentRecord(**document | lists)

@@ -122,8 +122,14 @@ class _PidDescriptor:
         os.close(self._descriptor)
 
 
-def kill_marked(variable: str, value: str) -> int:
-    """Kill every process of this user that has `variable=value` in its environment; how many there were."""
+def kill_all_marked(variable: str, value: str) -> None:
+    """Kill every process of this user that has `variable=value` in its environment."""
+    for _ in range(10):  # one that is about to fork may need a second look
+        if not _kill_marked(variable, value):
+            return
+
+
+def _kill_marked(variable: str, value: str) -> int:
     killed = 0
     for process in psutil.process_iter():
         try:

@@ -13,7 +13,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from emulator.engines.process_facts import ProcessFacts, read_facts, send_signal, wait_until_gone
 from emulator.engines.process_files import remove_tree
@@ -55,10 +55,22 @@ def launch(plan: Mapping[str, Any], listener: socket.socket, started: Callable[[
         facts = read_facts(pid)
         if facts is None:
             raise LaunchRefused("the supervisor ended at once")
-        started(facts)
-        plan_pipe.write(json.dumps(plan).encode())
-        plan_pipe.close()
+        with _reaped_without_plan(facts, plan_pipe):
+            started(facts)
+        with contextlib.suppress(BrokenPipeError):  # it has ended; its answer says why
+            plan_pipe.write(json.dumps(plan).encode())
+            plan_pipe.close()
         _read_answer(answer_pipe.fileno(), facts)
+
+
+@contextlib.contextmanager
+def _reaped_without_plan(facts: ProcessFacts, plan: BinaryIO) -> Iterator[None]:
+    try:
+        yield
+    except BaseException:
+        plan.close()
+        wait_until_gone(facts, 5)
+        raise
 
 
 def _spawn(plan: int, answer: int, listener: int) -> int:

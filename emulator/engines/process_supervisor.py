@@ -59,7 +59,7 @@ def main() -> None:
     try:
         child, output = _start(plan)
     except OSError as error:
-        _answer(error.strerror or str(error))
+        _answer(_reason(error))
         return
     _answer("")
     os.close(SOCKET)
@@ -67,6 +67,10 @@ def main() -> None:
 
 
 _SIGNALS = {signal.SIGTERM, signal.SIGINT, signal.SIGUSR1}
+
+
+def _reason(error: OSError) -> str:
+    return f"{error.filename}: {error.strerror}" if error.filename else str(error.strerror or error)
 
 
 def _answer(text: str) -> None:
@@ -127,7 +131,7 @@ def _run_inside(plan: dict[str, Any], output: int, failed: int) -> NoReturn:
             _exec_server(plan)
         _reap_until(server)
     except OSError as error:
-        os.write(failed, f"{error.filename or ''}: {error.strerror or error}".removeprefix(": ").encode())
+        os.write(failed, _reason(error).encode())
     os._exit(127)
 
 

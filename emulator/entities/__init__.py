@@ -11,7 +11,7 @@ from emulator.entities.deployment import (
 from emulator.entities.endpoint import EndpointKeys, OnlineEndpoint, ProvisioningState, Target
 from emulator.entities.environment import Environment
 from emulator.entities.model import Model, ModelFile, ModelReference, ModelRequest, parse_model_reference
-from emulator.entities.names import (
+from emulator.names import (
     check_asset_name,
     check_deployment_name,
     check_endpoint_name,

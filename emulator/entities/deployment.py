@@ -9,7 +9,7 @@ from pydantic import AfterValidator, Field, field_validator
 
 from emulator.entities.base import Entity
 from emulator.entities.endpoint import ProvisioningState, Target
-from emulator.entities.names import check_deployment_name, check_endpoint_name
+from emulator.names import check_deployment_name, check_endpoint_name
 
 _VARIABLE_NAME = re.compile(r"[^=\0]+")
 

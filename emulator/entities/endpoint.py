@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field
 
 from emulator.entities.base import Entity
-from emulator.entities.names import check_endpoint_name
+from emulator.names import check_endpoint_name
 
 Target = Literal["managed", "kubernetes", "aks", "aci", "local"]
 AuthMode = Literal["key", "aml_token", "aad_token", "none"]

@@ -8,8 +8,8 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field
 
 from emulator.entities.base import Entity
-from emulator.entities.names import check_asset_name
 from emulator.errors import BadArgument
+from emulator.names import check_asset_name
 
 ModelType = Literal["custom_model", "mlflow_model", "triton_model"]
 

@@ -63,26 +63,30 @@ class Handler:
             exchange.status, exchange.reason = _CLIENT_GONE, "client closed the connection"
             return Answered(keep_alive=False)
         finally:
-            self._log.add(route.name, line_of(exchange, time.perf_counter(), datetime.now(timezone.utc)))
+            self._finish(route, exchange, request)
 
     def _begin(self, route: EndpointRoute, target: str, request: web.BaseRequest) -> Exchange:
-        headers = request.headers
         path = target.partition("?")[0]
         replaced = route.profile.request_id_header is not None
-        exchange = Exchange(
+        return Exchange(
             endpoint=route.name,
             method=request.method,
             path=path,
             protocol=f"HTTP/{request.version.major}.{request.version.minor}",
             started=time.perf_counter(),
-            user_agent=headers.get("User-Agent", ""),
-            request_id=str(uuid.uuid4()) if replaced else headers.get("x-request-id", ""),
-            client_request_id=headers.get("x-ms-client-request-id", ""),
+            request_id=str(uuid.uuid4()) if replaced else request.headers.get("x-request-id", ""),
             auth_type="Key" if asks_for_key(route, path) else "",
         )
-        if request.method == "POST" and path == _SCORE_PATH and headers.get("Content-Type", "").startswith(_FORM):
+
+    def _finish(self, route: EndpointRoute, exchange: Exchange, request: web.BaseRequest) -> None:
+        """Log the request; what only the log needs is read here, when the caller has its answer."""
+        headers = request.headers
+        exchange.user_agent = headers.get("User-Agent", "")
+        exchange.client_request_id = headers.get("x-ms-client-request-id", "")
+        scored = exchange.method == "POST" and exchange.path == _SCORE_PATH and exchange.model_status is not None
+        if scored and headers.get("Content-Type", "").startswith(_FORM):
             exchange.warning = FORM_WARNING
-        return exchange
+        self._log.add(route.name, line_of(exchange, time.perf_counter(), datetime.now(timezone.utc)))
 
     async def _decide(
         self, route: EndpointRoute, target: str, request: web.BaseRequest, exchange: Exchange

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import errno
-import ipaddress
 import os
 import socket
 import sys
@@ -147,11 +146,9 @@ class Pool:
 
 def _dial(instance: Instance) -> socket.socket | None:
     """A socket that has begun to connect; None when the host is a name, which takes time to resolve."""
-    try:
-        family = socket.AF_INET6 if ipaddress.ip_address(instance.host).version == 6 else socket.AF_INET
-    except ValueError:
+    if instance.family is None:
         return None
-    sock = socket.socket(family, socket.SOCK_STREAM)
+    sock = socket.socket(instance.family, socket.SOCK_STREAM)
     sock.setblocking(False)
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     failed = sock.connect_ex((instance.host, instance.port))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ipaddress
+import socket
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -19,6 +21,14 @@ class Instance:
     id: str
     host: str
     port: int
+
+    @cached_property
+    def family(self) -> socket.AddressFamily | None:
+        """The family of a numeric host, None for a name."""
+        try:
+            return socket.AF_INET6 if ipaddress.ip_address(self.host).version == 6 else socket.AF_INET
+        except ValueError:
+            return None
 
 
 @dataclass(frozen=True)

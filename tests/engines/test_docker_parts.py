@@ -213,13 +213,13 @@ def test_frames_of_both_streams() -> None:
 UV_NO_SOLUTION = """\
 #9 [stage-0 2/3] RUN --mount=type=cache,id=amlemu-uv if [ -f x ]; then . x; fi && pip
 #9 0.312 Using Python 3.11.7 environment at: /azureml-envs/amlemu
-#9 0.512   × No solution found when resolving dependencies:
+#9 0.512   \u00d7 No solution found when resolving dependencies:
 #9 0.512   ╰─▶ Because scikit-lern was not found in the package registry and you require
 #9 0.512       scikit-lern, we can conclude that your requirements are unsatisfiable.
 #9 ERROR: process "/bin/sh -c if [ -f …" did not complete successfully: exit code: 1
 ------
  > [stage-0 2/3] RUN ...:
-0.512   × No solution found when resolving dependencies:
+0.512   \u00d7 No solution found when resolving dependencies:
 ------
 Dockerfile:6
 --------------------
@@ -251,18 +251,17 @@ def test_a_build_log_is_readable() -> None:
         ("#9 0.3 error: No interpreter found for Python 3.7 in managed installations", "no Python 3.7"),
         ("#9 0.3 E: Unable to locate package libgomp9", "no Debian package 'libgomp9'"),
         ("#9 0.3 /bin/sh: 1: apt-get: not found", "no apt-get"),
-        ("#9 0.3   × Failed to build `dlib==19.24.0`", "dlib==19.24.0 could not be installed"),
-        ("#9 0.3   × Failed to download `a==1`\n#9 0.3   ├─▶ dns error: failed to lookup", "does not answer"),
+        ("#9 0.3   \u00d7 Failed to build `dlib==19.24.0`", "dlib==19.24.0 could not be installed"),
+        ("#9 0.3   \u00d7 Failed to download `a==1`\n#9 0.3   ├─▶ dns error: failed to lookup", "does not answer"),
         ("#9 0.3 error: something new\nERROR: failed to solve: exit code: 2", "error: something new"),
         ("ERROR: failed to solve: dockerfile parse error", "dockerfile parse error"),
-        ("", "no reason"),
+        ("", "no output"),
     ],
 )
 def test_what_a_failed_build_is_told_as(text: str, words: str) -> None:
     error = build_failure(logged(text).lines)
     assert isinstance(error, ImageBuildFailure)
-    assert words in error.message or words in error.log_tail or words == "no reason"
-    assert error.message
+    assert words in error.message
 
 
 def test_the_tail_of_a_failed_build_is_its_end() -> None:

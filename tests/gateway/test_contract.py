@@ -1,0 +1,344 @@
+"""The front door's rows, each shown over the wire for every target that has it."""
+
+from __future__ import annotations
+
+import uuid
+
+import pytest
+from gateway_support import AUTHORIZED, Answer, Door, answering, ask, container, free_port, get, post
+
+from emulator.entities import Target
+from emulator.gateway import DeploymentRoute, Instance
+from emulator.profiles import Profile, profile_of
+
+ALL: tuple[Target, ...] = ("managed", "kubernetes", "aks", "aci", "local")
+FRONT_DOORS: tuple[Target, ...] = ("managed", "kubernetes", "aks", "aci")
+OTHER_METHODS = (b"OPTIONS", b"HEAD", b"PUT", b"PATCH", b"DELETE", b"TRACE")
+NO_VALID_DEPLOYMENT = (
+    b"No valid deployments to route to. Please check that the endpoint has at least one deployment with positive"
+    b" weight values or use a deployment specific header to route."
+)
+
+every_target = pytest.mark.parametrize("target", ALL)
+every_front_door = pytest.mark.parametrize("target", FRONT_DOORS)
+
+
+def ask_at(
+    door: Door, target: Target, upstream: int, raw: bytes, keys: tuple[str, ...] = ("primary-key", "k2")
+) -> Answer:
+    """Ask an endpoint of that target; `raw` holds @ where its path prefix goes."""
+    port, prefix = door.base(door.serve(upstream, target=target, keys=keys))
+    return ask(port, raw.replace(b"@", prefix, 1))
+
+
+@pytest.mark.row("routing.front_door")
+@every_target
+def test_a_request_without_a_key_reaches_the_container_of_local_only(door: Door, target: Target) -> None:
+    with container() as upstream:
+        answer = ask_at(door, target, upstream.port, get(b"@/score", headers=b""))
+        assert (answer.status == 200) is (target == "local") is (len(upstream.received) == 1)
+
+
+@pytest.mark.row("routing.methods")
+@every_target
+@pytest.mark.parametrize("method", [b"GET", b"POST"])
+def test_get_and_post_reach_the_container(door: Door, target: Target, method: bytes) -> None:
+    with container() as upstream:
+        answer = ask_at(door, target, upstream.port, get(b"@/score", method=method))
+        assert (answer.status, answer.json()["method"]) == (200, method.decode())
+
+
+@pytest.mark.row("routing.methods", "routing.rejected_method")
+@every_front_door
+@pytest.mark.parametrize("method", OTHER_METHODS)
+def test_no_other_method_reaches_the_container(door: Door, target: Target, method: bytes) -> None:
+    with container() as upstream:
+        answer = ask_at(door, target, upstream.port, get(b"@/score", method=method))
+        assert (answer.status, answer.all("Allow")) == (405, ["GET, POST"])
+        assert upstream.connections == 0
+
+
+@pytest.mark.row("routing.rejected_method")
+@every_front_door
+def test_a_preflight_is_refused_before_its_missing_key(door: Door, target: Target) -> None:
+    with container() as upstream:
+        answer = ask_at(
+            door, target, upstream.port, get(b"@/score", headers=b"Origin: http://a\r\n", method=b"OPTIONS")
+        )
+        assert answer.status == 405
+        assert not [name for name, _ in answer.headers if name.lower().startswith("access-control")]
+
+
+@pytest.mark.row("routing.methods", "routing.rejected_method")
+@pytest.mark.parametrize("method", OTHER_METHODS)
+def test_every_method_reaches_the_container_of_local(door: Door, method: bytes) -> None:
+    with container() as upstream:
+        answer = ask_at(door, "local", upstream.port, get(b"/score", headers=b"", method=method))
+        assert (answer.status, upstream.received[0].method) == (200, method.decode())
+
+
+@pytest.mark.row("routing.path_prefix")
+@pytest.mark.parametrize(
+    ("target", "prefix"),
+    [
+        ("managed", ""),
+        ("kubernetes", "/api/v1/endpoint/iris"),
+        ("aks", "/api/v1/service/iris"),
+        ("aci", ""),
+        ("local", ""),
+    ],
+)
+def test_the_prefix_is_on_the_shared_port_and_taken_off(door: Door, target: Target, prefix: str) -> None:
+    with container() as upstream:
+        route = door.serve(upstream.port, target=target)
+        port = door.gateway.shared_port if prefix else route.port
+        for rest, expected in ((b"/score", "/score"), (b"?a=1", "/?a=1"), (b"/a//b?c=/d", "/a//b?c=/d"), (b"", "/")):
+            if prefix or rest.startswith(b"/"):
+                assert ask(port, get(prefix.encode() + rest)).json()["target"] == expected
+
+
+@pytest.mark.row("routing.paths")
+@every_target
+@pytest.mark.parametrize(
+    "path",
+    [
+        b"/",
+        b"/score",
+        b"/swagger.json?version=3",
+        b"/v2/models/m/infer",
+        b"/a/../b/./c//d/",
+        b"/%2e%2E/%7e?q=%20+%2B&q=&&x=/../;y#f",
+        b"/%ED%95%9c/%zz?%ff",
+        b'/|^`{}[]<>\\"?|^`{}[]<>\\"',
+    ],
+)
+def test_no_byte_of_path_and_query_changes(door: Door, target: Target, path: bytes) -> None:
+    with container() as upstream:
+        assert ask_at(door, target, upstream.port, get(b"@" + path)).status == 200
+        assert upstream.received[0].head.startswith(b"GET " + path + b" HTTP/1.1\r\n")
+
+
+@pytest.mark.row("routing.no_such_endpoint")
+@pytest.mark.parametrize("path", [b"/", b"/score", b"/api/v1/service/other/score", b"/api/v1/endpoint/iris/score"])
+def test_the_shared_port_knows_no_other_path(door: Door, path: bytes) -> None:
+    with container() as upstream:
+        door.serve(upstream.port, target="aks")
+        answer = ask(door.gateway.shared_port, get(path))
+        assert (answer.status, answer.body) == (404, b"No endpoint of this name is served here.")
+        assert upstream.connections == 0
+
+
+@pytest.mark.row("auth.key_required", "auth.key_optional")
+@pytest.mark.parametrize(
+    ("target", "required", "optional"),
+    [
+        ("managed", True, False),
+        ("kubernetes", True, False),
+        ("aks", True, True),
+        ("aci", False, True),
+        ("local", False, True),
+    ],
+)
+def test_an_endpoint_without_keys_is_open_where_it_may_be(
+    door: Door, target: Target, required: bool, optional: bool
+) -> None:
+    profile = profile_of(target)
+    assert (profile.requires_key, profile.key_optional) == (required, optional)
+    with container() as upstream:
+        answer = ask_at(door, target, upstream.port, get(b"@/score", headers=b""), keys=())
+        assert answer.status == (200 if optional else 401)
+
+
+@pytest.mark.row("auth.swagger_key_required")
+@pytest.mark.parametrize(
+    ("target", "status"), [("managed", 401), ("kubernetes", 401), ("aks", 200), ("aci", 200), ("local", 200)]
+)
+def test_swagger_without_a_key(door: Door, target: Target, status: int) -> None:
+    with container() as upstream:
+        assert ask_at(door, target, upstream.port, get(b"@/swagger.json?version=3", headers=b"")).status == status
+
+
+@pytest.mark.row("auth.no_header")
+@pytest.mark.parametrize(
+    ("target", "body"),
+    [
+        ("managed", b"key_auth_bad_header_forbidden"),
+        ("kubernetes", b"Unauthorized, no Authorization header"),
+        ("aks", b"Unauthorized, no Authorization header"),
+        ("aci", b"Unauthorized, no Authorization header"),
+    ],
+)
+def test_without_authorization(door: Door, target: Target, body: bytes) -> None:
+    with container() as upstream:
+        answer = ask_at(door, target, upstream.port, get(b"@/score", headers=b""))
+        assert (answer.status, answer.body, upstream.connections) == (401, body, 0)
+
+
+@pytest.mark.row("auth.malformed_header")
+@every_front_door
+@pytest.mark.parametrize(
+    "header",
+    [
+        b"Authorization: primary-key\r\n",
+        b"Authorization: Basic primary-key\r\n",
+        b"Authorization: Bearer\r\n",
+        b"Authorization: Bearer \r\n",
+        b"Authorization: Bearerprimary-key\r\n",
+    ],
+)
+def test_a_malformed_authorization(door: Door, target: Target, header: bytes) -> None:
+    body = b"key_auth_bad_header_forbidden" if target == "managed" else b"Unauthorized"
+    with container() as upstream:
+        answer = ask_at(door, target, upstream.port, get(b"@/score", headers=header))
+        assert (answer.status, answer.body, upstream.connections) == (401, body, 0)
+
+
+@pytest.mark.row("auth.wrong_key")
+@every_front_door
+@pytest.mark.parametrize("key", [b"wrong", b"primary-ke", b"primary-key2", b"PRIMARY-KEY", b"primary-key k2", b"\xff"])
+def test_a_wrong_key(door: Door, target: Target, key: bytes) -> None:
+    body = b"key_auth_access_denied" if target == "managed" else b"Unauthorized"
+    with container() as upstream:
+        answer = ask_at(door, target, upstream.port, get(b"@/score", headers=b"Authorization: Bearer %s\r\n" % key))
+        assert (answer.status, answer.body, upstream.connections) == (401, body, 0)
+
+
+@pytest.mark.row("auth.wrong_key")
+@every_front_door
+@pytest.mark.parametrize("header", [b"Authorization: Bearer primary-key", b"authorization: bearer k2"])
+def test_either_key_opens(door: Door, target: Target, header: bytes) -> None:
+    with container() as upstream:
+        assert ask_at(door, target, upstream.port, get(b"@/score", headers=header + b"\r\n")).status == 200
+
+
+@pytest.mark.row("headers.authorization")
+@every_target
+def test_the_container_sees_the_authorization(door: Door, target: Target) -> None:
+    with container() as upstream:
+        ask_at(door, target, upstream.port, get(b"@/score"))
+        assert upstream.received[0].all("Authorization") == ["Bearer primary-key"]
+
+
+@pytest.mark.row("traffic.deployment_header", "traffic.unknown_deployment")
+@every_target
+def test_the_deployment_header(door: Door, target: Target) -> None:
+    named = b"azureml-model-deployment: %s\r\n"
+    with container(answering(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\ngreen")) as green, container() as blue:
+        route = door.put(
+            DeploymentRoute("blue", 100, (Instance("b", "127.0.0.1", blue.port),)),
+            DeploymentRoute("green", 0, (Instance("g", "127.0.0.1", green.port),)),
+            target=target,
+        )
+        port, prefix = door.base(route)
+        to_green = ask(port, post(target=prefix + b"/score", headers=named % b"green"))
+        to_nobody = ask(port, post(target=prefix + b"/score", headers=named % b"red"))
+        if target in ("managed", "kubernetes"):
+            assert to_green.body == b"green"
+            assert (to_nobody.status, to_nobody.body) == (404, NO_VALID_DEPLOYMENT)
+        else:
+            assert [to_green.json()["method"], to_nobody.json()["method"]] == ["POST", "POST"]
+
+
+@pytest.mark.row("traffic.no_valid_deployment")
+@every_target
+@pytest.mark.parametrize("deployments", [(), (("blue", 0),)])
+def test_no_deployment_with_a_positive_weight(
+    door: Door, target: Target, deployments: tuple[tuple[str, int], ...]
+) -> None:
+    with container() as upstream:
+        instances = (Instance("b", "127.0.0.1", upstream.port),)
+        route = door.put(*(DeploymentRoute(name, weight, instances) for name, weight in deployments), target=target)
+        port, prefix = door.base(route)
+        answer = ask(port, post(target=prefix + b"/score"))
+        assert (answer.status, answer.body) == (404, NO_VALID_DEPLOYMENT)
+        assert upstream.connections == 0
+
+
+def test_the_weights_split_the_traffic(door: Door) -> None:
+    green_answer = answering(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}", keep=True)
+    with container(green_answer) as green, container(green_answer) as blue:
+        route = door.put(
+            DeploymentRoute("blue", 75, (Instance("b", "127.0.0.1", blue.port),)),
+            DeploymentRoute("green", 25, (Instance("g", "127.0.0.1", green.port),)),
+        )
+        answered = [ask(route.port, post()).all("azureml-model-deployment")[0] for _ in range(400)]
+        assert 50 <= answered.count("green") == len(green.received) <= 150
+
+
+CONTAINER_ANSWER = (
+    b"HTTP/1.1 200 OK\r\nServer: gunicorn\r\nDate: Mon, 01 Jan 2024 00:00:00 GMT\r\nX-Request-Id: container\r\n"
+    b"azureml-model-deployment: forged\r\nazureml-model-session: forged\r\nContent-Length: 2\r\n\r\n{}"
+)
+SENT_ID = b"x-request-id: caller\r\n"
+
+
+def exchange_heads(door: Door, target: Target, headers: bytes = SENT_ID) -> tuple[Answer, list[str]]:
+    """What came back for a request that names its own id, and the ids that the container saw."""
+    with container(answering(CONTAINER_ANSWER)) as upstream:
+        answer = ask_at(door, target, upstream.port, get(b"@/score", headers=AUTHORIZED + headers))
+        return answer, upstream.received[0].all("x-request-id")
+
+
+@pytest.mark.row("headers.server")
+@every_target
+def test_the_server_header(door: Door, target: Target) -> None:
+    answer, _ = exchange_heads(door, target)
+    assert answer.all("Server") == ["azureml-frontdoor" if target == "managed" else "gunicorn"]
+
+
+@pytest.mark.row("headers.request_id")
+@every_target
+def test_the_request_id(door: Door, target: Target) -> None:
+    answer, seen = exchange_heads(door, target)
+    if target == "managed":
+        assert answer.all("x-request-id") == seen != ["caller"]
+        assert str(uuid.UUID(seen[0])) == seen[0]
+    else:
+        assert (answer.all("x-request-id"), seen) == (["container"], ["caller"])
+
+
+@pytest.mark.row("headers.model_deployment")
+@every_target
+def test_the_model_deployment_header(door: Door, target: Target) -> None:
+    answer, _ = exchange_heads(door, target)
+    assert answer.all("azureml-model-deployment") == ["blue" if target == "managed" else "forged"]
+
+
+@pytest.mark.row("headers.model_session")
+@every_target
+def test_the_model_session_header(door: Door, target: Target) -> None:
+    weighted, _ = exchange_heads(door, target)
+    named, _ = exchange_heads(door, target, b"azureml-model-deployment: blue\r\n")
+    assert weighted.all("azureml-model-session") == ["blue" if target == "managed" else "forged"]
+    assert named.all("azureml-model-session") == ([] if target == "managed" else ["forged"])
+
+
+@pytest.mark.row("headers.server", "headers.model_deployment", "headers.model_session", "headers.request_id")
+def test_the_order_of_a_managed_answer(door: Door) -> None:
+    """contract/managed §3.3, capture A, but for what an inference server puts between."""
+    answer, _ = exchange_heads(door, "managed")
+    names = [name.lower() for name, _ in answer.headers]
+    last = ["x-request-id", "azureml-model-deployment", "azureml-model-session"]
+    assert names == ["server", "date", "content-length", *last]
+
+
+@pytest.mark.row("headers.server", "headers.request_id", "headers.model_deployment", "headers.model_session")
+def test_a_managed_refusal_has_the_front_doors_headers(door: Door) -> None:
+    route = door.serve()
+    names = [name.lower() for name, _ in ask(route.port, get(headers=b"")).headers]
+    assert names == ["server", "date", "content-type", "content-length", "x-request-id"]
+
+
+@pytest.mark.row("status.container_unreachable")
+@every_target
+@pytest.mark.parametrize("fault", ["no instance", "refused", "closed", "half an answer", "no HTTP"])
+def test_a_container_that_does_not_answer(door: Door, target: Target, fault: str) -> None:
+    raw = {"half an answer": b"HTTP/1.1 200 OK\r\nContent-", "no HTTP": b"SSH-2.0-OpenSSH\r\n\r\n"}.get(fault, b"")
+    with container(answering(raw)) as upstream:
+        ports = {"no instance": (), "refused": (free_port(),)}.get(fault, (upstream.port,))
+        port, prefix = door.base(door.serve(*ports, target=target))
+        answer = ask(port, post(target=prefix + b"/score"))
+        profile: Profile = profile_of(target)
+        assert answer.status == (424 if target == "managed" else 502)
+        assert answer.body.decode() == profile.container_unreachable.body
+        assert upstream.connections == (0 if fault in ("no instance", "refused") else 1)
