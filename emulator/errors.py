@@ -149,14 +149,12 @@ def all_error_classes() -> tuple[type[EmulatorError], ...]:
 
 def from_dict(document: Mapping[str, Any]) -> EmulatorError:
     """The error that `to_dict` printed; an unknown code becomes the root class with that code."""
-    code = str(document.get("code", EmulatorError.code))
-    faults = tuple(
-        Fault(str(d.get("message", "")), str(d.get("where", "")), str(d.get("field", "")))
-        for d in document.get("details") or ()
-    )
+    code = str(document.get("code") or EmulatorError.code)
+    details = [detail for detail in document.get("details") or () if isinstance(detail, Mapping)]
+    faults = [Fault(*(str(detail.get(key) or "") for key in ("message", "where", "field"))) for detail in details]
     by_code = {cls.code: cls for cls in all_error_classes() if cls is not BadDocument}
     error = by_code.get(code, EmulatorError)(
-        str(document.get("message", "")),
+        str(document.get("message") or ""),
         target=str(document.get("target") or ""),
         hint=str(document.get("hint") or ""),
         log_tail=str(document.get("log_tail") or ""),

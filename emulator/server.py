@@ -34,6 +34,8 @@ from emulator.store.lines import LineWriter
 from emulator.workspace import Effects, Workspace
 from emulator.workspace.operations import Operations
 
+# The control API has no tokens, so it answers to this machine only, wherever the endpoints listen.
+CONTROL_HOST = "127.0.0.1"
 _THREADS = 32
 _GATEWAY_GRACE_SECONDS = 5.0
 _CANCEL_SECONDS = 15.0
@@ -156,7 +158,7 @@ def _control_server(settings: Settings, services: Services) -> Any:
     try:
         return waitress.create_server(
             create_control_api(services),
-            host=settings.bind_host,
+            host=CONTROL_HOST,
             port=settings.port,
             threads=_THREADS,
             ident="amlemu",

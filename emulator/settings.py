@@ -19,8 +19,8 @@ class Settings:
     """What an emulator and its client are told.
 
     `home` is the state folder, `port` the control port, `gateway_port` the one shared by endpoints with a path,
-    `endpoint_ports` the range of the others' own.  `bind_host` is where all of them listen, `public_host` the name in
-    `scoring_uri` ('' for the one by which the caller came).  `url` and `token` name another emulator.
+    `endpoint_ports` the range of the others' own.  `bind_host` is where the endpoints listen, `public_host` the name in
+    `scoring_uri` ('' for the one by which the caller came).  `url` names another emulator.
     """
 
     home: Path

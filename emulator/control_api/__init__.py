@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator
 from typing import Any
+from urllib.parse import urlsplit
 
 from flask import Blueprint, Flask, Response, jsonify, request
 from werkzeug.exceptions import HTTPException
@@ -14,8 +15,10 @@ from emulator.control_api.models import model_routes
 from emulator.control_api.requests import Services, json_body
 from emulator.control_api.resources import WORKSPACE_PATH
 from emulator.control_api.statuses import STATUSES
-from emulator.errors import EmulatorError
+from emulator.errors import BadArgument, EmulatorError
 from emulator.workspace.operations import Operation
+
+_OWN_HOSTS = ("127.0.0.1", "localhost", "[::1]")
 
 __all__ = ["Services", "create_control_api"]
 
@@ -27,10 +30,22 @@ def create_control_api(services: Services) -> Flask:
     flask.register_blueprint(_server_routes(services))
     for blueprint in (model_routes(services), endpoint_routes(services), _operation_routes(services)):
         flask.register_blueprint(blueprint, url_prefix=WORKSPACE_PATH)
+    flask.before_request(lambda: _refuse_strangers(services.public_host))
     flask.register_error_handler(EmulatorError, _answer_error)
     flask.register_error_handler(HTTPException, _answer_http)
     flask.register_error_handler(Exception, lambda error: _answer_bug(error, services.report))
     return flask
+
+
+def _refuse_strangers(public_host: str) -> None:
+    """Refuse what a page in a browser sends here, directly or through a name that it made lead to this machine."""
+    host = request.host.rsplit(":", 1)[0]
+    origin = request.headers.get("Origin")
+    if host not in {*_OWN_HOSTS, public_host} or (origin and urlsplit(origin).netloc != request.host):
+        raise BadArgument(
+            f"the control API does not answer to {origin or host}",
+            hint="call it as 127.0.0.1 or localhost; AMLEMU_PUBLIC_HOST allows one more name",
+        )
 
 
 def _answer_error(error: EmulatorError) -> tuple[Response, int]:

@@ -17,6 +17,12 @@ TAIL_LINES = 40
 _OUTPUT = re.compile(r"#\d+ \d+\.\d+ ?(?P<text>.*)")
 _STEP = re.compile(r"#\d+ \[[^\]]*\] (?P<text>(FROM|RUN|COPY|USER|WORKDIR) .*)")
 _STEP_LENGTH = 100
+# The steps of our own Dockerfile in words.
+_IN_WORDS = {
+    "packages/requirements.lock": "installing and compiling the Python packages",
+    "apt-get": "installing the Debian packages",
+    "exporting to image": "exporting the image",
+}
 _USER_INFO = re.compile(r"(?<=://)[^/@\s]+@")
 _SHORTEST_SECRET = 4
 
@@ -45,6 +51,10 @@ class BuildLog:
         if output:
             return output["text"]
         step = _STEP.fullmatch(line)
+        if step or line.endswith("exporting to image"):
+            for part, words in _IN_WORDS.items():
+                if part in line:
+                    return words
         if step:
             text = " ".join(step["text"].split())
             text = re.sub(r"--mount=\S+ ", "", text)

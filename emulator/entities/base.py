@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import ntpath
+import posixpath
+import re
+from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError
 
-from emulator.errors import BadDocument, Fault
+from emulator.errors import BadArgument, BadDocument, Fault
 
 E = TypeVar("E", bound="Entity")
+_WINDOWS_PATH = re.compile(r"[A-Za-z]:[\\/]|\\\\")
 
 
 class Entity(BaseModel):
@@ -34,3 +38,23 @@ class Entity(BaseModel):
     def to_document(self) -> dict[str, Any]:
         """The entity as plain JSON values."""
         return self.model_dump(mode="json")
+
+
+def rule(check: Callable[[str], str]) -> AfterValidator:
+    """A rule that raises BadArgument, for a field: what it finds is told with the faults of the other fields."""
+
+    def validate(value: str) -> str:
+        try:
+            return check(value)
+        except BadArgument as error:
+            raise ValueError(error.message) from error
+
+    return AfterValidator(validate)
+
+
+def check_local_path(path: str) -> str:
+    """`path` if it is the absolute path of a file or folder of this machine, not of a whole disk, else BadArgument."""
+    system = ntpath if _WINDOWS_PATH.match(path) else posixpath
+    if not system.isabs(path) or not system.basename(system.normpath(path)) or "\0" in path:
+        raise BadArgument(f"'{path}' is not the absolute path of a file or folder")
+    return path

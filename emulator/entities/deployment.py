@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import posixpath
 import re
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, Field, field_validator
 
-from emulator.entities.base import Entity
+from emulator.entities.base import Entity, check_local_path, rule
 from emulator.entities.endpoint import ProvisioningState, Target
+from emulator.errors import BadArgument
 from emulator.names import check_deployment_name, check_endpoint_name
 
 _VARIABLE_NAME = re.compile(r"[^=\0]+")
@@ -51,6 +53,14 @@ def _check_variables(variables: dict[str, str]) -> dict[str, str]:
     return variables
 
 
+def _check_script_path(path: str) -> str:
+    """The path below the code folder in its one spelling: `./score.py` is `score.py`."""
+    plain = posixpath.normpath(path)
+    if posixpath.isabs(plain) or plain.split("/")[0] in ("", ".", ".."):
+        raise BadArgument(f"'{path}' is not the path of a script below the code folder")
+    return plain
+
+
 class DeploymentRequest(Entity):
     """What a caller asks for; the workspace resolves it into an OnlineDeployment.
 
@@ -59,11 +69,11 @@ class DeploymentRequest(Entity):
     layout of target `local` (contract/v1 §8).
     """
 
-    name: Annotated[str, AfterValidator(check_deployment_name)] = "blue"
-    endpoint_name: Annotated[str, AfterValidator(check_endpoint_name)]
+    name: Annotated[str, rule(check_deployment_name)] = "blue"
+    endpoint_name: Annotated[str, rule(check_endpoint_name)]
     models: tuple[str, ...] = ()
-    code: str
-    scoring_script: str
+    code: Annotated[str, rule(check_local_path)]
+    scoring_script: Annotated[str, rule(_check_script_path)]
     explicit_source_dir: bool = False
     environment: str | None = None
     target: Target | None = None

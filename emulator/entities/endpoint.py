@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field
+from pydantic import Field
 
-from emulator.entities.base import Entity
+from emulator.entities.base import Entity, rule
 from emulator.names import check_endpoint_name
 
 Target = Literal["managed", "kubernetes", "aks", "aci", "local"]
@@ -21,7 +21,7 @@ class OnlineEndpoint(Entity):
     where v2 has no word for it (contract/v1 §5).  `traffic` holds percent by deployment name.
     """
 
-    name: Annotated[str, AfterValidator(check_endpoint_name)]
+    name: Annotated[str, rule(check_endpoint_name)]
     target: Target = "managed"
     auth_mode: AuthMode = "key"
     port: int = Field(ge=1, le=65535)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field
+from pydantic import Field
 
-from emulator.entities.base import Entity
+from emulator.entities.base import Entity, check_local_path, rule
 from emulator.errors import BadArgument
 from emulator.names import check_asset_name
 
@@ -39,8 +39,8 @@ class Model(Entity):
     relative to the version's folder, so each begins with `path`.  `sha256` digests paths and contents together.
     """
 
-    name: Annotated[str, AfterValidator(check_asset_name)]
-    version: Annotated[str, AfterValidator(check_version)]
+    name: Annotated[str, rule(check_asset_name)]
+    version: Annotated[str, rule(check_version)]
     type: ModelType = "custom_model"
     path: str
     files: tuple[ModelFile, ...]
@@ -61,9 +61,9 @@ class Model(Entity):
 class ModelRequest(Entity):
     """What a caller wants registered: the file or folder at the absolute `path`; `version` None counts up."""
 
-    name: Annotated[str, AfterValidator(check_asset_name)]
-    path: str
-    version: Annotated[str, AfterValidator(check_version)] | None = None
+    name: Annotated[str, rule(check_asset_name)]
+    path: Annotated[str, rule(check_local_path)]
+    version: Annotated[str, rule(check_version)] | None = None
     type: ModelType = "custom_model"
     description: str = ""
     tags: dict[str, str] = {}
@@ -93,6 +93,6 @@ def parse_model_reference(text: str) -> ModelReference:
     if at and label != "latest":
         raise BadArgument(f"'{text}': the only label of a model is @latest", target=f"model {text}")
     name, colon, version = name.partition(":")
-    if colon and not at:
-        check_version(version)
-    return ModelReference(name=check_asset_name(name), version=version if colon and not at else None)
+    if colon and at:
+        raise BadArgument(f"'{text}' names a version and a label: give one of them", target=f"model {text}")
+    return ModelReference(name=check_asset_name(name), version=check_version(version) if colon else None)

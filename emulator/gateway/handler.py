@@ -21,9 +21,10 @@ from emulator.gateway.relay import BrokenBody, Relay
 from emulator.gateway.routes import EndpointRoute, Snapshot, split_prefix
 from emulator.gateway.traffic_log import FORM_WARNING, Exchange, TrafficLog, line_of
 from emulator.gateway.upstream import UpstreamLost
-from emulator.profiles import Profile, profile_of
+from emulator.profiles import Answer, Profile, profile_of
 
 _CLIENT_GONE = 499  # nobody gets it; it is what proxies write into their logs
+_UNKNOWN_CODING = Answer(501, "Not Implemented")
 _FORM = "application/x-www-form-urlencoded"
 _SCORE_PATH = "/score"
 
@@ -91,8 +92,9 @@ class Handler:
     async def _decide(
         self, route: EndpointRoute, target: str, request: web.BaseRequest, exchange: Exchange
     ) -> web.StreamResponse:
-        decision = decide(
-            route, _asked(route.profile, exchange, request), self._pool.in_flight, random.random(), next(self._turns)
+        asked = _asked(route.profile, exchange, request)
+        decision = _refuse_coding(request) or decide(
+            route, asked, self._pool.in_flight, random.random(), next(self._turns)
         )
         if isinstance(decision, Refused):
             return await self._refuse(route, decision, request, exchange)
@@ -132,6 +134,12 @@ class Handler:
         # a caller that waits for 100 Continue may send its next request where its body should be
         close = not request.content.is_eof() and "Expect" in request.headers
         return await answer(request, refused.answer.status, refused.answer.body, changes, close=close)
+
+
+def _refuse_coding(request: web.BaseRequest) -> Refused | None:
+    """Only the chunked coding can be taken off and put on again (RFC 9112 §6.1)."""
+    coding = request.headers.get("Transfer-Encoding")
+    return None if coding is None or coding.lower() == "chunked" else Refused(_UNKNOWN_CODING, "")
 
 
 def _asked(profile: Profile, exchange: Exchange, request: web.BaseRequest) -> Asked:

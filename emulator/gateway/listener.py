@@ -12,6 +12,7 @@ from typing import Any
 
 from aiohttp import web
 from aiohttp.abc import AbstractStreamWriter
+from aiohttp.http import RawRequestMessage
 
 from emulator.errors import BadArgument
 from emulator.gateway.heads import Changes, own_head, response_head
@@ -75,6 +76,14 @@ class _Conversation(web.RequestHandler):
 
     __slots__ = ()
 
+    def data_received(self, data: bytes) -> None:
+        """Parse; a body that breaks its framing fails for its reader, who waits for ever with aiohttp alone."""
+        super().data_received(data)
+        request = self._current_request
+        broken = bool(self._messages) and not isinstance(self._messages[-1][0], RawRequestMessage)
+        if broken and request is not None and not request.content.is_eof():
+            request.content.set_exception(web.RequestPayloadError("the body breaks its framing"))
+
     def handle_error(
         self, request: web.BaseRequest, status: int = 500, exc: BaseException | None = None, message: str | None = None
     ) -> web.StreamResponse:
@@ -128,6 +137,7 @@ class Listener:
     async def close(self, grace_seconds: float) -> None:
         """Accept no more, let running requests end for that long, then cut what is left."""
         self._listening.close()
+        self._server.pre_shutdown()  # ends idle connections now, busy ones after their request
         await self._server.shutdown(grace_seconds)
 
 

@@ -7,7 +7,7 @@ from functools import partial
 
 from emulator.engines import Container, Engine
 from emulator.entities import OnlineDeployment
-from emulator.errors import EmulatorError, OperationCanceled
+from emulator.errors import OperationCanceled
 from emulator.scoring_container import LABEL_DEPLOYMENT, LABEL_ENDPOINT, LABEL_GENERATION
 from emulator.store import Store
 from emulator.workspace.deployments import Deployments
@@ -65,7 +65,8 @@ class Workspace:
             if container.id not in adopted:
                 self.engine.remove(container.id, grace_seconds=0.0)
         for deployment in missing:
-            self._effects.background(partial(self._restore, deployment))
+            restore = self.deployments.restore
+            self._effects.background(partial(restore, deployment.endpoint_name, deployment.name, silent_progress()))
 
     def _settle(self, deployment: OnlineDeployment) -> OnlineDeployment:
         """A deployment whose operation died with the emulator: what it had goes on, what it had not has failed."""
@@ -76,15 +77,6 @@ class Workspace:
         settled = deployment.model_copy(update={"provisioning_state": state, "error": error.to_dict()})
         self._store.put_deployment(settled)
         return settled
-
-    def _restore(self, deployment: OnlineDeployment) -> None:
-        updating = deployment.model_copy(update={"provisioning_state": "Updating"})
-        self._store.put_deployment(updating)
-        try:
-            self.deployments.restore(deployment, silent_progress())
-        except EmulatorError as error:
-            failed = {"provisioning_state": "Failed", "error": error.to_dict()}
-            self._store.put_deployment(deployment.model_copy(update=failed))
 
     def prune(self, *, dry_run: bool) -> list[str]:
         """Remove what nothing uses any more: images, layouts, contents, half-made things; say what, a line each."""

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from emulator.engines import Container, Engine, Image
 from emulator.entities import CodeConfiguration, DeploymentRequest, Model, OnlineDeployment, OnlineEndpoint
-from emulator.errors import BadArgument, EmulatorError, OperationCanceled, ResourceNotFound
+from emulator.errors import BadArgument, EmulatorError, OperationCanceled, OperationInProgress, ResourceNotFound
 from emulator.scoring_container import (
     MODELS_FOLDER,
     container_differences,
@@ -163,6 +164,7 @@ class Deployments:
         progress.step(f"laying out {len(plan.models)} models and {len(plan.code)} files of code")
         self._store.layouts.create(layout, MODELS_FOLDER, plan.models, plan.code)
         try:
+            self._free_debug_port(draft, progress)
             containers = self._start(draft, plan.models, layout, progress)
         except BaseException:
             self._store.layouts.remove(layout)
@@ -176,6 +178,19 @@ class Deployments:
         )
         self._swap(deployment, endpoint, containers)
         return deployment
+
+    def _free_debug_port(self, draft: OnlineDeployment, progress: Progress) -> None:
+        """Stop what serves before the new containers start, where both would listen on one port of the host.
+
+        The one case in which a deployment does not serve while it is replaced: a debugger's port has one listener.
+        """
+        before = self._store.find_deployment(draft.endpoint_name, draft.name)
+        if before is None or draft.debug_port is None or before.debug_port != draft.debug_port:
+            return
+        progress.step(f"stopping the container whose debugger holds port {draft.debug_port}")
+        old = self._endpoints.set_running(draft.endpoint_name, draft.name, ())
+        self._endpoints.publish(draft.endpoint_name)
+        self._remove(old, grace_seconds=0.0)
 
     def _start(
         self, deployment: OnlineDeployment, models: Sequence[Model], layout: Path, progress: Progress
@@ -250,15 +265,31 @@ class Deployments:
 
     # restoring and deleting
 
-    def restore(self, deployment: OnlineDeployment, progress: Progress) -> None:
-        """Start a deployment that should serve again from its layout, as `up` does after `down`."""
-        with self._endpoints.hold(deployment.endpoint_name):
+    def restore(self, endpoint_name: str, name: str, progress: Progress) -> None:
+        """Start a deployment that should serve again from its layout, as `up` does after `down`.
+
+        A failure is saved on the deployment.  Does nothing where somebody has deployed or deleted it meanwhile.
+        """
+        try:
+            with self._endpoints.hold(endpoint_name, restoring=True):
+                deployment = self._store.find_deployment(endpoint_name, name)
+                if deployment and deployment.serving and not self._endpoints.running(endpoint_name, name):
+                    self._restore(deployment, progress)
+        except OperationInProgress:
+            return
+
+    def _restore(self, deployment: OnlineDeployment, progress: Progress) -> None:
+        self._store.put_deployment(_updating(deployment))
+        try:
             self._environments.rebuild(deployment.image, progress)
             models = [self._models.resolve(text) for text in deployment.models]
             containers = self._start(deployment, models, self._layout(deployment), progress)
-            self._endpoints.set_running(deployment.endpoint_name, deployment.name, containers)
-            self._store.put_deployment(deployment.model_copy(update={"provisioning_state": "Succeeded", "error": None}))
-            self._endpoints.publish(deployment.endpoint_name)
+        except EmulatorError as error:
+            self._save_failure(deployment, error)
+            return
+        self._endpoints.set_running(deployment.endpoint_name, deployment.name, containers)
+        self._store.put_deployment(deployment.model_copy(update={"provisioning_state": "Succeeded", "error": None}))
+        self._endpoints.publish(deployment.endpoint_name)
 
     def delete(self, endpoint_name: str, name: str) -> None:
         """Remove one deployment; its share of the traffic is gone with it."""
@@ -290,13 +321,11 @@ class Deployments:
 
     def stop_all(self) -> int:
         """Stop every scoring container and keep the desired state; how many were stopped."""
-        count = 0
-        for name in self._endpoints.list_names():
-            for deployment in self._store.deployments(name):
-                containers = self._endpoints.set_running(name, deployment.name, ())
-                self._remove(containers, grace_seconds=_GRACE_SECONDS)
-                count += len(containers)
-        return count
+        keys = [(name, d.name) for name in self._endpoints.list_names() for d in self._store.deployments(name)]
+        containers = [c for key in keys for c in self._endpoints.set_running(*key, ())]
+        with ThreadPoolExecutor(max_workers=8) as pool:
+            list(pool.map(lambda container: self._remove([container], grace_seconds=_GRACE_SECONDS), containers))
+        return len(containers)
 
 
 def _updating(deployment: OnlineDeployment) -> OnlineDeployment:

@@ -18,6 +18,9 @@ DeploymentKey = tuple[str, str]
 """Endpoint name, deployment name."""
 
 
+_RESTORING, _ASKED_FOR = "restoring", "asked for"
+
+
 class Endpoints:
     """Endpoints and what runs behind them.
 
@@ -31,22 +34,28 @@ class Endpoints:
         self._effects = effects
         self._ports = tuple(ports)
         self._running: dict[DeploymentKey, tuple[Container, ...]] = {}
-        self._held: set[str] = set()
+        self._held: dict[str, str] = {}
+        self._released = threading.Condition()
         self._lock = threading.Lock()
 
     @contextmanager
-    def hold(self, name: str) -> Iterator[None]:
-        """Keep every other operation off the endpoint; OperationInProgress when one is on it already (HTTP 409)."""
-        with self._lock:
+    def hold(self, name: str, *, restoring: bool = False) -> Iterator[None]:
+        """Keep every other operation off the endpoint; OperationInProgress when one is on it already (HTTP 409).
+
+        What the emulator does by itself when it starts (`restoring`) nobody has asked for: that is waited for instead.
+        """
+        with self._released:
+            self._released.wait_for(lambda: self._held.get(name) != _RESTORING)
             if name in self._held:
                 message = f"another operation on endpoint '{name}' is in progress"
                 raise OperationInProgress(message, target=f"endpoint {name}", hint="wait for it to end, then try again")
-            self._held.add(name)
+            self._held[name] = _RESTORING if restoring else _ASKED_FOR
         try:
             yield
         finally:
-            with self._lock:
-                self._held.discard(name)
+            with self._released:
+                del self._held[name]
+                self._released.notify_all()
 
     # reading
 

@@ -21,7 +21,7 @@ def main():
     # These names are for this process only: the script sees what the cloud's container has, and no more.
     host = os.environ.pop("AMLEMU_HOST", "")
     port = os.environ.pop("AMLEMU_PORT", "5001")
-    _listen_for_debugger(os.environ.pop("AMLEMU_DEBUG_PORT", ""))
+    _listen_for_debugger(host, os.environ.pop("AMLEMU_DEBUG_PORT", ""))
     try:
         from azureml_inference_server_http import amlserver
     except ImportError as error:
@@ -53,7 +53,7 @@ def _run(amlserver, host, port):
     amlserver.run()
 
 
-def _listen_for_debugger(port):
+def _listen_for_debugger(host, port):
     """An editor attaches to this port; debugpy follows into the server's workers by itself."""
     if port:
         try:
@@ -61,7 +61,7 @@ def _listen_for_debugger(port):
         except ImportError:
             print("Nothing listens on the debug port: package debugpy is missing.", file=sys.stderr)
         else:
-            debugpy.listen(("0.0.0.0", int(port)))
+            debugpy.listen((host or "0.0.0.0", int(port)))  # noqa: S104 - inside a container, where nothing else reaches
 
 
 if __name__ == "__main__":

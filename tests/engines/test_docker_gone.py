@@ -31,6 +31,13 @@ pytestmark = [pytest.mark.docker, pytest.mark.filterwarnings("ignore:.*socket:py
 TIMEOUT_SECONDS = 2
 
 
+@pytest.fixture(autouse=True)
+def sockets_are_collected_here() -> Iterator[None]:
+    """Where their warning is ignored, and not during somebody else's test."""
+    yield
+    gc.collect()
+
+
 class _Relay(socketserver.BaseRequestHandler):
     """Copies bytes to the real engine and back, until it is told not to."""
 
@@ -95,7 +102,6 @@ def engine(relay: RelayServer) -> Iterator[DockerEngine]:
     engine = DockerEngine(host, workspace_id, read_host_packaging(os.environ), platform="linux")
     yield engine
     engine.close()
-    gc.collect()  # here, where their warning is ignored
 
 
 @pytest.fixture(scope="module")

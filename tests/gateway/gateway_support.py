@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import http.client
 import json
 import socket
 import threading
@@ -10,7 +9,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import IO, Any
 
 from emulator.entities import Target
 from emulator.gateway import DeploymentRoute, EndpointRoute, Gateway, Instance
@@ -32,6 +31,15 @@ class Received:
 
     def all(self, name: str) -> list[str]:
         return [value for key, value in self.headers if key.lower() == name.lower()]
+
+
+def read_chunks(file: IO[bytes]) -> Iterator[bytes]:
+    """The pieces of a chunked body."""
+    while size := int(file.readline(), 16):
+        data = file.read(size)
+        assert file.readline() == b"\r\n"
+        yield data
+    assert file.readline() == b"\r\n"
 
 
 class Conversation:
@@ -65,11 +73,7 @@ class Conversation:
         return received.body
 
     def chunks(self) -> Iterator[bytes]:
-        while size := int(self.file.readline(), 16):
-            data = self.file.read(size)
-            assert self.file.readline() == b"\r\n"
-            yield data
-        assert self.file.readline() == b"\r\n"
+        return read_chunks(self.file)
 
     def send(self, data: bytes) -> None:
         self.sock.sendall(data)
@@ -191,29 +195,41 @@ class Caller:
 
     def __init__(self, port: int) -> None:
         self.sock = socket.create_connection(("127.0.0.1", port), timeout=20)
+        self.file = self.sock.makefile("rb")
 
     def send(self, raw: bytes) -> None:
         self.sock.sendall(raw)
 
     def answer(self, method: str = "POST") -> Answer:
-        response = http.client.HTTPResponse(self.sock, method=method)
-        with closing(response):
-            response.begin()
-            return Answer(response.status, response.reason, response.getheaders(), response.read())
+        first, *lines = self.read_until(b"\r\n\r\n")[:-4].decode("latin-1").split("\r\n")
+        _, status, reason = first.split(" ", 2)
+        headers = [(name, value) for name, _, value in (line.partition(": ") for line in lines)]
+        answer = Answer(int(status), reason, headers, b"")
+        if method != "HEAD" and answer.status not in (204, 304):
+            answer.body = self._body(answer)
+        return answer
+
+    def _body(self, answer: Answer) -> bytes:
+        if answer.all("Transfer-Encoding"):
+            return b"".join(read_chunks(self.file))
+        if answer.all("Content-Length"):
+            return self.file.read(int(answer.all("Content-Length")[0]))
+        return self.file.read()
 
     def read_until(self, mark: bytes) -> bytes:
         data = b""
-        while mark not in data:
-            piece = self.sock.recv(1)
+        while not data.endswith(mark):
+            piece = self.file.read(1)
             if not piece:
                 raise AssertionError(f"the connection ended after {data!r}")
             data += piece
         return data
 
     def is_closed(self) -> bool:
-        return self.sock.recv(1) == b""
+        return self.file.read(1) == b""
 
     def close(self) -> None:
+        self.file.close()
         self.sock.close()
 
 

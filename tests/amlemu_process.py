@@ -1,0 +1,152 @@
+"""amlemu as a user runs it: a program with a home and ports of its own, words in, text and exit code out."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+AMLEMU = (sys.executable, "-m", "emulator")
+PORTS = range(20000, 28000)
+_PORTS_OF_AN_EMULATOR = 32
+_SECONDS = 280.0
+
+Environ = dict[str, str]
+"""The variables of a shell in which amlemu is run."""
+
+
+def free_ports(count: int = _PORTS_OF_AN_EMULATOR) -> range:
+    """Ports in a row on which nothing listens; two runs of the tests begin their search at different places."""
+    blocks = len(PORTS) // count
+    for number in range(blocks):
+        first = PORTS.start + (os.getpid() + number) % blocks * count
+        ports = range(first, first + count)
+        if all(map(_is_free, ports)):
+            return ports
+    raise AssertionError(f"no {count} free ports in {PORTS}")
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as trial:
+        trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            trial.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True
+
+
+def new_environ(home: Path, engine: str = "process", **more: str) -> Environ:
+    """A shell for the emulator of `home`, without a word of what this shell says about amlemu."""
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith("AMLEMU_")}
+    ports = free_ports()
+    return {
+        **inherited,
+        "AMLEMU_HOME": str(home),
+        "AMLEMU_ENGINE": engine,
+        "AMLEMU_PORT": str(ports[0]),
+        "AMLEMU_GATEWAY_PORT": str(ports[1]),
+        "AMLEMU_ENDPOINT_PORTS": f"{ports[2]}-{ports[-1]}",
+        **more,
+    }
+
+
+@contextmanager
+def temporary_environ(engine: str = "process", **more: str) -> Iterator[Environ]:
+    """A shell with an empty home; whatever runs of it ends with the context, and the home goes."""
+    with tempfile.TemporaryDirectory(prefix="amlemu-test-", ignore_cleanup_errors=True) as folder:
+        environ = new_environ(Path(folder, "home"), engine, **more)
+        try:
+            yield environ
+        finally:
+            end(environ)
+
+
+def end(environ: Environ) -> None:
+    """Delete what is deployed, also what an emulator that was killed has left running, and stop the emulator."""
+    if any(Path(environ["AMLEMU_HOME"]).glob("endpoints/*")):
+        amlemu(environ, "delete", "--all", "--yes", code=None)
+    amlemu(environ, "down", code=None)
+
+
+def amlemu(
+    environ: Mapping[str, str],
+    *words: str | Path,
+    code: int | None = 0,
+    cwd: Path | None = None,
+    stdin: str | None = None,
+    program: Sequence[str | Path] = AMLEMU,
+) -> subprocess.CompletedProcess[str]:
+    """Run one command to its end; it must end with exit code `code`, None for any, and never show a traceback."""
+    done = subprocess.run(
+        [*program, *words],
+        env=environ,
+        cwd=cwd or Path(environ["AMLEMU_HOME"]).parent,
+        input=stdin,
+        stdin=subprocess.DEVNULL if stdin is None else None,
+        capture_output=True,
+        text=True,
+        timeout=_SECONDS,
+        check=False,
+    )
+    told = f"amlemu {' '.join(map(str, words))} ended with {done.returncode}\n{done.stdout}\n{done.stderr}"
+    assert code in (None, done.returncode), told
+    assert not shows_traceback(done.stderr), told
+    return done
+
+
+def shows_traceback(text: str) -> bool:
+    """Whether a program died of its own bug: the lines of a container's log, which are indented, do not count."""
+    return any(line.startswith("Traceback (most recent call last)") for line in text.splitlines())
+
+
+def json_of(environ: Mapping[str, str], *words: str | Path, cwd: Path | None = None) -> Any:
+    """What a command prints with `-o json`."""
+    return json.loads(amlemu(environ, *words, "-o", "json", cwd=cwd).stdout)
+
+
+@contextmanager
+def running(
+    environ: Mapping[str, str], *words: str | Path, cwd: Path | None = None
+) -> Iterator[tuple[subprocess.Popen[bytes], Path]]:
+    """A command that goes on, and the file with all that it says; killed at the end if it is still there."""
+    with tempfile.NamedTemporaryFile(prefix="amlemu-said-") as said:
+        process = subprocess.Popen(
+            [*AMLEMU, *words],
+            env=environ,
+            cwd=cwd or Path(environ["AMLEMU_HOME"]).parent,
+            stdin=subprocess.DEVNULL,
+            stdout=said,
+            stderr=subprocess.STDOUT,
+        )
+        try:
+            yield process, Path(said.name)
+        finally:
+            with suppress(ProcessLookupError):
+                process.kill()
+            process.wait()
+
+
+def until(condition: Callable[[], Any], what: str, seconds: float = 30.0) -> Any:
+    """Wait for something to become true and return it."""
+    deadline = time.monotonic() + seconds
+    while not (found := condition()):
+        assert time.monotonic() < deadline, f"not within {seconds:.0f} s: {what}"
+        time.sleep(0.05)
+    return found
+
+
+def until_said(said: Path, text: str, seconds: float = 60.0) -> None:
+    """Wait until a running command has said `text`."""
+    deadline = time.monotonic() + seconds
+    while text not in (so_far := said.read_text()):
+        assert time.monotonic() < deadline, f"not said within {seconds:.0f} s: {text!r}; said: {so_far}"
+        time.sleep(0.05)

@@ -1,0 +1,30 @@
+"""What all tests share: the marker that ties a test to the rows of the parity table."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import pytest
+
+from emulator.profiles import rows
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """`--every-row` belongs to runs of the whole suite: a run of one file has not all tests before it."""
+    text = "fail unless every row of the parity table has a test that proves it"
+    parser.addoption("--every-row", action="store_true", help=text)
+
+
+@pytest.hookimpl(tryfirst=True)  # before -m and -k take tests away
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Refuse marks of rows that do not exist, and with --every-row, rows without a mark."""
+    known = {row.id for row in rows()}
+    proven = {str(row_id) for item in items for mark in item.iter_markers("row") for row_id in mark.args}
+    _refuse("these rows are named by tests, but are not in the parity table", proven - known)
+    if config.getoption("--every-row"):
+        _refuse("these rows of the parity table have no test", known - proven)
+
+
+def _refuse(what: str, row_ids: Iterable[str]) -> None:
+    if row_ids:
+        raise pytest.UsageError(f"{what}: {', '.join(sorted(row_ids))}")
