@@ -1,6 +1,7 @@
 """What the gateway costs in front of a real azureml-inference-server-http.
 
-    .venv/bin/python benchmarks/gateway.py [--json FILE] [--rounds N] [--seconds S] [--server-python PYTHON]
+    .venv/bin/python benchmarks/gateway.py [--json FILE] [--rounds N] [--seconds S] [--workers N]
+                                           [--server-python PYTHON]
 
 Measures the scoring server directly and through the gateway, turn and turn about in one run, because the machine's
 own speed changes from minute to minute; only the ratios of one run mean something.  Reported are medians over the
@@ -10,9 +11,16 @@ rounds of
 * latency added to the median with one connection (target: at most 0.4 ms),
 * throughput with 8 connections while 500 other clients keep idle connections to the gateway.
 
-The load comes from `wrk` when it is there (`apt-get install wrk`), else from a small asyncio and httptools client in
-a process of its own.  `--server-python` is an interpreter that has azureml-inference-server-http; without it one is
-made with uv in the user's cache.
+Throughput comes from `wrk` when it is there (`apt-get install wrk`), else from a small asyncio and httptools client.
+Latency comes from a client on a plain socket, whose clock starts when it wants to ask: azmlinfsrv closes each
+connection after its answer, so asking it directly includes connecting to it, which wrk leaves out.  Each load runs in
+a process of its own.
+
+Beside the ratios stands the gateway's own processor time for each request.  With as many workers as cores, or more,
+the scoring server takes every core, and whatever the gateway uses is missing from it: read `kept` together with that.
+
+`--server-python` is an interpreter that has azureml-inference-server-http; without it one is made with uv in the
+user's cache.
 """
 
 from __future__ import annotations
@@ -32,6 +40,7 @@ import urllib.request
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -43,7 +52,6 @@ from emulator.profiles import profile_of
 
 KEY = "benchmark-key"
 BODY = b'{"data": [[1, 2, 3, 4]]}'
-WORKERS = 4
 CONNECTIONS = 8
 IDLE_CLIENTS = 500
 KEPT_AT_LEAST = 0.9
@@ -79,6 +87,7 @@ end
 class Load:
     """What one load run measured."""
 
+    requests: float
     requests_per_second: float
     p50_ms: float
 
@@ -88,10 +97,13 @@ class Result:
     """Medians over the rounds."""
 
     generator: str
+    cores: int
+    workers: int
     rounds: int
     direct_rps: float
     through_rps: float
     kept: float
+    gateway_cpu_ms: float
     direct_p50_ms: float
     through_p50_ms: float
     added_ms: float
@@ -105,47 +117,60 @@ def main() -> None:
     parser.add_argument("--json", type=Path, help="write the result there too")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=3.0, help="length of each load run")
+    parser.add_argument("--workers", type=int, default=4, help="WORKER_COUNT of the scoring server")
     parser.add_argument("--server-python", type=Path, help="interpreter with azureml-inference-server-http")
-    parser.add_argument("--load", nargs=3, metavar=("URL", "CONNECTIONS", "SECONDS"), help=argparse.SUPPRESS)
+    parser.add_argument("--load", nargs=3, metavar=("PORT", "CONNECTIONS", "SECONDS"), help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.load:
-        print(json.dumps(asyncio.run(_generate(options.load[0], int(options.load[1]), float(options.load[2])))))
+        port, connections, seconds = int(options.load[0]), int(options.load[1]), float(options.load[2])
+        print(
+            json.dumps(
+                _one_by_one(port, seconds) if connections == 1 else asyncio.run(_many(port, connections, seconds))
+            )
+        )
         return
-    result = measure(options.server_python or _server_python(), options.rounds, options.seconds)
+    result = measure(options.server_python or _server_python(), options.workers, options.rounds, options.seconds)
     print(report(result))
     if options.json:
         options.json.write_text(json.dumps(asdict(result), indent=2) + "\n")
 
 
-def measure(server_python: Path, rounds: int, seconds: float) -> Result:
+def measure(server_python: Path, workers: int, rounds: int, seconds: float) -> Result:
     """Start server and gateway, run the rounds."""
     wrk = shutil.which("wrk")
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        server_port = stack.enter_context(scoring_server(server_python, folder))
+        server_port = stack.enter_context(scoring_server(server_python, workers, folder))
         gateway_port = stack.enter_context(gateway_to(server_port))
         script = folder / "post.lua"
         script.write_text(WRK_SCRIPT % (BODY.decode(), KEY))
 
         def load(port: int, connections: int) -> Load:
-            url = f"http://127.0.0.1:{port}/score"
-            return _wrk(wrk, script, url, connections, seconds) if wrk else _python(url, connections, seconds)
+            if wrk and connections > 1:
+                return _wrk(wrk, script, port, connections, seconds)
+            return _python(port, connections, seconds)
 
         load(server_port, CONNECTIONS)  # warm-up
         load(gateway_port, CONNECTIONS)
         taken = [_round(load, server_port, gateway_port) for _ in range(rounds)]
-    return _result("wrk" if wrk else "asyncio", taken)
+    medians = {name: round(statistics.median(one[name] for one in taken), 4) for name in taken[0]}
+    cores = len(os.sched_getaffinity(0))
+    return Result(generator="wrk" if wrk else "asyncio", cores=cores, workers=workers, rounds=rounds, **medians)
 
 
 def _round(load: Any, direct: int, through: int) -> dict[str, float]:
     one_direct, one_through = load(direct, 1), load(through, 1)
-    many_direct, many_through = load(direct, CONNECTIONS), load(through, CONNECTIONS)
+    many_direct = load(direct, CONNECTIONS)
+    cpu = time.process_time()
+    many_through = load(through, CONNECTIONS)
+    cpu = time.process_time() - cpu
     with idle_clients(through, IDLE_CLIENTS):
         with_idle = load(through, CONNECTIONS)
     return {
         "direct_rps": many_direct.requests_per_second,
         "through_rps": many_through.requests_per_second,
         "with_idle_rps": with_idle.requests_per_second,
+        "gateway_cpu_ms": cpu / many_through.requests * 1000,
         "kept": many_through.requests_per_second / many_direct.requests_per_second,
         "kept_with_idle": with_idle.requests_per_second / many_direct.requests_per_second,
         "direct_p50_ms": one_direct.p50_ms,
@@ -154,15 +179,11 @@ def _round(load: Any, direct: int, through: int) -> dict[str, float]:
     }
 
 
-def _result(generator: str, taken: list[dict[str, float]]) -> Result:
-    medians = {name: round(statistics.median(one[name] for one in taken), 4) for name in taken[0]}
-    return Result(generator=generator, rounds=len(taken), **medians)
-
-
 def report(result: Result) -> str:
     """The table that is printed."""
     lines = [
-        f"azmlinfsrv with {WORKERS} workers; load from {result.generator}; medians of {result.rounds} rounds",
+        f"azmlinfsrv with {result.workers} workers on {result.cores} cores; load from {result.generator};"
+        f" medians of {result.rounds} rounds",
         f"{'':34}{'direct':>10}{'gateway':>10}{'':>4}",
         f"{f'requests/s, {CONNECTIONS} connections':34}{result.direct_rps:10.0f}{result.through_rps:10.0f}"
         f"    kept {result.kept:.2f} (target {KEPT_AT_LEAST} or more)",
@@ -170,6 +191,7 @@ def report(result: Result) -> str:
         f"    kept {result.kept_with_idle:.2f}",
         f"{'p50 in ms, 1 connection':34}{result.direct_p50_ms:10.2f}{result.through_p50_ms:10.2f}"
         f"    added {result.added_ms:.2f} (target {ADDED_AT_MOST_MS} or less)",
+        f"{'processor ms of one request':34}{'':10}{result.gateway_cpu_ms:10.2f}",
     ]
     return "\n".join(lines)
 
@@ -191,7 +213,7 @@ def _server_python() -> Path:
 
 
 @contextmanager
-def scoring_server(python: Path, folder: Path) -> Iterator[int]:
+def scoring_server(python: Path, workers: int, folder: Path) -> Iterator[int]:
     """A running azmlinfsrv with a small undecorated script; its port."""
     (folder / "score.py").write_text(SCORE)
     port = _free_port()
@@ -201,7 +223,7 @@ def scoring_server(python: Path, folder: Path) -> Iterator[int]:
         process = subprocess.Popen(
             [*command, "--entry_script", "score.py", "--port", str(port)],
             cwd=folder,
-            env={**os.environ, "WORKER_COUNT": str(WORKERS), "AZUREML_LOG_LEVEL": "ERROR"},
+            env={**os.environ, "WORKER_COUNT": str(workers), "AZUREML_LOG_LEVEL": "ERROR"},
             stdout=log,
             stderr=subprocess.STDOUT,
         )
@@ -259,21 +281,22 @@ def _free_port() -> int:
 # What makes the load.
 
 
-def _wrk(wrk: str, script: Path, url: str, connections: int, seconds: float) -> Load:
+def _wrk(wrk: str, script: Path, port: int, connections: int, seconds: float) -> Load:
+    url = f"http://127.0.0.1:{port}/score"
     command = [wrk, "-t1", f"-c{connections}", f"-d{max(1, round(seconds))}s", "-s", str(script), url]
     output = subprocess.run(command, check=True, capture_output=True, text=True).stdout
     return _load(json.loads(output.strip().rpartition("\n")[2]))
 
 
-def _python(url: str, connections: int, seconds: float) -> Load:
-    command = [sys.executable, __file__, "--load", url, str(connections), str(seconds)]
+def _python(port: int, connections: int, seconds: float) -> Load:
+    command = [sys.executable, __file__, "--load", str(port), str(connections), str(seconds)]
     return _load(json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout))
 
 
 def _load(figures: dict[str, float]) -> Load:
     if figures["errors"]:
         raise RuntimeError(f"{figures['errors']:.0f} requests failed")
-    return Load(figures["requests"] / figures["seconds"], figures["p50_ms"])
+    return Load(figures["requests"], figures["requests"] / figures["seconds"], figures["p50_ms"])
 
 
 class _Client(asyncio.Protocol):
@@ -320,20 +343,64 @@ _REQUEST = (
 )
 
 
-async def _generate(url: str, connections: int, seconds: float) -> dict[str, float]:
-    port = int(url.rpartition(":")[2].partition("/")[0])
+async def _many(port: int, connections: int, seconds: float) -> dict[str, float]:
+    """Throughput of several connections."""
     done: list[float] = []
     began = time.perf_counter()
     clients = [_Client(done, began + seconds, port) for _ in range(connections)]
     loop = asyncio.get_running_loop()
-    await asyncio.gather(*(loop.create_connection(lambda c=c: c, "127.0.0.1", port) for c in clients))  # type: ignore[misc]
+    await asyncio.gather(*(loop.create_connection(partial(_same, client), "127.0.0.1", port) for client in clients))
     await asyncio.gather(*(client.finished for client in clients))
-    return {
-        "requests": len(done),
-        "seconds": time.perf_counter() - began,
-        "p50_ms": statistics.median(done) * 1000,
-        "errors": sum(client.errors for client in clients),
-    }
+    return _figures(done, time.perf_counter() - began, sum(client.errors for client in clients))
+
+
+def _same(client: _Client) -> _Client:
+    return client
+
+
+def _one_by_one(port: int, seconds: float) -> dict[str, float]:
+    """Latency of one request after another, from wanting to ask to the end of the answer."""
+    done: list[float] = []
+    errors = 0
+    sock: socket.socket | None = None
+    began = now = time.perf_counter()
+    while now < began + seconds:
+        asked = now
+        if sock is None:
+            sock = socket.create_connection(("127.0.0.1", port))
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        sock.sendall(_REQUEST)
+        answer = _Whole()
+        while not answer.complete:
+            data = sock.recv(65536)
+            if not data:
+                raise RuntimeError("the connection ended in the middle of an answer")
+            answer.parser.feed_data(data)
+        now = time.perf_counter()
+        done.append(now - asked)
+        errors += answer.parser.get_status_code() != 200
+        if not answer.parser.should_keep_alive():
+            sock.close()
+            sock = None
+            now = time.perf_counter()
+    if sock is not None:
+        sock.close()
+    return _figures(done, now - began, errors)
+
+
+class _Whole:
+    """Knows when an answer is complete."""
+
+    def __init__(self) -> None:
+        self.complete = False
+        self.parser: Any = httptools.HttpResponseParser(self)
+
+    def on_message_complete(self) -> None:
+        self.complete = True
+
+
+def _figures(done: list[float], seconds: float, errors: int) -> dict[str, float]:
+    return {"requests": len(done), "seconds": seconds, "p50_ms": statistics.median(done) * 1000, "errors": errors}
 
 
 if __name__ == "__main__":

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import yaml
@@ -12,6 +12,7 @@ import yaml
 from emulator.errors import BadDocument, Fault
 
 Path = tuple[str | int, ...]
+_MERGE = "<<"
 
 
 @dataclass(frozen=True)
@@ -44,11 +45,16 @@ def parse_document(text: str, file: str) -> Document:
         data = yaml.safe_load(text)
     except yaml.YAMLError as error:
         raise BadDocument(f"{file} is not valid YAML", faults=[_yaml_fault(error, file)]) from error
+    except ValueError as error:  # a date such as 2024-13-01
+        raise BadDocument(f"{file} is not valid YAML", faults=[Fault(str(error), file)]) from error
     if not isinstance(data, dict):
         raise BadDocument(f"{file} must hold a YAML mapping (key: value), not {_kind(data)}")
-    lines: dict[Path, int] = {}
-    _collect_lines(root, (), lines)
-    return Document(file, data, lines)
+    found = _Lines()
+    found.collect(root, ())
+    document = Document(file, data, found.lines)
+    # YAML forbids the same key twice; this parser would take the last one and say nothing.
+    refuse(document, [Fault(f"the key '{key}' is there twice", f"{file}:{line}") for key, line in found.twice])
+    return document
 
 
 def refuse(document: Document, faults: list[Fault]) -> None:
@@ -58,18 +64,32 @@ def refuse(document: Document, faults: list[Fault]) -> None:
         raise BadDocument(f"{document.file} has {count}", faults=faults)
 
 
-def _collect_lines(node: Any, path: Path, lines: dict[Path, int]) -> None:
-    if path:
-        lines.setdefault(path, node.start_mark.line + 1)
-    if isinstance(node, yaml.MappingNode):
-        for key, value in node.value:
-            if isinstance(key, yaml.ScalarNode):
-                child: Path = (*path, key.value)
-                lines[child] = key.start_mark.line + 1
-                _collect_lines(value, child, lines)
-    elif isinstance(node, yaml.SequenceNode):
-        for index, value in enumerate(node.value):
-            _collect_lines(value, (*path, index), lines)
+@dataclass
+class _Lines:
+    """The line of every path, and the keys that are there twice with the line of the second one."""
+
+    lines: dict[Path, int] = field(default_factory=dict)
+    twice: list[tuple[str, int]] = field(default_factory=list)
+    _seen: set[int] = field(default_factory=set)
+
+    def collect(self, node: Any, path: Path) -> None:
+        if id(node) in self._seen:
+            return  # an alias, perhaps of something that it is part of
+        self._seen.add(id(node))
+        if isinstance(node, yaml.MappingNode):
+            for key, value in node.value:
+                self._entry((*path, key.value), key.start_mark.line + 1, value)
+        elif isinstance(node, yaml.SequenceNode):
+            for index, value in enumerate(node.value):
+                child: Path = (*path, index)
+                self.lines[child] = value.start_mark.line + 1
+                self.collect(value, child)
+
+    def _entry(self, path: Path, line: int, value: Any) -> None:
+        if path in self.lines and path[-1] != _MERGE:
+            self.twice.append((str(path[-1]), line))
+        self.lines[path] = line
+        self.collect(value, path)
 
 
 def _yaml_fault(error: yaml.YAMLError, file: str) -> Fault:

@@ -18,7 +18,8 @@ def check_asset_name(name: str, kind: str = "model") -> str:
     if _ASSET_NAME.fullmatch(name):
         return name
     raise BadArgument(
-        f"'{name}' cannot name a {kind}: 1 to 255 letters, digits, '-', '_' or '.', the first a letter or a digit",
+        f"'{name}' cannot name {'an' if kind[0] in 'aeiou' else 'a'} {kind}:"
+        " 1 to 255 letters, digits, '-', '_' or '.', the first a letter or a digit",
         target=f"{kind} {name}",
     )
 

@@ -39,6 +39,6 @@ def least_busy(in_flight: Sequence[int], turn: int) -> int | None:
     [0, 1, 2, 0]
     """
     count = len(in_flight)
-    if not count:
-        return None
+    if count <= 1:
+        return 0 if count else None
     return min(range(count), key=lambda index: (in_flight[index], (index - turn) % count))

@@ -12,6 +12,11 @@ import click
 from emulator.cli.output import say
 
 _TIMEOUT_SECONDS = 320.0
+_SCRIPT_HINT = "`amlemu logs ENDPOINT` shows the script's side"
+_HINTS = {
+    401: "`amlemu keys ENDPOINT` prints the key; a client sends it as Authorization: Bearer KEY",
+    405: "only GET and POST reach a container, as in the cloud",
+}
 
 
 @click.command("invoke")
@@ -107,8 +112,8 @@ def _send(
             for chunk in answer.iter_content(chunk_size=None):
                 sys.stdout.buffer.write(chunk)
                 sys.stdout.buffer.flush()
-            if sys.stdout.isatty():
-                sys.stdout.write("\n")
+            if sys.stdout.isatty() or not answer.ok:
+                click.echo(err=not answer.ok)
             status = answer.status_code
     except requests.Timeout as error:
         raise OperationTimedOut(f"{url} did not answer within {_TIMEOUT_SECONDS:.0f} s") from error
@@ -119,7 +124,7 @@ def _send(
         for _, file in form.values():
             file.close()
     if status >= 400:
-        raise RequestFailed(f"{method} {url} was answered with {status}", hint="`amlemu logs` shows the script's side")
+        raise RequestFailed(f"{method} {url} was answered with {status}", hint=_HINTS.get(status, _SCRIPT_HINT))
 
 
 def _print_head(answer: Any) -> None:

@@ -25,6 +25,7 @@ from emulator.engines.packages import HostPackaging, linux_platform, lock_requir
 from emulator.environments import ImageSpec
 from emulator.environments.image_spec import BASE_IMAGE
 from emulator.errors import EmulatorError, EngineUnavailable, ImageBuildFailure
+from emulator.shipped import shipped_folder
 
 LABEL_ENVIRONMENT = "amlemu.environment"
 LABEL_BASE_IMAGE = "amlemu.base_image"
@@ -146,7 +147,7 @@ def _private_folder() -> Iterator[Path]:
 
 
 def write_context(context: Path, spec: ImageSpec, lock: str, packaging: HostPackaging) -> None:
-    """The build context: the spec's files, and `packages/` with the lock, uv, and wheels of local folders.
+    """The build context: the spec's files, and `packages/` with the lock, uv, the compiler, wheels of local folders.
 
     The Dockerfile and the launcher stay outside `packages/`: the installing step is cached by that folder's content.
     """
@@ -155,6 +156,7 @@ def write_context(context: Path, spec: ImageSpec, lock: str, packaging: HostPack
     for name, content in spec.files.items():
         (context / name).write_bytes(content)
     (packages / "requirements.lock").write_text(lock, encoding="utf-8")
+    shutil.copyfile(shipped_folder("images/scoring") / "compile.py", packages / "compile.py")
     if packaging.uv_for_linux is not None:
         place(packaging.uv_for_linux, packages / "uv")
     for wheel in wheels_named_by(lock, packaging):

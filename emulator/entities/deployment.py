@@ -87,12 +87,12 @@ class DeploymentRequest(Entity):
     gpus: str | None = None
     debug_port: int | None = Field(None, ge=1, le=65535)
 
-    @field_validator("models", mode="before")
+    @field_validator("models")
     @classmethod
-    def _no_model_twice(cls, value: Any) -> Any:
-        if isinstance(value, list | tuple) and len(set(value)) != len(value):
+    def _no_model_twice(cls, models: tuple[str, ...]) -> tuple[str, ...]:
+        if len(set(models)) != len(models):
             raise ValueError("the same model is named twice")
-        return value
+        return models
 
 
 class OnlineDeployment(Entity):

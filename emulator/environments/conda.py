@@ -11,6 +11,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from packaging.specifiers import InvalidSpecifier, SpecifierSet
+
 from emulator.documents import Document, refuse
 from emulator.environments.requirements import check_requirement
 from emulator.errors import Fault
@@ -60,8 +62,12 @@ SYSTEM_PACKAGES: Mapping[str, tuple[str, ...]] = {
     "tesseract": ("tesseract-ocr",),
 }
 _MATCH_SPEC = re.compile(
-    r"(?:(?P<channel>[^:\s]+)::)?(?P<name>[A-Za-z0-9_.-]+)\s*(?P<version>[=<>!~\s][^\[]*)?(?:\[.*\])?\s*$"
+    r"(?:(?P<channel>[^:\s]+)::)?(?P<name>[A-Za-z0-9_.-]+)\s*(?P<version>[=<>!~\s][^\[]*)?(?:\[(?P<brackets>.*)\])?\s*$"
 )
+_BRACKET_VERSION = re.compile(r"\bversion\s*=\s*(?P<quote>['\"]?)(?P<version>[^'\"\]]+)(?P=quote)")
+# The Pythons that a range is looked up in, the newest first; their newest patches are not known here.
+_MINORS = range(14, 5, -1)
+_LAST_PATCH = 99
 
 
 @dataclass
@@ -72,6 +78,7 @@ class _Found:
     requirements: list[str] = field(default_factory=list)
     system_packages: list[str] = field(default_factory=list)
     translated: list[str] = field(default_factory=list)
+    differences: list[str] = field(default_factory=list)
     faults: list[Fault] = field(default_factory=list)
 
 
@@ -118,7 +125,10 @@ def _dependency(item: Any, path: tuple[str | int, ...], document: Document, foun
             document.fault(path, f"'{item}' is not a conda package: name, name=version or name>=version")
         )
         return
-    _conda_package(match["name"].lower(), (match["version"] or "").strip(), path, document, found)
+    version = (match["version"] or "").strip()
+    if in_brackets := _BRACKET_VERSION.search(match["brackets"] or ""):
+        version = in_brackets["version"].strip()
+    _conda_package(match["name"].lower(), version, path, document, found)
 
 
 def _pip_section(items: Any, path: tuple[str | int, ...], document: Document, found: _Found) -> None:
@@ -143,7 +153,7 @@ def _conda_package(name: str, version: str, path: tuple[str | int, ...], documen
     elif PYPI_NAMES.get(name, name) is not None:
         pypi = str(PYPI_NAMES.get(name, name))
         requirement = pypi + pip_version(version)
-        problem = check_requirement(requirement)
+        problem = _no_alternatives(name, version) or check_requirement(requirement)
         if problem:
             found.faults.append(document.fault(path, problem))
             return
@@ -153,34 +163,53 @@ def _conda_package(name: str, version: str, path: tuple[str | int, ...], documen
         found.translated.append(f"{name} → left out")
 
 
+def _no_alternatives(name: str, version: str) -> str | None:
+    return f"'{name}{version}' gives a choice with '|', which pip has not: name one version" if "|" in version else None
+
+
 def _python(version: str, path: tuple[str | int, ...], document: Document, found: _Found) -> None:
-    match = re.match(r"[=<>!~\s]*(3\.\d+)", version)
-    if match:
-        found.python_version = match[1]
+    exact = re.fullmatch(r"={0,2}\s*(3\.\d+)(\..*|=.*|\s.*)?", version)
+    if exact:
+        found.python_version = exact[1]
     elif version:
-        found.faults.append(
-            document.fault(path, f"'python{version}' must name a version of Python 3, as in python=3.11")
-        )
+        found.python_version = _python_within(version)
+        if found.python_version:
+            found.differences.append(f"'python{version}' is Python {found.python_version} here")
+        else:
+            found.faults.append(
+                document.fault(path, f"'python{version}' must name a version of Python 3, as in python=3.11")
+            )
+
+
+def _python_within(version: str) -> str:
+    """The Python for a condition such as >=3.8,<3.11: the default one, else the newest; '' when none fits."""
+    try:
+        wanted = SpecifierSet(pip_version(version))
+    except InvalidSpecifier:
+        return ""
+    fitting = [f"3.{minor}" for minor in _MINORS if any(f"3.{minor}.{patch}" in wanted for patch in (0, _LAST_PATCH))]
+    return DEFAULT_PYTHON if DEFAULT_PYTHON in fitting else next(iter(fitting), "")
 
 
 def pip_version(version: str) -> str:
-    """conda's version condition in pip's spelling.
+    """conda's version condition in pip's spelling, without the build.
 
     >>> pip_version("=1.23"), pip_version("=1.23.5=py38h1_0"), pip_version("==1.23.5"), pip_version(">=1.2,<2")
     ('==1.23.*', '==1.23.5', '==1.23.5', '>=1.2,<2')
-    >>> pip_version("1.23.*"), pip_version("")
-    ('==1.23.*', '')
+    >>> pip_version("1.23.*"), pip_version("1.23.5 py38_0"), pip_version(">=1.2.*"), pip_version("")
+    ('==1.23.*', '==1.23.5', '>=1.2', '')
     """
+    with_build = re.fullmatch(r"(?P<version>={0,2}\s*[^\s=<>!~,|]+)(\s*=\s*|\s+)[^\s=<>!~,|]+", version)
+    if with_build:
+        return f"=={with_build['version'].lstrip('= ')}"
     version = version.replace(" ", "")
-    if not version or version == "*":
+    if version in ("", "*", "=*"):
         return ""
-    exact_build = re.fullmatch(r"=([^=<>!~,*]+)=[^=,]+", version)
-    if exact_build:
-        return f"=={exact_build[1]}"
-    fuzzy = re.fullmatch(r"=([^=<>!~,]+)", version)
-    if fuzzy:
-        return f"=={fuzzy[1]}" if fuzzy[1].endswith("*") else f"=={fuzzy[1]}.*"
-    return version if version[0] in "=<>!~" else f"=={version}"
+    if fuzzy := re.fullmatch(r"=([^=<>!~,|]+)", version):
+        return f"=={fuzzy[1].removesuffix('.*').removesuffix('*')}.*"
+    if version[0] not in "=<>!~":
+        version = f"=={version}"
+    return re.sub(r"([<>]=?|~=)([^,|]*?)\.\*", r"\1\2", version)
 
 
 def _variables(document: Document, faults: list[Fault]) -> dict[str, str]:
@@ -188,10 +217,14 @@ def _variables(document: Document, faults: list[Fault]) -> dict[str, str]:
     if not isinstance(variables, dict):
         faults.append(document.fault(("variables",), "must be a mapping of names to texts"))
         return {}
+    for name in variables:
+        if variables[name] is None or isinstance(variables[name], dict | list):
+            faults.append(document.fault(("variables", str(name)), "must be a text"))
     return {str(name): str(value) for name, value in variables.items()}
 
 
 def _differences(found: _Found) -> list[str]:
     if not found.translated:
-        return []
-    return [f"conda packages are resolved from PyPI, not from conda channels: {', '.join(found.translated)}"]
+        return found.differences
+    translated = f"conda packages are resolved from PyPI, not from conda channels: {', '.join(found.translated)}"
+    return [translated, *found.differences]

@@ -7,9 +7,11 @@ from pathlib import PurePath
 
 from emulator.documents import Document, parse_document, refuse
 from emulator.entities import Environment
+from emulator.entities.model import check_version
 from emulator.environments.conda import DEFAULT_PYTHON, CondaEnvironment, parse_conda
 from emulator.environments.requirements import ReadText, parse_requirements
-from emulator.errors import Fault
+from emulator.errors import BadArgument, BadDocument, Fault
+from emulator.names import check_asset_name
 
 # The first of these that lies beside the script is its environment.
 FILE_NAMES = (
@@ -73,7 +75,7 @@ def _from_conda(conda: CondaEnvironment, source: str) -> Environment:
 
 def _azure_environment(document: Document, read: ReadText) -> Environment:
     data = document.data
-    faults = document.unknown_keys(_ENVIRONMENT_KEYS) + _not_yet(document)
+    faults = document.unknown_keys(_ENVIRONMENT_KEYS) + _not_yet(document) + _bad_fields(document)
     if "conda_file" not in data and "build" not in data:
         faults.append(Fault("an environment of an image alone is not built here: name its packages in conda_file",
                             document.file, "conda_file"))  # fmt: skip
@@ -88,6 +90,24 @@ def _azure_environment(document: Document, read: ReadText) -> Environment:
             "tags": {str(k): str(v) for k, v in (data.get("tags") or {}).items()},
         }
     )
+
+
+def _bad_fields(document: Document) -> list[Fault]:
+    data = document.data
+    checks = {"name": lambda text: check_asset_name(text, "environment"), "version": check_version}
+    faults = []
+    for key, check in checks.items():
+        try:
+            check(str(data[key]) if data.get(key) else "1")
+        except BadArgument as error:
+            faults.append(document.fault((key,), error.message))
+    if not isinstance(data.get("tags") or {}, dict):
+        faults.append(document.fault(("tags",), "must be a mapping of names to texts"))
+    if data.get("image") is not None and not isinstance(data["image"], str):
+        faults.append(document.fault(("image",), "must be the name of an image"))
+    if "conda_file" in data and not (data["conda_file"] and isinstance(data["conda_file"], str | dict)):
+        faults.append(document.fault(("conda_file",), "must be a path or a conda environment"))
+    return faults
 
 
 def _not_yet(document: Document) -> list[Fault]:
@@ -107,6 +127,10 @@ def _conda_of(document: Document, read: ReadText) -> CondaEnvironment:
     if isinstance(conda, dict):
         lines = {path[1:]: line for path, line in document.lines.items() if path[0] == "conda_file"}
         return parse_conda(Document(document.file, conda, lines))
-    if not isinstance(conda, str):
-        refuse(document, [document.fault(("conda_file",), "must be a path or a conda environment")])
-    return parse_conda(parse_document(read(str(conda)), str(conda)))
+    try:
+        text = read(conda)
+    except BadArgument as error:
+        raise BadDocument(
+            f"{document.file} has one fault", faults=[document.fault(("conda_file",), error.message)]
+        ) from error
+    return parse_conda(parse_document(text, conda))

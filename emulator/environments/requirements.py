@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import posixpath
 import re
 from collections.abc import Callable
 
 from packaging.requirements import InvalidRequirement, Requirement
 
-from emulator.errors import BadDocument, Fault
+from emulator.errors import BadArgument, BadDocument, Fault
 
 ReadText = Callable[[str], str]
 """Takes a path relative to the document that names it, gives the file's text; raises BadArgument."""
@@ -16,6 +17,11 @@ _INDEX_OPTIONS = ("--index-url", "-i", "--extra-index-url", "--find-links", "-f"
                   "--only-binary", "--no-binary", "--trusted-host")  # fmt: skip
 _INCLUDE = re.compile(r"(-r|--requirement)[ =]*(?P<file>.+)")
 _COMMENT = re.compile(r"(^|\s)#.*$")
+_LOCAL = re.compile(r"-e\b.*|--editable\b.*|[./].*|file:.*|.*@\s*file:.*|[^@]*\.(whl|zip|tar\.gz)")
+_LOCAL_LINKS = re.compile(r"(-f|--find-links)[ =]*(?!https?:)(?P<folder>\S+)")
+_URL = re.compile(r"(\w+\+)?(https?|ssh|git)://\S+")
+_PASSWORD = re.compile(r"//[^/@\s]*:[^/@\s]*@")
+_SINGLE_EQUALS = re.compile(r"(?P<name>[A-Za-z0-9._-]+(\[[^\]]*\])?)\s*=(?P<turned>[<>]?)\s*(?P<version>[^=<>]+)")
 
 
 def parse_requirements(text: str, file: str, read: ReadText) -> tuple[str, ...]:
@@ -30,31 +36,44 @@ def parse_requirements(text: str, file: str, read: ReadText) -> tuple[str, ...]:
 
 def check_requirement(line: str) -> str | None:
     """Why `line` cannot be a requirement, or None."""
+    shown = _PASSWORD.sub("//***@", line)
+    if _URL.fullmatch(line):
+        return f"'{shown}' does not say which package it is: write 'NAME @ {shown}'"
+    if _LOCAL.fullmatch(line) or _LOCAL_LINKS.fullmatch(line):
+        return (
+            f"'{shown}' names something on this machine, which the build cannot see:"
+            " publish a wheel, or put the code beside the script"
+        )
     if line.startswith(_INDEX_OPTIONS):
         return None
-    if line.startswith(("-e", "--editable", ".", "/", "file:")):
-        return f"'{line}' names a folder of this machine, which the build cannot see: publish a wheel, or put the code \
-beside the script"
     if line.startswith("-"):
         return f"'{line.split(maxsplit=1)[0]}' is not an option for an environment"
-    single_equals = re.fullmatch(r"([A-Za-z0-9._-]+)\s*=\s*([^=]+)", line)
-    if single_equals:
-        return f"pip writes '{single_equals[1]}=={single_equals[2].strip()}': one '=' is conda's"
+    if one := _SINGLE_EQUALS.fullmatch(line):
+        return _single_equals(one["name"], one["turned"], one["version"].strip())
     try:
         Requirement(line)
     except InvalidRequirement as error:
-        return f"'{line}' is not a requirement: {str(error).splitlines()[0]}"
+        return f"'{shown}' is not a requirement: {str(error).splitlines()[0]}"
     return None
+
+
+def _single_equals(name: str, turned: str, version: str) -> str:
+    if turned:
+        return f"pip writes '{name}{turned}={version}', not '={turned}'"
+    return f"pip writes '{name}=={version}': one '=' is conda's"
 
 
 def _lines(text: str, file: str, read: ReadText, faults: list[Fault], seen: frozenset[str]) -> list[str]:
     result: list[str] = []
     for number, line in _logical_lines(text):
+        where = f"{file}:{number}"
         include = _INCLUDE.fullmatch(line)
         if include:
-            result += _include(include["file"].strip(), f"{file}:{number}", read, faults, seen)
+            # As for pip, a path is relative to the file that names it.
+            name = posixpath.normpath(posixpath.join(posixpath.dirname(file), include["file"].strip()))
+            result += _include(name, where, read, faults, seen)
         elif problem := check_requirement(line):
-            faults.append(Fault(problem, f"{file}:{number}"))
+            faults.append(Fault(problem, where))
         else:
             result.append(line)
     return result
@@ -64,20 +83,28 @@ def _include(name: str, where: str, read: ReadText, faults: list[Fault], seen: f
     if name in seen:
         faults.append(Fault(f"'{name}' includes itself", where))
         return []
-    return _lines(read(name), name, read, faults, seen | {name})
+    try:
+        text = read(name)
+    except BadArgument as error:
+        faults.append(Fault(error.message, where))
+        return []
+    return _lines(text, name, read, faults, seen | {name})
 
 
 def _logical_lines(text: str) -> list[tuple[int, str]]:
-    """(1-based number, line) without comments and blanks, continuations joined, hashes and options of a line kept."""
+    """(1-based number, line) without comments, blanks and hashes, continuations joined; options are kept."""
     result: list[tuple[int, str]] = []
     held, start = "", 0
-    for number, raw in enumerate(text.lstrip("\ufeff").splitlines(), 1):
+    raw_lines = text.lstrip("\ufeff").splitlines()
+    for number, raw in enumerate(raw_lines, 1):
         start = start if held else number
         line = _COMMENT.sub("", raw).rstrip()
         if line.endswith("\\"):
             held += line[:-1]
-            continue
-        joined = re.sub(r"\s+--hash=\S+", "", held + line).strip()
+            if number < len(raw_lines):
+                continue
+            line = ""
+        joined = re.sub(r"\s+--hash[= ]\S+", "", held + line).strip()
         held = ""
         if joined:
             result.append((start, joined))

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hmac
 from collections.abc import Mapping
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from emulator import traffic
 from emulator.gateway.routes import DeploymentRoute, EndpointRoute, Instance
@@ -18,8 +18,7 @@ _SCHEME = b"bearer "
 _NOT_A_TUNNEL = Answer(405, "Method not allowed")
 
 
-@dataclass(frozen=True)
-class Asked:
+class Asked(NamedTuple):
     """A request as far as the decision needs it: `path` is without prefix and query, `authorization` holds every such
     header, `deployment` is the value of the profile's deployment header, None without one."""
 
@@ -29,8 +28,7 @@ class Asked:
     deployment: str | None
 
 
-@dataclass(frozen=True)
-class Refused:
+class Refused(NamedTuple):
     """The request stops here: `reason` is the row id of the answer, `deployment` the one it was for, if any."""
 
     answer: Answer
@@ -38,8 +36,7 @@ class Refused:
     deployment: str = ""
 
 
-@dataclass(frozen=True)
-class Chosen:
+class Chosen(NamedTuple):
     """The request goes to that instance; `by_header` tells that the caller named the deployment."""
 
     deployment: str

@@ -7,7 +7,6 @@ import random
 import time
 import uuid
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import datetime, timezone
 from itertools import count
 
@@ -15,7 +14,7 @@ from aiohttp import web
 
 from emulator.gateway.front_door import Asked, Chosen, Refused, asks_for_key, decide
 from emulator.gateway.heads import Changes, line, request_head
-from emulator.gateway.listener import Answered, answer
+from emulator.gateway.listener import CLOSES, answer
 from emulator.gateway.pool import Pool
 from emulator.gateway.relay import BrokenBody, Relay
 from emulator.gateway.routes import EndpointRoute, Snapshot, split_prefix
@@ -62,7 +61,7 @@ class Handler:
             raise
         except ConnectionError:
             exchange.status, exchange.reason = _CLIENT_GONE, "client closed the connection"
-            return Answered(keep_alive=False)
+            return CLOSES
         finally:
             self._finish(route, exchange, request)
 
@@ -130,7 +129,7 @@ class Handler:
         changes = _answer_changes(route, exchange, weighted=False)
         methods = route.profile.routed_methods
         if refused.reason == "routing.rejected_method" and methods:
-            changes = replace(changes, last=changes.last + line("allow", ", ".join(sorted(methods))))
+            changes = changes._replace(last=changes.last + line("allow", ", ".join(sorted(methods))))
         # a caller that waits for 100 Continue may send its next request where its body should be
         close = not request.content.is_eof() and "Expect" in request.headers
         return await answer(request, refused.answer.status, refused.answer.body, changes, close=close)

@@ -8,8 +8,8 @@ plain loops.
 from __future__ import annotations
 
 from collections.abc import Sequence, Set
-from dataclasses import dataclass
 from http import HTTPStatus
+from typing import NamedTuple
 
 Headers = Sequence[tuple[bytes, bytes]]
 
@@ -18,15 +18,18 @@ _HOP_BY_HOP = frozenset({b"connection", b"keep-alive", b"te", b"trailer", b"tran
 _PROXY = b"proxy-"
 # A Connection header may not take these away: they frame or address the message.
 _NEVER_NAMED = frozenset({b"content-length", b"host"})
-_ABOUT_THE_CONNECTION = frozenset({b"close", b"keep-alive", b"Close", b"Keep-Alive"})
+_NOTHING: frozenset[bytes] = frozenset()
+# The cheapest test of a name comes first: few names are as long as these.
+_LENGTH_OF_CONNECTION = len("connection")
+_LENGTH_OF_CONTENT_LENGTH = len("content-length")
+_LENGTH_OF_TRANSFER_ENCODING = len("transfer-encoding")
 _NO_BODY = frozenset({204, 304})
 
 LAST_CHUNK = b"0\r\n\r\n"
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 
-@dataclass(frozen=True)
-class ResponseHead:
+class ResponseHead(NamedTuple):
     """The head of a container's answer, with what its headers say about the body's length.
 
     `content_length` None and not `chunked` means that the body ends with the connection, unless `has_body` is False.
@@ -44,16 +47,15 @@ class ResponseHead:
         """The head of an answer to `method`."""
         length, chunked = None, False
         for name, value in headers:
-            if len(name) == len("content-length") and name.lower() == b"content-length":
+            if len(name) == _LENGTH_OF_CONTENT_LENGTH and name.lower() == b"content-length":
                 length = int(value) if value.isdigit() else None
-            elif len(name) == len("transfer-encoding") and name.lower() == b"transfer-encoding":
+            elif len(name) == _LENGTH_OF_TRANSFER_ENCODING and name.lower() == b"transfer-encoding":
                 chunked = value.lower().endswith(b"chunked")
         has_body = method != "HEAD" and status not in _NO_BODY and length != 0
         return cls(status, reason, headers, length, chunked, has_body)
 
 
-@dataclass(frozen=True)
-class Changes:
+class Changes(NamedTuple):
     """What a profile does to a head: `drop` holds lower-case names, `first` and `last` whole lines with their ends."""
 
     drop: frozenset[bytes] = frozenset()
@@ -98,24 +100,23 @@ def response_head(head: ResponseHead, changes: Changes, *, chunked: bool, connec
 
 def _add_end_to_end(parts: list[bytes], headers: Headers, skipped: Set[bytes], counted: bytes = b"") -> int:
     """Add what a proxy passes on (RFC 9110 §7.6.1), less the `skipped`; how often the `counted` name was there."""
-    named = connection_options(headers)
+    skipped = _HOP_BY_HOP | skipped | connection_options(headers)
     seen = 0
     for name, value in headers:
         key = name.lower()
-        if key in _HOP_BY_HOP or key in skipped or key.startswith(_PROXY) or key in named:
-            continue
-        seen += key == counted
-        parts.append(b"%s: %s\r\n" % (name, value))
+        if key not in skipped and not key.startswith(_PROXY):
+            parts.append(b"%s: %s\r\n" % (name, value))
+            if key == counted:
+                seen += 1
     return seen
 
 
 def connection_options(headers: Headers) -> Set[bytes]:
     """The header names, lower case, that a Connection header takes out of the message."""
-    options: set[bytes] = set()
-    for name, value in headers:
-        if len(name) == len("connection") and value not in _ABOUT_THE_CONNECTION and name.lower() == b"connection":
-            options.update(option.strip().lower() for option in value.split(b","))
-    return options - _NEVER_NAMED
+    values = [value for name, value in headers if len(name) == _LENGTH_OF_CONNECTION and name.lower() == b"connection"]
+    if not values:
+        return _NOTHING
+    return {option.strip().lower() for value in values for option in value.split(b",")} - _NEVER_NAMED
 
 
 def own_head(status: int, date: str, body: bytes) -> ResponseHead:

@@ -48,6 +48,10 @@ class Answered(web.StreamResponse):
         """Nothing is left to write."""
 
 
+STAYS_OPEN = Answered(keep_alive=True)
+CLOSES = Answered(keep_alive=False)
+
+
 async def answer(
     request: web.BaseRequest, status: int, text: str, changes: Changes | None = None, *, close: bool = False
 ) -> Answered:
@@ -61,7 +65,7 @@ async def answer(
         connection=connection_header(request, keep_alive=keep_alive),
     )
     await request.writer.write(head if request.method == "HEAD" else head + body)
-    return Answered(keep_alive=keep_alive)
+    return STAYS_OPEN if keep_alive else CLOSES
 
 
 def connection_header(request: web.BaseRequest, *, keep_alive: bool) -> bytes | None:

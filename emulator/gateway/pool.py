@@ -9,12 +9,10 @@ import asyncio
 import errno
 import os
 import socket
-import sys
-from collections.abc import Coroutine, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from types import MappingProxyType
-from typing import Any, TypeVar
 
 from emulator.gateway.routes import Instance
 from emulator.gateway.upstream import Connection, UpstreamLost
@@ -23,8 +21,6 @@ from emulator.gateway.upstream import Connection, UpstreamLost
 # us before the container closes it under a request.
 IDLE_SECONDS = 1.5
 CONNECT_SECONDS = 5.0
-
-T = TypeVar("T")
 
 
 @dataclass(eq=False)
@@ -62,34 +58,39 @@ class Pool:
         Raises UpstreamLost when the container refuses it or does not take it in time.
         """
         try:
-            return await _within(CONNECT_SECONDS, self._connect(instance, method, data))
+            sock = _dial(instance)
+            if sock is None:
+                connection, sent = await self._by_name(instance, method), 0
+            else:
+                connection, sent = await self._adopt(sock, instance, method, data)
         except (OSError, asyncio.TimeoutError) as error:
             raise UpstreamLost(f"no connection to the container: {error}", answered=False) from error
-
-    async def _connect(self, instance: Instance, method: str, data: bytes) -> Connection:
-        factory = partial(Connection, self._loop, method)
-        sock = _dial(instance)
-        if sock is None:
-            _, connection = await self._loop.create_connection(factory, instance.host, instance.port)
-            sent = 0
-        else:
-            try:
-                sent = await self._first_bytes(sock, instance, data)
-                _, connection = await self._loop.create_connection(factory, sock=sock)
-            except BaseException:
-                sock.close()
-                raise
         if sent < len(data):
             connection.send(method, data[sent:])
         return connection
 
-    async def _first_bytes(self, sock: socket.socket, instance: Instance, data: bytes) -> int:
-        """Send what the new socket takes at once: a near container works on it while the loop adopts the socket."""
+    async def _by_name(self, instance: Instance, method: str) -> Connection:
+        factory = partial(Connection, self._loop, method)
+        opening = self._loop.create_connection(factory, instance.host, instance.port)
+        _, connection = await asyncio.wait_for(opening, CONNECT_SECONDS)
+        return connection
+
+    async def _adopt(self, sock: socket.socket, instance: Instance, method: str, data: bytes) -> tuple[Connection, int]:
+        """A connection on that new socket, and how much of `data` it took already.
+
+        A container on this machine takes its first bytes at once, and works on them while the loop adopts the socket.
+        """
         try:
-            return sock.send(data)
-        except BlockingIOError:  # not so near
-            await self._loop.sock_connect(sock, (instance.host, instance.port))
-            return 0
+            try:
+                sent = sock.send(data)
+            except BlockingIOError:  # not so near
+                await asyncio.wait_for(self._loop.sock_connect(sock, (instance.host, instance.port)), CONNECT_SECONDS)
+                sent = 0
+            _, connection = await self._loop.create_connection(partial(Connection, self._loop, method), sock=sock)
+        except BaseException:
+            sock.close()
+            raise
+        return connection, sent
 
     def release(self, instance: Instance, connection: Connection) -> None:
         """Take a connection back after its exchange: keep it when it can carry another one, else close it."""
@@ -156,18 +157,6 @@ def _dial(instance: Instance) -> socket.socket | None:
         sock.close()
         raise OSError(failed, os.strerror(failed))
     return sock
-
-
-if sys.version_info >= (3, 11):
-
-    async def _within(seconds: float, opening: Coroutine[Any, Any, T]) -> T:
-        async with asyncio.timeout(seconds):  # wait_for makes a task for each request, which shows in the latency
-            return await opening
-
-else:
-
-    async def _within(seconds: float, opening: Coroutine[Any, Any, T]) -> T:
-        return await asyncio.wait_for(opening, seconds)
 
 
 def _close(entries: Iterable[_Idle]) -> None:

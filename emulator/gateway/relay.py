@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from aiohttp import web
 
 from emulator.gateway.heads import CONTINUE, LAST_CHUNK, Changes, ResponseHead, chunk, response_head
-from emulator.gateway.listener import Answered, connection_header
+from emulator.gateway.listener import CLOSES, STAYS_OPEN, Answered, connection_header
 from emulator.gateway.pool import Pool
 from emulator.gateway.routes import Instance
 from emulator.gateway.traffic_log import Exchange
@@ -129,8 +129,8 @@ class Relay:
             # the head is gone, so only an end in the middle can tell the caller
             if not chunked and ends_with_connection and self.request.transport is not None:
                 self.request.transport.abort()
-            return Answered(keep_alive=False)
-        return Answered(keep_alive=keep_alive)
+            return CLOSES
+        return STAYS_OPEN if keep_alive else CLOSES
 
     async def _pour(self, connection: Connection, out: bytes, *, chunked: bool) -> None:
         """Write `out` and the body as it comes, each piece at once."""

@@ -47,6 +47,7 @@ class Layouts:
                     self._place_model(model, path / models_folder / model.name / model.version)
                 for placement in code:
                     self._place_code(placement, path / PurePosixPath(placement.path))
+                _open_to_all(path)
             except BaseException:
                 self.remove(path)
                 raise
@@ -78,6 +79,14 @@ class Layouts:
         else:
             shutil.copyfile(placement.source, target)
             target.chmod(0o555 if os.access(placement.source, os.X_OK) else 0o444)
+
+
+def _open_to_all(path: Path) -> None:
+    """Let the container's user enter every folder, whatever the umask that they were made under."""
+    path.chmod(0o755)
+    for folder, names, _ in os.walk(path):
+        for name in names:
+            os.chmod(os.path.join(folder, name), 0o755)  # noqa: PTH101, PTH118, S103 - a large tree, not secret
 
 
 def placements(tree: Tree, below: str) -> Sequence[Placement]:

@@ -18,9 +18,8 @@ RUN --mount=type=cache,id=amlemu-uv,target=/run/amlemu/cache \
     && $uv pip install --python /azureml-envs/amlemu --no-deps --requirements /run/amlemu/packages/requirements.lock \
     && rm -rf /tmp/uv \
     && stdlib="$(/azureml-envs/amlemu/bin/python -c 'import sysconfig; print(sysconfig.get_path("stdlib"))')" \
-    && if [ ! -d "$stdlib/email/__pycache__" ]; then /azureml-envs/amlemu/bin/python -m compileall -qq -j 0 "$stdlib" \
-        -x '/(tests?|site-packages|dist-packages|ensurepip|idlelib|lib2to3|tkinter|turtledemo)/' || true; fi \
-    && { /azureml-envs/amlemu/bin/python -m compileall -qq -j 0 -x '/tests?/' /azureml-envs/amlemu/lib || true; } \
+    && /azureml-envs/amlemu/bin/python /run/amlemu/packages/compile.py /run/amlemu/cache/bytecode "$stdlib" \
+        /azureml-envs/amlemu/lib/python*/site-packages \
     && { grep -q '^[^:]*:[^:]*:1000:' /etc/passwd \
         || echo 'dockeruser:x:1000:1000::/home/dockeruser:/bin/sh' >> /etc/passwd; } \
     && { grep -q '^[^:]*:[^:]*:1000:' /etc/group || echo 'dockeruser:x:1000:' >> /etc/group; } \

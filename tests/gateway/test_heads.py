@@ -1,0 +1,89 @@
+"""Heads, prefixes and targets, without a socket."""
+
+from __future__ import annotations
+
+import doctest
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from emulator.gateway import DeploymentRoute, EndpointRoute, Instance, heads, routes
+from emulator.gateway.heads import Changes, ResponseHead
+from emulator.gateway.routes import Snapshot, split_prefix
+from emulator.profiles import profile_of
+
+token = st.text("abcdefghijklmnopqrstuvwxyzABCXYZ0123456789!#$%&'*+-.^_`|~", min_size=1, max_size=12).map(str.encode)
+value = st.binary(max_size=20).map(lambda raw: bytes(byte for byte in raw if byte >= 0x20 and byte != 0x7F).strip())
+HOP_BY_HOP = {b"connection", b"keep-alive", b"te", b"trailer", b"transfer-encoding", b"upgrade", b"expect"}
+
+
+def test_the_examples() -> None:
+    assert doctest.testmod(routes) == doctest.TestResults(failed=0, attempted=2)
+
+
+@given(st.lists(st.tuples(token, value)))
+def test_end_to_end_headers_pass_in_order(headers: list[tuple[bytes, bytes]]) -> None:
+    passed = [
+        (name, text)
+        for name, text in headers
+        if name.lower() not in HOP_BY_HOP and not name.lower().startswith(b"proxy-") and name.lower() != b"host"
+    ]
+    sent = [(b"Host", b"a"), *((name, text) for name, text in headers if name.lower() not in (b"connection", b"host"))]
+    head = heads.request_head("GET", "/", sent, Changes(), "unused", chunked=False)
+    lines = [b"%s: %s" % pair for pair in [(b"Host", b"a"), *passed]]
+    assert head == b"\r\n".join([b"GET / HTTP/1.1", *lines, b"", b""])
+
+
+@pytest.mark.parametrize(
+    ("status", "headers", "method", "length", "chunked", "has_body"),
+    [
+        (200, [(b"Content-Length", b"5")], "GET", 5, False, True),
+        (200, [(b"CONTENT-LENGTH", b"0")], "GET", 0, False, False),
+        (200, [(b"Transfer-Encoding", b"Chunked")], "GET", None, True, True),
+        (200, [], "GET", None, False, True),
+        (200, [(b"Content-Length", b"5")], "HEAD", 5, False, False),
+        (204, [], "GET", None, False, False),
+        (304, [(b"Content-Length", b"5")], "GET", 5, False, False),
+    ],
+)
+def test_what_a_response_head_says_of_its_body(
+    status: int, headers: list[tuple[bytes, bytes]], method: str, length: int | None, chunked: bool, has_body: bool
+) -> None:
+    head = ResponseHead.of(status, b"", headers, method)
+    assert (head.content_length, head.chunked, head.has_body) == (length, chunked, has_body)
+
+
+def test_changes_replace_what_they_name() -> None:
+    changes = Changes(frozenset({b"server"}), b"server: front\r\n", b"x-id: 1\r\n")
+    head = ResponseHead.of(200, b"OK", [(b"Server", b"back"), (b"A", b"b"), (b"Content-Length", b"2")], "GET")
+    assert heads.response_head(head, changes, chunked=False, connection=None) == (
+        b"HTTP/1.1 200 OK\r\nserver: front\r\nA: b\r\nContent-Length: 2\r\nx-id: 1\r\n\r\n"
+    )
+
+
+@given(st.sampled_from(["/api/v1/service/iris", "/api/v1/endpoint/a-b"]), st.text("abc/.%?&=", max_size=20))
+def test_a_prefix_is_taken_off_and_nothing_else(prefix: str, rest: str) -> None:
+    if rest.startswith("/"):
+        assert split_prefix(prefix + rest) == (prefix, rest)
+    elif rest.startswith("?") or not rest:
+        assert split_prefix(prefix + rest) == (prefix, "/" + rest)
+    else:
+        assert split_prefix(prefix + rest)[0] != prefix
+
+
+def test_a_snapshot_is_replaced_and_never_changed() -> None:
+    instance = Instance("one", "127.0.0.1", 1)
+    managed = EndpointRoute("iris", 1, profile_of("managed"), (), (DeploymentRoute("blue", 100, (instance,)),))
+    aks = EndpointRoute("iris", 1, profile_of("aks"), (), ())
+    empty = Snapshot.of(())
+    first = empty.with_route(managed)
+    second = first.with_route(aks)
+    assert (dict(empty.by_port), dict(first.by_port), dict(second.by_port)) == ({}, {1: managed}, {})
+    assert dict(second.by_prefix) == {"/api/v1/service/iris": aks}
+    assert (first.instances, second.instances) == (frozenset({instance}), frozenset())
+    assert dict(second.without("iris").endpoints) == {}
+
+
+def test_keys_are_not_shown() -> None:
+    assert "secret" not in repr(EndpointRoute("iris", 1, profile_of("managed"), ("secret",), ()))
