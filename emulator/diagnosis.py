@@ -10,10 +10,14 @@ from dataclasses import dataclass
 MISSING_SERVER = "A required package azureml-inference-server-http is missing."
 
 _FRAME = re.compile(r'^\s+File "(?P<file>[^"]+)", line (?P<line>\d+)')
-_RAISED = re.compile(r"^(?P<type>[A-Za-z_][\w.]*)(?:: (?P<text>.*))?$")
+# A class made inside a function is told as `module.function.<locals>.Class`.
+_RAISED = re.compile(r"^(?:[A-Za-z_]\w*\.|<locals>\.)*[A-Za-z_]\w*(?:: .*)?$")
+_BINDS_ANYTHING = frozenset({"*", "exec", "globals", "setattr", "vars", "locals"})
 _BEGIN = "Traceback (most recent call last):"
 # Both generations of the server end their own checks of the script with such a class.
 _SERVER_CLASS = re.compile(r"(?:\w+\.)*(UserScript\w*|ModuleNotFoundError|RunFunctionException)$")
+# The older one looks for the functions without asking first.
+_NO_FUNCTION = re.compile(r"AttributeError: module 'entry_module' has no attribute '(?P<name>init|run)'")
 
 
 @dataclass(frozen=True)
@@ -40,10 +44,16 @@ def explain(log: str, code_roots: Sequence[str]) -> Cause | None:
     if in_user_code:
         traceback, (file, line) = in_user_code[-1]
         return Cause(traceback.exception, file, line)
-    told = [t.exception for t in tracebacks if _SERVER_CLASS.match(t.exception.partition(":")[0])]
-    if told:
-        return Cause(told[-1].split("user_script.")[-1])
-    return None
+    told = [cause for t in tracebacks if (cause := _told_by_server(t.exception))]
+    return told[-1] if told else None
+
+
+def _told_by_server(exception: str) -> Cause | None:
+    missing = _NO_FUNCTION.match(exception)
+    if missing:
+        return Cause(f"the scoring script does not define {missing['name']}()")
+    told = _SERVER_CLASS.match(exception.partition(":")[0])
+    return Cause(exception.rpartition("user_script.")[2]) if told else None
 
 
 @dataclass(frozen=True)
@@ -59,8 +69,7 @@ def _read_traceback(block: str) -> _Traceback:
         if frame:
             frames.append((frame["file"], int(frame["line"])))
         elif text and not text[0].isspace():
-            raised = _RAISED.match(text)
-            return _Traceback(tuple(frames), text.strip() if raised else "")
+            return _Traceback(tuple(frames), text.strip() if _RAISED.match(text) else "")
     return _Traceback(tuple(frames), "")
 
 
@@ -82,23 +91,39 @@ def check_script(source: str, name: str) -> str | None:
     try:
         tree = ast.parse(source, name)
     except (SyntaxError, ValueError) as error:
-        line = getattr(error, "lineno", None)
-        return f"SyntaxError: {getattr(error, 'msg', error)} ({name}, line {line})"
+        line = getattr(error, "lineno", None)  # none of a text with a zero byte
+        return f"SyntaxError: {getattr(error, 'msg', error)} ({name}" + (f", line {line})" if line else ")")
     bound = _bound_names(tree.body)
-    if "*" in bound:
+    if bound & _BINDS_ANYTHING:
         return None
     missing = [f"{function}()" for function in ("init", "run") if function not in bound]
     return f"{name} does not define {' and '.join(missing)}" if missing else None
 
 
 def _bound_names(body: Sequence[ast.stmt]) -> set[str]:
+    """What the statements bind in their module: not what functions and classes have inside, but for `global`."""
     names: set[str] = set()
-    for statement in body:
-        for node in ast.walk(statement):
-            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
-                names.add(node.name)
-            elif isinstance(node, ast.Import | ast.ImportFrom):
-                names.update((alias.asname or alias.name).partition(".")[0] for alias in node.names)
-            elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
-                names.add(node.id)
+    waiting: list[ast.AST] = list(body)
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            names.add(node.name)
+            names.update(*map(_bound_from_inside, ast.walk(node)))
+        else:
+            names |= _names_of(node)
+            waiting.extend(ast.iter_child_nodes(node))
     return names
+
+
+def _bound_from_inside(node: ast.AST) -> set[str]:
+    if isinstance(node, ast.Global):
+        return set(node.names)
+    return {node.id} & _BINDS_ANYTHING if isinstance(node, ast.Name) else set()
+
+
+def _names_of(node: ast.AST) -> set[str]:
+    if isinstance(node, ast.Import | ast.ImportFrom):
+        return {(alias.asname or alias.name).partition(".")[0] for alias in node.names}
+    if isinstance(node, ast.Name) and (isinstance(node.ctx, ast.Store) or node.id in _BINDS_ANYTHING):
+        return {node.id}
+    return set()

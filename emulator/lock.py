@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
@@ -17,14 +18,16 @@ class HomeLock:
     """The lock of a state folder, held as long as the process lives; `server.json` in it names the holder."""
 
     def __init__(self, home: Path) -> None:
-        home.mkdir(parents=True, exist_ok=True)
+        with _translated(home):
+            home.mkdir(parents=True, exist_ok=True)
         self._lock_path = home / "server.lock"
         self._path = home / _FILE
         self._file: IO[str] | None = None
 
     def take(self, holder: Mapping[str, Any]) -> None:
         """Hold the lock; BadArgument naming the holder when another process has it."""
-        file = self._lock_path.open("a+", encoding="utf-8")
+        with _translated(self._path.parent):
+            file = self._lock_path.open("a+", encoding="utf-8")
         if not _try_lock(file):
             file.close()
             other = read_holder(self._path.parent) or {}
@@ -34,7 +37,8 @@ class HomeLock:
                 hint="`amlemu down` ends it; another AMLEMU_HOME (and AMLEMU_PORT) starts a second one",
             )
         self._file = file
-        self._path.write_text(json.dumps({**holder, "pid": os.getpid()}), encoding="utf-8")
+        with _translated(self._path.parent):
+            self._path.write_text(json.dumps({**holder, "pid": os.getpid()}), encoding="utf-8")
 
     def release(self) -> None:
         """Give the lock back."""
@@ -51,6 +55,16 @@ def read_holder(home: Path) -> dict[str, Any] | None:
     except (OSError, ValueError):
         return None
     return holder if isinstance(holder, dict) else None
+
+
+@contextmanager
+def _translated(home: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        message = f"the state folder cannot be written: {error.strerror}"
+        hint = "AMLEMU_HOME names another folder"
+        raise BadArgument(message, target=f"AMLEMU_HOME {home}", hint=hint) from error
 
 
 def _try_lock(file: IO[str]) -> bool:

@@ -101,7 +101,7 @@ def _run(
     store = Store(settings.home)
     chosen = choose_engine(settings.engine, store, read_host_packaging(environ))
     stack.callback(chosen.engine.close)
-    lines = LineWriter(store.request_log)
+    lines = LineWriter(store.logs.requests)
     gateway = Gateway(
         settings.bind_host, settings.gateway_port, lambda name, line: lines.write(name, json.dumps(line, default=str))
     )

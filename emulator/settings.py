@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import difflib
+import re
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -58,12 +60,16 @@ def read_settings(environ: Mapping[str, str], folder: Path, flags: Mapping[str, 
     values: dict[str, Any] = {}
     for file in _files(environ, folder):
         values |= _read_file(file)
-    for name, variable in _VARIABLES.items():
-        if environ.get(variable):
-            values[name] = _convert(name, environ[variable], variable)
-    values |= {name: _convert(name, v, f"--{name}") for name, v in (flags or {}).items() if v is not None}
-    home = values.pop("home", None) or _default_home(environ)
-    return replace(Settings(home=Path(home).expanduser().absolute()), **values)
+    given = {name: (variable, environ[variable]) for name, variable in _VARIABLES.items() if environ.get(variable)}
+    given |= {name: (f"--{name.replace('_', '-')}", v) for name, v in (flags or {}).items() if v is not None}
+    for name, (where, value) in given.items():
+        try:
+            values[name] = _convert(name, value, folder)
+        except BadArgument as error:
+            raise BadArgument(f"{where}: {error.message}") from error
+    home: Path = values.pop("home", None) or _default_home(environ)
+    # Resolved, because an emulator is recognised by its home however that is spelled.
+    return replace(Settings(home=home.resolve()), **values)
 
 
 def _files(environ: Mapping[str, str], folder: Path) -> list[Path]:
@@ -86,39 +92,64 @@ def _read_file(file: Path) -> dict[str, Any]:
     else:
         import tomli as tomllib
     try:
-        data = tomllib.loads(file.read_text(encoding="utf-8"))
+        text = file.read_text(encoding="utf-8")
+        data = tomllib.loads(text)
+    except OSError as error:
+        raise BadDocument(f"{file} cannot be read: {error.strerror}") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise BadDocument(f"{file} is not valid TOML", faults=[Fault(str(error), str(file))]) from error
-    known = [f.name for f in fields(Settings)]
-    unknown = [Fault(f"unknown setting; known: {', '.join(known)}", str(file), key) for key in data if key not in known]
-    if unknown:
-        raise BadDocument(f"{file} has settings that amlemu does not know", faults=unknown)
-    return {name: _convert(name, value, f"{file}: {name}") for name, value in data.items()}
+    values, faults = {}, []
+    for name, value in data.items():
+        try:
+            values[name] = _convert(name, value, file.parent)
+        except BadArgument as error:
+            faults.append(Fault(error.message, f"{file}:{_line_of(name, text)}", name))
+    if faults:
+        count = "one fault" if len(faults) == 1 else f"{len(faults)} faults"
+        raise BadDocument(f"{file} has {count}", faults=faults)
+    return values
 
 
-def _convert(name: str, value: Any, where: str) -> Any:
+def _line_of(name: str, text: str) -> int:
+    """The 1-based line where a key or a table of that name begins."""
+    found = re.search(rf"^\s*\[*\s*[\"']?{re.escape(name)}\b", text, re.MULTILINE)
+    return text.count("\n", 0, found.end()) + 1 if found else 1
+
+
+def _convert(name: str, value: Any, folder: Path) -> Any:
+    """The value as Settings has it; a relative `home` is relative to the `folder` where it was written down."""
+    if name not in _VARIABLES:
+        near = difflib.get_close_matches(name, _VARIABLES, n=1)
+        raise BadArgument(
+            f"unknown setting '{name}'"
+            + (f", did you mean '{near[0]}'?" if near else f"; known: {', '.join(_VARIABLES)}")
+        )
     if name in ("port", "gateway_port"):
-        return _port(value, where)
+        return _port(value)
     if name == "endpoint_ports":
-        return value if isinstance(value, range) else _ports(str(value), where)
+        return value if isinstance(value, range) else _ports(value)
+    if name == "home" and isinstance(value, str | Path):
+        return folder / Path(value).expanduser()
     if name == "engine" and value not in ENGINES:
-        raise BadArgument(f"{where}: '{value}' is no engine: {', '.join(ENGINES)}")
-    return str(value)
+        raise BadArgument(f"'{value}' is no engine: {', '.join(ENGINES)}")
+    if not isinstance(value, str):
+        raise BadArgument(f"must be a text, not {value}")
+    return value
 
 
-def _port(value: Any, where: str) -> int:
+def _port(value: Any) -> int:
     try:
-        port = int(value)
-    except (TypeError, ValueError):
+        port = int(value) if isinstance(value, int | str) and not isinstance(value, bool) else -1
+    except ValueError:
         port = -1
     if not 1 <= port <= 65535:
-        raise BadArgument(f"{where}: '{value}' is no port: a whole number from 1 to 65535")
+        raise BadArgument(f"'{value}' is no port: a whole number from 1 to 65535")
     return port
 
 
-def _ports(value: str, where: str) -> range:
-    first, dash, last = value.partition("-")
-    ports = range(_port(first, where), _port(last if dash else first, where) + 1)
+def _ports(value: Any) -> range:
+    first, dash, last = str(value).partition("-")
+    ports = range(_port(first), _port(last if dash else first) + 1)
     if not ports:
-        raise BadArgument(f"{where}: '{value}' is no range of ports: as in 18100-18199")
+        raise BadArgument(f"'{value}' is no range of ports: as in 18100-18199")
     return ports

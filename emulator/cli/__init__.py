@@ -87,8 +87,14 @@ def cli() -> None:
 
 def run(args: Sequence[str]) -> int:
     """Run one command and return its exit code; a user's mistake never shows a traceback."""
+    color = False if os.environ.get("NO_COLOR") else None  # click itself does not know https://no-color.org
+    with click.Context(cli, color=color).scope(cleanup=False):
+        return _run(args, color)
+
+
+def _run(args: Sequence[str], color: bool | None) -> int:
     try:
-        result: Any = cli.main(args=list(args), prog_name="amlemu", standalone_mode=False)
+        result: Any = cli.main(args=list(args), prog_name="amlemu", standalone_mode=False, color=color)
         return result if isinstance(result, int) else 0
     except click.exceptions.Exit as error:
         return error.exit_code

@@ -97,9 +97,9 @@ class CondaEnvironment:
 def parse_conda(document: Document) -> CondaEnvironment:
     """The packages of a conda file; BadDocument lists every fault."""
     found = _Found(faults=document.unknown_keys(CONDA_KEYS))
-    dependencies = document.data.get("dependencies") or []
-    if isinstance(dependencies, list):
-        for index, item in enumerate(dependencies):
+    dependencies = document.data.get("dependencies")
+    if dependencies is None or isinstance(dependencies, list):
+        for index, item in enumerate(dependencies or []):
             _dependency(item, ("dependencies", index), document, found)
     else:
         found.faults.append(document.fault(("dependencies",), "must be a list"))
@@ -213,7 +213,9 @@ def pip_version(version: str) -> str:
 
 
 def _variables(document: Document, faults: list[Fault]) -> dict[str, str]:
-    variables = document.data.get("variables") or {}
+    variables = document.data.get("variables")
+    if variables is None:
+        return {}
     if not isinstance(variables, dict):
         faults.append(document.fault(("variables",), "must be a mapping of names to texts"))
         return {}

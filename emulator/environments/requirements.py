@@ -44,12 +44,14 @@ def check_requirement(line: str) -> str | None:
             f"'{shown}' names something on this machine, which the build cannot see:"
             " publish a wheel, or put the code beside the script"
         )
-    if line.startswith(_INDEX_OPTIONS):
-        return None
     if line.startswith("-"):
-        return f"'{line.split(maxsplit=1)[0]}' is not an option for an environment"
-    if one := _SINGLE_EQUALS.fullmatch(line):
-        return _single_equals(one["name"], one["turned"], one["version"].strip())
+        known = line.startswith(_INDEX_OPTIONS)
+        return None if known else f"'{line.split(maxsplit=1)[0]}' is not an option for an environment"
+    one = _SINGLE_EQUALS.fullmatch(line)
+    return _single_equals(one["name"], one["turned"], one["version"].strip()) if one else _not_pep508(line, shown)
+
+
+def _not_pep508(line: str, shown: str) -> str | None:
     try:
         Requirement(line)
     except InvalidRequirement as error:

@@ -23,6 +23,7 @@ from emulator.errors import BadArgument, ResourceNotFound
 from emulator.store.disk import read_document, translated, write_document
 from emulator.store.files import Files
 from emulator.store.layouts import Layouts, Placement, placements
+from emulator.store.logs import Logs
 from emulator.store.trees import Tree, code_tree, model_tree
 
 __all__ = ["Layouts", "Placement", "Store", "Tree", "code_tree", "model_tree", "placements"]
@@ -39,6 +40,7 @@ class Store:
         with translated(f"AMLEMU_HOME {home}"):
             home.mkdir(parents=True, exist_ok=True)
             self.files = Files(home)
+            self.logs = Logs(home)
         self.layouts = Layouts(home, self.files)
         self.workspace_id = self._workspace_id()
         self._versions = threading.Lock()
@@ -200,25 +202,6 @@ class Store:
     def delete_deployment(self, endpoint_name: str, name: str) -> None:
         """Remove a deployment's document."""
         (self.endpoint_folder(endpoint_name) / "deployments" / f"{name}.json").unlink(missing_ok=True)
-
-    # logs
-
-    def build_log(self, digest: str) -> Path:
-        """Where the log of that environment's last build is kept."""
-        return self._log_folder() / f"build-{digest[:16]}.log"
-
-    def container_log(self, endpoint_name: str, deployment_name: str) -> Path:
-        """Where the log of a container that failed to start is kept after it is gone."""
-        return self._log_folder() / f"{endpoint_name}.{deployment_name}.failed.log"
-
-    def request_log(self, endpoint_name: str) -> Path:
-        """Where the front door's lines of that endpoint are kept, one JSON object each."""
-        return self._log_folder() / f"{endpoint_name}.requests.jsonl"
-
-    def _log_folder(self) -> Path:
-        folder = self.home / "logs"
-        folder.mkdir(parents=True, exist_ok=True)
-        return folder
 
     # housekeeping
 

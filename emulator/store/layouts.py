@@ -62,6 +62,11 @@ class Layouts:
             except OSError:
                 return  # others are in it
 
+    def files(self, path: Path) -> list[tuple[str, int]]:
+        """Every file of a layout: its path below /var/azureml-app and its size in bytes."""
+        found = (file for file in path.rglob("*") if file.is_file())
+        return sorted((file.relative_to(path).as_posix(), file.stat().st_size) for file in found)
+
     def all(self) -> list[Path]:
         """Every layout's folder."""
         return sorted(path for path in self._folder.glob("*/*/*") if path.is_dir())

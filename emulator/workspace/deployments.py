@@ -77,20 +77,17 @@ class Deployments:
         """The container's log, line by line; of a deployment that failed to start, what its container last said."""
         deployment = self.get(endpoint_name, name)
         running = self._endpoints.running(endpoint_name, deployment.name)
-        kept = self._store.container_log(endpoint_name, deployment.name)
         if running:
             if not 0 <= instance < len(running):
                 raise BadArgument(f"there are {len(running)} instances, counted from 0", target=deployment.name)
             return self._engine.logs(running[instance].id, tail=tail, follow=follow)
-        lines = kept.read_text(encoding="utf-8").splitlines() if kept.exists() else []
+        lines = self._store.logs.kept_container(endpoint_name, deployment.name)
         return iter(lines[-tail:] if tail is not None else lines)
 
     def tree(self, endpoint_name: str, name: str | None) -> list[tuple[str, int]]:
         """Every file below /var/azureml-app as the script sees it: path and size in bytes."""
         deployment = self.get(endpoint_name, name)
-        layout = self._layout(deployment)
-        files = (path for path in layout.rglob("*") if path.is_file())
-        return sorted((path.relative_to(layout).as_posix(), path.stat().st_size) for path in files)
+        return self._store.layouts.files(self._layout(deployment))
 
     def platform_variables(self, deployment: OnlineDeployment) -> dict[str, str]:
         """What the target's cloud sets in the container."""
@@ -99,7 +96,7 @@ class Deployments:
     def get_request_log(self, endpoint_name: str, *, tail: int | None, follow: bool) -> Iterator[str]:
         """The front door's lines of the endpoint, one JSON object each, the last `tail` of them."""
         self._endpoints.get(endpoint_name)
-        return read_lines(self._store.request_log(endpoint_name), tail, follow, self._effects.sleep)
+        return read_lines(self._store.logs.requests(endpoint_name), tail, follow, self._effects.sleep)
 
     # creating
 
@@ -161,7 +158,7 @@ class Deployments:
         image = self._environments.build(plan.environment, progress)
         _stop_if_canceled(progress)
         layout = self._layout(draft)
-        progress.step(f"laying out {len(plan.models)} models and {len(plan.code)} files of code")
+        progress.step(f"laying out: {_count(len(plan.models), 'model')}, {_count(len(plan.code), 'file')} of code")
         self._store.layouts.create(layout, MODELS_FOLDER, plan.models, plan.code)
         try:
             self._free_debug_port(draft, progress)
@@ -198,7 +195,7 @@ class Deployments:
         """Start every instance and wait until all are ready; on a failure none is left."""
         specs = container_specs(deployment, models, str(layout), self._store.workspace_id)
         started: list[Container] = []
-        progress.step(f"starting {len(specs)} container{'s' if len(specs) > 1 else ''} on {self._engine.name}")
+        progress.step(f"starting {_count(len(specs), 'container')} on {self._engine.name}")
         try:
             for spec in specs:
                 started.append(self._engine.start(spec))
@@ -209,7 +206,7 @@ class Deployments:
             self._keep_log(deployment, started)
             self._remove(started, grace_seconds=0.0)
             raise
-        self._store.container_log(deployment.endpoint_name, deployment.name).unlink(missing_ok=True)
+        self._store.logs.forget_container(deployment.endpoint_name, deployment.name)
         return tuple(started)
 
     def _swap(self, deployment: OnlineDeployment, endpoint: OnlineEndpoint, containers: tuple[Container, ...]) -> None:
@@ -241,12 +238,13 @@ class Deployments:
 
     def _keep_log(self, deployment: OnlineDeployment, containers: Sequence[Container]) -> None:
         lines = [line for container in containers[:1] for line in read_log(self._engine, container)]
-        path = self._store.container_log(deployment.endpoint_name, deployment.name)
-        path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+        self._store.logs.keep_container(deployment.endpoint_name, deployment.name, lines)
 
     def _save_failure(self, deployment: OnlineDeployment, error: BaseException) -> None:
         """Failed with its reason; a generation that serves goes on and stays the deployment's."""
         if isinstance(error, EmulatorError):
+            if deployment.serving:
+                error.hint = "; ".join(filter(None, [error.hint, "what served before goes on"]))
             told = error.to_dict()
         else:
             told = EmulatorError(f"{type(error).__name__}: {error}").to_dict()
@@ -311,8 +309,8 @@ class Deployments:
             self._endpoints.publish(name)
             for deployment in deployments:
                 self._discard(deployment)
-            for log in (self._store.request_log(name), *(self._store.container_log(name, d.name) for d in deployments)):
-                log.unlink(missing_ok=True)
+                self._store.logs.forget_container(name, deployment.name)
+            self._store.logs.forget_requests(name)
 
     def _discard(self, deployment: OnlineDeployment) -> None:
         old = self._endpoints.set_running(deployment.endpoint_name, deployment.name, ())
@@ -326,6 +324,10 @@ class Deployments:
         with ThreadPoolExecutor(max_workers=8) as pool:
             list(pool.map(lambda container: self._remove([container], grace_seconds=_GRACE_SECONDS), containers))
         return len(containers)
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}{'' if number == 1 else 's'}"
 
 
 def _updating(deployment: OnlineDeployment) -> OnlineDeployment:

@@ -92,10 +92,10 @@ class Environments:
         return self._build(self.spec(environment), progress)
 
     def _build(self, spec: ImageSpec, progress: Progress) -> Image:
-        with self._store.build_log(spec.digest).open("w", encoding="utf-8") as kept:
+        with self._store.logs.build(spec.digest) as keep:
 
             def log(line: str) -> None:
-                kept.write(line + "\n")
+                keep(line)
                 progress.log(line)
 
             return self._engine.build_image(spec, log, progress.canceled)

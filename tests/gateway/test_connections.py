@@ -8,7 +8,7 @@ import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, closing, suppress
 from pathlib import Path
 from typing import Any
 
@@ -334,3 +334,42 @@ def test_two_endpoints_do_not_share_what_one_can_exhaust(door: Door) -> None:
             statuses: list[Any] = list(pool.map(lambda _: ask(other.port, post()).status, range(100)))
         assert statuses == [200] * 100
         held.set()
+
+
+def test_a_container_whose_backlog_is_full_is_waited_for(door: Door) -> None:
+    """As when every worker is busy and more callers wait than the kernel queues."""
+    with closing(socket.socket()) as listening, ExitStack() as stack:
+        listening.bind(("127.0.0.1", 0))
+        listening.listen(0)
+        address = listening.getsockname()
+        fillers = [stack.enter_context(closing(socket.socket())) for _ in range(3)]
+        for filler in fillers:
+            filler.setblocking(False)
+            filler.connect_ex(address)
+        one = stack.enter_context(caller(door.serve(address[1]).port))
+        one.send(post(b"patience"))
+        time.sleep(0.2)
+        answered = 0
+        listening.settimeout(10)
+        while not answered:
+            accepted, _ = listening.accept()
+            with closing(accepted):
+                accepted.settimeout(0.1)
+                with suppress(TimeoutError):
+                    answered = accepted.recv(65536).endswith(b"patience")
+                    accepted.sendall(OK)
+        assert one.answer().status == 200
+
+
+@pytest.mark.slow
+def test_a_container_that_never_accepts_is_given_up(door: Door) -> None:
+    with closing(socket.socket()) as listening, ExitStack() as stack:
+        listening.bind(("127.0.0.1", 0))
+        listening.listen(0)
+        for _ in range(3):
+            filler = stack.enter_context(closing(socket.socket()))
+            filler.setblocking(False)
+            filler.connect_ex(listening.getsockname())
+        began = time.monotonic()
+        assert ask(door.serve(listening.getsockname()[1]).port, post()).status == 424
+        assert 4 < time.monotonic() - began < 15

@@ -1,0 +1,134 @@
+"""pip's requirements files."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import pytest
+
+from emulator.environments.requirements import check_requirement, parse_requirements
+from emulator.errors import BadArgument, BadDocument
+
+
+def read_from(files: Mapping[str, str], name: str = "requirements.txt") -> tuple[str, ...]:
+    def read(other: str) -> str:
+        if other not in files:
+            raise BadArgument(f"the file '{other}' does not exist")
+        return files[other]
+
+    return parse_requirements(files[name], name, read)
+
+
+def read_lines(*lines: str) -> tuple[str, ...]:
+    return read_from({"requirements.txt": "\n".join(lines)})
+
+
+def faults_of(files: Mapping[str, str]) -> list[str]:
+    with pytest.raises(BadDocument) as caught:
+        read_from(files)
+    return [str(fault) for fault in caught.value.faults]
+
+
+def test_lines_comments_and_blanks() -> None:
+    text = "\ufeff# top\n\nnumpy==1.26.4  # why\r\n  scipy >= 1  \nx @ https://h/x.whl#sha256=1\n"
+    assert read_from({"requirements.txt": text}) == ("numpy==1.26.4", "scipy >= 1", "x @ https://h/x.whl#sha256=1")
+
+
+def test_continuations_and_hashes() -> None:
+    lines = ("numpy==1.26.4 \\", "    --hash=sha256:aa \\", "    --hash=sha256:bb", "scipy>=1,\\", "<2")
+    assert read_lines(*lines) == ("numpy==1.26.4", "scipy>=1,<2")
+
+
+def test_a_continuation_at_the_end_of_the_file_loses_nothing() -> None:
+    assert read_lines("numpy", "scipy \\") == ("numpy", "scipy")
+
+
+def test_the_place_of_a_continued_line_is_its_first() -> None:
+    assert faults_of({"requirements.txt": "numpy\nsci py \\\n  ==1\n"})[0].startswith("requirements.txt:2: ")
+
+
+def test_includes_stand_in_place_and_are_relative_to_their_own_file() -> None:
+    files = {
+        "requirements.txt": "a\n-r sub/more.txt\n--requirement=last.txt",
+        "sub/more.txt": "b\n-r even.txt\n-r ../last.txt",
+        "sub/even.txt": "c",
+        "last.txt": "d",
+    }
+    assert read_from(files) == ("a", "b", "c", "d", "d")
+
+
+@pytest.mark.parametrize("spelling", ["requirements.txt", "./requirements.txt", "sub/../requirements.txt"])
+def test_a_cycle_is_found_however_it_is_spelled(spelling: str) -> None:
+    assert faults_of({"requirements.txt": f"a\n-r {spelling}"}) == [
+        "requirements.txt:2: 'requirements.txt' includes itself"
+    ]
+
+
+def test_a_missing_include_is_one_fault_among_others() -> None:
+    assert faults_of({"requirements.txt": "-r nope.txt\nnumpy=1"}) == [
+        "requirements.txt:1: the file 'nope.txt' does not exist",
+        "requirements.txt:2: pip writes 'numpy==1': one '=' is conda's",
+    ]
+
+
+def test_a_fault_of_an_included_file_has_its_name() -> None:
+    assert faults_of({"requirements.txt": "-r b.txt", "b.txt": "\n-e ."})[0].startswith("b.txt:2: ")
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "numpy",
+        "numpy==1.2",
+        "numpy===1.2",
+        "numpy>=1,!=1.5,<2",
+        "inference-schema[numpy-support,pandas-support]",
+        "numpy; python_version < '3.9'",
+        "x @ https://host/x.whl",
+        "x @ git+https://host/x.git@v1",
+        "--index-url https://host/simple",
+        "-i https://host/simple",
+        "--extra-index-url=https://host/simple",
+        "--find-links https://host/links.html",
+        "--pre",
+        "--no-binary :all:",
+        "--trusted-host host",
+    ],
+)
+def test_what_an_environment_takes(line: str) -> None:
+    assert check_requirement(line) is None
+
+
+@pytest.mark.parametrize(
+    ("line", "told"),
+    [
+        ("-e .", "names something on this machine"),
+        ("--editable=./x", "names something on this machine"),
+        ("./x", "names something on this machine"),
+        ("../x", "names something on this machine"),
+        ("/x", "names something on this machine"),
+        ("file:///x.whl", "names something on this machine"),
+        ("x @ file:///x.whl", "names something on this machine"),
+        ("x-1.0-py3-none-any.whl", "names something on this machine"),
+        ("--find-links ./wheels", "names something on this machine"),
+        ("-f /wheels", "names something on this machine"),
+        ("-c constraints.txt", "'-c' is not an option for an environment"),
+        ("--no-index", "'--no-index' is not an option for an environment"),
+        ("numpy=1.2", "pip writes 'numpy==1.2': one '=' is conda's"),
+        ("x[y] = 1.2", "pip writes 'x[y]==1.2': one '=' is conda's"),
+        ("numpy=<1.2", "pip writes 'numpy<=1.2', not '=<'"),
+        ("https://host/x.whl", "write 'NAME @ https://host/x.whl'"),
+        ("git+https://host/x.git@v1", "write 'NAME @ git+https://host/x.git@v1'"),
+        ("num py", "'num py' is not a requirement"),
+        ("numpy==", "'numpy==' is not a requirement"),
+    ],
+)
+def test_what_it_does_not_take_is_explained(line: str, told: str) -> None:
+    assert told in (check_requirement(line) or "")
+
+
+@pytest.mark.parametrize("line", ["https://me:s3cret@host/x.whl", "x @ https://me:s3cret@host/x y z"])
+def test_a_password_is_not_repeated(line: str) -> None:
+    told = check_requirement(line) or ""
+    assert "//***@host" in told
+    assert "s3cret" not in told
