@@ -97,7 +97,9 @@ def _read_file(file: Path) -> dict[str, Any]:
     except OSError as error:
         raise BadDocument(f"{file} cannot be read: {error.strerror}") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise BadDocument(f"{file} is not valid TOML", faults=[Fault(str(error), str(file))]) from error
+        line = re.search(r"at line (\d+)", str(error))
+        where = f"{file}:{line[1]}" if line else str(file)
+        raise BadDocument(f"{file} is not valid TOML", faults=[Fault(str(error), where)]) from error
     values, faults = {}, []
     for name, value in data.items():
         try:

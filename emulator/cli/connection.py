@@ -13,7 +13,7 @@ from typing import Any
 from emulator import __version__
 from emulator.cli.output import say
 from emulator.client import Client
-from emulator.errors import EmulatorError, EngineUnavailable
+from emulator.errors import BadArgument, EmulatorError, EngineUnavailable
 from emulator.lock import read_holder
 from emulator.settings import Settings, read_settings
 
@@ -30,7 +30,7 @@ def connect(settings: Settings | None = None) -> Client:
     """The running emulator; EngineUnavailable when none answers."""
     settings = settings or current_settings()
     client = Client(_url(settings))
-    _check_same(client.describe(), settings)
+    _check_same(_describe(client), settings)
     return client
 
 
@@ -51,6 +51,24 @@ def _url(settings: Settings) -> str:
         return settings.url
     holder = read_holder(settings.home) or {}
     return str(holder.get("url") or settings.control_url)
+
+
+def _describe(client: Client) -> dict[str, Any]:
+    """What the server says of itself; BadArgument when what answers there is something else."""
+    try:
+        description = client.describe()
+        if "workspace_id" in description:
+            return description
+        why: Exception | None = None
+    except EngineUnavailable:
+        raise
+    except (EmulatorError, ValueError) as error:  # ValueError: an answer that is no JSON
+        why = error
+    raise BadArgument(
+        f"what listens at {client.url} is no amlemu",
+        target=client.url,
+        hint="AMLEMU_PORT chooses another port for the emulator, AMLEMU_URL names one that runs elsewhere",
+    ) from why
 
 
 def _check_same(description: Mapping[str, Any], settings: Settings) -> None:

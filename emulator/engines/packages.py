@@ -7,6 +7,7 @@ travel as variables of a process or as build secrets and are never printed.
 from __future__ import annotations
 
 import configparser
+import contextlib
 import os
 import platform
 import re
@@ -40,6 +41,7 @@ _UV_SETTINGS = (
     "UV_KEYRING_PROVIDER",
 )
 _TAIL_LINES = 40
+_END_SECONDS = 5.0
 
 
 @dataclass(frozen=True)
@@ -48,7 +50,7 @@ class HostPackaging:
 
     `uv` runs here; `uv_for_linux` runs in Linux containers of this machine's architecture, None where this machine is
     no Linux.  `variables` are for uv on this machine, `build_variables` for uv inside an image build; both are
-    secret.  `wheel_folders` are the local find-links folders.
+    secret.  `wheel_folders` are the local find-links folders, `link_pages` the find-links URLs.
     """
 
     uv: Path
@@ -57,6 +59,7 @@ class HostPackaging:
     variables: Mapping[str, str] = field(repr=False)
     build_variables: Mapping[str, str] = field(repr=False)
     wheel_folders: tuple[Path, ...] = ()
+    link_pages: tuple[str, ...] = field(default=(), repr=False)
 
 
 def read_host_packaging(environ: Mapping[str, str], uv: Path | None = None) -> HostPackaging:
@@ -64,12 +67,12 @@ def read_host_packaging(environ: Mapping[str, str], uv: Path | None = None) -> H
     pip = _pip_settings(environ)
     indexes = _index_variables(environ, pip)
     ca_bundle = _ca_bundle(environ, pip)
-    folders = _wheel_folders(environ, pip)
+    folders, pages = _find_links(environ, pip)
     proxies = {n: v for n, v in environ.items() if n.upper() in _PROXIES and v}
     uv = uv or _find_uv()
     host = dict(indexes) | ({"SSL_CERT_FILE": str(ca_bundle)} if ca_bundle else {})
-    if folders:
-        host["UV_FIND_LINKS"] = ",".join(map(str, folders))
+    if folders or pages:
+        host["UV_FIND_LINKS"] = ",".join([*map(str, folders), *pages])
     return HostPackaging(
         uv=uv,
         uv_for_linux=uv if sys.platform == "linux" else None,
@@ -77,6 +80,7 @@ def read_host_packaging(environ: Mapping[str, str], uv: Path | None = None) -> H
         variables=_host_variables(environ) | host,
         build_variables=proxies | indexes,
         wheel_folders=folders,
+        link_pages=pages,
     )
 
 
@@ -100,25 +104,30 @@ def _host_variables(environ: Mapping[str, str]) -> dict[str, str]:
 
 
 def _pip_settings(environ: Mapping[str, str]) -> dict[str, str]:
-    """pip's own options by name (`index-url`), its files first, its PIP_ variables over them."""
-    settings: dict[str, str] = {}
-    home = Path(environ.get("HOME", "/nonexistent"))
-    files = [Path("/etc/pip.conf"), home / ".pip/pip.conf", home / ".config/pip/pip.conf"]
-    if "PIP_CONFIG_FILE" in environ:
-        files.append(Path(environ["PIP_CONFIG_FILE"]))
-    for file in files:
+    """pip's own options by name (`index-url`): [global], [install] over it, PIP_ variables over both."""
+    sections: dict[str, dict[str, str]] = {"global": {}, "install": {}}
+    for file in _pip_files(environ):
         parser = configparser.RawConfigParser()
         try:
-            parser.read(file)
-        except (OSError, configparser.Error):
+            parser.read(file, encoding="utf-8")
+        except (OSError, UnicodeDecodeError, configparser.Error):
             continue
-        for section in ("global", "install"):
-            if parser.has_section(section):
-                settings.update(parser.items(section))
-    for name, value in environ.items():
-        if name.startswith("PIP_") and value:
-            settings[name.removeprefix("PIP_").lower().replace("_", "-")] = value
-    return settings
+        for name, settings in sections.items():
+            if parser.has_section(name):
+                settings.update((key.replace("_", "-"), value) for key, value in parser.items(name))
+    variables = {name.removeprefix("PIP_").lower(): v for name, v in environ.items() if name.startswith("PIP_") and v}
+    return sections["global"] | sections["install"] | {n.replace("_", "-"): v for n, v in variables.items()}
+
+
+def _pip_files(environ: Mapping[str, str]) -> list[Path]:
+    """pip's configuration files, the weakest first; the null device as PIP_CONFIG_FILE switches all of them off."""
+    named = environ.get("PIP_CONFIG_FILE")
+    if named == os.devnull:
+        return []
+    home = Path(environ.get("HOME", "/nonexistent"))
+    user = Path(environ.get("XDG_CONFIG_HOME") or home / ".config")
+    files = [Path("/etc/xdg/pip/pip.conf"), Path("/etc/pip.conf"), home / ".pip/pip.conf", user / "pip/pip.conf"]
+    return [*files, Path(named)] if named else files
 
 
 def _index_variables(environ: Mapping[str, str], pip: Mapping[str, str]) -> dict[str, str]:
@@ -132,7 +141,7 @@ def _index_variables(environ: Mapping[str, str], pip: Mapping[str, str]) -> dict
         # pip takes the best version of all indexes, and the cloud installs with pip.
         variables.setdefault("UV_INDEX_STRATEGY", "unsafe-best-match")
     if pip.get("trusted-host"):
-        variables.setdefault("UV_INSECURE_HOST", pip["trusted-host"])
+        variables.setdefault("UV_INSECURE_HOST", " ".join(pip["trusted-host"].split()))
     return variables
 
 
@@ -141,10 +150,12 @@ def _ca_bundle(environ: Mapping[str, str], pip: Mapping[str, str]) -> Path | Non
     return next((Path(name) for name in named if name and Path(name).is_file()), None)
 
 
-def _wheel_folders(environ: Mapping[str, str], pip: Mapping[str, str]) -> tuple[Path, ...]:
-    text = environ.get("UV_FIND_LINKS", "").replace(",", " ") + " " + pip.get("find-links", "")
-    paths = (Path(unquote(urlsplit(t).path)) if t.startswith("file:") else Path(t) for t in text.split())
-    return tuple(dict.fromkeys(path for path in paths if path.is_dir()))
+def _find_links(environ: Mapping[str, str], pip: Mapping[str, str]) -> tuple[tuple[Path, ...], tuple[str, ...]]:
+    """The folders and the pages that list packages beside the indexes."""
+    named = (environ.get("UV_FIND_LINKS", "").replace(",", " ") + " " + pip.get("find-links", "")).split()
+    pages = [text for text in named if urlsplit(text).scheme in ("http", "https")]
+    paths = [Path(unquote(urlsplit(t).path)) if t.startswith("file:") else Path(t) for t in named if t not in pages]
+    return tuple(dict.fromkeys(path for path in paths if path.is_dir())), tuple(dict.fromkeys(pages))
 
 
 def linux_platform() -> str:
@@ -164,18 +175,28 @@ def run_uv(
     variables: Mapping[str, str] | None = None,
 ) -> subprocess.CompletedProcess[str]:
     """Run uv to its end with this machine's settings; stderr goes to `log` line by line, and is returned whole."""
-    process = subprocess.Popen(
-        [packaging.uv, *args],
-        cwd=cwd,
-        env=dict(packaging.variables) | dict(variables or {}),
-        stdin=subprocess.PIPE if stdin is not None else subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        encoding="utf-8",
-        errors="replace",
-        start_new_session=True,
-    )
+    try:
+        process = subprocess.Popen(
+            [packaging.uv, *args],
+            cwd=cwd,
+            env=dict(packaging.variables) | dict(variables or {}),
+            stdin=subprocess.PIPE if stdin is not None else subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            encoding="utf-8",
+            errors="replace",
+            start_new_session=True,
+        )
+    except OSError as error:
+        message = f"uv, which installs packages, does not start: {error.strerror}"
+        raise EngineUnavailable(message, target=str(packaging.uv), hint="pip install --force-reinstall uv") from error
+    out, err = _talk(process, stdin, log, canceled)
+    return subprocess.CompletedProcess(args, process.returncode, out, err)
+
+
+def _talk(process: subprocess.Popen[str], stdin: str | None, log: Log, canceled: threading.Event) -> tuple[str, str]:
+    """Feed the process, wait for its end, and return its stdout and stderr."""
     out: list[str] = []
     err: list[str] = []
     readers = [
@@ -185,12 +206,14 @@ def run_uv(
     with process:
         for reader in readers:
             reader.start()
-        if process.stdin is not None:
-            _feed(process.stdin, stdin or "")
-        _wait(process, canceled)
-        for reader in readers:
-            reader.join()
-    return subprocess.CompletedProcess(args, process.returncode, "".join(out), "".join(err))
+        try:
+            if process.stdin is not None:
+                _feed(process.stdin, stdin or "")
+            _wait(process, canceled)
+        finally:
+            for reader in readers:  # also of a canceled process, before its pipes are closed
+                reader.join()
+    return "".join(out), "".join(err)
 
 
 def _collect(stream: Iterable[str] | None, lines: list[str], log: Log | None) -> None:
@@ -215,9 +238,18 @@ def _wait(process: subprocess.Popen[str], canceled: threading.Event) -> None:
             return
         except subprocess.TimeoutExpired:
             if canceled.is_set():
-                os.killpg(process.pid, signal.SIGTERM)
-                process.wait(5)
+                _end(process)
                 raise OperationCanceled("the installation of packages was interrupted") from None
+
+
+def _end(process: subprocess.Popen[str]) -> None:
+    """End the process and all that it has started: asked first, then killed."""
+    os.killpg(process.pid, signal.SIGTERM)
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        process.wait(_END_SECONDS)
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
 
 
 _OPTION = re.compile(r"\s*-")
@@ -250,6 +282,7 @@ def lock_requirements(
     log(f"resolved {len(locked)} packages for Python {spec.python_version}")
     # The resolver drops the options of the requirements file; the installer needs its indexes again.
     options = [line for line in spec.requirements if _OPTION.match(line)]
+    options += [f"--find-links {page}" for page in packaging.link_pages]
     return "\n".join(options + locked) + "\n"
 
 

@@ -120,7 +120,7 @@ def _dependency(item: Any, path: tuple[str | int, ...], document: Document, foun
         _pip_section(item["pip"], (*path, "pip"), document, found)
         return
     match = _MATCH_SPEC.match(item.strip()) if isinstance(item, str) else None
-    if match is None:
+    if match is None or re.match(r"\s+[A-Za-z]", match["version"] or ""):
         found.faults.append(
             document.fault(path, f"'{item}' is not a conda package: name, name=version or name>=version")
         )

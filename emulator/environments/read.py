@@ -77,8 +77,9 @@ def _azure_environment(document: Document, read: ReadText) -> Environment:
     data = document.data
     faults = document.unknown_keys(_ENVIRONMENT_KEYS) + _not_yet(document) + _bad_fields(document)
     if "conda_file" not in data and "build" not in data:
-        faults.append(Fault("an environment of an image alone is not built here: name its packages in conda_file",
-                            document.file, "conda_file"))  # fmt: skip
+        faults.append(
+            document.fault(("image",), "an image alone is not an environment here: name its packages in conda_file")
+        )
     refuse(document, faults)
     base = _from_conda(_conda_of(document, read), document.file)
     return base.model_copy(

@@ -21,6 +21,7 @@ _LOCAL = re.compile(r"-e\b.*|--editable\b.*|[./].*|file:.*|.*@\s*file:.*|[^@]*\.
 _LOCAL_LINKS = re.compile(r"(-f|--find-links)[ =]*(?!https?:)(?P<folder>\S+)")
 _URL = re.compile(r"(\w+\+)?(https?|ssh|git)://\S+")
 _PASSWORD = re.compile(r"//[^/@\s]*:[^/@\s]*@")
+_SEVERAL = re.compile(r"[A-Za-z0-9][\w.-]*([\s,]+[A-Za-z0-9][\w.-]*)+")
 _SINGLE_EQUALS = re.compile(r"(?P<name>[A-Za-z0-9._-]+(\[[^\]]*\])?)\s*=(?P<turned>[<>]?)\s*(?P<version>[^=<>]+)")
 
 
@@ -47,6 +48,8 @@ def check_requirement(line: str) -> str | None:
     if line.startswith("-"):
         known = line.startswith(_INDEX_OPTIONS)
         return None if known else f"'{line.split(maxsplit=1)[0]}' is not an option for an environment"
+    if _SEVERAL.fullmatch(line):
+        return f"'{line}' names several packages: each has a line of its own"
     one = _SINGLE_EQUALS.fullmatch(line)
     return _single_equals(one["name"], one["turned"], one["version"].strip()) if one else _not_pep508(line, shown)
 

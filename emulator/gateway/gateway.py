@@ -66,6 +66,7 @@ class Gateway:
     def stop(self, grace_seconds: float) -> None:
         """Accept no more, let running requests end for at most that long, and end."""
         if not self._thread.is_alive():
+            self._loop.close()
             return
         with self._changing:
             self._call(self._end(grace_seconds))

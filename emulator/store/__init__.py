@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import secrets
 import shutil
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Set
 from pathlib import Path
 
 from emulator.entities import (
@@ -24,7 +23,7 @@ from emulator.store.disk import read_document, translated, write_document
 from emulator.store.files import Files
 from emulator.store.layouts import Layouts, Placement, placements
 from emulator.store.logs import Logs
-from emulator.store.trees import Tree, code_tree, model_tree
+from emulator.store.trees import Tree, code_tree, model_tree, named_path
 
 __all__ = ["Layouts", "Placement", "Store", "Tree", "code_tree", "model_tree", "placements"]
 
@@ -55,31 +54,32 @@ class Store:
 
     # models
 
-    def register_model(self, request: ModelRequest, created_at: str) -> Model:
+    def register_model(self, request: ModelRequest, now: Callable[[], str]) -> Model:
         """Store the file or folder at `request.path` as the next version of its name, or as the version asked for.
 
         The version exists once everything is on disk, not before.  Raises BadArgument for a path that is no file or
         folder, for an MLflow model without MLmodel, and for a version that other content has; the same content at the
-        same version is returned as it is.
+        same version is returned as it is.  `now` says when, as the version is created: the order of creation is that
+        of the version numbers, however long each file took to copy.
         """
-        source = Path(request.path)
-        target = f"model {request.name}"
-        with translated(target):
+        source = named_path(Path(request.path))
+        with self.files.being_added(), translated(f"model {request.name}"):
             tree = model_tree(source)
             _check_type(request, source)
             stored = [(file.path, self.files.add(file.source)) for file in tree.files]
-        files = tuple(ModelFile(path=path, size=s.size, sha256=s.sha256) for path, s in stored)
-        with self._versions, translated(target):
-            model = Model(
-                **request.model_dump(exclude={"path", "version"}),
-                version=request.version or self._next_version(request.name),
-                path=source.name,
-                files=files,
-                size=sum(f.size for f in files),
-                sha256=_digest_of(files),
-                created_at=created_at,
-            )
-            return self._create_version(model)
+            files = tuple(ModelFile(path=path, size=s.size, sha256=s.sha256) for path, s in stored)
+            with self._versions:
+                return self._create_version(
+                    Model(
+                        **request.model_dump(exclude={"path", "version"}),
+                        version=request.version or self._next_version(request.name),
+                        path=source.name,
+                        files=files,
+                        size=sum(f.size for f in files),
+                        sha256=_digest_of(files),
+                        created_at=now(),
+                    )
+                )
 
     def _create_version(self, model: Model) -> Model:
         existing = self.find_model(model.name, model.version)
@@ -121,9 +121,9 @@ class Store:
     # environments
 
     def environments(self) -> list[Environment]:
-        """Every registered environment."""
-        paths = sorted((self.home / "environments").glob("*/*.json"))
-        return [Environment.parse(d) for d in map(read_document, paths) if d]
+        """Every registered environment, by name, the versions in the order of their numbers."""
+        documents = map(read_document, (self.home / "environments").glob("*/*.json"))
+        return sorted((Environment.parse(d) for d in documents if d), key=lambda e: (e.name, _by_number(e.version)))
 
     def find_environment(self, name: str, version: str) -> Environment | None:
         """That version, None when there is none."""
@@ -181,6 +181,8 @@ class Store:
 
     def delete_endpoint(self, name: str) -> None:
         """Remove the endpoint's documents, its deployments' among them."""
+        # First the one that makes it an endpoint: half of a folder must not look like one after a crash.
+        (self.endpoint_folder(name) / "endpoint.json").unlink(missing_ok=True)
         shutil.rmtree(self.endpoint_folder(name), ignore_errors=True)
 
     def deployments(self, endpoint_name: str) -> list[OnlineDeployment]:
@@ -205,32 +207,27 @@ class Store:
 
     # housekeeping
 
-    def prune(self, *, dry_run: bool) -> list[str]:
-        """Remove contents that no model and no layout uses, and layouts of no deployment; say what, a line each."""
-        keep = {
+    def prune(self, *, dry_run: bool, in_use: Callable[[], Set[Path]] = frozenset) -> list[str]:
+        """Remove contents that no model and no layout uses, and layouts of no deployment; say what, a line each.
+
+        `in_use` names the layouts that are being made, or whose containers are being drained.
+        """
+        layouts = self.layouts.all()  # before what is in use, that before what is deployed: so none falls between
+        keep = in_use() | {
             self.layouts.path_of(d.endpoint_name, d.name, d.generation)
             for e in self.endpoints()
             for d in self.deployments(e.name)
         }
         removed = []
-        for layout in self.layouts.all():
+        for layout in layouts:
             if layout not in keep:
                 removed.append(f"layout {'/'.join(layout.parts[-3:])}")
                 if not dry_run:
                     self.layouts.remove(layout)
-        used = {file.sha256 for model in self.models() for file in model.files}
-        for stored in self.files.unused(used):
-            removed.append(f"file {stored.sha256[:12]} ({stored.size} bytes)")
-            if not dry_run:
-                self.files.remove(stored.sha256)
-        return removed + [f"half-written {p.name}" for p in self._half_written(dry_run)]
+        return removed + self.files.prune(self._used_files, dry_run=dry_run)
 
-    def _half_written(self, dry_run: bool) -> Iterator[Path]:
-        for path in self.home.glob("files/.adding-*"):
-            with contextlib.suppress(OSError):
-                if not dry_run:
-                    path.unlink()
-                yield path
+    def _used_files(self) -> set[str]:
+        return {file.sha256 for model in self.models() for file in model.files}
 
 
 def _check_type(request: ModelRequest, source: Path) -> None:
@@ -249,5 +246,9 @@ def _digest_of(files: tuple[ModelFile, ...]) -> str:
     return digest.hexdigest()
 
 
-def _by_age(model: Model) -> tuple[str, int]:
-    return (model.created_at, int(model.version) if model.version.isdecimal() else 0)
+def _by_age(model: Model) -> tuple[object, ...]:
+    return (model.created_at, _by_number(model.version))
+
+
+def _by_number(version: str) -> tuple[int, str]:
+    return (int(version), "") if version.isdecimal() else (0, version)

@@ -23,19 +23,21 @@ def translated(target: str = "") -> Iterator[None]:
         raise
     except OSError as error:
         path = os.fsdecode(error.filename) if error.filename else ""
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
             hint = "free some space, or `amlemu prune`; AMLEMU_HOME chooses another disk"
             raise OutOfQuota("there is no space left on the disk", target=target, hint=hint) from error
         if error.errno in (errno.EACCES, errno.EPERM):
             raise BadArgument(f"'{path}' may not be read or written", target=target) from error
         if error.errno == errno.ENOENT:
             raise BadArgument(f"'{path}' does not exist", target=target) from error
+        if error.errno == errno.ELOOP:
+            raise BadArgument(f"'{path}' is a link that leads in a circle", target=target) from error
         raise EmulatorError(f"{error.strerror or error} '{path}'", target=target) from error
 
 
 def write_document(path: Path, document: Mapping[str, Any], *, secret: bool = False) -> None:
     """Replace the JSON file at `path` as a whole: it is the old one or the new one, whatever happens."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(path.parent)
     handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
     temporary = Path(name)
     try:
@@ -61,6 +63,14 @@ def read_document(path: Path) -> dict[str, Any] | None:
         return None
     except ValueError as error:
         raise EmulatorError(f"'{path}' is damaged: {error}", hint="remove this file") from error
+
+
+def make_folder(folder: Path) -> None:
+    """Make a folder, and those above it, so that they survive a power cut."""
+    if not folder.is_dir():
+        make_folder(folder.parent)
+        folder.mkdir(exist_ok=True)
+        sync_folder(folder.parent)
 
 
 def sync_folder(folder: Path) -> None:

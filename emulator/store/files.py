@@ -17,8 +17,8 @@ from pathlib import Path
 from stat import S_ISREG
 from typing import IO
 
-from emulator.errors import BadArgument
-from emulator.store.disk import read_document, sync_folder, write_document
+from emulator.errors import BadArgument, EmulatorError
+from emulator.store.disk import make_folder, read_document, sync_folder, write_document
 
 _CHUNK = 4 << 20
 _CHUNKS_AHEAD = 4
@@ -47,6 +47,8 @@ class Files:
     def __init__(self, folder: Path) -> None:
         self._folder = folder / "files"
         self._known = folder / "known"
+        self._gate = threading.Lock()
+        self._adders = 0
         self._folder.mkdir(parents=True, exist_ok=True)
         self._known.mkdir(parents=True, exist_ok=True)
 
@@ -75,18 +77,47 @@ class Files:
                 raise
             shutil.copyfile(self.path_of(sha256), target)
 
-    def unused(self, used: set[str]) -> list[StoredFile]:
-        """Stored contents outside `used` that no layout links to."""
-        found = []
-        for path in self._folder.glob("??/*"):
-            stat = path.stat()
-            if path.name not in used and stat.st_nlink == 1:
-                found.append(StoredFile(path.name, stat.st_size))
-        return found
+    @contextlib.contextmanager
+    def being_added(self) -> Iterator[None]:
+        """Keep `prune` away from contents that are added here until something refers to them."""
+        with self._gate:
+            self._adders += 1
+        try:
+            yield
+        finally:
+            with self._gate:
+                self._adders -= 1
 
-    def remove(self, sha256: str) -> None:
-        """Forget a content."""
-        self.path_of(sha256).unlink(missing_ok=True)
+    def prune(self, used: Callable[[], set[str]], *, dry_run: bool) -> list[str]:
+        """Remove contents outside `used` that no layout links to, and half-written ones; say what, a line each.
+
+        Does nothing while contents are being added; meanwhile nothing is added.
+        """
+        with self._gate:
+            if self._adders:
+                return []
+            said = [self._forget(path, dry_run) for path in self._unused(used())]
+            half_written = sorted(self._folder.glob(".adding-*"))
+            if not dry_run:
+                self._forget_the_rest(half_written)
+            return said + [f"half-written {path.name}" for path in half_written]
+
+    def _forget_the_rest(self, half_written: list[Path]) -> None:
+        for path in half_written:
+            path.unlink(missing_ok=True)
+        for entry in self._known.glob("*.json"):
+            document = read_document(entry)
+            if document is None or not self.path_of(str(document["sha256"])).exists():
+                entry.unlink(missing_ok=True)
+
+    def _unused(self, used: set[str]) -> list[Path]:
+        return [p for p in sorted(self._folder.glob("??/*")) if p.name not in used and p.stat().st_nlink == 1]
+
+    def _forget(self, path: Path, dry_run: bool) -> str:
+        said = f"file {path.name[:12]} ({path.stat().st_size} bytes)"
+        if not dry_run:
+            path.unlink()
+        return said
 
     def _copy_in(self, source: Path) -> StoredFile:
         handle, name = tempfile.mkstemp(prefix=".adding-", dir=self._folder)
@@ -97,18 +128,22 @@ class Files:
                 os.fsync(target.fileno())
             temporary.chmod(0o444)
             final = self.path_of(stored.sha256)
-            final.parent.mkdir(exist_ok=True)
-            temporary.replace(final)
-            sync_folder(final.parent)
+            make_folder(final.parent)
+            if not final.exists():  # layouts are linked to the one that is there
+                temporary.replace(final)
+                sync_folder(final.parent)
             return stored
         finally:
             temporary.unlink(missing_ok=True)
 
     def _recall(self, stat: os.stat_result) -> StoredFile | None:
-        entry = read_document(self._entry(stat))
-        if entry is None or entry["stamp"] != _stamp(stat):
+        try:
+            entry = read_document(self._entry(stat))
+        except EmulatorError:
+            return None  # damaged: the file is read again, and the entry replaced
+        if entry is None or entry.get("stamp") != _stamp(stat):
             return None
-        return StoredFile(entry["sha256"], stat.st_size)
+        return StoredFile(str(entry["sha256"]), stat.st_size)
 
     def _remember(self, source: Path, before: os.stat_result, stored: StoredFile) -> None:
         settled = time.time_ns() - max(before.st_mtime_ns, before.st_ctime_ns) > _SETTLED_NS

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -27,25 +28,41 @@ class LineWriter:
                 file.write(line + "\n")
 
 
-def read_lines(path: Path, tail: int | None, follow: bool, sleep: Callable[[float], None]) -> Iterator[str]:
-    """The last `tail` lines of the file (all when None), then with `follow` each new one, for ever."""
-    position = 0
-    if path.exists():
-        text = path.read_bytes()
-        position = len(text)
-        lines = text.decode("utf-8", "replace").splitlines()
-        yield from lines[-tail:] if tail else lines if tail is None else []
-    while follow:
-        sleep(_POLL_SECONDS)
-        position, lines = _new_lines(path, position)
-        yield from lines
+class LineReader(Iterator[str]):
+    """The last `tail` lines of a file (all when None), then with `follow` each new one until it is closed.
+
+    `close` may be called from another thread, which a generator does not allow: a log may be silent for hours.
+    """
+
+    def __init__(self, path: Path, tail: int | None, follow: bool, sleep: Callable[[float], None]) -> None:
+        self._closed = threading.Event()
+        self._lines = self._read(path, tail, follow, sleep)
+
+    def __next__(self) -> str:
+        return next(self._lines)
+
+    def close(self) -> None:
+        """End the lines; whoever waits for one gets none."""
+        self._closed.set()
+
+    def _read(self, path: Path, tail: int | None, follow: bool, sleep: Callable[[float], None]) -> Iterator[str]:
+        position, lines = _new_lines(path, 0)
+        yield from lines[len(lines) - min(tail, len(lines)) :] if tail is not None else lines
+        while follow and not self._closed.is_set():
+            sleep(_POLL_SECONDS)
+            position, lines = _new_lines(path, position)
+            yield from lines
 
 
 def _new_lines(path: Path, position: int) -> tuple[int, list[str]]:
-    if not path.exists() or path.stat().st_size < position:
-        return 0, []  # rotated or deleted: begin again
-    with path.open("rb") as file:
-        file.seek(position)
-        text = file.read()
+    """Where to go on, and the lines from `position` that are complete: the last one may still be written."""
+    try:
+        with path.open("rb") as file:
+            if file.seek(0, os.SEEK_END) < position:
+                position = 0  # it grew too large, and a new one was begun
+            file.seek(position)
+            text = file.read()
+    except FileNotFoundError:
+        return 0, []
     complete = text[: text.rfind(b"\n") + 1]
     return position + len(complete), complete.decode("utf-8", "replace").splitlines()

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import pathspec
 
 from emulator.errors import BadArgument
+from emulator.store.disk import translated
 
 # Never part of a deployment's code, whatever the ignore file says.
 _ALWAYS_LEFT_OUT = frozenset(
@@ -42,29 +43,53 @@ def model_tree(path: Path) -> Tree:
     Raises BadArgument for a path that does not exist, a folder without a file, or a link that leads nowhere.
     """
     if path.is_file():
-        return Tree((TreeFile(path.name, path),))
-    if not path.is_dir():
-        raise BadArgument(f"'{path}' does not exist", hint="--path names a file or a folder of this machine")
-    files = tuple(TreeFile(f"{path.name}/{f.path}", f.source) for f in _walk(path, "", frozenset()))
+        files: tuple[TreeFile, ...] = (TreeFile(path.name, path),)
+    elif path.is_dir():
+        files = tuple(TreeFile(f"{path.name}/{f.path}", f.source) for f in _walk(path, "", frozenset()))
+    else:
+        raise BadArgument(f"'{path}' {_not_there(path)}", hint="--path names a file or a folder of this machine")
     if not files:
         raise BadArgument(f"the folder '{path}' holds no file")
     for file in files:
-        if not file.source.exists():
-            raise BadArgument(f"'{file.source}' is a link that leads nowhere")
+        if not file.source.is_file():
+            raise BadArgument(f"'{file.source}' {_not_there(file.source)}")
+    _check_spelling(files)
     return Tree(files)
+
+
+def named_path(path: Path) -> Path:
+    """`path` with a name of its own: of `..` there is none, and where it leads has one."""
+    return path.resolve() if ".." in path.parts else path
+
+
+def _not_there(path: Path) -> str:
+    if path.exists():
+        return "is neither a file nor a folder"
+    return "is a link that leads nowhere" if path.is_symlink() else "does not exist"
+
+
+def _check_spelling(files: Iterable[TreeFile]) -> None:
+    for file in files:
+        try:
+            file.path.encode()
+        except UnicodeEncodeError as error:
+            shown = file.path.encode(errors="backslashreplace").decode()
+            raise BadArgument(f"the file name '{shown}' is not UTF-8 text", hint="rename the file") from error
 
 
 def code_tree(folder: Path, *, honour_ignore_file: bool) -> Tree:
     """The files of a code folder; v2 targets honour its ignore file, v1 targets send everything (contract/v1 §7)."""
-    ignored = _ignore_rules(folder) if honour_ignore_file else None
     files: list[TreeFile] = []
     left_out: list[str] = []
-    for file in _walk(folder, "", frozenset(), left_out):
-        if (ignored and ignored.match_file(file.path)) or not file.source.is_file():
-            left_out.append(file.path)
-        else:
-            files.append(file)
-    return Tree(tuple(files), _by_folder(left_out))
+    with translated(f"code folder {folder}"):
+        ignored = _ignore_rules(folder) if honour_ignore_file else None
+        for file in _walk(folder, "", frozenset(), left_out):
+            if (ignored and ignored.match_file(file.path)) or not file.source.is_file():
+                left_out.append(file.path)
+            else:
+                files.append(file)
+    _check_spelling(files)
+    return Tree(tuple(files), _shortened(left_out))
 
 
 def _walk(folder: Path, prefix: str, above: frozenset[str], left_out: list[str] | None = None) -> Iterator[TreeFile]:
@@ -76,13 +101,20 @@ def _walk(folder: Path, prefix: str, above: frozenset[str], left_out: list[str] 
         ordered = sorted(entries, key=lambda entry: entry.name)
     for entry in ordered:
         path = prefix + entry.name
-        if entry.is_dir():
+        if _is_folder(entry):
             if left_out is not None and _never_code(entry):
                 left_out.append(path + "/")
             else:
                 yield from _walk(Path(entry.path), path + "/", above | {real}, left_out)
         else:
             yield TreeFile(path, Path(entry.path))
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:
+        return False  # a link that leads in a circle
 
 
 def _never_code(entry: os.DirEntry[str]) -> bool:
@@ -98,8 +130,7 @@ def _ignore_rules(folder: Path) -> Ignored | None:
     return None
 
 
-def _by_folder(paths: list[str]) -> tuple[str, ...]:
+def _shortened(paths: list[str]) -> tuple[str, ...]:
     """At most twenty entries: what a person wants to see of what was left out."""
-    if len(paths) <= 20:
-        return tuple(paths)
-    return (*paths[:20], f"and {len(paths) - 20} more")
+    shown = tuple(path.encode(errors="backslashreplace").decode() for path in paths[:20])
+    return shown if len(paths) <= 20 else (*shown, f"and {len(paths) - 20} more")

@@ -14,6 +14,8 @@ from emulator.workspace.deployments import Deployments
 from emulator.workspace.effects import Effects, FrontDoor, Progress, silent_progress
 from emulator.workspace.endpoints import Endpoints
 from emulator.workspace.environments import Environments
+from emulator.workspace.gate import Gate
+from emulator.workspace.generations import Generations
 from emulator.workspace.models import Models
 
 __all__ = ["Effects", "FrontDoor", "Progress", "Workspace", "silent_progress"]
@@ -34,10 +36,14 @@ class Workspace:
         self._store = store
         self._effects = effects
         self.engine = engine
-        self.models = Models(store, effects)
-        self.environments = Environments(store, engine, launcher)
+        self._gate = Gate()
+        self.models = Models(store, effects, self._gate)
+        self.environments = Environments(store, engine, launcher, self._gate)
         self.endpoints = Endpoints(store, front_door, effects, ports)
-        self.deployments = Deployments(store, engine, effects, self.models, self.environments, self.endpoints)
+        generations = Generations(store, engine, front_door, effects)
+        self.deployments = Deployments(
+            store, engine, effects, self.models, self.environments, self.endpoints, generations, self._gate
+        )
 
     @property
     def id(self) -> str:
@@ -80,9 +86,10 @@ class Workspace:
 
     def prune(self, *, dry_run: bool) -> list[str]:
         """Remove what nothing uses any more: images, layouts, contents, half-made things; say what, a line each."""
-        digests = {d.image for name in self.endpoints.list_names() for d in self._store.deployments(name)}
-        digests |= {self.environments.spec(e).digest for e in self.environments.list_versions()}
-        return [*self.engine.prune(digests, dry_run=dry_run), *self._store.prune(dry_run=dry_run)]
+        with self._gate.clean():
+            digests = {d.image for name in self.endpoints.list_names() for d in self._store.deployments(name)}
+            digests |= {self.environments.spec(e).digest for e in self.environments.list_versions()}
+            return [*self.engine.prune(digests, dry_run=dry_run), *self._store.prune(dry_run=dry_run)]
 
 
 def _containers_of(deployment: OnlineDeployment, found: list[Container]) -> tuple[Container, ...]:

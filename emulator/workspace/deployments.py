@@ -3,23 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from emulator.engines import Container, Engine, Image
-from emulator.entities import CodeConfiguration, DeploymentRequest, Model, OnlineDeployment, OnlineEndpoint
+from emulator.entities import CodeConfiguration, DeploymentRequest, Model, OnlineDeployment
 from emulator.errors import BadArgument, EmulatorError, OperationCanceled, OperationInProgress, ResourceNotFound
 from emulator.scoring_container import (
-    MODELS_FOLDER,
     container_differences,
-    container_specs,
     platform_variables,
 )
 from emulator.store import Store
-from emulator.store.lines import read_lines
+from emulator.store.lines import LineReader
 from emulator.workspace.effects import Effects, Progress
 from emulator.workspace.endpoints import Endpoints
 from emulator.workspace.environments import Environments
+from emulator.workspace.gate import Gate
+from emulator.workspace.generations import Generations
 from emulator.workspace.models import Models
 from emulator.workspace.planning import (
     Plan,
@@ -29,10 +28,6 @@ from emulator.workspace.planning import (
     version_differences,
     with_debugger,
 )
-from emulator.workspace.readiness import read_log, wait_until_ready
-
-_DRAIN_SECONDS = 30.0
-_GRACE_SECONDS = 10.0
 
 
 class Deployments:
@@ -46,6 +41,8 @@ class Deployments:
         models: Models,
         environments: Environments,
         endpoints: Endpoints,
+        generations: Generations,
+        gate: Gate,
     ) -> None:
         self._store = store
         self._engine = engine
@@ -53,6 +50,8 @@ class Deployments:
         self._models = models
         self._environments = environments
         self._endpoints = endpoints
+        self._generations = generations
+        self._gate = gate
 
     # reading
 
@@ -87,7 +86,7 @@ class Deployments:
     def tree(self, endpoint_name: str, name: str | None) -> list[tuple[str, int]]:
         """Every file below /var/azureml-app as the script sees it: path and size in bytes."""
         deployment = self.get(endpoint_name, name)
-        return self._store.layouts.files(self._layout(deployment))
+        return self._store.layouts.files(self._generations.layout(deployment))
 
     def platform_variables(self, deployment: OnlineDeployment) -> dict[str, str]:
         """What the target's cloud sets in the container."""
@@ -96,7 +95,7 @@ class Deployments:
     def get_request_log(self, endpoint_name: str, *, tail: int | None, follow: bool) -> Iterator[str]:
         """The front door's lines of the endpoint, one JSON object each, the last `tail` of them."""
         self._endpoints.get(endpoint_name)
-        return read_lines(self._store.logs.requests(endpoint_name), tail, follow, self._effects.sleep)
+        return LineReader(self._store.logs.requests(endpoint_name), tail, follow, self._effects.sleep)
 
     # creating
 
@@ -106,7 +105,7 @@ class Deployments:
         What serves already goes on until then, and whatever fails.  A failure after the plan is saved on the
         deployment as Failed.  Raises any error of the tree but RequestFailed.
         """
-        with self._endpoints.hold(request.endpoint_name):
+        with self._gate.work(), self._endpoints.hold(request.endpoint_name):
             plan = self.plan(request)
             endpoint = self._endpoints.ensure(
                 request.endpoint_name, target=plan.target, port=request.port, primary_key=request.primary_key
@@ -117,7 +116,7 @@ class Deployments:
                 before.model_copy(update={"provisioning_state": "Updating"}) if before else draft
             )
             try:
-                return self._deploy(plan, draft, endpoint, progress)
+                return self._deploy(plan, draft, progress)
             except BaseException as error:
                 self._save_failure(before or draft, error)
                 raise
@@ -151,20 +150,16 @@ class Deployments:
             created_at=before.created_at if before else self._effects.now(),
         )  # fmt: skip
 
-    def _deploy(
-        self, plan: Plan, draft: OnlineDeployment, endpoint: OnlineEndpoint, progress: Progress
-    ) -> OnlineDeployment:
+    def _deploy(self, plan: Plan, draft: OnlineDeployment, progress: Progress) -> OnlineDeployment:
         progress.step(f"environment: {plan.environment.source or plan.environment.id}")
         image = self._environments.build(plan.environment, progress)
         _stop_if_canceled(progress)
-        layout = self._layout(draft)
-        progress.step(f"laying out: {_count(len(plan.models), 'model')}, {_count(len(plan.code), 'file')} of code")
-        self._store.layouts.create(layout, MODELS_FOLDER, plan.models, plan.code)
+        self._generations.lay_out(draft, plan.models, plan.code, progress)
         try:
             self._free_debug_port(draft, progress)
-            containers = self._start(draft, plan.models, layout, progress)
+            containers = self._generations.start(draft, plan.models, progress)
         except BaseException:
-            self._store.layouts.remove(layout)
+            self._store.layouts.remove(self._generations.layout(draft))
             raise
         deployment = draft.model_copy(
             update={
@@ -173,7 +168,7 @@ class Deployments:
                 "serving": True,
             }
         )
-        self._swap(deployment, endpoint, containers)
+        self._swap(deployment, containers)
         return deployment
 
     def _free_debug_port(self, draft: OnlineDeployment, progress: Progress) -> None:
@@ -187,58 +182,25 @@ class Deployments:
         progress.step(f"stopping the container whose debugger holds port {draft.debug_port}")
         old = self._endpoints.set_running(draft.endpoint_name, draft.name, ())
         self._endpoints.publish(draft.endpoint_name)
-        self._remove(old, grace_seconds=0.0)
+        self._generations.remove(old, grace_seconds=0.0)
 
-    def _start(
-        self, deployment: OnlineDeployment, models: Sequence[Model], layout: Path, progress: Progress
-    ) -> tuple[Container, ...]:
-        """Start every instance and wait until all are ready; on a failure none is left."""
-        specs = container_specs(deployment, models, str(layout), self._store.workspace_id)
-        started: list[Container] = []
-        progress.step(f"starting {_count(len(specs), 'container')} on {self._engine.name}")
-        try:
-            for spec in specs:
-                started.append(self._engine.start(spec))
-            progress.step("waiting for the scoring server: init()")
-            budget = float(deployment.liveness_probe.budget_seconds)
-            wait_until_ready(self._engine, started, budget, self._effects, progress, str(layout))
-        except BaseException:
-            self._keep_log(deployment, started)
-            self._remove(started, grace_seconds=0.0)
-            raise
-        self._store.logs.forget_container(deployment.endpoint_name, deployment.name)
-        return tuple(started)
-
-    def _swap(self, deployment: OnlineDeployment, endpoint: OnlineEndpoint, containers: tuple[Container, ...]) -> None:
-        before = self._store.find_deployment(endpoint.name, deployment.name)
-        old = self._endpoints.set_running(endpoint.name, deployment.name, containers)
+    def _swap(self, deployment: OnlineDeployment, containers: tuple[Container, ...]) -> None:
+        """Publish the new generation in place of the old one, which ends in the background."""
+        before = self._store.find_deployment(deployment.endpoint_name, deployment.name)
+        old = self._endpoints.set_running(deployment.endpoint_name, deployment.name, containers)
         self._store.put_deployment(deployment)
-        endpoint = self._endpoints.get(endpoint.name)
-        traffic = endpoint.traffic if sum(endpoint.traffic.values()) else {}
-        if not traffic and len(self._store.deployments(endpoint.name)) == 1:
+        endpoint = self._endpoints.get(deployment.endpoint_name)
+        traffic = endpoint.traffic
+        if not sum(traffic.values()) and len(self._store.deployments(endpoint.name)) == 1:
             traffic = {deployment.name: 100}
         self._endpoints.put(endpoint.model_copy(update={"traffic": traffic, "provisioning_state": "Succeeded"}))
-        old_layout = self._layout(before) if before and before.generation != deployment.generation else None
-        self._effects.background(lambda: self._retire(old, old_layout))
+        replaced = before is not None and before.generation != deployment.generation
+        layout = self._generations.layout(before) if before and replaced else None
+        self._effects.background(lambda: self._retire(old, layout))
 
     def _retire(self, containers: tuple[Container, ...], layout: Path | None) -> None:
-        """Let requests in flight end, then remove what served before."""
-        for container in containers:
-            self._endpoints.drain(container.id, _DRAIN_SECONDS)
-        self._remove(containers, grace_seconds=_GRACE_SECONDS)
-        if layout:
-            self._store.layouts.remove(layout)
-
-    def _remove(self, containers: Sequence[Container], *, grace_seconds: float) -> None:
-        for container in containers:
-            try:
-                self._engine.remove(container.id, grace_seconds=grace_seconds)
-            except EmulatorError:
-                continue  # reconcile and prune find it again by its labels
-
-    def _keep_log(self, deployment: OnlineDeployment, containers: Sequence[Container]) -> None:
-        lines = [line for container in containers[:1] for line in read_log(self._engine, container)]
-        self._store.logs.keep_container(deployment.endpoint_name, deployment.name, lines)
+        with self._gate.work():
+            self._generations.retire(containers, layout)
 
     def _save_failure(self, deployment: OnlineDeployment, error: BaseException) -> None:
         """Failed with its reason; a generation that serves goes on and stays the deployment's."""
@@ -258,9 +220,6 @@ class Deployments:
         if endpoint.provisioning_state == "Creating":
             self._endpoints.put(endpoint.model_copy(update={"provisioning_state": "Succeeded"}))
 
-    def _layout(self, deployment: OnlineDeployment) -> Path:
-        return self._store.layouts.path_of(deployment.endpoint_name, deployment.name, deployment.generation)
-
     # restoring and deleting
 
     def restore(self, endpoint_name: str, name: str, progress: Progress) -> None:
@@ -269,7 +228,7 @@ class Deployments:
         A failure is saved on the deployment.  Does nothing where somebody has deployed or deleted it meanwhile.
         """
         try:
-            with self._endpoints.hold(endpoint_name, restoring=True):
+            with self._gate.work(), self._endpoints.hold(endpoint_name, restoring=True):
                 deployment = self._store.find_deployment(endpoint_name, name)
                 if deployment and deployment.serving and not self._endpoints.running(endpoint_name, name):
                     self._restore(deployment, progress)
@@ -281,7 +240,7 @@ class Deployments:
         try:
             self._environments.rebuild(deployment.image, progress)
             models = [self._models.resolve(text) for text in deployment.models]
-            containers = self._start(deployment, models, self._layout(deployment), progress)
+            containers = self._generations.start(deployment, models, progress)
         except EmulatorError as error:
             self._save_failure(deployment, error)
             return
@@ -314,20 +273,15 @@ class Deployments:
 
     def _discard(self, deployment: OnlineDeployment) -> None:
         old = self._endpoints.set_running(deployment.endpoint_name, deployment.name, ())
-        self._remove(old, grace_seconds=_GRACE_SECONDS)
-        self._store.layouts.remove(self._layout(deployment))
+        self._generations.remove(old)
+        self._store.layouts.remove(self._generations.layout(deployment))
 
     def stop_all(self) -> int:
         """Stop every scoring container and keep the desired state; how many were stopped."""
         keys = [(name, d.name) for name in self._endpoints.list_names() for d in self._store.deployments(name)]
         containers = [c for key in keys for c in self._endpoints.set_running(*key, ())]
-        with ThreadPoolExecutor(max_workers=8) as pool:
-            list(pool.map(lambda container: self._remove([container], grace_seconds=_GRACE_SECONDS), containers))
+        self._generations.remove(containers)
         return len(containers)
-
-
-def _count(number: int, what: str) -> str:
-    return f"{number} {what}{'' if number == 1 else 's'}"
 
 
 def _updating(deployment: OnlineDeployment) -> OnlineDeployment:

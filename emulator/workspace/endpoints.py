@@ -185,10 +185,6 @@ class Endpoints:
                 self._running[name, deployment_name] = containers
         return before
 
-    def drain(self, instance_id: str, timeout_seconds: float) -> bool:
-        """Wait until the container has no request in flight; False at the time-out."""
-        return self._front_door.drain(instance_id, timeout_seconds)
-
     def publish(self, name: str) -> None:
         """Tell the front door how the endpoint stands."""
         endpoint = self._store.find_endpoint(name)

@@ -11,15 +11,17 @@ from emulator.errors import ImageBuildFailure, ResourceNotFound
 from emulator.store import Store
 from emulator.store.sources import file_names, read_text
 from emulator.workspace.effects import Progress
+from emulator.workspace.gate import Gate
 
 
 class Environments:
     """Registered environments, environment files, and their images."""
 
-    def __init__(self, store: Store, engine: Engine, launcher: str) -> None:
+    def __init__(self, store: Store, engine: Engine, launcher: str, gate: Gate) -> None:
         self._store = store
         self._engine = engine
         self._launcher = launcher
+        self._gate = gate
 
     def create_or_update(self, file: Path) -> Environment:
         """Register the environment that `file` describes; without a version of its own it gets the next one."""
@@ -92,7 +94,7 @@ class Environments:
         return self._build(self.spec(environment), progress)
 
     def _build(self, spec: ImageSpec, progress: Progress) -> Image:
-        with self._store.logs.build(spec.digest) as keep:
+        with self._gate.work(), self._store.logs.build(spec.digest) as keep:
 
             def log(line: str) -> None:
                 keep(line)

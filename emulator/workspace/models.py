@@ -10,18 +10,20 @@ from emulator.entities import Model, ModelReference, ModelRequest, parse_model_r
 from emulator.errors import ResourceNotFound
 from emulator.store import Store
 from emulator.workspace.effects import Effects
+from emulator.workspace.gate import Gate
 
 
 class Models:
     """The model registry: versions count up from 1, are never reused and never change."""
 
-    def __init__(self, store: Store, effects: Effects) -> None:
+    def __init__(self, store: Store, effects: Effects, gate: Gate) -> None:
         self._store = store
         self._effects = effects
+        self._gate = gate
 
     def create(self, request: ModelRequest) -> Model:
         """Register the file or folder; the version exists once all of it is on disk."""
-        return self._store.register_model(request, self._effects.now())
+        return self._store.register_model(request, self._effects.now)
 
     def list_versions(self, name: str | None = None, *, include_archived: bool = False) -> list[Model]:
         """Every version, of `name` only when given; archived ones only when asked for."""

@@ -10,7 +10,7 @@ from pathlib import Path, PurePosixPath
 from emulator.diagnosis import check_script
 from emulator.entities import DeploymentRequest, Environment, Model, Target
 from emulator.errors import BadArgument, ResourceNotReady
-from emulator.store import Placement, Tree, code_tree, placements
+from emulator.store import Placement, code_tree, placements
 from emulator.store.sources import read_text
 
 # Sent whole by v1 (contract/v1 §7); v2's upload honours the ignore file (contract/managed T27).
@@ -42,7 +42,7 @@ def check_scoring_script(request: DeploymentRequest, environment: Environment) -
     if path.suffix != ".py":
         raise BadArgument(f"the scoring script '{path.name}' must be a .py file", target=request.scoring_script)
     # A newer Python than this one may know syntax that this one refuses: then the container decides.
-    if environment.python_version > _own_python():
+    if _minor(environment.python_version) > sys.version_info[1]:
         return
     problem = check_script(source, request.scoring_script)
     if problem:
@@ -50,8 +50,8 @@ def check_scoring_script(request: DeploymentRequest, environment: Environment) -
         raise ResourceNotReady(problem, target=f"scoring script {request.scoring_script}", hint=hint)
 
 
-def _own_python() -> str:
-    return f"{sys.version_info[0]}.{sys.version_info[1]}"
+def _minor(python_version: str) -> int:
+    return int(python_version.rpartition(".")[2])
 
 
 def plan_code(request: DeploymentRequest, target: Target) -> tuple[tuple[Placement, ...], tuple[str, ...]]:
@@ -62,11 +62,11 @@ def plan_code(request: DeploymentRequest, target: Target) -> tuple[tuple[Placeme
     """
     path = script_path(request)
     if target == "local" and not request.explicit_source_dir:
-        return (Placement("main.py", path), Placement(path.name, path)), ()
+        return tuple(dict.fromkeys((Placement("main.py", path), Placement(path.name, path)))), ()
     folder = Path(request.code)
-    tree: Tree = code_tree(folder, honour_ignore_file=target in _HONOURS_IGNORE_FILE)
+    tree = code_tree(folder, honour_ignore_file=target in _HONOURS_IGNORE_FILE)
     if request.scoring_script not in {file.path for file in tree.files}:
-        message = f"the ignore file of '{folder}' leaves the scoring script out"
+        message = f"the ignore file of '{folder}' leaves the scoring script out, or it is never part of the code"
         raise BadArgument(message, target=request.scoring_script)
     return tuple(placements(tree, folder.name)), tree.left_out
 

@@ -314,7 +314,9 @@ def test_half_closed_and_reset_callers_leave_nothing(door: Door) -> None:
                 one.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\x01\0\0\0\0\0\0\0")
         eventually(lambda: upstream.open_connections == 0)
         assert ask(route.port, post()).status == 200
-        assert door.gateway.in_flight(route.deployments[0].instances[0].id) == 0
+        instance = route.deployments[0].instances[0].id
+        assert door.gateway.drain(instance, 5.0)
+        assert door.gateway.in_flight(instance) == 0
 
 
 def test_two_endpoints_do_not_share_what_one_can_exhaust(door: Door) -> None:

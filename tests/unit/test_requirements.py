@@ -119,7 +119,7 @@ def test_what_an_environment_takes(line: str) -> None:
         ("numpy=<1.2", "pip writes 'numpy<=1.2', not '=<'"),
         ("https://host/x.whl", "write 'NAME @ https://host/x.whl'"),
         ("git+https://host/x.git@v1", "write 'NAME @ git+https://host/x.git@v1'"),
-        ("num py", "'num py' is not a requirement"),
+        ("num py", "'num py' names several packages: each has a line of its own"),
         ("numpy==", "'numpy==' is not a requirement"),
     ],
 )

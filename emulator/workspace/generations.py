@@ -1,0 +1,86 @@
+"""The containers and the layout of one generation of a deployment: started, retired, removed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from emulator.engines import Container, Engine
+from emulator.entities import Model, OnlineDeployment
+from emulator.errors import EmulatorError
+from emulator.scoring_container import MODELS_FOLDER, container_specs
+from emulator.store import Placement, Store
+from emulator.workspace.effects import Effects, FrontDoor, Progress
+from emulator.workspace.readiness import read_log, wait_until_ready
+
+_DRAIN_SECONDS = 30.0
+_GRACE_SECONDS = 10.0
+
+
+class Generations:
+    """Makes and unmakes what runs; knows nothing of what is published."""
+
+    def __init__(self, store: Store, engine: Engine, front_door: FrontDoor, effects: Effects) -> None:
+        self._store = store
+        self._engine = engine
+        self._front_door = front_door
+        self._effects = effects
+
+    def layout(self, deployment: OnlineDeployment) -> Path:
+        """The generation's folder, which its containers see at /var/azureml-app."""
+        return self._store.layouts.path_of(deployment.endpoint_name, deployment.name, deployment.generation)
+
+    def lay_out(
+        self, deployment: OnlineDeployment, models: Sequence[Model], code: Sequence[Placement], progress: Progress
+    ) -> None:
+        """Make the generation's folder."""
+        progress.step(f"laying out: {_count(len(models), 'model')}, {_count(len(code), 'file')} of code")
+        self._store.layouts.create(self.layout(deployment), MODELS_FOLDER, models, code)
+
+    def start(self, deployment: OnlineDeployment, models: Sequence[Model], progress: Progress) -> tuple[Container, ...]:
+        """Start every instance and wait until all are ready; on a failure none is left, but its log is kept."""
+        layout = str(self.layout(deployment))
+        specs = container_specs(deployment, models, layout, self._store.workspace_id)
+        started: list[Container] = []
+        progress.step(f"starting {_count(len(specs), 'container')} on {self._engine.name}")
+        try:
+            for spec in specs:
+                started.append(self._engine.start(spec))
+            progress.step("waiting for the scoring server: init()")
+            budget = float(deployment.liveness_probe.budget_seconds)
+            wait_until_ready(self._engine, started, budget, self._effects, progress, layout)
+        except BaseException:
+            self._keep_log(deployment, started)
+            self.remove(started, grace_seconds=0.0)
+            raise
+        self._store.logs.forget_container(deployment.endpoint_name, deployment.name)
+        return tuple(started)
+
+    def _keep_log(self, deployment: OnlineDeployment, containers: Sequence[Container]) -> None:
+        lines = [line for container in containers[:1] for line in read_log(self._engine, container)]
+        self._store.logs.keep_container(deployment.endpoint_name, deployment.name, lines)
+
+    def retire(self, containers: Sequence[Container], layout: Path | None) -> None:
+        """Let requests in flight end, then remove containers that no route names any more, and their layout."""
+        for container in containers:
+            self._front_door.drain(container.id, _DRAIN_SECONDS)
+        self.remove(containers)
+        if layout:
+            self._store.layouts.remove(layout)
+
+    def remove(self, containers: Sequence[Container], *, grace_seconds: float = _GRACE_SECONDS) -> None:
+        """Stop and remove containers, several at a time."""
+        if containers:
+            with ThreadPoolExecutor(max_workers=min(8, len(containers))) as pool:
+                list(pool.map(lambda container: self._remove(container, grace_seconds), containers))
+
+    def _remove(self, container: Container, grace_seconds: float) -> None:
+        try:
+            self._engine.remove(container.id, grace_seconds=grace_seconds)
+        except EmulatorError:
+            return  # reconcile and prune find it again by its labels
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}{'' if number == 1 else 's'}"

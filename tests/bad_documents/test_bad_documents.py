@@ -1,0 +1,42 @@
+"""Wrong documents, each in a folder named for its fault, and what is told of them, line by line."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from emulator.environments import FILE_NAMES, read_environment
+from emulator.errors import BadDocument
+from emulator.settings import PROJECT_FILE, read_settings
+from emulator.store.sources import read_text
+
+HERE = Path(__file__).parent
+FOLDERS = sorted(path.parent for path in HERE.glob("*/expected.txt"))
+
+
+def test_every_folder_says_what_is_expected() -> None:
+    assert {path for path in HERE.iterdir() if path.is_dir() and path.name != "__pycache__"} == set(FOLDERS)
+    assert len(FOLDERS) >= 15
+
+
+@pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: folder.name)
+def test_every_fault_is_told_with_its_place(folder: Path) -> None:
+    assert told(folder) == (folder / "expected.txt").read_text(encoding="utf-8")
+
+
+def told(folder: Path) -> str:
+    """The message and each fault, as they are printed."""
+    with pytest.raises(BadDocument) as caught:
+        read(folder)
+    lines = [caught.value.message, *(f"  {fault}" for fault in caught.value.faults)]
+    return "".join(f"{line}\n" for line in lines).replace(f"{folder}/", "")
+
+
+def read(folder: Path) -> object:
+    if (folder / PROJECT_FILE).exists():
+        return read_settings({"HOME": str(folder / "nobody")}, folder)
+    (file,) = (folder / name for name in FILE_NAMES if (folder / name).exists())
+    return read_environment(
+        read_text(file, "environment file"), file.name, lambda name: read_text(folder / name, "file")
+    )

@@ -1,0 +1,57 @@
+"""One emulator per home."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from emulator.errors import BadArgument
+from emulator.lock import HomeLock, read_holder
+
+
+def test_the_second_is_told_who_the_first_is(tmp_path: Path) -> None:
+    first, second = HomeLock(tmp_path / "home"), HomeLock(tmp_path / "home")
+    first.take({"url": "http://127.0.0.1:1", "version": "0"})
+    with pytest.raises(BadArgument, match=f"process {os.getpid()} at http://127.0.0.1:1"):
+        second.take({})
+    assert read_holder(tmp_path / "home") == {"url": "http://127.0.0.1:1", "version": "0", "pid": os.getpid()}
+    first.release()
+    assert read_holder(tmp_path / "home") is None
+    second.take({})
+    second.release()
+    second.release()
+
+
+def test_two_homes_do_not_meet(tmp_path: Path) -> None:
+    locks = [HomeLock(tmp_path / name) for name in ("a", "b")]
+    for lock in locks:
+        lock.take({})
+    for lock in locks:
+        lock.release()
+
+
+def test_the_lock_goes_with_its_holder(tmp_path: Path) -> None:
+    program = "import pathlib, sys; from emulator.lock import HomeLock; HomeLock(pathlib.Path(sys.argv[1])).take({})"
+    subprocess.run([sys.executable, "-c", program, tmp_path], check=True)
+    assert read_holder(tmp_path) is not None, "who ends without giving it back leaves its name behind"
+    lock = HomeLock(tmp_path)
+    lock.take({"url": "y"})
+    lock.release()
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", "null"])
+def test_a_broken_note_names_nobody(tmp_path: Path, text: str) -> None:
+    (tmp_path / "server.json").write_text(text)
+    assert read_holder(tmp_path) is None
+
+
+def test_a_home_that_cannot_be_made(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(BadArgument, match="the state folder cannot be written"):
+        HomeLock(tmp_path / "file")
+    with pytest.raises(BadArgument, match="the state folder cannot be written"):
+        HomeLock(tmp_path / "file/below")

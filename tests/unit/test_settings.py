@@ -1,0 +1,122 @@
+"""Settings: who wins, and what a wrong one is told."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from emulator.errors import BadArgument, BadDocument
+from emulator.settings import PROJECT_FILE, Settings, read_settings
+
+
+@pytest.fixture
+def environ(tmp_path: Path) -> dict[str, str]:
+    """A shell of a user without any setting."""
+    return {"HOME": str(tmp_path / "me"), "XDG_CONFIG_HOME": str(tmp_path / "config")}
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Where the command is run, with a folder above it."""
+    folder = tmp_path / "work/project"
+    folder.mkdir(parents=True)
+    return folder
+
+
+def user_file(environ: dict[str, str], text: str) -> None:
+    file = Path(environ["XDG_CONFIG_HOME"], "amlemu", PROJECT_FILE)
+    file.parent.mkdir(parents=True)
+    file.write_text(text)
+
+
+def test_defaults(environ: dict[str, str], folder: Path, tmp_path: Path) -> None:
+    settings = read_settings(environ | {"XDG_DATA_HOME": str(tmp_path / "data")}, folder)
+    assert settings == Settings(home=(tmp_path / "data/amlemu").resolve())
+    assert (settings.port, settings.gateway_port, settings.engine) == (18080, 18081, "auto")
+    assert settings.endpoint_ports == range(18100, 18200)
+    assert settings.control_url == "http://127.0.0.1:18080"
+
+
+def test_flags_over_variables_over_project_over_user_over_defaults(environ: dict[str, str], folder: Path) -> None:
+    user_file(environ, 'port = 1001\ngateway_port = 1001\nengine = "process"\npublic_host = "user"\n')
+    (folder.parent / PROJECT_FILE).write_text('port = 1002\ngateway_port = 1002\nengine = "docker"\n')
+    environ |= {"AMLEMU_PORT": "1003", "AMLEMU_GATEWAY_PORT": "1003", "AMLEMU_ENGINE": ""}
+    settings = read_settings(environ, folder, {"port": 1004, "engine": None})
+    assert settings.port == 1004
+    assert settings.gateway_port == 1003
+    assert settings.engine == "docker", "an empty variable and a flag that is not given say nothing"
+    assert settings.public_host == "user"
+    assert settings.bind_host == "127.0.0.1"
+
+
+def test_the_nearest_project_file_alone_counts(environ: dict[str, str], folder: Path) -> None:
+    (folder.parent / PROJECT_FILE).write_text("port = 1001\ngateway_port = 1001\n")
+    (folder / PROJECT_FILE).write_text("port = 1002\n")
+    settings = read_settings(environ, folder)
+    assert (settings.port, settings.gateway_port) == (1002, 18081)
+
+
+def test_a_home_is_relative_to_where_it_is_written(environ: dict[str, str], folder: Path) -> None:
+    (folder.parent / PROJECT_FILE).write_text('home = "state"\n')
+    assert read_settings(environ, folder).home == (folder.parent / "state").resolve()
+    assert read_settings(environ | {"AMLEMU_HOME": "state"}, folder).home == (folder / "state").resolve()
+    assert read_settings(environ, folder, {"home": folder / "flag"}).home == (folder / "flag").resolve()
+
+
+def test_a_home_has_one_spelling(environ: dict[str, str], folder: Path) -> None:
+    (folder / "link").symlink_to(folder.parent)
+    spellings = [folder / "link/state", folder / "../state", folder.parent / "state"]
+    assert len({read_settings(environ | {"AMLEMU_HOME": str(s)}, folder).home for s in spellings}) == 1
+
+
+def test_another_emulator(environ: dict[str, str], folder: Path) -> None:
+    settings = read_settings(environ | {"AMLEMU_URL": "http://there:1"}, folder)
+    assert settings.control_url == "http://there:1"
+
+
+@pytest.mark.parametrize(("text", "ports"), [("18100-18101", range(18100, 18102)), ("18100", range(18100, 18101))])
+def test_ranges_of_ports(environ: dict[str, str], folder: Path, text: str, ports: range) -> None:
+    assert read_settings(environ | {"AMLEMU_ENDPOINT_PORTS": text}, folder).endpoint_ports == ports
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "told"),
+    [
+        ("AMLEMU_PORT", "http", "AMLEMU_PORT: 'http' is no port: a whole number from 1 to 65535"),
+        ("AMLEMU_PORT", "0", "AMLEMU_PORT: '0' is no port"),
+        ("AMLEMU_PORT", "65536", "AMLEMU_PORT: '65536' is no port"),
+        ("AMLEMU_PORT", "80.5", "AMLEMU_PORT: '80.5' is no port"),
+        ("AMLEMU_ENDPOINT_PORTS", "2-1", "AMLEMU_ENDPOINT_PORTS: '2-1' is no range of ports"),
+        ("AMLEMU_ENDPOINT_PORTS", "1-2-3", "AMLEMU_ENDPOINT_PORTS: '2-3' is no port"),
+        ("AMLEMU_ENDPOINT_PORTS", "-", "AMLEMU_ENDPOINT_PORTS: '' is no port"),
+        ("AMLEMU_ENGINE", "podman", "AMLEMU_ENGINE: 'podman' is no engine: auto, docker, process"),
+    ],
+)
+def test_a_bad_variable(environ: dict[str, str], folder: Path, variable: str, value: str, told: str) -> None:
+    with pytest.raises(BadArgument) as caught:
+        read_settings(environ | {variable: value}, folder)
+    assert caught.value.message.startswith(told)
+
+
+def test_a_bad_flag(environ: dict[str, str], folder: Path) -> None:
+    with pytest.raises(BadArgument, match="--gateway-port: '-1' is no port"):
+        read_settings(environ, folder, {"gateway_port": -1})
+
+
+@pytest.mark.parametrize("value", [True, 80.0, [80], {"a": 1}])
+def test_a_port_is_a_whole_number(environ: dict[str, str], folder: Path, value: Any) -> None:
+    with pytest.raises(BadArgument, match="is no port"):
+        read_settings(environ, folder, {"port": value})
+
+
+def test_a_file_that_cannot_be_read_as_one(environ: dict[str, str], folder: Path) -> None:
+    (folder / PROJECT_FILE).write_bytes(b"\xff\xfe")
+    with pytest.raises(BadDocument, match="is not valid TOML"):
+        read_settings(environ, folder)
+
+
+def test_a_folder_of_that_name_is_no_file(environ: dict[str, str], folder: Path) -> None:
+    (folder / PROJECT_FILE).mkdir()
+    assert read_settings(environ, folder).port == 18080
