@@ -47,11 +47,10 @@ class Relay:
             body = content.read_nowait()
             self.exchange.request_size = len(body)
             self.exchange.request_received = time.perf_counter()
-            return await self._exchange_whole(chunk(body) + LAST_CHUNK if self.chunked and body else self._empty(body))
+            if self.chunked:
+                body = (chunk(body) if body else b"") + LAST_CHUNK
+            return await self._exchange_whole(body)
         return await self._exchange_streamed()
-
-    def _empty(self, body: bytes) -> bytes:
-        return LAST_CHUNK if self.chunked else body
 
     async def _exchange_whole(self, body: bytes) -> Answered:
         method, data = self.request.method, self.head + body
@@ -66,16 +65,17 @@ class Relay:
         return await self._ask(await self.pool.connect(self.instance, method, data))
 
     async def _exchange_streamed(self) -> Answered:
+        request = self.request
+        if request.version >= (1, 1) and request.headers.get("Expect", "").lower() == "100-continue":
+            await request.writer.write(CONTINUE)
         connection = self.pool.reuse(self.instance)
         if connection is not None:
-            connection.send(self.request.method, self.head)
+            connection.send(request.method, self.head)
         else:
-            connection = await self.pool.connect(self.instance, self.request.method, self.head)
-        if self.request.headers.get("Expect", "").lower() == "100-continue":
-            await self.request.writer.write(CONTINUE)
+            connection = await self.pool.connect(self.instance, request.method, self.head)
         upload = self.loop.create_task(self._upload(connection))
         try:
-            return await self._ask(connection)
+            return await self._ask(connection, upload)
         except UpstreamLost:
             if upload.done() and not upload.cancelled() and isinstance(upload.exception(), BrokenBody):
                 raise BrokenBody from upload.exception()
@@ -104,13 +104,15 @@ class Relay:
             connection.abort()
             raise BrokenBody from error
 
-    async def _ask(self, connection: Connection) -> Answered:
+    async def _ask(self, connection: Connection, upload: asyncio.Task[None] | None = None) -> Answered:
         try:
             head = await connection.head()
             self.exchange.response_began = time.perf_counter()
             self.exchange.model_status = self.exchange.status = head.status
             return await self._answer(head, connection)
         finally:
+            if upload is not None and not upload.done():
+                connection.abort()  # the rest of this body must not become the next request
             self.pool.release(self.instance, connection)
 
     async def _answer(self, head: ResponseHead, connection: Connection) -> Answered:

@@ -126,8 +126,8 @@ class Container:
         finally:
             with self._lock:
                 self._conversations.discard(conversation)
+                conversation.close()
                 self.open_connections -= 1
-            conversation.close()
 
     def close(self) -> None:
         self._sock.shutdown(socket.SHUT_RDWR)

@@ -106,6 +106,7 @@ def test_an_unasked_answer_is_not_taken_for_the_next_one(door: Door) -> None:
         for _ in range(3):
             one.send(post())
             assert one.answer().body == b"{}"
+        assert upstream.connections == 3  # what may hold the rest of an unasked answer is not used again
 
 
 @pytest.mark.parametrize(
@@ -183,6 +184,27 @@ def test_an_early_answer_while_the_body_still_comes(door: Door) -> None:
         one.send(post(b"x" * 10 * MEGABYTE)[:-MEGABYTE])
         assert one.answer().body == b"big"
         eventually(lambda: upstream.open_connections == 0)
+
+
+def test_a_connection_with_half_a_request_on_it_is_not_used_again(door: Door) -> None:
+    """The container answers early and promises to keep the connection: the rest of the body is still to come."""
+
+    def script(conversation: Conversation, received: Received) -> bool:
+        if received.all("Content-Length") == ["7"]:
+            return echo(conversation, received)
+        conversation.send(OK)
+        while conversation.sock.recv(65536):
+            pass
+        return False
+
+    with container(script) as upstream, caller(door.serve(upstream.port).port) as first:
+        with caller(first.sock.getpeername()[1]) as second:
+            first.send(post(b"GET /forged HTTP/1.1\r\n\r\n" * 10)[:-20])
+            assert first.answer().body == b"{}"
+            second.send(post(b"genuine"))
+            assert second.answer().json()["body"] == "genuine"
+        assert upstream.connections == 2
+        assert [received.target for received in upstream.received] == ["/score", "/score"]
 
 
 def test_a_big_body_up_needs_little_memory(door: Door) -> None:
