@@ -47,8 +47,9 @@ from typing import Any
 import httptools
 import platformdirs
 
-from emulator.gateway import DeploymentRoute, EndpointRoute, Gateway, Instance
+from emulator.gateway import Gateway
 from emulator.profiles import profile_of
+from emulator.routes import DeploymentRoute, EndpointRoute, Instance
 
 KEY = "benchmark-key"
 BODY = b'{"data": [[1, 2, 3, 4]]}'

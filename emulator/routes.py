@@ -1,3 +1,144 @@
-from emulator.gateway.routes import DeploymentRoute, EndpointRoute, Instance
+"""What the gateway is told: endpoints, their deployments, their instances.  Frozen: a request sees one state."""
 
-__all__ = ["DeploymentRoute", "EndpointRoute", "Instance"]
+from __future__ import annotations
+
+import ipaddress
+import socket
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from types import MappingProxyType
+
+from emulator.profiles import Profile
+
+_PREFIX_SEGMENTS = 5  # '', 'api', 'v1', 'endpoint' or 'service', the name
+
+
+@dataclass(frozen=True)
+class Instance:
+    """One scoring container that is ready: `id` counts its requests, `host` and `port` are where it answers."""
+
+    id: str
+    host: str
+    port: int
+
+    @cached_property
+    def family(self) -> socket.AddressFamily | None:
+        """The family of a numeric host, None for a name."""
+        try:
+            return socket.AF_INET6 if ipaddress.ip_address(self.host).version == 6 else socket.AF_INET
+        except ValueError:
+            return None
+
+
+@dataclass(frozen=True)
+class DeploymentRoute:
+    """A deployment: `weight` is its percent of the traffic, 0 to 100; `instances` may be empty."""
+
+    name: str
+    weight: int
+    instances: tuple[Instance, ...]
+
+
+@dataclass(frozen=True)
+class EndpointRoute:
+    """An endpoint as requests see it.
+
+    `port` is its own; a target with a path is served on the gateway's shared port instead.  `keys` are the valid ones;
+    without any the endpoint is open where its profile allows that, and refuses everybody where it does not.
+    """
+
+    name: str
+    port: int
+    profile: Profile
+    keys: tuple[str, ...] = field(repr=False)
+    deployments: tuple[DeploymentRoute, ...]
+
+    @cached_property
+    def path_prefix(self) -> str:
+        """What stands before the container's own paths; empty on a port of its own."""
+        return self.profile.path_prefix(self.name)
+
+    @cached_property
+    def weights(self) -> Mapping[str, int]:
+        """Percent by deployment name."""
+        return {deployment.name: deployment.weight for deployment in self.deployments}
+
+    @cached_property
+    def by_name(self) -> Mapping[str, DeploymentRoute]:
+        """The deployments by name."""
+        return {deployment.name: deployment for deployment in self.deployments}
+
+    @cached_property
+    def key_bytes(self) -> tuple[bytes, ...]:
+        """The keys as they stand in a header."""
+        return tuple(key.encode() for key in self.keys)
+
+    @cached_property
+    def dropped_from_requests(self) -> frozenset[bytes]:
+        """The request headers, lower case, that the front door sets itself (row headers.request_id)."""
+        return _lower(self.profile.request_id_header)
+
+    @cached_property
+    def dropped_from_answers(self) -> frozenset[bytes]:
+        """The response headers, lower case, that the front door sets itself (rows headers.*)."""
+        profile = self.profile
+        return _lower(
+            profile.request_id_header,
+            profile.model_deployment_header,
+            profile.model_session_header,
+            "server" if profile.server else None,
+        )
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """All endpoints at one moment, by name, by own port and by path on the shared port."""
+
+    endpoints: Mapping[str, EndpointRoute]
+    by_port: Mapping[int, EndpointRoute]
+    by_prefix: Mapping[str, EndpointRoute]
+
+    @classmethod
+    def of(cls, routes: Iterable[EndpointRoute]) -> Snapshot:
+        """The snapshot of those endpoints."""
+        endpoints = {route.name: route for route in routes}
+        own = {route.port: route for route in endpoints.values() if not route.path_prefix}
+        shared = {route.path_prefix: route for route in endpoints.values() if route.path_prefix}
+        return cls(MappingProxyType(endpoints), MappingProxyType(own), MappingProxyType(shared))
+
+    def with_route(self, route: EndpointRoute) -> Snapshot:
+        """This snapshot with that endpoint added or replaced."""
+        return Snapshot.of((*(r for r in self.endpoints.values() if r.name != route.name), route))
+
+    def without(self, name: str) -> Snapshot:
+        """This snapshot without that endpoint."""
+        return Snapshot.of(route for route in self.endpoints.values() if route.name != name)
+
+    @property
+    def instances(self) -> frozenset[Instance]:
+        """Every instance of every deployment."""
+        return frozenset(
+            instance
+            for route in self.endpoints.values()
+            for deployment in route.deployments
+            for instance in deployment.instances
+        )
+
+
+def _lower(*names: str | None) -> frozenset[bytes]:
+    return frozenset(name.lower().encode() for name in names if name)
+
+
+def split_prefix(target: str) -> tuple[str, str]:
+    """A request target on the shared port as the endpoint's prefix and what the container gets.
+
+    >>> split_prefix("/api/v1/service/iris/score?a=1")
+    ('/api/v1/service/iris', '/score?a=1')
+    >>> split_prefix("/api/v1/service/iris?a=1")
+    ('/api/v1/service/iris', '/?a=1')
+    """
+    path, mark, query = target.partition("?")
+    parts = path.split("/", _PREFIX_SEGMENTS)
+    rest = parts[_PREFIX_SEGMENTS] if len(parts) > _PREFIX_SEGMENTS else ""
+    return "/".join(parts[:_PREFIX_SEGMENTS]), f"/{rest}{mark}{query}"

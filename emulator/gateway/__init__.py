@@ -1,7 +1,6 @@
 """The HTTP door for scoring: the cloud's front door in front of the scoring containers."""
 
 from emulator.gateway.gateway import Gateway
-from emulator.gateway.routes import DeploymentRoute, EndpointRoute, Instance
 from emulator.gateway.traffic_log import WriteLine
 
-__all__ = ["DeploymentRoute", "EndpointRoute", "Gateway", "Instance", "WriteLine"]
+__all__ = ["Gateway", "WriteLine"]

@@ -10,8 +10,8 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from emulator import traffic
-from emulator.gateway.routes import DeploymentRoute, EndpointRoute, Instance
 from emulator.profiles import Answer
+from emulator.routes import DeploymentRoute, EndpointRoute, Instance
 
 SWAGGER_PATH = "/swagger.json"
 _SCHEME = b"bearer "

@@ -13,8 +13,8 @@ from typing import Any, TypeVar
 from emulator.gateway.handler import Handler
 from emulator.gateway.listener import Listener, bind
 from emulator.gateway.pool import Pool
-from emulator.gateway.routes import EndpointRoute, Snapshot
 from emulator.gateway.traffic_log import TrafficLog, WriteLine
+from emulator.routes import EndpointRoute, Snapshot
 
 T = TypeVar("T")
 

@@ -17,10 +17,10 @@ from emulator.gateway.heads import Changes, line, request_head
 from emulator.gateway.listener import CLOSES, answer
 from emulator.gateway.pool import Pool
 from emulator.gateway.relay import BrokenBody, Relay
-from emulator.gateway.routes import EndpointRoute, Snapshot, split_prefix
 from emulator.gateway.traffic_log import FORM_WARNING, Exchange, TrafficLog, line_of
 from emulator.gateway.upstream import UpstreamLost
 from emulator.profiles import Answer, Profile, profile_of
+from emulator.routes import EndpointRoute, Snapshot, split_prefix
 
 _CLIENT_GONE = 499  # nobody gets it; it is what proxies write into their logs
 _UNKNOWN_CODING = Answer(501, "Not Implemented")

@@ -14,8 +14,8 @@ from dataclasses import dataclass, field
 from functools import partial
 from types import MappingProxyType
 
-from emulator.gateway.routes import Instance
 from emulator.gateway.upstream import Connection, UpstreamLost
+from emulator.routes import Instance
 
 # Below the shortest keep-alive of the usual servers (gunicorn's threads: 2 s), so that an idle connection is closed by
 # us before the container closes it under a request.

@@ -12,9 +12,9 @@ from aiohttp import web
 from emulator.gateway.heads import CONTINUE, LAST_CHUNK, Changes, ResponseHead, chunk, response_head
 from emulator.gateway.listener import CLOSES, STAYS_OPEN, Answered, connection_header
 from emulator.gateway.pool import Pool
-from emulator.gateway.routes import Instance
 from emulator.gateway.traffic_log import Exchange
 from emulator.gateway.upstream import Connection, UpstreamLost
+from emulator.routes import Instance
 
 # Repeating these is harmless (RFC 9110 §9.2.2), so a lost reused connection may be tried again.
 _IDEMPOTENT = frozenset({"GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE"})

@@ -12,8 +12,9 @@ from dataclasses import dataclass, field
 from typing import IO, Any
 
 from emulator.entities import Target
-from emulator.gateway import DeploymentRoute, EndpointRoute, Gateway, Instance
+from emulator.gateway import Gateway
 from emulator.profiles import profile_of
+from emulator.routes import DeploymentRoute, EndpointRoute, Instance
 
 KEYS = ("primary-key", "secondary-key")
 AUTHORIZED = b"Authorization: Bearer primary-key\r\n"

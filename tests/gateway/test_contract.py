@@ -8,8 +8,8 @@ import pytest
 from gateway_support import AUTHORIZED, Answer, Door, answering, ask, container, free_port, get, post
 
 from emulator.entities import Target
-from emulator.gateway import DeploymentRoute, Instance
 from emulator.profiles import Profile, profile_of
+from emulator.routes import DeploymentRoute, Instance
 
 ALL: tuple[Target, ...] = ("managed", "kubernetes", "aks", "aci", "local")
 FRONT_DOORS: tuple[Target, ...] = ("managed", "kubernetes", "aks", "aci")

@@ -8,10 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from emulator.gateway import DeploymentRoute, EndpointRoute, Instance, heads, routes
+from emulator import routes
+from emulator.gateway import heads
 from emulator.gateway.heads import Changes, ResponseHead
-from emulator.gateway.routes import Snapshot, split_prefix
 from emulator.profiles import profile_of
+from emulator.routes import DeploymentRoute, EndpointRoute, Instance, Snapshot, split_prefix
 
 token = st.text("abcdefghijklmnopqrstuvwxyzABCXYZ0123456789!#$%&'*+-.^_`|~", min_size=1, max_size=12).map(str.encode)
 value = st.binary(max_size=20).map(lambda raw: bytes(byte for byte in raw if byte >= 0x20 and byte != 0x7F).strip())

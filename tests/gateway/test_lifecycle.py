@@ -11,7 +11,8 @@ import pytest
 from gateway_support import Conversation, Door, Received, answering, ask, caller, container, eventually, free_port, post
 
 from emulator.errors import BadArgument
-from emulator.gateway import DeploymentRoute, Gateway, Instance
+from emulator.gateway import Gateway
+from emulator.routes import DeploymentRoute, Instance
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"
 
