@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import http.client
 import json
 import tarfile
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 from urllib.parse import quote
 
 import requests
+import urllib3
 
-from emulator.errors import EmulatorError, EngineUnavailable, ResourceNotFound, from_dict
+from emulator.errors import BadArgument, EmulatorError, EngineUnavailable, OperationTimedOut, from_dict
 
 _WORKSPACE = (
     "/subscriptions/00000000-0000-0000-0000-000000000000/resourceGroups/amlemu"
@@ -75,7 +78,7 @@ class Client:
 
     def download_model(self, name: str, version: str | None, folder: Path) -> list[Path]:
         """Write the version's files below `folder`; their paths."""
-        with self._open("GET", _model(name, version) + "/content") as answer:
+        with self._open("GET", _model(name, version) + "/content") as answer, _streaming(answer):
             answer.raw.decode_content = True
             with tarfile.open(fileobj=answer.raw, mode="r|") as tar:
                 return [_write_member(tar, member, folder) for member in tar]
@@ -133,7 +136,7 @@ class Client:
         """Lines of the container's log, or of the front door's; goes on until it ends when following."""
         path = _endpoint(name) + ("/requests" if requests_only else "/logs")
         given = _given(**query) | ({"follow": "true"} if follow else {})
-        with self._open("GET", path, query=given) as answer:
+        with self._open("GET", path, query=given) as answer, _streaming(answer):
             for line in answer.iter_lines(chunk_size=None):
                 if line:
                     yield json.loads(line)
@@ -164,14 +167,14 @@ class Client:
             raise from_dict(end.get("error") or {"message": "the operation ended without a result"})
 
     def _events(self, path: str, on_event: OnEvent) -> Json:
-        with self._open("GET", path) as answer:
+        with self._open("GET", path) as answer, _streaming(answer):
             for line in answer.iter_lines(chunk_size=None):
                 event: Json = json.loads(line) if line else {}
                 if event.get("kind") == "end":
                     return event
                 if event:
                     on_event(event["kind"], event["text"])
-        raise EngineUnavailable("the emulator ended before the operation did", hint="`amlemu status`, then try again")
+        raise _ended_early()
 
     def _call(
         self,
@@ -183,7 +186,12 @@ class Client:
         timeout: float | None = None,
     ) -> Json:
         with self._open(method, path, body=body, query=query, timeout=timeout) as answer:
-            result: Json = answer.json()
+            try:
+                result = answer.json()
+            except ValueError as error:
+                raise _stranger(answer) from error
+            if not isinstance(result, dict):
+                raise _stranger(answer)
             return result
 
     def _open(
@@ -197,14 +205,23 @@ class Client:
     ) -> requests.Response:
         try:
             answer = self._session.request(
-                method, self.url + path, json=body, params=query, stream=True, timeout=(_CONNECT_SECONDS, timeout)
+                method,
+                self.url + path,
+                json=body,
+                params=query,
+                stream=True,
+                timeout=(_CONNECT_SECONDS, timeout),
+                allow_redirects=False,
             )
         except requests.ConnectionError as error:
             message = f"no emulator answers at {self.url}"
             raise EngineUnavailable(message, hint="amlemu up --detach") from error
-        except requests.RequestException as error:
-            raise EmulatorError(f"{method} {self.url}{path}: {error}") from error
-        if answer.ok:
+        except requests.Timeout as error:
+            raise OperationTimedOut(f"the emulator at {self.url} does not answer", hint="`amlemu status`") from error
+        except (requests.RequestException, UnicodeError) as error:
+            message = f"'{self.url}' is not the address of an emulator: {error}"
+            raise BadArgument(message, hint="as in AMLEMU_URL=http://127.0.0.1:18080") from error
+        if 200 <= answer.status_code < 300:
             return answer
         with answer:
             raise _error_of(answer)
@@ -213,9 +230,27 @@ class Client:
 def _error_of(answer: requests.Response) -> EmulatorError:
     try:
         return from_dict(answer.json()["error"])
-    except (ValueError, KeyError, TypeError):
-        kind = ResourceNotFound if answer.status_code == 404 else EmulatorError
-        return kind(f"{answer.url} answered {answer.status_code}; is that an amlemu?")
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return _stranger(answer)
+
+
+def _stranger(answer: requests.Response) -> EmulatorError:
+    return EmulatorError(f"{answer.url} answered {answer.status_code}; is that an amlemu?")
+
+
+def _ended_early() -> EmulatorError:
+    return EngineUnavailable("the emulator ended before its answer did", hint="`amlemu status`, then try again")
+
+
+@contextmanager
+def _streaming(answer: requests.Response) -> Iterator[None]:
+    """Translate what goes wrong in the middle of an answer."""
+    try:
+        yield
+    except (requests.RequestException, urllib3.exceptions.HTTPError, http.client.HTTPException, tarfile.TarError) as e:
+        raise _ended_early() from e
+    except json.JSONDecodeError as error:
+        raise _stranger(answer) from error
 
 
 def _write_member(tar: tarfile.TarFile, member: tarfile.TarInfo, folder: Path) -> Path:

@@ -54,6 +54,7 @@ def endpoint_routes(services: Services) -> Blueprint:
         return jsonify(keys_document(endpoints.regenerate_keys(name, which)))
 
     _deployment_routes(routes, services)
+    _insight_routes(routes, services)
     return routes
 
 
@@ -85,6 +86,11 @@ def _deployment_routes(routes: Blueprint, services: Services) -> None:
     def delete_deployment(name: str, deployment: str) -> Response:
         deployments.delete(name, deployment)
         return jsonify({})
+
+
+def _insight_routes(routes: Blueprint, services: Services) -> None:
+    """What a deployment says, and what it sees."""
+    deployments = services.workspace.deployments
 
     @routes.get("/onlineEndpoints/<name>/logs")
     def get_logs(name: str) -> Response:

@@ -52,11 +52,10 @@ def flag(name: str) -> bool:
 
 
 def number(name: str) -> int | None:
-    """A query parameter that is a whole number, None when absent."""
+    """A query parameter that is a whole number from 0 up, None when absent."""
     text = request.args.get(name)
     if text is None:
         return None
-    try:
-        return int(text)
-    except ValueError as error:
-        raise BadArgument(f"{name}={text} is not a whole number") from error
+    if not (text.isascii() and text.isdecimal()):
+        raise BadArgument(f"{name}={text} is not a whole number from 0 up")
+    return int(text)

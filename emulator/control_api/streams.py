@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import queue
 import threading
@@ -15,8 +16,8 @@ _END = object()
 def line_stream(lines: Iterator[str]) -> Iterator[bytes]:
     """Each line as a JSON text on a line of its own, and an empty line now and then.
 
-    The empty line is what tells the server that its client has gone: the source may be silent for hours, and is read
-    on a thread of its own so that it does not hold a worker of the server meanwhile.
+    The empty line is what tells the server that its client has gone: the source may be silent for hours.  It is read on
+    a thread of its own, which ends when the source is closed: a source that can wait must allow that from here.
     """
     ahead: queue.Queue[object] = queue.Queue(_LINES_AHEAD)
     gone = threading.Event()
@@ -28,6 +29,7 @@ def line_stream(lines: Iterator[str]) -> Iterator[bytes]:
             yield (b"" if item is None else json.dumps(item).encode()) + b"\n"
     finally:
         gone.set()
+        _close(lines)
 
 
 def _next(ahead: queue.Queue[object]) -> object:
@@ -46,8 +48,13 @@ def _read(lines: Iterator[str], ahead: queue.Queue[object], gone: threading.Even
     except Exception as error:  # told to whoever reads the stream
         _put(error, ahead, gone)
     finally:
-        close = getattr(lines, "close", None)
-        if close:
+        _close(lines)
+
+
+def _close(lines: Iterator[str]) -> None:
+    close = getattr(lines, "close", None)
+    if close:
+        with contextlib.suppress(ValueError):  # a generator that the other thread is just running
             close()
 
 

@@ -19,6 +19,8 @@ _VERSION = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9\-\._]{0,29}")
 
 def check_version(version: str) -> str:
     """`version` if it may be one, else BadArgument."""
+    if version == "latest":
+        raise BadArgument("'latest' cannot be a version: it is the label of the version that was made last")
     if _VERSION.fullmatch(version):
         return version
     raise BadArgument(f"'{version}' cannot be a version: 1 to 30 letters, digits, '-', '_' or '.'")

@@ -6,7 +6,7 @@ import hashlib
 import secrets
 import shutil
 import threading
-from collections.abc import Callable, Set
+from collections.abc import Callable
 from pathlib import Path
 
 from emulator.entities import (
@@ -63,7 +63,7 @@ class Store:
         of the version numbers, however long each file took to copy.
         """
         source = named_path(Path(request.path))
-        with self.files.being_added(), translated(f"model {request.name}"):
+        with translated(f"model {request.name}"):
             tree = model_tree(source)
             _check_type(request, source)
             stored = [(file.path, self.files.add(file.source)) for file in tree.files]
@@ -207,27 +207,24 @@ class Store:
 
     # housekeeping
 
-    def prune(self, *, dry_run: bool, in_use: Callable[[], Set[Path]] = frozenset) -> list[str]:
+    def prune(self, *, dry_run: bool) -> list[str]:
         """Remove contents that no model and no layout uses, and layouts of no deployment; say what, a line each.
 
-        `in_use` names the layouts that are being made, or whose containers are being drained.
+        Nothing may be registered or laid out meanwhile.
         """
-        layouts = self.layouts.all()  # before what is in use, that before what is deployed: so none falls between
-        keep = in_use() | {
+        keep = {
             self.layouts.path_of(d.endpoint_name, d.name, d.generation)
             for e in self.endpoints()
             for d in self.deployments(e.name)
         }
         removed = []
-        for layout in layouts:
+        for layout in self.layouts.all():
             if layout not in keep:
                 removed.append(f"layout {'/'.join(layout.parts[-3:])}")
                 if not dry_run:
                     self.layouts.remove(layout)
-        return removed + self.files.prune(self._used_files, dry_run=dry_run)
-
-    def _used_files(self) -> set[str]:
-        return {file.sha256 for model in self.models() for file in model.files}
+        used = {file.sha256 for model in self.models() for file in model.files}
+        return removed + self.files.prune(used, dry_run=dry_run)
 
 
 def _check_type(request: ModelRequest, source: Path) -> None:

@@ -56,9 +56,10 @@ def write_document(path: Path, document: Mapping[str, Any], *, secret: bool = Fa
 def read_document(path: Path) -> dict[str, Any] | None:
     """The JSON mapping at `path`, None when there is none."""
     try:
-        with path.open(encoding="utf-8") as file:
-            document: dict[str, Any] = json.load(file)
-            return document
+        document = json.loads(path.read_text(encoding="utf-8"))
+        if not isinstance(document, dict):
+            raise ValueError("it holds no object")
+        return document
     except (FileNotFoundError, NotADirectoryError):
         return None
     except ValueError as error:

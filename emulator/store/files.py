@@ -11,7 +11,7 @@ import shutil
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Set
 from dataclasses import dataclass
 from pathlib import Path
 from stat import S_ISREG
@@ -47,8 +47,6 @@ class Files:
     def __init__(self, folder: Path) -> None:
         self._folder = folder / "files"
         self._known = folder / "known"
-        self._gate = threading.Lock()
-        self._adders = 0
         self._folder.mkdir(parents=True, exist_ok=True)
         self._known.mkdir(parents=True, exist_ok=True)
 
@@ -77,30 +75,16 @@ class Files:
                 raise
             shutil.copyfile(self.path_of(sha256), target)
 
-    @contextlib.contextmanager
-    def being_added(self) -> Iterator[None]:
-        """Keep `prune` away from contents that are added here until something refers to them."""
-        with self._gate:
-            self._adders += 1
-        try:
-            yield
-        finally:
-            with self._gate:
-                self._adders -= 1
-
-    def prune(self, used: Callable[[], set[str]], *, dry_run: bool) -> list[str]:
+    def prune(self, used: Set[str], *, dry_run: bool) -> list[str]:
         """Remove contents outside `used` that no layout links to, and half-written ones; say what, a line each.
 
-        Does nothing while contents are being added; meanwhile nothing is added.
+        Nothing may be added meanwhile.
         """
-        with self._gate:
-            if self._adders:
-                return []
-            said = [self._forget(path, dry_run) for path in self._unused(used())]
-            half_written = sorted(self._folder.glob(".adding-*"))
-            if not dry_run:
-                self._forget_the_rest(half_written)
-            return said + [f"half-written {path.name}" for path in half_written]
+        said = [self._forget(path, dry_run) for path in self._unused(used)]
+        half_written = sorted(self._folder.glob(".adding-*"))
+        if not dry_run:
+            self._forget_the_rest(half_written)
+        return said + [f"half-written {path.name}" for path in half_written]
 
     def _forget_the_rest(self, half_written: list[Path]) -> None:
         for path in half_written:
@@ -110,7 +94,7 @@ class Files:
             if document is None or not self.path_of(str(document["sha256"])).exists():
                 entry.unlink(missing_ok=True)
 
-    def _unused(self, used: set[str]) -> list[Path]:
+    def _unused(self, used: Set[str]) -> list[Path]:
         return [p for p in sorted(self._folder.glob("??/*")) if p.name not in used and p.stat().st_nlink == 1]
 
     def _forget(self, path: Path, dry_run: bool) -> str:

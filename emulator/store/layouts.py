@@ -38,7 +38,7 @@ class Layouts:
 
     def create(self, path: Path, models_folder: str, models: Iterable[Model], code: Iterable[Placement]) -> Path:
         """Lay out models as `<name>/<version>/…` below `models_folder`, and the code; a failure leaves nothing."""
-        with self._files.being_added(), translated(f"layout of {path.parent.name}"):
+        with translated(f"layout of {path.parent.name}"):
             shutil.rmtree(path, ignore_errors=True)
             path.mkdir(parents=True)
             try:

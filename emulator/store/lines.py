@@ -65,4 +65,4 @@ def _new_lines(path: Path, position: int) -> tuple[int, list[str]]:
     except FileNotFoundError:
         return 0, []
     complete = text[: text.rfind(b"\n") + 1]
-    return position + len(complete), complete.decode("utf-8", "replace").splitlines()
+    return position + len(complete), complete.decode("utf-8", "replace").split("\n")[:-1]

@@ -59,6 +59,8 @@ class Workspace:
         adopted: set[str] = set()
         missing: list[OnlineDeployment] = []
         for endpoint in self._store.endpoints():
+            if endpoint.provisioning_state != "Succeeded":
+                self._store.put_endpoint(endpoint.model_copy(update={"provisioning_state": "Succeeded"}))
             for deployment in map(self._settle, self._store.deployments(endpoint.name)):
                 containers = _containers_of(deployment, found)
                 if deployment.serving and len(containers) == deployment.instance_count:

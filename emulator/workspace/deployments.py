@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
 
 from emulator.engines import Container, Engine, Image
 from emulator.entities import CodeConfiguration, DeploymentRequest, Model, OnlineDeployment
-from emulator.errors import BadArgument, EmulatorError, OperationCanceled, OperationInProgress, ResourceNotFound
+from emulator.errors import BadArgument, EmulatorError, OperationCanceled, ResourceNotFound
 from emulator.scoring_container import (
     container_differences,
     platform_variables,
 )
 from emulator.store import Store
 from emulator.store.lines import LineReader
-from emulator.workspace.effects import Effects, Progress
+from emulator.workspace.effects import Effects, Progress, silent_progress
 from emulator.workspace.endpoints import Endpoints
 from emulator.workspace.environments import Environments
 from emulator.workspace.gate import Gate
@@ -23,6 +24,7 @@ from emulator.workspace.models import Models
 from emulator.workspace.planning import (
     Plan,
     check_scoring_script,
+    plain_request,
     plan_code,
     script_path,
     version_differences,
@@ -81,7 +83,7 @@ class Deployments:
                 raise BadArgument(f"there are {len(running)} instances, counted from 0", target=deployment.name)
             return self._engine.logs(running[instance].id, tail=tail, follow=follow)
         lines = self._store.logs.kept_container(endpoint_name, deployment.name)
-        return iter(lines[-tail:] if tail is not None else lines)
+        return iter(lines[len(lines) - min(tail, len(lines)) :] if tail is not None else lines)
 
     def tree(self, endpoint_name: str, name: str | None) -> list[tuple[str, int]]:
         """Every file below /var/azureml-app as the script sees it: path and size in bytes."""
@@ -105,6 +107,8 @@ class Deployments:
         What serves already goes on until then, and whatever fails.  A failure after the plan is saved on the
         deployment as Failed.  Raises any error of the tree but RequestFailed.
         """
+        if self._endpoints.is_restoring(request.endpoint_name):
+            progress.step("waiting: the emulator is bringing this endpoint back")
         with self._gate.work(), self._endpoints.hold(request.endpoint_name):
             plan = self.plan(request)
             endpoint = self._endpoints.ensure(
@@ -112,17 +116,22 @@ class Deployments:
             )
             before = self._store.find_deployment(endpoint.name, request.name)
             draft = self._draft(plan, before)
-            self._store.put_deployment(
-                before.model_copy(update={"provisioning_state": "Updating"}) if before else draft
-            )
+            # One that has never served is replaced at once: there is nothing to go on with.
+            kept = before if before and before.serving else draft
+            self._store.put_deployment(_updating(kept) if kept.serving else kept)
             try:
                 return self._deploy(plan, draft, progress)
             except BaseException as error:
-                self._save_failure(before or draft, error)
+                self._save_failure(kept, error)
+                if kept.serving and not self._endpoints.running(kept.endpoint_name, kept.name):
+                    # It made room for the new generation (its debugger's port), and comes back.
+                    restore = partial(self.restore, kept.endpoint_name, kept.name, silent_progress())
+                    self._effects.background(restore)
                 raise
 
     def plan(self, request: DeploymentRequest) -> Plan:
         """Resolve every word of the request; nothing is created."""
+        request = plain_request(request)
         target = self._endpoints.check(request.endpoint_name, target=request.target, port=request.port)
         models = tuple(self._models.resolve(text) for text in request.models)
         _refuse_twice(models)
@@ -185,18 +194,34 @@ class Deployments:
         self._generations.remove(old, grace_seconds=0.0)
 
     def _swap(self, deployment: OnlineDeployment, containers: tuple[Container, ...]) -> None:
-        """Publish the new generation in place of the old one, which ends in the background."""
-        before = self._store.find_deployment(deployment.endpoint_name, deployment.name)
-        old = self._endpoints.set_running(deployment.endpoint_name, deployment.name, containers)
-        self._store.put_deployment(deployment)
-        endpoint = self._endpoints.get(deployment.endpoint_name)
-        traffic = endpoint.traffic
-        if not sum(traffic.values()) and len(self._store.deployments(endpoint.name)) == 1:
-            traffic = {deployment.name: 100}
-        self._endpoints.put(endpoint.model_copy(update={"traffic": traffic, "provisioning_state": "Succeeded"}))
+        """Publish the new generation in place of the old one, which ends in the background.
+
+        When that cannot be written down, the new one is removed and the old one goes on.
+        """
+        name = deployment.endpoint_name, deployment.name
+        before = self._store.find_deployment(*name)
+        old = self._endpoints.running(*name)
+        try:
+            self._store.put_deployment(deployment)
+            self._endpoints.set_running(*name, containers)
+            self._publish(deployment, before)
+        except BaseException:
+            self._endpoints.set_running(*name, old)
+            self._generations.remove(containers, grace_seconds=0.0)
+            self._store.layouts.remove(self._generations.layout(deployment))
+            raise
         replaced = before is not None and before.generation != deployment.generation
         layout = self._generations.layout(before) if before and replaced else None
         self._effects.background(lambda: self._retire(old, layout))
+
+    def _publish(self, deployment: OnlineDeployment, before: OnlineDeployment | None) -> None:
+        """Tell the front door; the first deployment of an endpoint that serves gets all of the traffic."""
+        endpoint = self._endpoints.get(deployment.endpoint_name)
+        others = [d for d in self._store.deployments(endpoint.name) if d.serving and d.name != deployment.name]
+        traffic = endpoint.traffic
+        if not any(traffic.values()) and not others and not (before and before.serving):
+            traffic = {deployment.name: 100}
+        self._endpoints.put(endpoint.model_copy(update={"traffic": traffic, "provisioning_state": "Succeeded"}))
 
     def _retire(self, containers: tuple[Container, ...], layout: Path | None) -> None:
         with self._gate.work():
@@ -227,18 +252,16 @@ class Deployments:
 
         A failure is saved on the deployment.  Does nothing where somebody has deployed or deleted it meanwhile.
         """
-        try:
-            with self._gate.work(), self._endpoints.hold(endpoint_name, restoring=True):
-                deployment = self._store.find_deployment(endpoint_name, name)
-                if deployment and deployment.serving and not self._endpoints.running(endpoint_name, name):
-                    self._restore(deployment, progress)
-        except OperationInProgress:
-            return
+        with self._gate.work(), self._endpoints.hold(endpoint_name, restoring=True):
+            deployment = self._store.find_deployment(endpoint_name, name)
+            if deployment and deployment.serving and not self._endpoints.running(endpoint_name, name):
+                self._restore(deployment, progress)
 
     def _restore(self, deployment: OnlineDeployment, progress: Progress) -> None:
         self._store.put_deployment(_updating(deployment))
         try:
-            self._environments.rebuild(deployment.image, progress)
+            image = self._environments.rebuild(deployment.image, progress)
+            deployment = deployment.model_copy(update={"image": image.digest})
             models = [self._models.resolve(text) for text in deployment.models]
             containers = self._generations.start(deployment, models, progress)
         except EmulatorError as error:
@@ -259,6 +282,7 @@ class Deployments:
                 traffic = {}
             self._endpoints.put(endpoint.model_copy(update={"traffic": traffic}))
             self._discard(deployment)
+            self._store.logs.forget_container(endpoint_name, name)
 
     def delete_endpoint(self, name: str) -> None:
         """Remove an endpoint with all its deployments, containers and layouts; models stay."""
@@ -278,10 +302,10 @@ class Deployments:
 
     def stop_all(self) -> int:
         """Stop every scoring container and keep the desired state; how many were stopped."""
-        keys = [(name, d.name) for name in self._endpoints.list_names() for d in self._store.deployments(name)]
-        containers = [c for key in keys for c in self._endpoints.set_running(*key, ())]
-        self._generations.remove(containers)
-        return len(containers)
+        for name in self._endpoints.list_names():
+            for deployment in self._store.deployments(name):
+                self._endpoints.set_running(name, deployment.name, ())
+        return self._generations.remove_all()
 
 
 def _updating(deployment: OnlineDeployment) -> OnlineDeployment:

@@ -36,16 +36,18 @@ class Endpoints:
         self._running: dict[DeploymentKey, tuple[Container, ...]] = {}
         self._held: dict[str, str] = {}
         self._released = threading.Condition()
+        self._creating = threading.Lock()
         self._lock = threading.Lock()
 
     @contextmanager
     def hold(self, name: str, *, restoring: bool = False) -> Iterator[None]:
         """Keep every other operation off the endpoint; OperationInProgress when one is on it already (HTTP 409).
 
-        What the emulator does by itself when it starts (`restoring`) nobody has asked for: that is waited for instead.
+        What the emulator does by itself when it starts (`restoring`) nobody has asked for: it waits for every other
+        operation, and every other waits for it.
         """
         with self._released:
-            self._released.wait_for(lambda: self._held.get(name) != _RESTORING)
+            self._released.wait_for(lambda: self._held.get(name) not in (_RESTORING, _ASKED_FOR if restoring else ""))
             if name in self._held:
                 message = f"another operation on endpoint '{name}' is in progress"
                 raise OperationInProgress(message, target=f"endpoint {name}", hint="wait for it to end, then try again")
@@ -56,6 +58,11 @@ class Endpoints:
             with self._released:
                 del self._held[name]
                 self._released.notify_all()
+
+    def is_restoring(self, name: str) -> bool:
+        """Whether the emulator is bringing the endpoint back by itself, which `hold` will wait for."""
+        with self._released:
+            return self._held.get(name) == _RESTORING
 
     # reading
 
@@ -93,7 +100,8 @@ class Endpoints:
         """
         endpoint = self._store.find_endpoint(name)
         if endpoint is None:
-            endpoint = self._create(name, target or "managed", port)
+            with self._creating:  # two endpoints must not find the same port free
+                endpoint = self._create(name, target or "managed", port)
         else:
             _refuse_change(endpoint, target, port)
         if primary_key and endpoint.auth_mode == "key":
@@ -115,6 +123,8 @@ class Endpoints:
 
     def _create(self, name: str, target: Target, port: int | None) -> OnlineEndpoint:
         profile = profile_of(target)
+        if port is not None:
+            self._check_free(port)
         endpoint = OnlineEndpoint(
             name=name,
             target=target,
@@ -124,9 +134,11 @@ class Endpoints:
         )
         keys = EndpointKeys(primary_key=self._effects.new_key(), secondary_key=self._effects.new_key())
         self._store.put_keys(name, keys)
-        self._store.put_endpoint(endpoint)
-        self.publish(name)
-        return endpoint
+        try:
+            return self.put(endpoint)
+        except BaseException:
+            self._store.delete_endpoint(name)
+            raise
 
     def _check_free(self, port: int) -> None:
         for other in self._store.endpoints():

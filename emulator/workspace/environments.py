@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 
 from emulator.engines import Engine, Image
 from emulator.entities import Environment
 from emulator.environments import DEFAULT_ENVIRONMENT, ImageSpec, file_beside, image_spec, read_environment
 from emulator.errors import ImageBuildFailure, ResourceNotFound
+from emulator.names import check_asset_name
 from emulator.store import Store
 from emulator.store.sources import file_names, read_text
 from emulator.workspace.effects import Progress
@@ -21,20 +23,23 @@ class Environments:
         self._store = store
         self._engine = engine
         self._launcher = launcher
+        self._versions = threading.Lock()
         self._gate = gate
 
     def create_or_update(self, file: Path) -> Environment:
         """Register the environment that `file` describes; without a version of its own it gets the next one."""
         environment = self.read(file)
-        known = [e for e in self._store.environments() if e.name == environment.name]
-        same = next((e for e in known if _content(e) == _content(environment)), None)
-        if same:
-            return same
-        if any(e.version == environment.version for e in known):
-            numbers = [int(e.version) for e in known if e.version.isdecimal()]
-            environment = environment.model_copy(update={"version": str(max(numbers, default=0) + 1)})
-        self._store.put_environment(environment)
-        return environment
+        check_asset_name(environment.name, "environment")
+        with self._versions:
+            known = [e for e in self._store.environments() if e.name == environment.name]
+            same = next((e for e in known if _content(e) == _content(environment)), None)
+            if same:
+                return same
+            if any(e.version == environment.version for e in known):
+                numbers = [int(e.version) for e in known if e.version.isdecimal()]
+                environment = environment.model_copy(update={"version": str(max(numbers, default=0) + 1)})
+            self._store.put_environment(environment)
+            return environment
 
     def list_versions(self) -> list[Environment]:
         """Every registered environment."""
@@ -84,14 +89,15 @@ class Environments:
         return self._build(spec, progress)
 
     def rebuild(self, digest: str, progress: Progress) -> Image:
-        """The image of that digest, built again from what was deployed when it is gone."""
+        """The image of that digest; when it is gone, one built again from what was deployed."""
         found = self._engine.find_image(digest)
         if found:
             return found
         environment = self._store.find_image_environment(digest)
         if environment is None:
             raise ImageBuildFailure("the image is gone, and what it was built from is not known", hint="deploy again")
-        return self._build(self.spec(environment), progress)
+        # Built by this version of amlemu it may have another digest.
+        return self.build(environment, progress)
 
     def _build(self, spec: ImageSpec, progress: Progress) -> Image:
         with self._gate.work(), self._store.logs.build(spec.digest) as keep:

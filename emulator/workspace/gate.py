@@ -8,7 +8,6 @@ from contextlib import contextmanager
 
 from emulator.errors import OperationInProgress
 
-
 _PATIENCE_SECONDS = 45.0
 
 

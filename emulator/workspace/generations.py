@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -51,15 +52,24 @@ class Generations:
             budget = float(deployment.liveness_probe.budget_seconds)
             wait_until_ready(self._engine, started, budget, self._effects, progress, layout)
         except BaseException:
-            self._keep_log(deployment, started)
+            with contextlib.suppress(OSError):  # a full disk must neither hide the reason nor keep the containers
+                self._keep_log(deployment, started)
             self.remove(started, grace_seconds=0.0)
             raise
         self._store.logs.forget_container(deployment.endpoint_name, deployment.name)
         return tuple(started)
 
     def _keep_log(self, deployment: OnlineDeployment, containers: Sequence[Container]) -> None:
-        lines = [line for container in containers[:1] for line in read_log(self._engine, container)]
+        # The one that died says why; without one the first is as good as any.
+        told = sorted(containers, key=self._is_running)[:1]
+        lines = [line for container in told for line in read_log(self._engine, container)]
         self._store.logs.keep_container(deployment.endpoint_name, deployment.name, lines)
+
+    def _is_running(self, container: Container) -> bool:
+        try:
+            return self._engine.inspect(container.id).running
+        except EmulatorError:
+            return True
 
     def retire(self, containers: Sequence[Container], layout: Path | None) -> None:
         """Let requests in flight end, then remove containers that no route names any more, and their layout."""
@@ -68,6 +78,18 @@ class Generations:
         self.remove(containers)
         if layout:
             self._store.layouts.remove(layout)
+
+    def remove_all(self) -> int:
+        """Stop and remove every container of this workspace, also one that is being drained; how many there were.
+
+        None while the engine is away: the next start of the emulator finds them as orphans.
+        """
+        try:
+            containers = self._engine.list_containers()
+        except EmulatorError:
+            return 0
+        self.remove(containers)
+        return len(containers)
 
     def remove(self, containers: Sequence[Container], *, grace_seconds: float = _GRACE_SECONDS) -> None:
         """Stop and remove containers, several at a time."""

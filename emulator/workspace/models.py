@@ -8,6 +8,7 @@ from pathlib import Path
 
 from emulator.entities import Model, ModelReference, ModelRequest, parse_model_reference
 from emulator.errors import ResourceNotFound
+from emulator.names import check_asset_name
 from emulator.store import Store
 from emulator.workspace.effects import Effects
 from emulator.workspace.gate import Gate
@@ -23,16 +24,17 @@ class Models:
 
     def create(self, request: ModelRequest) -> Model:
         """Register the file or folder; the version exists once all of it is on disk."""
-        return self._store.register_model(request, self._effects.now)
+        with self._gate.work():
+            return self._store.register_model(request, self._effects.now)
 
     def list_versions(self, name: str | None = None, *, include_archived: bool = False) -> list[Model]:
         """Every version, of `name` only when given; archived ones only when asked for."""
-        models = self._store.model_versions(name) if name else self._store.models()
+        models = self._store.model_versions(check_asset_name(name)) if name else self._store.models()
         return [model for model in models if include_archived or not model.archived]
 
     def get(self, name: str, version: str | None = None) -> Model:
         """That version, the latest when None; ResourceNotFound names the versions that exist."""
-        return self.resolve(ModelReference(name=name, version=version))
+        return self.resolve(ModelReference(name=check_asset_name(name), version=version))
 
     def resolve(self, reference: ModelReference | str) -> Model:
         """The model that a reference means; an archived version must be named to be used."""

@@ -61,7 +61,7 @@ class Operations:
         operation = Operation(self._new_id())
         with self._lock:
             self._operations[operation.id] = operation
-            for old in list(self._operations)[:-_KEPT]:
+            for old in [o.id for o in list(self._operations.values())[:-_KEPT] if o.status != "InProgress"]:
                 del self._operations[old]
         threading.Thread(
             target=self._run, args=(operation, work), name=f"operation-{operation.id}", daemon=True

@@ -12,6 +12,7 @@ from emulator.entities import DeploymentRequest, Environment, Model, Target
 from emulator.errors import BadArgument, ResourceNotReady
 from emulator.store import Placement, code_tree, placements
 from emulator.store.sources import read_text
+from emulator.store.trees import named_path
 
 # Sent whole by v1 (contract/v1 §7); v2's upload honours the ignore file (contract/managed T27).
 _HONOURS_IGNORE_FILE: frozenset[Target] = frozenset({"managed", "kubernetes"})
@@ -28,6 +29,11 @@ class Plan:
     environment: Environment
     code: tuple[Placement, ...]
     left_out: tuple[str, ...]
+
+
+def plain_request(request: DeploymentRequest) -> DeploymentRequest:
+    """The request with a code folder whose last part is a name, which the container keeps."""
+    return request.model_copy(update={"code": str(named_path(Path(request.code)))})
 
 
 def script_path(request: DeploymentRequest) -> Path:

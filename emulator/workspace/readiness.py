@@ -40,6 +40,8 @@ def wait_until_ready(
             raise _too_slow(engine, waiting[0], budget_seconds)
         if waiting:
             effects.sleep(POLL_SECONDS)
+    for container in containers if len(containers) > 1 else ():  # one may have died while another became ready
+        _check_alive(engine, container, layout)
 
 
 def _check_alive(engine: Engine, container: Container, layout: str) -> None:

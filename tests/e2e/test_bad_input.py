@@ -46,7 +46,11 @@ BAD_SCRIPTS: dict[str, tuple[str, dict[str, str], int, list[str]]] = {
         "import pandas\n" + INIT + RUN,
         {},
         5,
-        ["ResourceNotReady", "ModuleNotFoundError: No module named 'pandas' (code/score.py, line 1)", "add the package"],
+        [
+            "ResourceNotReady",
+            "ModuleNotFoundError: No module named 'pandas' (code/score.py, line 1)",
+            "add the package",
+        ],
     ),
     "no server in the environment": (
         INIT + RUN,
@@ -122,12 +126,20 @@ def answer_of(environ: Environ, endpoint: str) -> Any:
     return json.loads(amlemu(environ, "invoke", endpoint, "--data", "{}").stdout)
 
 
+@pytest.fixture(scope="module")
+def battered(environ: Environ, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """An endpoint that serves, and that is updated with everything that is wrong."""
+    amlemu(environ, "deploy", "--name", "battered", "--entry", project(tmp_path_factory.mktemp("good") / "code"))
+    yield "battered"
+    amlemu(environ, "delete", "battered", "--yes")
+
+
 @pytest.fixture
-def undisturbed(environ: Environ, steady: str) -> Iterator[str]:
+def undisturbed(environ: Environ, battered: str) -> Iterator[str]:
     """An endpoint that answers after the test as before, from the same process."""
-    before = answer_of(environ, steady)
-    yield steady
-    assert answer_of(environ, steady) == before
+    before = answer_of(environ, battered)
+    yield battered
+    assert answer_of(environ, battered) == before
 
 
 def built_environments(environ: Environ) -> set[str]:
@@ -171,9 +183,17 @@ BAD_WORDS: dict[str, tuple[list[str], int, list[str]]] = {
     "unregistered model": (["--model", "nobody:1"], 8, ["ResourceNotFound", "nobody", "amlemu model register"]),
     "a name nearly right": (["--model", "corupt:1"], 8, ["ResourceNotFound", "did you mean 'corrupt'?"]),
     "no such version": (["--model", "corrupt:99"], 8, ["ResourceNotFound", "has no version '99'", "it has: 1"]),
-    "the model twice": (["--model", "corrupt:1", "--model", "corrupt:1"], 2, ["BadArgument", "the same model is named twice"]),
+    "the model twice": (
+        ["--model", "corrupt:1", "--model", "corrupt:1"],
+        2,
+        ["BadArgument", "the same model is named twice"],
+    ),
     "no such environment": (["--environment", "nowhere:3"], 8, ["ResourceNotFound", "no environment 'nowhere:3'"]),
-    "no such environment file": (["--environment", "nowhere.yml"], 2, ["environment file 'nowhere.yml' does not exist"]),
+    "no such environment file": (
+        ["--environment", "nowhere.yml"],
+        2,
+        ["environment file 'nowhere.yml' does not exist"],
+    ),
     "no such target": (["--target", "moon"], 2, ["moon", "managed"]),
     "a bad name": (["--name", "1-bad_name"], 2, ["BadArgument", "must start with an upper- or lowercase letter"]),
     "a short name": (["--name", "ab"], 2, ["BadArgument", "at least 3 and at most 32 characters"]),

@@ -20,7 +20,10 @@ def answer_of(environ: Environ, endpoint: str) -> str:
 
 BROKEN = {
     "a syntax error": ("def init(:\n", "SyntaxError"),
-    "a failing init": ("def init():\n    raise KeyError('no such column')\n\ndef run(data):\n    pass\n", "no such column"),
+    "a failing init": (
+        "def init():\n    raise KeyError('no such column')\n\ndef run(data):\n    pass\n",
+        "no such column",
+    ),
 }
 
 
@@ -52,7 +55,7 @@ def _count(said: Path, text: str) -> int:
     return said.read_text().count(text)
 
 
-# --- the debugger, spoken to as an editor does: the Debug Adapter Protocol ---------------------------------------------
+# --- the debugger, spoken to as an editor does: the Debug Adapter Protocol ------------------------------------------
 
 
 class Editor:

@@ -36,7 +36,8 @@ def train(sample: Sample, parent: Path) -> Path:
         options = ["--no-project", "--no-config", "--python", python, "--with-requirements", str(lines)]
         options += [word for wheels in packaging.wheel_folders for word in ("--find-links", str(wheels))]
         command = [str(packaging.uv), "run", *options, sample.train]
-        done = subprocess.run(command, cwd=folder, env=dict(packaging.variables), capture_output=True, text=True)
+        environ = dict(packaging.variables)
+        done = subprocess.run(command, cwd=folder, env=environ, capture_output=True, text=True, check=False)
         assert done.returncode == 0, f"{' '.join(command)}\n{done.stdout}\n{done.stderr}"
     return folder
 
@@ -63,7 +64,8 @@ def register(environ: Environ, sample: Sample, folder: Path) -> list[str]:
 
 def deploy_words(sample: Sample, references: list[str]) -> list[str]:
     """The command that deploys a sample."""
-    words = ["deploy", "--name", endpoint_name(sample), "--entry", sample.deploy.entry, "--target", sample.deploy.target]
+    deploy = sample.deploy
+    words = ["deploy", "--name", endpoint_name(sample), "--entry", deploy.entry, "--target", deploy.target]
     if sample.deploy.environment:
         words += ["--environment", sample.deploy.environment]
     return [*words, *(word for reference in references for word in ("--model", reference))]

@@ -110,10 +110,11 @@ GOOD = "def init():\n    pass\n\n\ndef run(data):\n    return data\n"
         "from model import prepare as init\nfrom model import score as run\n",
         "from model import *\n",
         "async def init():\n    pass\n\n\nasync def run(data):\n    return data\n",
-        "class Scorer:\n    def init(self): ...\n    def run(self, data): ...\n\n\ns = Scorer()\ninit, run = s.init, s.run\n",
+        "class Scorer:\n    def init(self): ...\n    def run(self, data): ...\n\n\ns = Scorer()\n"
+        "init, run = s.init, s.run\n",
         "init = run = print\n",
         "init: object = print\nrun: object = print\n",
-        "try:\n    from fast import init\nexcept ImportError:\n    def init():\n        pass\nif True:\n    run = print\n",
+        "try:\n    from fast import init\nexcept ImportError:\n    def init(): ...\nif True:\n    run = print\n",
         "with open('x') as run:\n    pass\nfor init in ():\n    pass\n",
         "globals().update(init=print, run=print)\n",
         "def bind():\n    global init, run\n    init = run = print\n\n\nbind()\n",

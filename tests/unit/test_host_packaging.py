@@ -182,12 +182,12 @@ def test_a_lock_has_the_options_again(tmp_path: Path) -> None:
     ("stderr", "told"),
     [
         (
-            "  × No solution found when resolving dependencies:\\n  ╰─▶ Because no-such was not found in the package"
+            "  No solution found when resolving dependencies:\\n  ╰─▶ Because no-such was not found in the package"
             " registry and you require no-such, we can conclude that your requirements are unsatisfiable.\\n",
             "there is no package 'no-such' in the package index",
         ),
         (
-            "  × No solution found when resolving dependencies:\\n  ╰─▶ Because a==1 depends on b<2 and you require"
+            "  No solution found when resolving dependencies:\\n  ╰─▶ Because a==1 depends on b<2 and you require"
             "\\n      b==2, we can conclude\\n",
             "these packages cannot be installed together. Because a==1 depends on b<2 and you require b==2,",
         ),

@@ -1,0 +1,166 @@
+"""A workspace on a real store, with an engine and a front door that only remember, and threads to wait for."""
+
+from __future__ import annotations
+
+import itertools
+import threading
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from fake_engine import FakeEngine, Running
+
+from emulator.engines import Container
+from emulator.entities import DeploymentRequest, Model, ModelRequest, OnlineDeployment
+from emulator.errors import BadArgument, EmulatorError
+from emulator.routes import EndpointRoute
+from emulator.store import Store
+from emulator.workspace import Effects, Progress, Workspace
+
+SCRIPT = "def init():\n    pass\n\n\ndef run(data):\n    return data\n"
+PORTS = range(18100, 18104)
+
+
+class FakeFrontDoor:
+    """Remembers the routes; `taken` ports belong to other programs."""
+
+    def __init__(self) -> None:
+        self.routes: dict[str, EndpointRoute] = {}
+        self.history: list[EndpointRoute] = []
+        self.taken: set[int] = set()
+        self.drained: list[str] = []
+        self.draining: Callable[[str], None] = lambda _instance_id: None
+        self.refuses: EmulatorError | None = None
+
+    def put(self, route: EndpointRoute) -> None:
+        if self.refuses:
+            raise self.refuses
+        self.routes[route.name] = route
+        self.history.append(route)
+
+    def remove(self, name: str) -> None:
+        self.routes.pop(name, None)
+
+    def drain(self, instance_id: str, timeout_seconds: float) -> bool:
+        self.drained.append(instance_id)
+        self.draining(instance_id)
+        return True
+
+    def check_port(self, port: int) -> None:
+        if port in self.taken:
+            raise BadArgument(f"port {port} is taken")
+
+
+@dataclass
+class Said:
+    """What an operation says; `at` runs something when a step begins with a text."""
+
+    steps: list[str] = field(default_factory=list)
+    lines: list[str] = field(default_factory=list)
+    canceled: threading.Event = field(default_factory=threading.Event)
+    at: tuple[str, Callable[[], object]] | None = None
+
+    def progress(self) -> Progress:
+        return Progress(self._write, self.canceled)
+
+    def _write(self, kind: str, text: str) -> None:
+        (self.steps if kind == "step" else self.lines).append(text)
+        if self.at and text.startswith(self.at[0]):
+            self.at[1]()
+
+
+class House:
+    """Everything of one workspace, as it stands after one start of the emulator."""
+
+    def __init__(self, folder: Path, world: dict[str, Running] | None = None, ports: Iterable[int] = PORTS) -> None:
+        self.folder = folder
+        self.store = Store(folder / "home")
+        self.engine = FakeEngine(self.store.workspace_id, world)
+        self.door = FakeFrontDoor()
+        self.threads: list[threading.Thread] = []
+        self._keys = itertools.count(1)
+        self._time = itertools.count(1)
+        self._slept = 0.0
+        self.when_asked: Callable[[], object] = lambda: None
+        self.effects = Effects(
+            now=self._now,
+            monotonic=lambda: self._slept,
+            sleep=self._sleep,
+            new_key=lambda: f"key-{next(self._keys)}",
+            answers=self.engine.answers,
+            background=self._background,
+        )
+        self.ports = ports
+        self.workspace = Workspace(self.store, self.engine, self.door, self.effects, ports, "launcher")
+        self.code = self.write_code("src")
+
+    def _now(self) -> str:
+        self.when_asked()
+        return f"2024-01-01T00:00:{next(self._time):06d}"
+
+    def _sleep(self, seconds: float) -> None:
+        """The core's time goes on by what it sleeps, and much faster than the world's."""
+        self._slept += seconds
+        time.sleep(0.001)
+
+    def _background(self, work: Callable[[], None]) -> None:
+        thread = threading.Thread(target=work)
+        self.threads.append(thread)
+        thread.start()
+
+    def settle(self) -> None:
+        """Wait for what goes on in the background."""
+        for thread in self.threads:
+            thread.join(20)
+            assert not thread.is_alive()
+
+    def restarted(self) -> House:
+        """The emulator after it ended and began again: the same store, and the containers that are still there."""
+        self.settle()
+        house = House(self.folder, self.engine.world, self.ports)
+        house.engine.images = self.engine.images
+        return house
+
+    # the user's side
+
+    def write_code(self, name: str, script: str = SCRIPT, **others: str) -> Path:
+        folder = self.folder / name
+        folder.mkdir(exist_ok=True)
+        (folder / "score.py").write_text(script)
+        for other, text in others.items():
+            (folder / other.replace("_yml", ".yml").replace("_txt", ".txt")).write_text(text)
+        return folder
+
+    def register(self, name: str = "m", content: str = "weights", version: str | None = None) -> Model:
+        path = self.folder / f"{name}.pkl"
+        path.write_text(content)
+        return self.workspace.models.create(ModelRequest(name=name, path=str(path), version=version))
+
+    def request(self, endpoint: str = "iris", **changes: Any) -> DeploymentRequest:
+        document = {"endpoint_name": endpoint, "code": str(self.code), "scoring_script": "score.py", **changes}
+        return DeploymentRequest.parse(document)
+
+    def deploy(self, endpoint: str = "iris", said: Said | None = None, **changes: Any) -> OnlineDeployment:
+        progress = (said or Said()).progress()
+        return self.workspace.deployments.create_or_update(self.request(endpoint, **changes), progress)
+
+    # what became of it
+
+    def deployment(self, endpoint: str = "iris", name: str = "blue") -> OnlineDeployment:
+        return self.workspace.deployments.get(endpoint, name)
+
+    def state(self, endpoint: str = "iris", name: str = "blue") -> str:
+        return self.deployment(endpoint, name).provisioning_state
+
+    def instances(self, endpoint: str = "iris", name: str = "blue") -> Sequence[str]:
+        """The containers that the front door takes requests to."""
+        return [instance.id for instance in self.door.routes[endpoint].by_name[name].instances]
+
+    def running(self) -> list[Container]:
+        return [running.container for running in self.engine.containers()]
+
+    def layouts(self) -> list[str]:
+        home = self.store.home / "layouts"
+        return [path.relative_to(home).as_posix() for path in self.store.layouts.all()]

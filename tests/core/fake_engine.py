@@ -1,0 +1,213 @@
+"""An engine in memory: containers become ready, die or stay silent as their script says."""
+
+from __future__ import annotations
+
+import itertools
+import threading
+from collections.abc import Iterator, Mapping, Set
+from dataclasses import dataclass, field, replace
+
+from emulator.engines import Container, Image, Log
+from emulator.environments import ImageSpec
+from emulator.errors import EngineUnavailable, ImageBuildFailure, OperationCanceled, ResourceNotFound
+from emulator.scoring_container import LABEL_WORKSPACE, ContainerSpec
+
+CANCEL_SECONDS = 10.0
+
+
+@dataclass(frozen=True)
+class Behaviour:
+    """What containers do: `ready` once started, or dead with `exit_code` and this `log`; `heard` is said at once."""
+
+    ready: bool = True
+    exit_code: int | None = None
+    log: tuple[str, ...] = ("Users's init has completed successfully",)
+    oom_killed: bool = False
+    refuses: type[Exception] | None = None
+
+
+@dataclass
+class Running:
+    """A container of the fake, with what it was started from."""
+
+    container: Container
+    spec: ContainerSpec
+    behaviour: Behaviour
+    lines: list[str]
+    changed: threading.Condition = field(default_factory=threading.Condition)
+
+
+class FakeLog(Iterator[str]):
+    """A log that may be followed, and closed from another thread."""
+
+    def __init__(self, running: Running, tail: int | None, follow: bool) -> None:
+        self._running = running
+        self._follow = follow
+        self._closed = False
+        self._position = 0 if tail is None else max(0, len(running.lines) - tail)
+
+    def __next__(self) -> str:
+        running = self._running
+        with running.changed:
+            running.changed.wait_for(lambda: self._position < len(running.lines) or self._ended())
+            if self._position >= len(running.lines) or self._closed:
+                raise StopIteration
+            self._position += 1
+            return running.lines[self._position - 1]
+
+    def _ended(self) -> bool:
+        return self._closed or not self._follow or not self._running.container.running
+
+    def close(self) -> None:
+        with self._running.changed:
+            self._closed = True
+            self._running.changed.notify_all()
+
+
+class FakeEngine:
+    """Keeps the Engine protocol of `emulator.engines` for one workspace.
+
+    `behaviours` holds what the next containers do, in turn, before the usual `behaviour`.  `builds` remembers what was
+    built, `fail_build` makes builds fail with that text, `block_builds` lets them wait until they are canceled or the
+    event is set.  `world` may be shared by several engines, as one Docker Engine is.
+    """
+
+    name = "fake"
+
+    def __init__(self, workspace_id: str, world: dict[str, Running] | None = None) -> None:
+        self._workspace_id = workspace_id
+        self._ids = itertools.count(1)
+        self._lock = threading.Lock()
+        self.world = {} if world is None else world
+        self.images: dict[str, Image] = {}
+        self.behaviour = Behaviour()
+        self.behaviours: list[Behaviour] = []
+        self.fail_build = ""
+        self.block_builds: threading.Event | None = None
+        self.building = threading.Event()
+        self.builds: list[ImageSpec] = []
+        self.removed: list[str] = []
+        self.differences: tuple[str, ...] = ()
+        self.unavailable = False
+        self.prunes: list[Set[str]] = []
+
+    # what tests look at
+
+    def containers(self) -> list[Running]:
+        """What there is, running or not, in the order of names."""
+        with self._lock:
+            return sorted(self.world.values(), key=lambda running: running.container.name)
+
+    def variables(self) -> Mapping[str, str]:
+        """The variables of the one container there is."""
+        (only,) = self.containers()
+        return only.spec.environment_variables
+
+    def answers(self, container: Container, _timeout_seconds: float) -> bool:
+        """The probe."""
+        running = self.world.get(container.id)
+        return running is not None and running.container.running and running.behaviour.ready
+
+    def die(self, container_id: str, exit_code: int = 137) -> None:
+        """End a container from outside, as a kill or the machine does."""
+        running = self.world[container_id]
+        with running.changed:
+            running.container = _stopped(running.container, exit_code)
+            running.changed.notify_all()
+
+    def say(self, container_id: str, line: str) -> None:
+        """A line in a container's log."""
+        running = self.world[container_id]
+        with running.changed:
+            running.lines.append(line)
+            running.changed.notify_all()
+
+    # the protocol
+
+    def check(self) -> None:
+        if self.unavailable:
+            raise EngineUnavailable("the fake is switched off")
+
+    def find_image(self, digest: str) -> Image | None:
+        self.check()
+        return self.images.get(digest)
+
+    def build_image(self, spec: ImageSpec, log: Log, canceled: threading.Event) -> Image:
+        self.check()
+        self.builds.append(spec)
+        log(f"building {len(spec.requirements)} requirements")
+        self.building.set()
+        if self.block_builds is not None:
+            while not self.block_builds.wait(0.01):
+                if canceled.is_set():
+                    raise OperationCanceled("the build was interrupted")
+        if self.fail_build:
+            raise ImageBuildFailure(self.fail_build, log_tail="the end of the log")
+        self.images[spec.digest] = Image(spec.digest, f"fake:{spec.digest[:8]}", self.differences)
+        return self.images[spec.digest]
+
+    def start(self, spec: ContainerSpec) -> Container:
+        self.check()
+        with self._lock:
+            behaviour = self.behaviours.pop(0) if self.behaviours else self.behaviour
+            if behaviour.refuses:
+                raise behaviour.refuses("the fake does not start it")
+            if spec.image not in self.images:
+                raise ResourceNotFound("there is no such image", target=spec.image)
+            for old in [r for r in self.world.values() if r.container.name == spec.name]:
+                del self.world[old.container.id]
+            number = next(self._ids)
+            container = Container(
+                id=f"{self._workspace_id}-{number}",
+                name=spec.name,
+                labels=dict(spec.labels) | {LABEL_WORKSPACE: self._workspace_id},
+                host="127.0.0.1",
+                port=40000 + number,
+                running=True,
+            )
+            if behaviour.exit_code is not None:
+                dead = _stopped(container, behaviour.exit_code)
+                container = replace(dead, oom_killed=behaviour.oom_killed)
+            self.world[container.id] = Running(container, spec, behaviour, list(behaviour.log))
+        return container
+
+    def inspect(self, container_id: str) -> Container:
+        return self._find(container_id).container
+
+    def list_containers(self) -> list[Container]:
+        self.check()
+        mine = [r.container for r in self.containers()]
+        return [container for container in mine if container.labels[LABEL_WORKSPACE] == self._workspace_id]
+
+    def logs(self, container_id: str, *, tail: int | None = None, follow: bool = False) -> Iterator[str]:
+        return FakeLog(self._find(container_id), tail, follow)
+
+    def remove(self, container_id: str, *, grace_seconds: float = 10.0) -> None:
+        self.check()
+        with self._lock:
+            running = self.world.pop(container_id, None)
+        if running is not None:
+            self.removed.append(running.container.name)
+            with running.changed:
+                running.container = _stopped(running.container, 143)
+                running.changed.notify_all()
+
+    def prune(self, keep_images: Set[str], *, dry_run: bool = False) -> list[str]:
+        self.prunes.append(keep_images)
+        unused = sorted(digest for digest in self.images if digest not in keep_images)
+        for digest in unused if not dry_run else ():
+            del self.images[digest]
+        return [f"image {digest[:8]}" for digest in unused]
+
+    def close(self) -> None:
+        self.closed = True
+
+    def _find(self, container_id: str) -> Running:
+        with self._lock:
+            if container_id not in self.world:
+                raise ResourceNotFound("there is no such container", target=container_id)
+            return self.world[container_id]
+
+
+def _stopped(container: Container, exit_code: int) -> Container:
+    return replace(container, running=False, exit_code=exit_code, host="", port=0)

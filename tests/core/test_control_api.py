@@ -1,0 +1,506 @@
+"""Every route of the control API over HTTP: resources, statuses, error bodies, streams."""
+
+from __future__ import annotations
+
+import json
+import socket
+import tarfile
+import threading
+import time
+from collections.abc import Iterator
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import pytest
+from core_support import House
+from fake_engine import Behaviour
+from served import Served, serving
+
+from emulator.control_api.resources import WORKSPACE_PATH
+from emulator.control_api.streams import line_stream
+
+ENDPOINTS = "/onlineEndpoints"
+
+
+def put(served: Served, endpoint: str = "iris", deployment: str = "blue", **changes: Any) -> str:
+    """Begin a deployment; the operation's id."""
+    body = {"code": str(served.house.code), "scoring_script": "score.py", **changes}
+    answer = served.ask("PUT", f"{ENDPOINTS}/{endpoint}/deployments/{deployment}", json=body)
+    assert answer.status_code == 202, answer.text
+    operation = str(answer.json()["operation"])
+    assert answer.headers["Azure-AsyncOperation"] == f"{WORKSPACE_PATH}/mfeOperationsStatus/{operation}"
+    return operation
+
+
+def events(served: Served, operation: str) -> list[dict[str, Any]]:
+    """All that an operation says, to its end."""
+    lines = served.ask("GET", f"/mfeOperationsStatus/{operation}/events").text.splitlines()
+    return [json.loads(line) for line in lines if line]
+
+
+def deploy(served: Served, endpoint: str = "iris", deployment: str = "blue", **changes: Any) -> dict[str, Any]:
+    """Deploy, and how it ended."""
+    return events(served, put(served, endpoint, deployment, **changes))[-1]
+
+
+def register(served: Served, name: str = "m", content: str = "weights", **more: Any) -> dict[str, Any]:
+    path = served.house.folder / "model.pkl"
+    path.write_text(content)
+    answer = served.ask("POST", f"/models/{name}/versions", json={"path": str(path), **more})
+    assert answer.status_code == 201, answer.text
+    found: dict[str, Any] = answer.json()
+    return found
+
+
+# the server
+
+
+def test_health(served: Served) -> None:
+    assert served.ask("GET", "//healthz").json() == {"version": "0", "home": str(served.house.store.home)}
+
+
+def test_shutdown(served: Served) -> None:
+    for body in ({"json": {"keep_containers": True}}, {"json": {}}, {}):
+        assert served.ask("POST", "//shutdown", **body).json() == {"status": "stopping"}
+    assert served.shutdowns == [True, False, False]
+
+
+def test_prune(served: Served) -> None:
+    content = served.house.store.files.add(served.house.code / "score.py")
+    line = [f"file {content.sha256[:12]} ({content.size} bytes)"]
+    assert served.ask("POST", "//prune", json={"dry_run": True}).json() == {"removed": line}
+    assert served.ask("POST", "//prune", json={}).json() == {"removed": line}
+    assert served.ask("POST", "//prune").json() == {"removed": []}
+
+
+# models
+
+
+def test_models(served: Served) -> None:
+    resource = register(served, tags={"a": "b"}, description="d")
+    assert resource["id"] == f"{WORKSPACE_PATH}/models/m/versions/1"
+    assert resource["name"] == "1"
+    assert resource["properties"]["modelUri"] == "azureml://models/m/versions/1/model.pkl"
+    assert resource["properties"]["flavors"] == {}
+    assert resource["amlemu"]["size"] == 7
+    register(served, content="other")
+    register(served, "n", version="rc.1")
+    assert [m["amlemu"]["version"] for m in served.ask("GET", "/models/m/versions").json()["value"]] == ["1", "2"]
+    assert [m["amlemu"]["name"] for m in served.ask("GET", "/models").json()["value"]] == ["m", "m", "n"]
+    assert served.ask("GET", "/models/m/versions/latest").json()["name"] == "2"
+    assert served.ask("GET", "/models/n/versions/rc.1").json()["name"] == "rc.1"
+    assert served.ask("GET", "/models/none/versions").json() == {"value": []}
+
+
+def test_archived_models(served: Served) -> None:
+    register(served)
+    patched = served.ask("PATCH", "/models/m/versions/1", json={"isArchived": True}).json()
+    assert patched["properties"]["isArchived"] is True
+    assert served.ask("GET", "/models").json()["value"] == []
+    assert len(served.ask("GET", "/models?includeArchived=true").json()["value"]) == 1
+    assert served.error("GET", "/models/m/versions/latest")[0] == 404
+    served.ask("PATCH", "/models/m/versions/1", json={"isArchived": False})
+    assert len(served.ask("GET", "/models/m/versions").json()["value"]) == 1
+    for body in ({"isArchived": "yes"}, {"description": "x"}):
+        assert served.error("PATCH", "/models/m/versions/1", json=body)[:2] == (400, "BadArgument")
+
+
+@pytest.mark.parametrize(
+    ("name", "body", "told"),
+    [
+        ("m", {}, "path: Field required"),
+        ("m", {"path": "model.pkl"}, "not the absolute path"),
+        ("m", {"path": "/none"}, "'/none' does not exist"),
+        ("m", {"path": "/tmp", "type": "onnx"}, "type: Input should be"),
+        ("m", {"path": "/tmp", "verison": "1"}, "verison"),
+        ("m", {"path": "/tmp", "version": "latest"}, "'latest' cannot be a version"),
+        ("-m", {"path": "/tmp"}, "'-m' cannot name a model"),
+        ("%20", {"path": "/tmp"}, "' ' cannot name a model"),
+    ],
+)
+def test_bad_models(served: Served, name: str, body: dict[str, Any], told: str) -> None:
+    status, code, message = served.error("POST", f"/models/{name}/versions", json=body)
+    assert (status, code) == (400, "BadArgument")
+    assert told in message
+
+
+def test_the_content_of_a_model(served: Served, tmp_path: Path) -> None:
+    folder = tmp_path / "big model é"
+    long_name = "x" * 120
+    (folder / long_name).mkdir(parents=True)
+    (folder / long_name / "a.bin").write_bytes(b"a" * 3000)
+    (folder / "empty").write_bytes(b"")
+    (folder / "exact").write_bytes(b"e" * 512)
+    served.ask("POST", "/models/m/versions", json={"path": str(folder)})
+    answer = served.ask("GET", "/models/m/versions/latest/content")
+    assert answer.headers["Content-Type"] == "application/x-tar"
+    with tarfile.open(fileobj=BytesIO(answer.content)) as tar:
+        sizes = {member.name: member.size for member in tar}
+        found = tar.extractfile(f"{folder.name}/{long_name}/a.bin")
+        assert found is not None
+        assert found.read() == b"a" * 3000
+    assert sizes == {f"{folder.name}/{long_name}/a.bin": 3000, f"{folder.name}/empty": 0, f"{folder.name}/exact": 512}
+
+
+# environments
+
+
+def test_environments(served: Served, tmp_path: Path) -> None:
+    file = tmp_path / "conda.yml"
+    file.write_text("name: sk\ndependencies: [python=3.9, numpy]\n")
+    created = served.ask("POST", "/environments", json={"file": str(file)})
+    assert created.status_code == 201
+    resource = created.json()
+    assert resource["id"].endswith("/environments/sk/versions/1")
+    assert len(resource["amlemu"]["digest"]) == 64
+    assert "ARG BASE_IMAGE=python:3.9-slim-bookworm" in resource["amlemu"]["dockerfile"]
+    assert served.ask("GET", "/environments").json()["value"] == [resource]
+    assert served.ask("POST", "/environments/resolve", json={"name": "sk:1"}).json() == resource
+    by_file = served.ask("POST", "/environments/resolve", json={"file": str(file)}).json()
+    assert by_file["amlemu"]["digest"] == resource["amlemu"]["digest"]
+    operation = served.ask("POST", "/environments/build", json={"name": "sk"})
+    assert operation.status_code == 202
+    end = events(served, operation.json()["operation"])[-1]
+    assert end["status"] == "Succeeded"
+    assert len(served.house.engine.builds) == 1
+
+
+def test_bad_environments(served: Served, tmp_path: Path) -> None:
+    file = tmp_path / "requirements.txt"
+    file.write_text("numpy=1\n-e .\n")
+    answer = served.ask("POST", "/environments", json={"file": str(file)})
+    error = answer.json()["error"]
+    assert (answer.status_code, error["code"]) == (400, "BadArgument")
+    assert [detail["where"] for detail in error["details"]] == ["requirements.txt:1", "requirements.txt:2"]
+    for path, body in (("", {}), ("/resolve", {}), ("/build", {"file": 3})):
+        assert served.error("POST", f"/environments{path}", json=body)[0] == 400
+    assert served.error("POST", "/environments/build", json={"name": "nope"})[:2] == (404, "ResourceNotFound")
+
+
+# endpoints and deployments
+
+
+def test_a_deployment_from_put_to_delete(served: Served) -> None:
+    register(served)
+    said = events(served, put(served, models=["m"], environment_variables={"TOKEN": "s3cret"}))
+    assert {"kind": "log", "text": "building 4 requirements"} in said
+    assert said[-1] == {"kind": "end", "id": "op0", "status": "Succeeded"}
+    assert served.ask("GET", "/mfeOperationsStatus/op0").json() == {"id": "op0", "status": "Succeeded"}
+    endpoint = served.ask("GET", f"{ENDPOINTS}/iris").json()
+    assert endpoint["properties"]["scoringUri"] == "http://127.0.0.1:18100/score"
+    assert endpoint["properties"]["authMode"] == "Key"
+    flat = endpoint["amlemu"]
+    assert (flat["traffic"], flat["provisioning_state"]) == ({"blue": 100}, "Succeeded")
+    assert flat["deployments"][0]["environment_variables"] == ["TOKEN"]
+    assert "s3cret" not in json.dumps(endpoint)
+    assert served.ask("GET", ENDPOINTS).json()["value"] == [endpoint]
+    (deployment,) = served.ask("GET", f"{ENDPOINTS}/iris/deployments").json()["value"]
+    assert deployment == served.ask("GET", f"{ENDPOINTS}/iris/deployments/blue").json()
+    assert deployment["properties"]["requestSettings"]["requestTimeout"] == "PT5S"
+    assert deployment["properties"]["model"] == "m:1"
+    assert served.ask("DELETE", f"{ENDPOINTS}/iris/deployments/blue").json() == {}
+    assert served.ask("GET", f"{ENDPOINTS}/iris").json()["amlemu"]["deployments"] == []
+    assert served.ask("DELETE", f"{ENDPOINTS}/iris").json() == {}
+    assert served.error("GET", f"{ENDPOINTS}/iris")[:2] == (404, "ResourceNotFound")
+
+
+def test_targets_with_a_path_are_on_the_shared_port(served: Served) -> None:
+    deploy(served, target="aks")
+    flat = served.ask("GET", f"{ENDPOINTS}/iris").json()["amlemu"]
+    assert flat["scoring_uri"] == "http://127.0.0.1:18081/api/v1/service/iris/score"
+
+
+@pytest.mark.parametrize("public_host", ["", "ml.example.org"])
+def test_the_host_of_scoring_uris(house: House, public_host: str) -> None:
+    with serving(house, public_host) as served:
+        deploy(served)
+        answer = served.ask("GET", f"{ENDPOINTS}/iris", headers={"Host": f"localhost:{served.port}"})
+        assert answer.json()["amlemu"]["scoring_uri"] == f"http://{public_host or 'localhost'}:18100/score"
+
+
+def test_traffic(served: Served) -> None:
+    deploy(served)
+    deploy(served, deployment="green")
+    patched = served.ask("PATCH", f"{ENDPOINTS}/iris", json={"traffic": {"blue": 10, "green": 90}})
+    assert patched.json()["amlemu"]["traffic"] == {"blue": 10, "green": 90}
+    for traffic in ({"blue": 10}, {"blue": "10"}, {"blue": 100.0}, {"blue": True}, [], None, "blue=100"):
+        assert served.error("PATCH", f"{ENDPOINTS}/iris", json={"traffic": traffic})[:2] == (400, "BadArgument")
+
+
+def test_keys(served: Served) -> None:
+    deploy(served)
+    path = f"{ENDPOINTS}/iris"
+    assert served.ask("POST", f"{path}/listKeys").json() == {"primaryKey": "key-1", "secondaryKey": "key-2"}
+    renewed = served.ask("POST", f"{path}/regenerateKeys", json={"keyType": "Secondary"}).json()
+    assert renewed == {"primaryKey": "key-1", "secondaryKey": "key-3"}
+    for body in ({}, {"keyType": "tertiary"}, {"keyType": None}, {"keyType": 3}):
+        assert served.error("POST", f"{path}/regenerateKeys", json=body)[0] == 400
+    assert served.error("POST", f"{ENDPOINTS}/pets/listKeys")[0] == 404
+
+
+def test_tree(served: Served) -> None:
+    deploy(served)
+    found = served.ask("GET", f"{ENDPOINTS}/iris/tree").json()
+    assert [file["path"] for file in found["files"]] == ["src/score.py"]
+    assert found["variables"]["AML_APP_ROOT"] == "/var/azureml-app/src"
+    assert served.error("GET", f"{ENDPOINTS}/iris/tree?deployment=green")[0] == 404
+
+
+@pytest.mark.parametrize(
+    ("body", "fields"),
+    [
+        ({}, {"code", "scoring_script"}),
+        ({"code": "/c", "scoring_script": "s.py", "instance_cuont": 2, "port": 0}, {"instance_cuont", "port"}),
+        ({"code": "src", "scoring_script": "../s.py"}, {"code", "scoring_script"}),
+        ({"code": "/c", "scoring_script": "s.py", "models": [{"path": "x"}], "gpus": 1}, {"models.0", "gpus"}),
+    ],
+)
+def test_bad_deployments(served: Served, body: dict[str, Any], fields: set[str]) -> None:
+    answer = served.ask("PUT", f"{ENDPOINTS}/iris/deployments/blue", json=body)
+    error = answer.json()["error"]
+    assert (answer.status_code, error["code"]) == (400, "BadArgument")
+    assert error["target"] == "deployment blue of endpoint iris"
+    assert {detail["field"] for detail in error["details"]} == fields
+
+
+@pytest.mark.parametrize("name", ["a", "1ris", "iris_1", "i%20s", "%C3%A4%C3%B6%C3%BC", "..%2E", "a" * 33, "iris%0A"])
+def test_odd_names(served: Served, name: str) -> None:
+    body = {"code": "/c", "scoring_script": "s.py"}
+    assert served.error("PUT", f"{ENDPOINTS}/{name}/deployments/blue", json=body)[:2] == (400, "BadArgument")
+    assert served.error("PUT", f"{ENDPOINTS}/iris/deployments/{name}", json=body)[:2] == (400, "BadArgument")
+    assert served.error("GET", f"{ENDPOINTS}/{name}")[:2] == (404, "ResourceNotFound")
+    assert served.error("DELETE", f"{ENDPOINTS}/{name}")[:2] == (404, "ResourceNotFound")
+    assert served.error("GET", f"{ENDPOINTS}/{name}/logs")[:2] == (404, "ResourceNotFound")
+
+
+def test_a_name_that_leads_out_of_its_folder(served: Served) -> None:
+    """Sent as it is: a client would take the dots out of the path."""
+    path = f"{WORKSPACE_PATH}/models/../versions/workspace"
+    with socket.create_connection(("127.0.0.1", served.port)) as connection:
+        connection.sendall(f"GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n".encode())
+        answer = connection.makefile("rb").read()
+    assert b"'..' cannot name a model" in answer
+    assert served.house.store.workspace_id.encode() not in answer
+    assert served.reported == []
+
+
+def test_a_failed_deployment_is_told_with_its_reason(served: Served) -> None:
+    served.house.engine.behaviours.append(Behaviour(exit_code=3, log=("one", "two")))
+    end = deploy(served)
+    assert end["status"] == "Failed"
+    assert end["error"]["code"] == "ResourceNotReady"
+    assert end["error"]["log_tail"] == "one\ntwo"
+    (deployment,) = served.ask("GET", f"{ENDPOINTS}/iris").json()["amlemu"]["deployments"]
+    assert (deployment["provisioning_state"], deployment["error"]) == ("Failed", end["error"])
+
+
+def test_a_bug_is_told_as_one_and_reported(served: Served) -> None:
+    served.house.engine.behaviours.append(Behaviour(refuses=ZeroDivisionError))
+    operation = put(served)
+    for _ in range(500):
+        if served.reported:
+            break
+        time.sleep(0.01)
+    (reported,) = served.reported
+    assert isinstance(reported, ZeroDivisionError)
+    served.reported.clear()
+    error = events(served, operation)[-1]["error"]
+    assert error["code"] == "InternalServerError"
+    assert error["hint"] == "this is a bug of amlemu; see server.log"
+
+
+# conversations that go wrong
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status", "code"),
+    [
+        ("GET", "//", 404, "ResourceNotFound"),
+        ("GET", "//nope", 404, "ResourceNotFound"),
+        ("GET", "/nope", 404, "ResourceNotFound"),
+        ("PUT", "/models", 405, "BadArgument"),
+        ("POST", "//healthz", 405, "BadArgument"),
+        ("GET", "/mfeOperationsStatus/nope", 404, "ResourceNotFound"),
+        ("DELETE", "/mfeOperationsStatus/nope", 404, "ResourceNotFound"),
+        ("GET", "/mfeOperationsStatus/nope/events", 404, "ResourceNotFound"),
+    ],
+)
+def test_routes_that_are_none(served: Served, method: str, path: str, status: int, code: str) -> None:
+    assert served.error(method, path)[:2] == (status, code)
+
+
+BODIES = [
+    ("POST", "/models/m/versions"),
+    ("PATCH", "/models/m/versions/1"),
+    ("POST", "/environments"),
+    ("POST", "/environments/resolve"),
+    ("POST", "/environments/build"),
+    ("PUT", f"{ENDPOINTS}/iris/deployments/blue"),
+    ("PATCH", f"{ENDPOINTS}/iris"),
+    ("POST", f"{ENDPOINTS}/iris/regenerateKeys"),
+    ("POST", "//prune"),
+    ("POST", "//shutdown"),
+]
+
+
+@pytest.mark.parametrize(("method", "path"), BODIES)
+@pytest.mark.parametrize(
+    ("content_type", "body"),
+    [
+        ("application/json", b"{"),
+        ("application/json", b"[]"),
+        ("application/json", b'"text"'),
+        ("application/json", b"\xff\xfe"),
+        ("text/plain", b"{}"),
+        ("application/x-www-form-urlencoded", b"a=b"),
+    ],
+)
+def test_bodies_that_are_no_json_object(served: Served, method: str, path: str, content_type: str, body: bytes) -> None:
+    status, code, message = served.error(method, path, data=body, headers={"Content-Type": content_type})
+    assert (status, code) == (400, "BadArgument")
+    assert "must be a JSON object" in message
+    assert served.shutdowns == []
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [{"Host": "evil.example"}, {"Host": "evil.example:18080"}, {"Origin": "https://evil.example"}, {"Origin": "null"}],
+)
+def test_pages_in_a_browser_are_refused(served: Served, headers: dict[str, str]) -> None:
+    assert served.error("POST", "//shutdown", headers=headers)[:2] == (400, "BadArgument")
+    assert served.error("GET", "//healthz", headers=headers)[0] == 400
+    assert served.shutdowns == []
+
+
+@pytest.mark.parametrize("query", ["tail=x", "tail=-1", "tail=1.5", "instance=-1", "instance=1", "tail=%C2%B2"])
+def test_bad_numbers(served: Served, query: str) -> None:
+    deploy(served)
+    assert served.error("GET", f"{ENDPOINTS}/iris/logs?{query}")[:2] == (400, "BadArgument")
+
+
+# operations and streams
+
+
+def test_events_are_told_again_to_whoever_comes_later(served: Served) -> None:
+    operation = put(served)
+    first = events(served, operation)
+    assert [event["text"].split(":")[0] for event in first if event["kind"] == "step"] == [
+        "environment",
+        "building the environment from the built-in default environment",
+        "laying out",
+        "starting 1 container on fake",
+        "waiting for the scoring server",
+    ]
+    assert events(served, operation) == first
+
+
+def test_an_operation_is_canceled(served: Served) -> None:
+    served.house.engine.block_builds = threading.Event()
+    operation = put(served)
+    assert served.house.engine.building.wait(5)
+    assert served.ask("GET", f"/mfeOperationsStatus/{operation}").json()["status"] == "InProgress"
+    assert served.ask("DELETE", f"/mfeOperationsStatus/{operation}").status_code == 202
+    end = events(served, operation)[-1]
+    assert (end["status"], end["error"]["code"]) == ("Canceled", "OperationCanceled")
+    assert served.ask("DELETE", f"/mfeOperationsStatus/{operation}").status_code == 202, "once more does no harm"
+
+
+def test_a_second_operation_on_the_endpoint(served: Served) -> None:
+    served.house.engine.block_builds = threading.Event()
+    operation = put(served)
+    assert served.house.engine.building.wait(5)
+    assert deploy(served, deployment="green")["error"]["code"] == "OperationInProgress"
+    assert served.error("DELETE", f"{ENDPOINTS}/iris")[:2] == (409, "OperationInProgress")
+    served.house.engine.block_builds.set()
+    assert events(served, operation)[-1]["status"] == "Succeeded"
+
+
+def test_all_operations_are_canceled_at_the_end(served: Served) -> None:
+    served.house.engine.block_builds = threading.Event()
+    running = [put(served, name) for name in ("iris", "pets")]
+    served.operations.cancel_all(5.0)
+    assert [served.operations.get(operation).status for operation in running] == ["Canceled", "Canceled"]
+
+
+def test_operations_in_progress_are_never_forgotten(served: Served) -> None:
+    served.house.engine.block_builds = threading.Event()
+    operation = put(served)
+    for _ in range(250):
+        served.operations.start(lambda _progress: None)
+    assert served.operations.get(operation).status == "InProgress"
+    assert served.error("GET", "/mfeOperationsStatus/op1")[0] == 404
+    served.house.engine.block_builds.set()
+    assert events(served, operation)[-1]["status"] == "Succeeded"
+
+
+def test_logs_and_their_tail(served: Served) -> None:
+    deploy(served)
+    (container,) = served.house.running()
+    for text in ("plain", "", 'quoted "é" \u2028 end'):
+        served.house.engine.say(container.id, text)
+    lines = served.ask("GET", f"{ENDPOINTS}/iris/logs?tail=3").text.split("\n")
+    assert [json.loads(line) for line in lines if line] == ["plain", "", 'quoted "é" \u2028 end']
+    assert served.ask("GET", f"{ENDPOINTS}/iris/logs?tail=0").text == ""
+
+
+def test_request_lines(served: Served) -> None:
+    deploy(served)
+    served.house.store.logs.requests("iris").write_text('{"n": 1}\n{"n": 2}\n')
+    (line,) = served.ask("GET", f"{ENDPOINTS}/iris/requests?tail=1").text.splitlines()
+    assert json.loads(json.loads(line)) == {"n": 2}
+
+
+def followers() -> list[threading.Thread]:
+    return [thread for thread in threading.enumerate() if thread.name == "follow"]
+
+
+def test_followers_that_go_away_leave_no_thread(served: Served) -> None:
+    """The logs are silent: only the empty lines that are sent now and then show that nobody listens."""
+    deploy(served)
+    answers = [
+        served.ask("GET", f"{ENDPOINTS}/iris/{kind}?follow=true&tail=0", stream=True) for kind in ("logs", "requests")
+    ]
+    for answer in answers:
+        assert next(answer.iter_lines(chunk_size=None)) == b""
+    assert len(followers()) == 2
+    for answer in answers:
+        answer.close()
+    deadline = time.monotonic() + 10
+    while followers():
+        assert time.monotonic() < deadline, "a thread goes on"
+        time.sleep(0.02)
+    assert served.ask("GET", "//healthz").status_code == 200
+
+
+def test_a_followed_log_ends_with_its_container(served: Served) -> None:
+    deploy(served)
+    (container,) = served.house.running()
+    heard: list[str] = []
+
+    def follow() -> None:
+        answer = served.ask("GET", f"{ENDPOINTS}/iris/logs?follow=true&tail=0", stream=True)
+        heard.extend(json.loads(line) for line in answer.iter_lines(chunk_size=None) if line)
+
+    thread = threading.Thread(target=follow)
+    thread.start()
+    while not followers():
+        time.sleep(0.01)
+    served.house.engine.say(container.id, "last words")
+    time.sleep(0.05)
+    served.house.engine.remove(container.id)
+    thread.join(5)
+    assert not thread.is_alive()
+    assert heard == ["last words"]
+
+
+def failing() -> Iterator[str]:
+    yield "one"
+    raise RuntimeError("the engine went away")
+
+
+def test_a_source_that_breaks_off_is_told_to_the_reader() -> None:
+    stream = line_stream(failing())
+    assert next(stream) == b'"one"\n'
+    with pytest.raises(RuntimeError, match="went away"):
+        next(stream)

@@ -1,0 +1,158 @@
+"""Documents on disk: whole ones only, secrets for their owner only."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from emulator.entities import EndpointKeys, Environment, OnlineDeployment, OnlineEndpoint
+from emulator.errors import EmulatorError, ResourceNotFound
+from emulator.store import Store
+from emulator.store.disk import read_document, write_document
+
+WRITE_FOR_EVER = """
+import sys
+from pathlib import Path
+from emulator.store.disk import write_document
+n = 0
+while True:
+    n += 1
+    write_document(Path(sys.argv[1]), {"n": n, "twice": n, "filler": "x" * 200_000})
+"""
+
+
+def endpoint(name: str = "iris", port: int = 18100) -> OnlineEndpoint:
+    return OnlineEndpoint(name=name, port=port, created_at="now")
+
+
+def deployment(name: str = "blue", endpoint_name: str = "iris") -> OnlineDeployment:
+    return OnlineDeployment(
+        name=name,
+        endpoint_name=endpoint_name,
+        generation=1,
+        code_configuration={"code": "/c", "scoring_script": "score.py"},
+        environment="e:1",
+        image="0",
+        engine="fake",
+        target="managed",
+        environment_variables={"TOKEN": "s3cret"},
+        created_at="now",
+    )
+
+
+def test_a_document_goes_through(tmp_path: Path) -> None:
+    path = tmp_path / "new/folder/d.json"
+    document = {"a": [1, None, "é\ud800"], "b": {"c": True}}
+    assert read_document(path) is None
+    write_document(path, document)
+    assert read_document(path) == document
+    assert [p.name for p in path.parent.iterdir()] == ["d.json"]
+
+
+def test_a_write_that_breaks_off_leaves_the_old(tmp_path: Path) -> None:
+    path = tmp_path / "d.json"
+    write_document(path, {"old": 1})
+    with pytest.raises(TypeError):
+        write_document(path, {"a": "x" * 100_000, "b": object()})
+    assert read_document(path) == {"old": 1}
+    assert [p.name for p in tmp_path.iterdir()] == ["d.json"]
+
+
+def test_a_crash_at_any_moment_leaves_the_old_or_the_new(tmp_path: Path) -> None:
+    path = tmp_path / "d.json"
+    for pause in (0.0, 0.003, 0.007, 0.02):
+        with subprocess.Popen([sys.executable, "-c", WRITE_FOR_EVER, path]) as process:
+            while read_document(path) is None:
+                time.sleep(0.01)
+            time.sleep(pause)
+            process.kill()
+        document = read_document(path)
+        assert document is not None
+        assert document["n"] == document["twice"]
+        path.unlink()
+
+
+def test_a_name_that_is_a_folder(tmp_path: Path) -> None:
+    (tmp_path / "d.json").write_text("{}")
+    assert read_document(tmp_path / "d.json/below.json") is None
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", "null", "\udcff"])
+def test_a_damaged_document_is_named(tmp_path: Path, text: str) -> None:
+    (tmp_path / "d.json").write_bytes(text.encode("utf-8", "surrogateescape"))
+    with pytest.raises(EmulatorError, match=r"d\.json' is damaged"):
+        read_document(tmp_path / "d.json")
+
+
+def test_the_workspace_id_is_drawn_once(tmp_path: Path) -> None:
+    first = Store(tmp_path / "home").workspace_id
+    assert Store(tmp_path / "home").workspace_id == first
+    assert Store(tmp_path / "other").workspace_id != first
+    assert len(first) == 12
+
+
+def test_a_home_that_cannot_be_made(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(EmulatorError, match="file"):
+        Store(tmp_path / "file")
+
+
+def test_endpoints_and_deployments(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    assert store.find_endpoint("iris") is None
+    for name in ("pets", "iris"):
+        store.put_endpoint(endpoint(name))
+    for name in ("green", "blue"):
+        store.put_deployment(deployment(name))
+    assert [e.name for e in store.endpoints()] == ["iris", "pets"]
+    assert [d.name for d in store.deployments("iris")] == ["blue", "green"]
+    assert store.find_deployment("iris", "blue") == deployment()
+    assert store.find_deployment("pets", "blue") is None
+    store.delete_deployment("iris", "blue")
+    store.delete_deployment("iris", "blue")
+    assert [d.name for d in store.deployments("iris")] == ["green"]
+    store.delete_endpoint("iris")
+    assert [e.name for e in store.endpoints()] == ["pets"]
+    assert store.deployments("iris") == []
+    store.delete_endpoint("iris")
+
+
+def test_keys_and_variables_are_for_their_owner_only(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    store.put_endpoint(endpoint())
+    with pytest.raises(ResourceNotFound):
+        store.keys_of("iris")
+    store.put_keys("iris", EndpointKeys(primary_key="a", secondary_key="b"))
+    store.put_deployment(deployment())
+    assert store.keys_of("iris").secondary_key == "b"
+    modes = {p.name: p.stat().st_mode & 0o777 for p in store.endpoint_folder("iris").rglob("*.json")}
+    assert modes == {"endpoint.json": 0o644, "keys.json": 0o600, "blue.json": 0o600}
+
+
+def test_environments_are_in_the_order_of_their_numbers(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    for name, version in (("b", "2"), ("b", "10"), ("b", "9"), ("a", "1"), ("b", "dev")):
+        store.put_environment(Environment(name=name, version=version, python_version="3.11"))
+    assert [e.id for e in store.environments()] == ["a:1", "b:dev", "b:2", "b:9", "b:10"]
+    assert store.find_environment("b", "10") is not None
+    assert store.find_environment("b", "3") is None
+
+
+def test_what_an_image_is_built_from(tmp_path: Path) -> None:
+    store, environment = Store(tmp_path), Environment(name="e", python_version="3.11")
+    store.put_image_environment("0" * 64, environment)
+    assert store.find_image_environment("0" * 64) == environment
+    assert store.find_image_environment("1" * 64) is None
+
+
+def test_documents_are_readable_by_people(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    store.put_endpoint(endpoint())
+    text = (store.endpoint_folder("iris") / "endpoint.json").read_text()
+    assert json.loads(text)["name"] == "iris"
+    assert len(text.splitlines()) > 5
