@@ -63,7 +63,8 @@ def new_environ(home: Path, engine: str = "process", **more: str) -> Environ:
 def temporary_environ(engine: str = "process", **more: str) -> Iterator[Environ]:
     """A shell with an empty home; whatever runs of it ends with the context, and the home goes."""
     with tempfile.TemporaryDirectory(prefix="amlemu-test-", ignore_cleanup_errors=True) as folder:
-        environ = new_environ(Path(folder, "home"), engine, **more)
+        # What a killed emulator leaves among the temporary files goes with the home.
+        environ = new_environ(Path(folder, "home"), engine, TMPDIR=folder, **more)
         try:
             yield environ
         finally:

@@ -93,11 +93,13 @@ _SETTINGS = """\
 if [ -f /run/amlemu/packaging ]; then . /run/amlemu/packaging; fi \\
     && if [ -f /run/amlemu/ca.pem ]; then export SSL_CERT_FILE=/run/amlemu/ca.pem PIP_CERT=/run/amlemu/ca.pem; fi"""
 
+# Slim images have no folder of manual pages, and Java's packages do not install without it.
 _SYSTEM_STEP = """\
 RUN --mount=type=secret,id=packaging,target=/run/amlemu/packaging \\
     --mount=type=secret,id=ca,target=/run/amlemu/ca.pem \\
     {settings} \\
     && export DEBIAN_FRONTEND=noninteractive \\
+    && mkdir -p /usr/share/man/man1 \\
     && ca="Acquire::https::CAInfo=${{SSL_CERT_FILE:-/etc/ssl/certs/ca-certificates.crt}}" \\
     && apt-get -o "$ca" update -qq \\
     && apt-get -o "$ca" install -y -qq --no-install-recommends {packages} \\

@@ -159,7 +159,7 @@ def bind(host: str, port: int, target: str) -> socket.socket:
         raise BadArgument(
             f"port {port} of {host} cannot be used: {error.strerror or error}",
             target=target,
-            hint="Stop what listens there, or choose another port.",
+            hint="stop what listens there, or choose another port (AMLEMU_GATEWAY_PORT for the gateway's own)",
         ) from error
     sock.setblocking(False)
     return sock

@@ -122,6 +122,8 @@ class Deployments:
             try:
                 return self._deploy(plan, draft, progress)
             except BaseException as error:
+                if isinstance(error, EmulatorError) and not error.target:
+                    error.target = f"deployment {request.name} of endpoint {request.endpoint_name}"
                 self._save_failure(kept, error)
                 if kept.serving and not self._endpoints.running(kept.endpoint_name, kept.name):
                     # It made room for the new generation (its debugger's port), and comes back.

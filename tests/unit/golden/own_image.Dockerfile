@@ -7,6 +7,7 @@ RUN --mount=type=secret,id=packaging,target=/run/amlemu/packaging \
     if [ -f /run/amlemu/packaging ]; then . /run/amlemu/packaging; fi \
     && if [ -f /run/amlemu/ca.pem ]; then export SSL_CERT_FILE=/run/amlemu/ca.pem PIP_CERT=/run/amlemu/ca.pem; fi \
     && export DEBIAN_FRONTEND=noninteractive \
+    && mkdir -p /usr/share/man/man1 \
     && ca="Acquire::https::CAInfo=${SSL_CERT_FILE:-/etc/ssl/certs/ca-certificates.crt}" \
     && apt-get -o "$ca" update -qq \
     && apt-get -o "$ca" install -y -qq --no-install-recommends libgomp1 ffmpeg \
