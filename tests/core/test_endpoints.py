@@ -138,6 +138,13 @@ def test_no_traffic_is_a_wish_that_an_update_leaves(house: House) -> None:
     assert house.workspace.endpoints.get("iris").traffic == {}
 
 
+def test_no_traffic_is_a_wish_that_a_second_deployment_leaves(house: House) -> None:
+    house.deploy()
+    house.workspace.endpoints.update_traffic("iris", {})
+    house.deploy(name="green")
+    assert house.workspace.endpoints.get("iris").traffic == {}
+
+
 def test_the_first_that_serves_gets_the_traffic(house: House) -> None:
     house.engine.behaviours.append(Behaviour(exit_code=1))
     with pytest.raises(ResourceNotReady):

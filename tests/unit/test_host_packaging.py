@@ -148,6 +148,12 @@ def test_what_uv_says_is_heard_line_by_line(tmp_path: Path) -> None:
     assert lines == ["one", "two"]
 
 
+def test_nothing_of_a_long_speech_is_lost(tmp_path: Path) -> None:
+    done = run_uv([], fake_uv(tmp_path, "seq 1 300000; seq 1 300000 >&2\n"), lambda _line: None, threading.Event())
+    assert done.stdout == done.stderr
+    assert done.stdout.endswith("\n300000\n")
+
+
 def test_a_uv_that_does_not_read_is_no_error_of_ours(tmp_path: Path) -> None:
     done = run_uv([], fake_uv(tmp_path, "exit 2\n"), print, threading.Event(), stdin="x" * 1_000_000)
     assert done.returncode == 2
