@@ -9,7 +9,6 @@ import pytest
 
 from emulator.profiles import rows
 
-
 # A shell starts what it runs in the background with SIGINT ignored, and every child inherits that; the tests that
 # interrupt a command as a person would must work there too.
 signal.signal(signal.SIGINT, signal.default_int_handler)
