@@ -91,7 +91,7 @@ def read_options(options: Mapping[str, Any], environ: Mapping[str, str]) -> tupl
 def _code_and_script(entry: Path, source_dir: Path | None) -> tuple[Path, str]:
     """The code folder, absolute, and the script's path below it."""
     if source_dir is None:
-        script = entry.absolute()
+        script = Path(os.path.normpath(entry.absolute()))
         if not script.is_file():
             raise _no_script(f"the scoring script '{entry}' does not exist")
         return script.parent, script.name

@@ -288,6 +288,7 @@ def test_a_bad_request_makes_nothing(
 
 
 def test_a_script_that_cannot_work_is_told_at_once(house: House) -> None:
+    (house.code / "conda.yml").write_text("dependencies: [python=3.10]\n")
     (house.code / "score.py").write_text("def init(:\n")
     with pytest.raises(ResourceNotReady, match=r"SyntaxError: invalid syntax \(score.py, line 1\)"):
         house.deploy()
