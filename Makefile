@@ -37,5 +37,5 @@ test-slow: check
 
 bench: setup
 	@bash .ci/install-engine && bash images/python/build 3.11
-	.venv/bin/python benchmarks/gateway.py
+	-.venv/bin/python benchmarks/gateway.py --workers 1
 	.venv/bin/python benchmarks/deploy.py
