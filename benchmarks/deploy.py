@@ -126,6 +126,7 @@ def _emulator(engine: str, folder: Path) -> Iterator[Bench]:
         yield bench
     finally:
         bench.amlemu("delete", "--all", "--yes")
+        bench.amlemu("prune")  # the images that only this run has built
         bench.amlemu("down")
 
 
