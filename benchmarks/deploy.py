@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import random
 import shutil
 import socket
 import statistics
@@ -37,6 +38,12 @@ def run(data):
     return len(os.listdir(folder))
 """
 REQUIREMENTS = "azureml-inference-server-http==1.5.1\nscikit-learn\n"
+_TINY = {
+    "six": ("1.11.0", "1.12.0", "1.13.0", "1.14.0", "1.15.0", "1.16.0", "1.17.0"),
+    "toolz": ("0.10.0", "0.11.1", "0.11.2", "0.12.0", "0.12.1", "1.0.0"),
+    "iniconfig": ("1.0.0", "1.1.1", "2.0.0", "2.1.0"),
+    "pluggy": ("1.0.0", "1.2.0", "1.3.0", "1.4.0", "1.5.0", "1.6.0"),
+}
 AMLEMU = [sys.executable, "-m", "emulator"]
 
 
@@ -174,12 +181,11 @@ def _measure(bench: Bench, engine: str, rounds: int) -> list[Result]:
 
 
 def _cold_build(bench: Bench, number: int) -> float:
-    """An environment that no engine has seen: one tiny package differs."""
-    file = bench.folder / "cold.txt"
-    file.write_text(
-        f"{REQUIREMENTS}six=={('1.15.0', '1.14.0', '1.13.0')[number]}\nidna!={time.time_ns() % 1000}.{number}\n"
-    )
-    return _seconds(lambda: bench.amlemu("environment", "build", "cold.txt"))
+    """An environment that neither engine nor layer cache has seen: tiny packages have versions drawn at random."""
+    drawn = "".join(f"{name}=={random.choice(versions)}\n" for name, versions in _TINY.items())
+    file = bench.folder / f"cold{number}.txt"
+    file.write_text(REQUIREMENTS + drawn)
+    return _seconds(lambda: bench.amlemu("environment", "build", file.name))
 
 
 def _bare_docker(bench: Bench) -> float:
