@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import subprocess
+import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 import click
 
@@ -19,4 +21,6 @@ def images_command(versions: Sequence[str]) -> int:
     from emulator.shipped import shipped_folder
 
     script = shipped_folder("images/python") / "build"
-    return subprocess.run(["/bin/bash", script, *versions], env=os.environ, check=False).returncode
+    # The script asks uv for interpreters, and uv lies beside this Python, which need not be on PATH.
+    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])
+    return subprocess.run(["/bin/bash", script, *versions], env=os.environ | {"PATH": path}, check=False).returncode
