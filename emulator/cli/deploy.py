@@ -140,7 +140,7 @@ def print_deployed(endpoint: Mapping[str, Any], deployment_name: str) -> None:
     for difference in deployment["differences"]:
         say(f"difference: {difference}")
     name = endpoint["name"]
-    say(f"try: amlemu invoke {name} --data '{{\"data\": []}}'    (or curl, with the key of `amlemu keys {name}`:)")
+    say(f"try: amlemu invoke {name} --data @request.json    (or curl:)")
     bearer = f' -H "Authorization: Bearer $(amlemu keys {name})"' if endpoint["auth_mode"] == "key" else ""
     say(f"  curl {endpoint['scoring_uri']} -H 'Content-Type: application/json'{bearer} -d @request.json")
 

@@ -46,6 +46,11 @@ class Operation:
             else:
                 yield None
 
+    def wait(self, timeout_seconds: float) -> None:
+        """Return when the operation has ended, or after that time."""
+        with self.changed:
+            self.changed.wait_for(lambda: self.status != "InProgress", timeout_seconds)
+
 
 class Operations:
     """The operations of this server, the last few hundred of them."""
@@ -87,8 +92,7 @@ class Operations:
         for operation in operations:
             operation.canceled.set()
         for operation in operations:
-            with operation.changed:
-                operation.changed.wait_for(lambda o=operation: o.status != "InProgress", timeout_seconds)  # type: ignore[misc]
+            operation.wait(timeout_seconds)
 
     def _run(self, operation: Operation, work: Callable[[Progress], Any]) -> None:
         try:
