@@ -10,13 +10,12 @@ from collections.abc import Callable
 from datetime import datetime, timezone
 from itertools import count
 
-from aiohttp import web
-
+from emulator.gateway.conversation import Conversation
 from emulator.gateway.front_door import Asked, Chosen, Refused, asks_for_key, decide
 from emulator.gateway.heads import Changes, line, request_head
-from emulator.gateway.listener import CLOSES, answer
 from emulator.gateway.pool import Pool
-from emulator.gateway.relay import BrokenBody, Relay
+from emulator.gateway.relay import Relay
+from emulator.gateway.request import BrokenBody, Request
 from emulator.gateway.traffic_log import FORM_WARNING, Exchange, TrafficLog, line_of
 from emulator.gateway.upstream import UpstreamLost
 from emulator.profiles import Answer, Profile, profile_of
@@ -24,7 +23,7 @@ from emulator.routes import EndpointRoute, Snapshot, split_prefix
 
 _CLIENT_GONE = 499  # nobody gets it; it is what proxies write into their logs
 _UNKNOWN_CODING = Answer(501, "Not Implemented")
-_FORM = "application/x-www-form-urlencoded"
+_FORM = b"application/x-www-form-urlencoded"
 _SCORE_PATH = "/score"
 
 
@@ -40,89 +39,94 @@ class Handler:
         self._snapshot = snapshot
         self._turns = count()
 
-    async def own_port(self, port: int, request: web.BaseRequest) -> web.StreamResponse:
-        """A request on the port of one endpoint."""
-        return await self._serve(self._snapshot().by_port.get(port), _origin_form(request.raw_path), request)
+    async def own_port(self, port: int, conversation: Conversation, request: Request) -> bool:
+        """A request on the port of one endpoint; whether another may follow on its connection."""
+        route = self._snapshot().by_port.get(port)
+        return await self._serve(route, _origin_form(request.target), conversation, request)
 
-    async def shared_port(self, request: web.BaseRequest) -> web.StreamResponse:
-        """A request on the port that the endpoints with a path share."""
-        prefix, target = split_prefix(_origin_form(request.raw_path))
-        return await self._serve(self._snapshot().by_prefix.get(prefix), target, request)
+    async def shared_port(self, conversation: Conversation, request: Request) -> bool:
+        """A request on the port that the endpoints with a path share; whether another may follow on its connection."""
+        prefix, target = split_prefix(_origin_form(request.target))
+        return await self._serve(self._snapshot().by_prefix.get(prefix), target, conversation, request)
 
-    async def _serve(self, route: EndpointRoute | None, target: str, request: web.BaseRequest) -> web.StreamResponse:
+    async def _serve(
+        self, route: EndpointRoute | None, target: str, conversation: Conversation, request: Request
+    ) -> bool:
         if route is None:
             missing = profile_of("kubernetes").no_such_endpoint
-            return await answer(request, missing.status, missing.body, close=True)
+            return conversation.answer(request, missing.status, missing.body, Changes(), close=True)
         exchange = self._begin(route, target, request)
         try:
-            return await self._decide(route, target, request, exchange)
-        except asyncio.CancelledError:
+            return await self._decide(route, target, conversation, request, exchange)
+        except (asyncio.CancelledError, ConnectionError):
             exchange.status, exchange.reason = _CLIENT_GONE, "client closed the connection"
             raise
-        except ConnectionError:
-            exchange.status, exchange.reason = _CLIENT_GONE, "client closed the connection"
-            return CLOSES
         finally:
             self._finish(route, exchange, request)
 
-    def _begin(self, route: EndpointRoute, target: str, request: web.BaseRequest) -> Exchange:
+    def _begin(self, route: EndpointRoute, target: str, request: Request) -> Exchange:
         path = target.partition("?")[0]
         replaced = route.profile.request_id_header is not None
         return Exchange(
             endpoint=route.name,
             method=request.method,
             path=path,
-            protocol=f"HTTP/{request.version.major}.{request.version.minor}",
+            protocol=f"HTTP/{request.version}",
             started=time.perf_counter(),
-            request_id=str(uuid.uuid4()) if replaced else request.headers.get("x-request-id", ""),
+            request_id=str(uuid.uuid4()) if replaced else _text(request.header(b"x-request-id")),
             auth_type="Key" if asks_for_key(route, path) else "",
         )
 
-    def _finish(self, route: EndpointRoute, exchange: Exchange, request: web.BaseRequest) -> None:
+    def _finish(self, route: EndpointRoute, exchange: Exchange, request: Request) -> None:
         """Log the request; what only the log needs is read here, when the caller has its answer."""
-        headers = request.headers
-        exchange.user_agent = headers.get("User-Agent", "")
-        exchange.client_request_id = headers.get("x-ms-client-request-id", "")
+        exchange.user_agent = _text(request.header(b"user-agent"))
+        exchange.client_request_id = _text(request.header(b"x-ms-client-request-id"))
         scored = exchange.method == "POST" and exchange.path == _SCORE_PATH and exchange.model_status is not None
-        if scored and headers.get("Content-Type", "").startswith(_FORM):
+        if scored and request.header(b"content-type").startswith(_FORM):
             exchange.warning = FORM_WARNING
         self._log.add(route.name, line_of(exchange, time.perf_counter(), datetime.now(timezone.utc)))
 
     async def _decide(
-        self, route: EndpointRoute, target: str, request: web.BaseRequest, exchange: Exchange
-    ) -> web.StreamResponse:
+        self, route: EndpointRoute, target: str, conversation: Conversation, request: Request, exchange: Exchange
+    ) -> bool:
         asked = _asked(route.profile, exchange, request)
         decision = _refuse_coding(request) or decide(
             route, asked, self._pool.in_flight, random.random(), next(self._turns)
         )
         if isinstance(decision, Refused):
-            return await self._refuse(route, decision, request, exchange)
+            return self._refuse(route, decision, conversation, request, exchange)
         exchange.deployment = decision.deployment
         self._pool.enter(decision.instance.id)
         try:
-            return await self._relay(route, decision, target, request, exchange)
+            return await self._relay(route, decision, target, conversation, request, exchange)
         except UpstreamLost:
             lost = Refused(route.profile.container_unreachable, "status.container_unreachable", decision.deployment)
-            return await self._refuse(route, lost, request, exchange)
+            return self._refuse(route, lost, conversation, request, exchange)
         except BrokenBody:
             exchange.status = 400
-            return await answer(request, 400, "Bad Request", close=True)
+            return conversation.answer(request, 400, "Bad Request", Changes(), close=True)
         finally:
             self._pool.leave(decision.instance.id)
 
     async def _relay(
-        self, route: EndpointRoute, chosen: Chosen, target: str, request: web.BaseRequest, exchange: Exchange
-    ) -> web.StreamResponse:
-        chunked = "Transfer-Encoding" in request.headers
+        self,
+        route: EndpointRoute,
+        chosen: Chosen,
+        target: str,
+        conversation: Conversation,
+        request: Request,
+        exchange: Exchange,
+    ) -> bool:
         host = f"{chosen.instance.host}:{chosen.instance.port}"
         changes = _request_changes(route, exchange)
-        head = request_head(request.method, target, request.raw_headers, changes, host, chunked=chunked)
+        head = request_head(request.method, target, request.headers, changes, host, chunked=request.chunked)
         answers = _answer_changes(route, exchange, weighted=not chosen.by_header)
-        return await Relay(request, exchange, self._pool, chosen.instance, head, chunked, answers, self._loop).run()
+        relay = Relay(conversation, request, exchange, self._pool, chosen.instance, head, answers, self._loop)
+        return await relay.run()
 
-    async def _refuse(
-        self, route: EndpointRoute, refused: Refused, request: web.BaseRequest, exchange: Exchange
-    ) -> web.StreamResponse:
+    def _refuse(
+        self, route: EndpointRoute, refused: Refused, conversation: Conversation, request: Request, exchange: Exchange
+    ) -> bool:
         exchange.status, exchange.reason = refused.answer.status, refused.reason
         exchange.deployment = refused.deployment
         exchange.response_size = len(refused.answer.body.encode())
@@ -131,21 +135,26 @@ class Handler:
         if refused.reason == "routing.rejected_method" and methods:
             changes = changes._replace(last=changes.last + line("allow", ", ".join(sorted(methods))))
         # a caller that waits for 100 Continue may send its next request where its body should be
-        close = not request.content.is_eof() and "Expect" in request.headers
-        return await answer(request, refused.answer.status, refused.answer.body, changes, close=close)
+        close = not request.complete and request.has(b"expect")
+        return conversation.answer(request, refused.answer.status, refused.answer.body, changes, close=close)
 
 
-def _refuse_coding(request: web.BaseRequest) -> Refused | None:
+def _refuse_coding(request: Request) -> Refused | None:
     """Only the chunked coding can be taken off and put on again (RFC 9112 §6.1)."""
-    coding = request.headers.get("Transfer-Encoding")
-    return None if coding is None or coding.lower() == "chunked" else Refused(_UNKNOWN_CODING, "")
+    if not request.chunked or request.header(b"transfer-encoding").lower() == b"chunked":
+        return None
+    return Refused(_UNKNOWN_CODING, "")
 
 
-def _asked(profile: Profile, exchange: Exchange, request: web.BaseRequest) -> Asked:
-    headers = request.headers
-    authorization = (value.encode("utf-8", "surrogateescape") for value in headers.getall("Authorization", ()))
-    deployment = headers.get(profile.deployment_header) if profile.deployment_header else None
-    return Asked(exchange.method, exchange.path, tuple(authorization), deployment)
+def _asked(profile: Profile, exchange: Exchange, request: Request) -> Asked:
+    header = profile.deployment_header
+    named = header is not None and request.has(header.encode())
+    deployment = _text(request.header(header.encode())) if header and named else None
+    return Asked(exchange.method, exchange.path, request.all(b"authorization"), deployment)
+
+
+def _text(value: bytes) -> str:
+    return value.decode("utf-8", "replace")
 
 
 def _request_changes(route: EndpointRoute, exchange: Exchange) -> Changes:
@@ -168,8 +177,9 @@ def _request_id_line(profile: Profile, exchange: Exchange) -> bytes:
     return line(profile.request_id_header, exchange.request_id) if profile.request_id_header else b""
 
 
-def _origin_form(target: str) -> str:
+def _origin_form(raw: bytes) -> str:
     """The request target as a path: a proxy's absolute form loses its scheme and host (RFC 9112 §3.2.2)."""
+    target = raw.decode("utf-8", "surrogateescape")
     if target.startswith("/") or "://" not in target:
         return target
     rest = target.partition("://")[2]

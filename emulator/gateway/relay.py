@@ -7,11 +7,10 @@ import time
 from contextlib import suppress
 from dataclasses import dataclass
 
-from aiohttp import web
-
+from emulator.gateway.conversation import Conversation, connection_header
 from emulator.gateway.heads import CONTINUE, LAST_CHUNK, Changes, ResponseHead, chunk, response_head
-from emulator.gateway.listener import CLOSES, STAYS_OPEN, Answered, connection_header
 from emulator.gateway.pool import Pool
+from emulator.gateway.request import BrokenBody, Request
 from emulator.gateway.traffic_log import Exchange
 from emulator.gateway.upstream import Connection, UpstreamLost
 from emulator.routes import Instance
@@ -20,39 +19,35 @@ from emulator.routes import Instance
 _IDEMPOTENT = frozenset({"GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE"})
 
 
-class BrokenBody(Exception):
-    """The caller's body breaks HTTP's framing."""
-
-
 @dataclass(slots=True)
 class Relay:
     """What one request needs on its way: `head` is the head for the container, `changes` those to its answer's."""
 
-    request: web.BaseRequest
+    conversation: Conversation
+    request: Request
     exchange: Exchange
     pool: Pool
     instance: Instance
     head: bytes
-    chunked: bool
     changes: Changes
     loop: asyncio.AbstractEventLoop
 
-    async def run(self) -> Answered:
+    async def run(self) -> bool:
         """Carry the request over.
 
         Raises UpstreamLost as long as nothing was answered, BrokenBody when the caller's body is not HTTP.
         """
-        content = self.request.content
-        if content.is_eof():
-            body = content.read_nowait()
+        request = self.request
+        if request.complete:
+            body = request.take()
             self.exchange.request_size = len(body)
             self.exchange.request_received = time.perf_counter()
-            if self.chunked:
+            if request.chunked:
                 body = (chunk(body) if body else b"") + LAST_CHUNK
             return await self._exchange_whole(body)
         return await self._exchange_streamed()
 
-    async def _exchange_whole(self, body: bytes) -> Answered:
+    async def _exchange_whole(self, body: bytes) -> bool:
         method, data = self.request.method, self.head + body
         connection = self.pool.reuse(self.instance)
         if connection is not None:
@@ -64,10 +59,10 @@ class Relay:
                     raise
         return await self._ask(await self.pool.connect(self.instance, method, data))
 
-    async def _exchange_streamed(self) -> Answered:
+    async def _exchange_streamed(self) -> bool:
         request = self.request
-        if request.version >= (1, 1) and request.headers.get("Expect", "").lower() == "100-continue":
-            await request.writer.write(CONTINUE)
+        if request.is_1_1 and request.header(b"expect").lower() == b"100-continue":
+            self.conversation.write(CONTINUE)
         connection = self.pool.reuse(self.instance)
         if connection is not None:
             connection.send(request.method, self.head)
@@ -87,24 +82,25 @@ class Relay:
 
     async def _upload(self, connection: Connection) -> None:
         """Send the body on as it comes in, at the pace of the slower side."""
+        chunked = self.request.chunked
         try:
             while data := await self._next_of_body(connection):
                 self.exchange.request_size += len(data)
-                await connection.write(chunk(data) if self.chunked else data)
+                await connection.write(chunk(data) if chunked else data)
             self.exchange.request_received = time.perf_counter()
-            if self.chunked:
+            if chunked:
                 await connection.write(LAST_CHUNK)
         except UpstreamLost:
             return  # what it answered before, if anything, says why
 
     async def _next_of_body(self, connection: Connection) -> bytes:
         try:
-            return await self.request.content.readany()
-        except (web.RequestPayloadError, RuntimeError, OSError) as error:
+            return await self.request.read()
+        except BrokenBody:
             connection.abort()
-            raise BrokenBody from error
+            raise
 
-    async def _ask(self, connection: Connection, upload: asyncio.Task[None] | None = None) -> Answered:
+    async def _ask(self, connection: Connection, upload: asyncio.Task[None] | None = None) -> bool:
         try:
             head = await connection.head()
             self.exchange.response_began = time.perf_counter()
@@ -115,9 +111,9 @@ class Relay:
                 connection.abort()  # the rest of this body must not become the next request
             self.pool.release(self.instance, connection)
 
-    async def _answer(self, head: ResponseHead, connection: Connection) -> Answered:
+    async def _answer(self, head: ResponseHead, connection: Connection) -> bool:
         ends_with_connection = head.has_body and head.content_length is None
-        chunked = ends_with_connection and self.request.version >= (1, 1)
+        chunked = ends_with_connection and self.request.is_1_1
         keep_alive = self.request.keep_alive and (chunked or not ends_with_connection)
         out = response_head(
             head,
@@ -129,14 +125,14 @@ class Relay:
             await self._pour(connection, out, chunked=chunked)
         except UpstreamLost:
             # the head is gone, so only an end in the middle can tell the caller
-            if not chunked and ends_with_connection and self.request.transport is not None:
-                self.request.transport.abort()
-            return CLOSES
-        return STAYS_OPEN if keep_alive else CLOSES
+            if not chunked and ends_with_connection:
+                self.conversation.abort()
+            return False
+        return keep_alive
 
     async def _pour(self, connection: Connection, out: bytes, *, chunked: bool) -> None:
         """Write `out` and the body as it comes, each piece at once."""
-        write = self.request.writer.write
+        conversation = self.conversation
         data = connection.take()
         while True:
             self.exchange.response_size += len(data)
@@ -144,9 +140,13 @@ class Relay:
                 out += chunk(data) if chunked else data
             if connection.complete:
                 break
-            await write(out)
+            conversation.write(out)
+            if conversation.congested:
+                await conversation.drain()
             out = b""
             data = await connection.read()
         out += LAST_CHUNK if chunked else b""
         if out:
-            await write(out)
+            conversation.write(out)
+            if conversation.congested:
+                await conversation.drain()

@@ -1,0 +1,313 @@
+"""One connection with a caller: httptools parses what comes in, a handler of ours answers in bytes."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections import deque
+from collections.abc import Awaitable, Callable
+from email.utils import formatdate
+from http import HTTPStatus
+from typing import Any
+
+import httptools
+
+from emulator.gateway.heads import Changes, own_head, response_head
+from emulator.gateway.request import Request
+
+Handler = Callable[["Conversation", Request], Awaitable[bool]]
+"""Answers one request; whether another may follow on its connection."""
+
+# Envoy's own bound of a head (max_request_headers_kb, 60 KiB unless set) and its answer.
+_LONGEST_HEAD = 60 * 1024
+# Requests that a caller may send ahead before it is made to wait.
+_PIPELINED = 8
+# How long a head may take from its first byte, and a connection may lie idle (Envoy: an hour).
+HEAD_SECONDS = 60.0
+IDLE_SECONDS = 3600.0
+# How long a caller may go on sending a body that nobody reads before its connection is cut.
+_LINGER_SECONDS = 5.0
+
+_VERSIONS = ("1.1", "1.0")
+
+_log = logging.getLogger(__name__)
+_clock = time.monotonic
+
+
+class Conversation(asyncio.Protocol):
+    """Reads requests one after another and has each answered before the next begins.
+
+    `handler` is cancelled when the caller goes away.  `on_lost` is told when the connection is gone.
+    """
+
+    def __init__(
+        self, loop: asyncio.AbstractEventLoop, handler: Handler, on_lost: Callable[[Conversation], None]
+    ) -> None:
+        self._loop = loop
+        self._handler = handler
+        self._on_lost = on_lost
+        self._transport: Any = None
+        self._parser: Any = httptools.HttpRequestParser(self)
+        self._target = b""
+        self._headers: list[tuple[bytes, bytes]] = []
+        self._head_bytes = 0
+        self._in_head = True
+        self._coming: Request | None = None  # its body is being read
+        self._waiting: deque[Request] = deque()
+        self._task: asyncio.Task[bool] | None = None
+        self._request: Request | None = None  # it is being answered
+        self._refusal: int | None = None  # what comes after the waiting requests cannot be read
+        self._ending = False
+        self._held = False
+        self._drained: asyncio.Future[None] | None = None
+        self._since = _clock()
+        self.written = False
+
+    # What a handler does with it.
+
+    def write(self, data: bytes) -> None:
+        """Send that to the caller; ConnectionError when it is gone."""
+        if self._transport is None or self._transport.is_closing():
+            raise ConnectionError("the caller is gone")
+        self.written = True
+        self._transport.write(data)
+
+    @property
+    def congested(self) -> bool:
+        """Whether the caller reads too slowly."""
+        return self._drained is not None
+
+    async def drain(self) -> None:
+        """Wait until the caller has read enough; ConnectionError when it went away instead."""
+        if self._drained is not None:
+            await self._drained
+
+    def answer(self, request: Request, status: int, text: str, changes: Changes, *, close: bool = False) -> bool:
+        """Write an answer of the gateway's own, in plain text; `close` ends the connection after it."""
+        body = text.encode()
+        keep_alive = request.keep_alive and not close
+        head = response_head(
+            own_head(status, formatdate(usegmt=True), body),
+            changes,
+            chunked=False,
+            connection=connection_header(request, keep_alive=keep_alive),
+        )
+        self.write(head if request.method == "HEAD" else head + body)
+        return keep_alive
+
+    def abort(self) -> None:
+        """Cut the connection at once."""
+        if self._transport is not None:
+            self._transport.abort()
+
+    # What the listener does with it.
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether a request is being answered."""
+        return self._task is not None
+
+    def end(self) -> None:
+        """Close now when idle, else after the request that is being answered."""
+        self._ending = True
+        if self._task is None:
+            self._close()
+
+    def sweep(self, now: float) -> None:
+        """Close a connection that has been idle, or at one head, for too long; `now` is of time.monotonic."""
+        at_rest = self._head_bytes == 0 and self._coming is None
+        if self._task is None and now - self._since > (IDLE_SECONDS if at_rest else HEAD_SECONDS):
+            self.abort()
+
+    # What the transport tells it.
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = transport
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._on_lost(self)
+        self._parser = None
+        self._waiting.clear()
+        if self._coming is not None:
+            self._coming.fail()
+        if self._drained is not None and not self._drained.done():
+            self._drained.set_exception(ConnectionError("the caller is gone"))
+            self._drained.exception()  # nobody may be waiting
+        if self._task is not None:
+            self._task.cancel()
+
+    def data_received(self, data: bytes) -> None:
+        if self._refusal is not None or self._parser is None:
+            return
+        if self._in_head:
+            if self._head_bytes == 0:
+                self._since = _clock()
+            self._head_bytes += len(data)
+        self._parse(data)
+        if self._in_head and self._head_bytes > _LONGEST_HEAD:
+            self._refuse(431)
+        if self._task is None:
+            self._next()
+        elif len(self._waiting) > _PIPELINED:
+            self._pace()
+
+    def pause_writing(self) -> None:
+        self._drained = self._loop.create_future()
+
+    def resume_writing(self) -> None:
+        if self._drained is not None and not self._drained.done():
+            self._drained.set_result(None)
+        self._drained = None
+
+    # What the parser tells it.
+
+    def on_message_begin(self) -> None:
+        self._target = b""
+        self._headers = []
+        self._in_head = True
+
+    def on_url(self, url: bytes) -> None:
+        self._target += url
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        if self._in_head:  # later ones are trailers, which a proxy may drop (RFC 9110 §6.5.1)
+            self._headers.append((name, value.rstrip(b" \t")))
+
+    def on_headers_complete(self) -> None:
+        parser = self._parser
+        self._in_head = False
+        too_long = self._head_bytes > _LONGEST_HEAD and self._size_of_head() > _LONGEST_HEAD
+        self._head_bytes = 0
+        if self._refusal is not None:
+            return
+        if too_long:
+            self._refusal = 431
+            return
+        if parser.get_http_version() not in _VERSIONS:
+            self._refusal = 505
+            return
+        request = Request(
+            parser.get_method().decode(),
+            self._target,
+            parser.get_http_version(),
+            self._headers,
+            keep_alive=parser.should_keep_alive(),
+        )
+        request.on_pause(self._hold)
+        self._coming = request
+        self._waiting.append(request)
+
+    def on_body(self, body: bytes) -> None:
+        if self._coming is not None:
+            self._coming.feed(body)
+
+    def on_message_complete(self) -> None:
+        coming, self._coming = self._coming, None
+        self._in_head = True
+        if coming is not None:
+            coming.end()
+
+    # Between the two.
+
+    def _size_of_head(self) -> int:
+        return len(self._target) + sum(len(name) + len(value) for name, value in self._headers)
+
+    def _parse(self, data: bytes) -> None:
+        try:
+            self._parser.feed_data(data)
+        except httptools.HttpParserUpgrade as upgrade:
+            # not followed: what comes next is one more request
+            self._parser = httptools.HttpRequestParser(self)
+            if rest := data[upgrade.args[0] :]:
+                self._parse(rest)
+        except httptools.HttpParserError:
+            self._refuse(400)
+
+    def _refuse(self, status: int) -> None:
+        """Read no more: what comes cannot be told from a request; the requests before it are answered first."""
+        self._refusal = status
+        if self._coming is not None:
+            self._coming.fail()  # whoever reads it answers
+
+    def _next(self) -> None:
+        if self._waiting and not self._ending:
+            self._request = request = self._waiting.popleft()
+            self.written = False
+            self._task = self._loop.create_task(self._handle(request))
+            self._task.add_done_callback(self._done)
+        elif self._refusal is not None and not self._ending:
+            self._turn_away(self._refusal)
+        elif self._ending:
+            self._close()
+
+    async def _handle(self, request: Request) -> bool:
+        try:
+            return await self._handler(self, request)
+        except ConnectionError:
+            return False
+        except Exception as error:
+            _log.error("a request met a bug in the gateway", exc_info=error)
+            if self.written:
+                self.abort()  # only the end of the connection can tell of it
+                return False
+            return self.answer(request, 500, HTTPStatus(500).phrase, Changes(), close=True)
+
+    def _done(self, task: asyncio.Task[bool]) -> None:
+        request, self._request, self._task = self._request, None, None
+        self._since = _clock()
+        if task.cancelled() or self._transport is None or self._transport.is_closing():
+            return
+        if task.exception() is not None or not task.result() or request is None:
+            self._close()
+            return
+        if not request.complete:
+            request.discard()
+            if self._refusal is not None:
+                self._close()
+                return
+        self._next()
+        self._pace()
+
+    def _turn_away(self, status: int) -> None:
+        """The answer to what is no request: nothing is known that its headers could depend on."""
+        body = HTTPStatus(status).phrase.encode()
+        head = response_head(
+            own_head(status, formatdate(usegmt=True), body), Changes(), chunked=False, connection=b"close"
+        )
+        if not self._transport.is_closing():
+            self._transport.write(head + body)
+        self._close()
+
+    def _hold(self, wanted: bool) -> None:
+        self._held = wanted
+        self._pace()
+
+    def _pace(self) -> None:
+        """Read, or make the caller wait, as what has come already is taken up."""
+        if self._transport is None or self._transport.is_closing():
+            return
+        wanted = not self._held and len(self._waiting) <= _PIPELINED
+        if wanted is not self._transport.is_reading():
+            (self._transport.resume_reading if wanted else self._transport.pause_reading)()
+
+    def _close(self) -> None:
+        """Close, but not under the caller's hands: a reset while it still sends would take the answer along."""
+        self._ending = True
+        if self._transport is None or self._transport.is_closing():
+            return
+        unread = self._refusal is not None or (self._coming is not None and not self._coming.complete)
+        if not unread or not self._transport.can_write_eof():
+            self._transport.close()
+            return
+        self._refusal = self._refusal or 400  # nothing that comes is read any more
+        self._transport.write_eof()
+        self._hold(False)
+        self._loop.call_later(_LINGER_SECONDS, self.abort)
+
+
+def connection_header(request: Request, *, keep_alive: bool) -> bytes | None:
+    """The Connection header of an answer, None where the version's default says it (RFC 9112 §9.3)."""
+    if not keep_alive:
+        return b"close"
+    return None if request.is_1_1 else b"keep-alive"

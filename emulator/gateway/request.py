@@ -1,0 +1,146 @@
+"""One request as it comes in: its head whole, its body piece by piece."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+from emulator.gateway.heads import Headers
+
+# Bytes of a body that may wait for a slow container before the caller is made to wait.
+_HIGH_WATER = 256 * 1024
+
+
+class BrokenBody(Exception):
+    """The body breaks HTTP's framing, or ends before its length."""
+
+
+class Request:
+    """What the caller asks.  `target` and `headers` are the bytes that came; `chunked` tells how the body is framed.
+
+    The body is complete once `complete` is set; `take` and `read` give what has come of it.  `pause` and `resume` are
+    called when too much of it waits, and when no longer.
+    """
+
+    __slots__ = (
+        "_broken",
+        "_chunks",
+        "_first",
+        "_hold",
+        "_paused",
+        "_waiter",
+        "_waiting_bytes",
+        "chunked",
+        "complete",
+        "discarded",
+        "headers",
+        "keep_alive",
+        "method",
+        "target",
+        "version",
+    )
+
+    def __init__(self, method: str, target: bytes, version: str, headers: Headers, *, keep_alive: bool) -> None:
+        self.method = method
+        self.target = target
+        self.version = version
+        self.headers = headers
+        self.keep_alive = keep_alive
+        first: dict[bytes, bytes] = {}
+        for name, value in headers:
+            first.setdefault(name.lower(), value)
+        self._first = first
+        self.chunked = b"transfer-encoding" in first
+        self.complete = False
+        self.discarded = False
+        self._chunks: list[bytes] = []
+        self._waiting_bytes = 0
+        self._broken = False
+        self._paused = False
+        self._waiter: asyncio.Future[None] | None = None
+        self._hold: Callable[[bool], None] | None = None
+
+    # What a handler asks.
+
+    def header(self, name: bytes) -> bytes:
+        """The first header of that lower-case name, empty without one."""
+        return self._first.get(name, b"")
+
+    def has(self, name: bytes) -> bool:
+        """Whether a header of that lower-case name is there."""
+        return name in self._first
+
+    def all(self, name: bytes) -> tuple[bytes, ...]:
+        """Every header of that lower-case name."""
+        if name not in self._first:
+            return ()
+        return tuple(value for key, value in self.headers if key.lower() == name)
+
+    @property
+    def is_1_1(self) -> bool:
+        """Whether the caller knows HTTP/1.1: chunked answers, interim answers, connections that stay open."""
+        return self.version != "1.0"
+
+    def take(self) -> bytes:
+        """The bytes of the body that have come since the last call, or nothing."""
+        chunks = self._chunks
+        if not chunks:
+            return b""
+        data = chunks[0] if len(chunks) == 1 else b"".join(chunks)
+        chunks.clear()
+        self._waiting_bytes = 0
+        self._pause(False)
+        return data
+
+    async def read(self) -> bytes:
+        """More of the body, nothing at its end; raises BrokenBody."""
+        while not self._chunks and not self.complete:
+            if self._broken:
+                raise BrokenBody
+            self._waiter = asyncio.get_running_loop().create_future()
+            await self._waiter
+        return self.take()
+
+    def discard(self) -> None:
+        """Drop what is there of the body, and what comes."""
+        self.discarded = True
+        self.take()
+
+    # What the connection tells it.
+
+    def on_pause(self, hold: Callable[[bool], None]) -> None:
+        """Call `hold` with True when too much of the body waits, with False when it may go on."""
+        self._hold = hold
+
+    def feed(self, data: bytes) -> None:
+        """More of the body came."""
+        if self.discarded:
+            return
+        self._chunks.append(data)
+        self._waiting_bytes += len(data)
+        if self._waiting_bytes > _HIGH_WATER:
+            self._pause(True)
+        if self._waiter is not None:
+            self._wake()
+
+    def end(self) -> None:
+        """The body is complete."""
+        self.complete = True
+        if self._waiter is not None:
+            self._wake()
+
+    def fail(self) -> None:
+        """The rest of the body will never come."""
+        if not self.complete:
+            self._broken = True
+            self._wake()
+
+    def _pause(self, wanted: bool) -> None:
+        if wanted is not self._paused and self._hold is not None:
+            self._paused = wanted
+            self._hold(wanted)
+
+    def _wake(self) -> None:
+        waiter, self._waiter = self._waiter, None
+        if waiter is not None and not waiter.done():
+            waiter.set_result(None)
