@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from types import MappingProxyType
 
+from emulator.heads import dropping, line
 from emulator.profiles import Profile
 
 _PREFIX_SEGMENTS = 5  # '', 'api', 'v1', 'endpoint' or 'service', the name
@@ -21,6 +22,11 @@ class Instance:
     id: str
     host: str
     port: int
+
+    @cached_property
+    def address(self) -> str:
+        """Host and port as a Host header has them."""
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
     @cached_property
     def family(self) -> socket.AddressFamily | None:
@@ -75,20 +81,46 @@ class EndpointRoute:
         return tuple(key.encode() for key in self.keys)
 
     @cached_property
+    def deployment_header(self) -> bytes:
+        """The request header, lower case, that names the deployment; empty without one."""
+        return (self.profile.deployment_header or "").lower().encode()
+
+    @cached_property
     def dropped_from_requests(self) -> frozenset[bytes]:
-        """The request headers, lower case, that the front door sets itself (row headers.request_id)."""
-        return _lower(self.profile.request_id_header)
+        """The request headers, lower case, that stay here: one hop's, and those that the front door sets itself."""
+        return dropping(_lower(self.profile.request_id_header))
 
     @cached_property
     def dropped_from_answers(self) -> frozenset[bytes]:
-        """The response headers, lower case, that the front door sets itself (rows headers.*)."""
+        """The response headers, lower case, that stay here: one hop's, and those that the front door sets itself."""
         profile = self.profile
-        return _lower(
-            profile.request_id_header,
-            profile.model_deployment_header,
-            profile.model_session_header,
-            "server" if profile.server else None,
+        return dropping(
+            _lower(
+                profile.request_id_header,
+                profile.model_deployment_header,
+                profile.model_session_header,
+                "server" if profile.server else None,
+            )
         )
+
+    @cached_property
+    def server_line(self) -> bytes:
+        """The Server header of every answer, as a line; empty where the container's passes."""
+        return line("server", self.profile.server) if self.profile.server else b""
+
+    @cached_property
+    def _deployment_lines(self) -> dict[tuple[str, bool], bytes]:
+        return {}
+
+    def deployment_lines(self, deployment: str, weighted: bool) -> bytes:
+        """The headers of an answer that name the deployment; `weighted` tells that the weights chose it."""
+        known = self._deployment_lines.get((deployment, weighted))
+        if known is None:
+            headers = [self.profile.model_deployment_header, self.profile.model_session_header if weighted else None]
+            known = b"".join(line(header, deployment) for header in headers if header)
+            if deployment in self.by_name:
+                self._deployment_lines[deployment, weighted] = known
+        return known
 
 
 @dataclass(frozen=True)
@@ -97,14 +129,14 @@ class Snapshot:
 
     endpoints: Mapping[str, EndpointRoute]
     by_port: Mapping[int, EndpointRoute]
-    by_prefix: Mapping[str, EndpointRoute]
+    by_prefix: Mapping[bytes, EndpointRoute]
 
     @classmethod
     def of(cls, routes: Iterable[EndpointRoute]) -> Snapshot:
         """The snapshot of those endpoints."""
         endpoints = {route.name: route for route in routes}
         own = {route.port: route for route in endpoints.values() if not route.path_prefix}
-        shared = {route.path_prefix: route for route in endpoints.values() if route.path_prefix}
+        shared = {route.path_prefix.encode(): route for route in endpoints.values() if route.path_prefix}
         return cls(MappingProxyType(endpoints), MappingProxyType(own), MappingProxyType(shared))
 
     def with_route(self, route: EndpointRoute) -> Snapshot:
@@ -130,15 +162,15 @@ def _lower(*names: str | None) -> frozenset[bytes]:
     return frozenset(name.lower().encode() for name in names if name)
 
 
-def split_prefix(target: str) -> tuple[str, str]:
+def split_prefix(target: bytes) -> tuple[bytes, bytes]:
     """A request target on the shared port as the endpoint's prefix and what the container gets.
 
-    >>> split_prefix("/api/v1/service/iris/score?a=1")
-    ('/api/v1/service/iris', '/score?a=1')
-    >>> split_prefix("/api/v1/service/iris?a=1")
-    ('/api/v1/service/iris', '/?a=1')
+    >>> split_prefix(b"/api/v1/service/iris/score?a=1")
+    (b'/api/v1/service/iris', b'/score?a=1')
+    >>> split_prefix(b"/api/v1/service/iris?a=1")
+    (b'/api/v1/service/iris', b'/?a=1')
     """
-    path, mark, query = target.partition("?")
-    parts = path.split("/", _PREFIX_SEGMENTS)
-    rest = parts[_PREFIX_SEGMENTS] if len(parts) > _PREFIX_SEGMENTS else ""
-    return "/".join(parts[:_PREFIX_SEGMENTS]), f"/{rest}{mark}{query}"
+    path, mark, query = target.partition(b"?")
+    parts = path.split(b"/", _PREFIX_SEGMENTS)
+    rest = parts[_PREFIX_SEGMENTS] if len(parts) > _PREFIX_SEGMENTS else b""
+    return b"/".join(parts[:_PREFIX_SEGMENTS]), b"/" + rest + mark + query

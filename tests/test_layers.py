@@ -28,6 +28,7 @@ PURE = frozenset(
         "scoring_container",
         "traffic",
         "diagnosis",
+        "heads",
     }
 )
 LOWEST = frozenset({"", "errors"})  # '' is the package itself: its version

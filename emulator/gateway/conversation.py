@@ -6,18 +6,26 @@ import asyncio
 import logging
 import time
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from email.utils import formatdate
 from http import HTTPStatus
-from typing import Any
+from typing import Any, Protocol
 
 import httptools
 
-from emulator.gateway.heads import Changes, own_head, response_head
 from emulator.gateway.request import Request
+from emulator.heads import Changes, own_head, response_head
 
-Handler = Callable[["Conversation", Request], Awaitable[bool]]
-"""Answers one request; whether another may follow on its connection."""
+
+class Answering(Protocol):
+    """A request that is being answered; it ends with one call of the conversation's `settle`."""
+
+    def cancel(self) -> None:
+        """The caller is gone: nothing that is still to come can reach it, and `settle` need not be called."""
+
+
+Handler = Callable[["Conversation", Request], "bool | Answering"]
+"""Answers one request: at once, telling whether another may follow on its connection, or later."""
 
 # Envoy's own bound of a head (max_request_headers_kb, 60 KiB unless set) and its answer.
 _LONGEST_HEAD = 60 * 1024
@@ -38,7 +46,7 @@ _clock = time.monotonic
 class Conversation(asyncio.Protocol):
     """Reads requests one after another and has each answered before the next begins.
 
-    `handler` is cancelled when the caller goes away.  `on_lost` is told when the connection is gone.
+    What is being answered is cancelled when the caller goes away.  `on_lost` is told when the connection is gone.
     """
 
     def __init__(
@@ -50,16 +58,16 @@ class Conversation(asyncio.Protocol):
         self._transport: Any = None
         self._parser: Any = httptools.HttpRequestParser(self)
         self._target = b""
-        self._headers: list[tuple[bytes, bytes]] = []
+        self._headers: list[tuple[bytes, bytes, bytes]] = []
         self._head_bytes = 0
         self._in_head = True
         self._coming: Request | None = None  # its body is being read
         self._waiting: deque[Request] = deque()
-        self._task: asyncio.Task[bool] | None = None
-        self._request: Request | None = None  # it is being answered
+        self._answering: Answering | None = None
         self._refusal: int | None = None  # what comes after the waiting requests cannot be read
         self._ending = False
         self._held = False
+        self._reading = True
         self._drained: asyncio.Future[None] | None = None
         self._since = _clock()
         self.written = False
@@ -96,6 +104,21 @@ class Conversation(asyncio.Protocol):
         self.write(head if request.method == "HEAD" else head + body)
         return keep_alive
 
+    def settle(self, request: Request, keep_alive: bool) -> None:
+        """A request that was not answered at once is answered; `keep_alive` tells whether another may follow."""
+        self._answering = None
+        if self._goes_on(request, keep_alive):
+            self._next()
+            self._pace()
+
+    def excuse(self, request: Request, error: Exception) -> bool:
+        """Answer a request that met a bug of ours, as far as it can be; whether another may follow."""
+        _log.error("a request met a bug in the gateway", exc_info=error)
+        if self.written or self._transport.is_closing():
+            self.abort()  # only the end of the connection can tell of it
+            return False
+        return self.answer(request, 500, HTTPStatus(500).phrase, Changes(), close=True)
+
     def abort(self) -> None:
         """Cut the connection at once."""
         if self._transport is not None:
@@ -106,18 +129,18 @@ class Conversation(asyncio.Protocol):
     @property
     def is_busy(self) -> bool:
         """Whether a request is being answered."""
-        return self._task is not None
+        return self._answering is not None
 
     def end(self) -> None:
         """Close now when idle, else after the request that is being answered."""
         self._ending = True
-        if self._task is None:
+        if self._answering is None:
             self._close()
 
     def sweep(self, now: float) -> None:
         """Close a connection that has been idle, or at one head, for too long; `now` is of time.monotonic."""
         at_rest = self._head_bytes == 0 and self._coming is None
-        if self._task is None and now - self._since > (IDLE_SECONDS if at_rest else HEAD_SECONDS):
+        if self._answering is None and now - self._since > (IDLE_SECONDS if at_rest else HEAD_SECONDS):
             self.abort()
 
     # What the transport tells it.
@@ -134,8 +157,8 @@ class Conversation(asyncio.Protocol):
         if self._drained is not None and not self._drained.done():
             self._drained.set_exception(ConnectionError("the caller is gone"))
             self._drained.exception()  # nobody may be waiting
-        if self._task is not None:
-            self._task.cancel()
+        if self._answering is not None:
+            self._answering.cancel()
 
     def data_received(self, data: bytes) -> None:
         if self._refusal is not None or self._parser is None:
@@ -147,7 +170,7 @@ class Conversation(asyncio.Protocol):
         self._parse(data)
         if self._in_head and self._head_bytes > _LONGEST_HEAD:
             self._refuse(431)
-        if self._task is None:
+        if self._answering is None:
             self._next()
         elif len(self._waiting) > _PIPELINED:
             self._pace()
@@ -172,7 +195,7 @@ class Conversation(asyncio.Protocol):
 
     def on_header(self, name: bytes, value: bytes) -> None:
         if self._in_head:  # later ones are trailers, which a proxy may drop (RFC 9110 §6.5.1)
-            self._headers.append((name, value.rstrip(b" \t")))
+            self._headers.append((name.lower(), name, value.rstrip(b" \t")))
 
     def on_headers_complete(self) -> None:
         parser = self._parser
@@ -211,7 +234,7 @@ class Conversation(asyncio.Protocol):
     # Between the two.
 
     def _size_of_head(self) -> int:
-        return len(self._target) + sum(len(name) + len(value) for name, value in self._headers)
+        return len(self._target) + sum(len(name) + len(value) for _, name, value in self._headers)
 
     def _parse(self, data: bytes) -> None:
         try:
@@ -231,43 +254,37 @@ class Conversation(asyncio.Protocol):
             self._coming.fail()  # whoever reads it answers
 
     def _next(self) -> None:
-        if self._waiting and not self._ending:
-            self._request = request = self._waiting.popleft()
+        """Begin with the next request, if there is one; one that is answered at once is followed by the next."""
+        while self._waiting and not self._ending:
+            request = self._waiting.popleft()
             self.written = False
-            self._task = self._loop.create_task(self._handle(request))
-            self._task.add_done_callback(self._done)
-        elif self._refusal is not None and not self._ending:
+            try:
+                answered = self._handler(self, request)
+            except ConnectionError:
+                answered = False
+            except Exception as error:
+                answered = self.excuse(request, error)
+            if not isinstance(answered, bool):
+                self._answering = answered
+                return
+            if not self._goes_on(request, answered):
+                return
+        if self._ending:
+            self._close()
+        elif self._refusal is not None and self._coming is None:
             self._turn_away(self._refusal)
-        elif self._ending:
-            self._close()
 
-    async def _handle(self, request: Request) -> bool:
-        try:
-            return await self._handler(self, request)
-        except ConnectionError:
+    def _goes_on(self, request: Request, keep_alive: bool) -> bool:
+        """Whether the connection goes on after that request, which is answered."""
+        if self._transport.is_closing():
             return False
-        except Exception as error:
-            _log.error("a request met a bug in the gateway", exc_info=error)
-            if self.written:
-                self.abort()  # only the end of the connection can tell of it
-                return False
-            return self.answer(request, 500, HTTPStatus(500).phrase, Changes(), close=True)
-
-    def _done(self, task: asyncio.Task[bool]) -> None:
-        request, self._request, self._task = self._request, None, None
-        self._since = _clock()
-        if task.cancelled() or self._transport is None or self._transport.is_closing():
-            return
-        if task.exception() is not None or not task.result() or request is None:
+        if not keep_alive or (self._refusal is not None and not request.complete):
             self._close()
-            return
+            return False
+        self._since = _clock()
         if not request.complete:
             request.discard()
-            if self._refusal is not None:
-                self._close()
-                return
-        self._next()
-        self._pace()
+        return True
 
     def _turn_away(self, status: int) -> None:
         """The answer to what is no request: nothing is known that its headers could depend on."""
@@ -288,7 +305,8 @@ class Conversation(asyncio.Protocol):
         if self._transport is None or self._transport.is_closing():
             return
         wanted = not self._held and len(self._waiting) <= _PIPELINED
-        if wanted is not self._transport.is_reading():
+        if wanted is not self._reading:
+            self._reading = wanted
             (self._transport.resume_reading if wanted else self._transport.pause_reading)()
 
     def _close(self) -> None:

@@ -13,7 +13,7 @@ from emulator import traffic
 from emulator.profiles import Answer
 from emulator.routes import DeploymentRoute, EndpointRoute, Instance
 
-SWAGGER_PATH = "/swagger.json"
+SWAGGER_PATH = b"/swagger.json"
 _SCHEME = b"bearer "
 _NOT_A_TUNNEL = Answer(405, "Method not allowed")
 
@@ -23,7 +23,7 @@ class Asked(NamedTuple):
     header, `deployment` is the value of the profile's deployment header, None without one."""
 
     method: str
-    path: str
+    path: bytes
     authorization: tuple[bytes, ...]
     deployment: str | None
 
@@ -52,11 +52,8 @@ def decide(
     `in_flight` counts requests by instance id, `draw` is a new random number in [0, 1), `turn` goes up by one with
     each request.
     """
-    return (
-        refuse_method(route, asked.method)
-        or refuse_key(route, asked.path, asked.authorization)
-        or _choose(route, asked.deployment, in_flight, draw, turn)
-    )
+    refused = refuse_method(route, asked.method) or refuse_key(route, asked.path, asked.authorization)
+    return refused or _choose(route, asked.deployment, in_flight, draw, turn)
 
 
 def refuse_method(route: EndpointRoute, method: str) -> Refused | None:
@@ -69,7 +66,7 @@ def refuse_method(route: EndpointRoute, method: str) -> Refused | None:
     return Refused(profile.rejected_method, "routing.rejected_method")
 
 
-def refuse_key(route: EndpointRoute, path: str, authorization: tuple[bytes, ...]) -> Refused | None:
+def refuse_key(route: EndpointRoute, path: bytes, authorization: tuple[bytes, ...]) -> Refused | None:
     """The refusal of a request that shows no valid key (rows auth.*)."""
     profile = route.profile
     if not asks_for_key(route, path):
@@ -84,7 +81,7 @@ def refuse_key(route: EndpointRoute, path: str, authorization: tuple[bytes, ...]
     return None
 
 
-def asks_for_key(route: EndpointRoute, path: str) -> bool:
+def asks_for_key(route: EndpointRoute, path: bytes) -> bool:
     """Whether that path of the endpoint needs a key; one without keys that may not be open refuses all of them."""
     profile = route.profile
     if not profile.front_door or (not route.keys and profile.key_optional):

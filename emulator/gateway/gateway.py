@@ -62,7 +62,7 @@ class Gateway:
         self._log = TrafficLog(write_line)
         self._pool = Pool(self._loop)
         self._snapshot = Snapshot.of(())
-        self._handler = Handler(self._loop, self._pool, self._log, lambda: self._snapshot)
+        self._handler = Handler(self._pool, self._log, lambda: self._snapshot)
         self._shared: Listener | None = None
         self._listeners: dict[str, Listener] = {}
         self._changing = threading.Lock()

@@ -11,8 +11,6 @@ import os
 import socket
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from functools import partial
-from types import MappingProxyType
 
 from emulator.gateway.upstream import Connection, UpstreamLost
 from emulator.routes import Instance
@@ -33,7 +31,7 @@ class Pool:
     """Idle keep-alive connections by instance; a container that closes after each answer simply never has one."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
-        self._loop = loop
+        self.loop = loop
         self._idle: dict[Instance, list[_Idle]] = {}
         self._known: frozenset[Instance] = frozenset()
         self._counts: dict[str, int] = {}
@@ -52,45 +50,38 @@ class Pool:
             entry.connection.abort()
         return None
 
-    async def connect(self, instance: Instance, method: str, data: bytes) -> Connection:
-        """A new connection with a request's first bytes on their way.
+    def connect(self, instance: Instance, method: str, data: bytes) -> Connection:
+        """A new connection with a request's first bytes on their way; UpstreamLost when it is refused at once.
 
-        Raises UpstreamLost when the container refuses it or does not take it in time.
+        A container on this machine takes them at once, and works on them while the loop adopts the socket.
         """
+        if instance.family is None:
+            sock, unsent, connected = None, data, False
+        else:
+            sock, unsent, connected = _dial(instance, instance.family, data)
+        connection = Connection(self.loop, method, unsent)
+        reaching = self._reach(connection, instance, sock, connected=connected)
+        connection.reaches(self.loop.create_task(reaching))
+        return connection
+
+    async def _reach(
+        self, connection: Connection, instance: Instance, sock: socket.socket | None, *, connected: bool
+    ) -> None:
+        address = instance.host, instance.port
         try:
-            sock = _dial(instance)
             if sock is None:
-                connection, sent = await self._by_name(instance, method), 0
-            else:
-                connection, sent = await self._adopt(sock, instance, method, data)
-        except (OSError, asyncio.TimeoutError) as error:
-            raise UpstreamLost(f"no connection to the container: {error}", answered=False) from error
-        if sent < len(data):
-            connection.send(method, data[sent:])
-        return connection
-
-    async def _by_name(self, instance: Instance, method: str) -> Connection:
-        factory = partial(Connection, self._loop, method)
-        opening = self._loop.create_connection(factory, instance.host, instance.port)
-        _, connection = await asyncio.wait_for(opening, CONNECT_SECONDS)
-        return connection
-
-    async def _adopt(self, sock: socket.socket, instance: Instance, method: str, data: bytes) -> tuple[Connection, int]:
-        """A connection on that new socket, and how much of `data` it took already.
-
-        A container on this machine takes its first bytes at once, and works on them while the loop adopts the socket.
-        """
-        try:
-            try:
-                sent = sock.send(data)
-            except BlockingIOError:  # not so near
-                await asyncio.wait_for(self._loop.sock_connect(sock, (instance.host, instance.port)), CONNECT_SECONDS)
-                sent = 0
-            _, connection = await self._loop.create_connection(partial(Connection, self._loop, method), sock=sock)
-        except BaseException:
-            sock.close()
-            raise
-        return connection, sent
+                opening = self.loop.create_connection(lambda: connection, *address)
+                await asyncio.wait_for(opening, CONNECT_SECONDS)
+                return
+            if not connected:
+                await asyncio.wait_for(self.loop.sock_connect(sock, address), CONNECT_SECONDS)
+            await self.loop.create_connection(lambda: connection, sock=sock)
+        except BaseException as error:
+            if sock is not None:
+                sock.close()
+            if not isinstance(error, OSError | asyncio.TimeoutError):
+                raise
+            connection.fail(_lost(error))
 
     def release(self, instance: Instance, connection: Connection) -> None:
         """Take a connection back after its exchange: keep it when it can carry another one, else close it."""
@@ -98,7 +89,7 @@ class Pool:
             connection.abort()
             return
         entries = self._idle.setdefault(instance, [])
-        entries.append(_Idle(connection, self._loop.call_later(IDLE_SECONDS, self._expire, instance, connection)))
+        entries.append(_Idle(connection, self.loop.call_later(IDLE_SECONDS, self._expire, instance, connection)))
 
     def keep_only(self, instances: frozenset[Instance]) -> None:
         """Forget every other instance: its idle connections close now, its busy ones after their request."""
@@ -120,7 +111,7 @@ class Pool:
     @property
     def in_flight(self) -> Mapping[str, int]:
         """Requests in flight by instance id; an instance without any is absent."""
-        return MappingProxyType(self._counts)
+        return self._counts
 
     def enter(self, instance_id: str) -> None:
         """Count one request more."""
@@ -140,23 +131,30 @@ class Pool:
     async def drained(self, instance_id: str) -> None:
         """Return when nothing is in flight there."""
         while instance_id in self._counts:
-            waiter = self._loop.create_future()
+            waiter = self.loop.create_future()
             self._empty.setdefault(instance_id, []).append(waiter)
             await waiter
 
 
-def _dial(instance: Instance) -> socket.socket | None:
-    """A socket that has begun to connect; None when the host is a name, which takes time to resolve."""
-    if instance.family is None:
-        return None
-    sock = socket.socket(instance.family, socket.SOCK_STREAM)
-    sock.setblocking(False)
-    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    failed = sock.connect_ex((instance.host, instance.port))
-    if failed not in (0, errno.EINPROGRESS):
+def _dial(instance: Instance, family: socket.AddressFamily, data: bytes) -> tuple[socket.socket, bytes, bool]:
+    """A socket that has begun to connect, what of `data` it did not take, and whether it is connected."""
+    sock = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        sock.setblocking(False)
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        failed = sock.connect_ex((instance.host, instance.port))
+        if failed not in (0, errno.EINPROGRESS):
+            raise OSError(failed, os.strerror(failed))
+        return sock, data[sock.send(data) :], True
+    except BlockingIOError:  # not so near
+        return sock, data, False
+    except OSError as error:
         sock.close()
-        raise OSError(failed, os.strerror(failed))
-    return sock
+        raise _lost(error) from error
+
+
+def _lost(error: BaseException) -> UpstreamLost:
+    return UpstreamLost(f"no connection to the container: {error}", answered=False)
 
 
 def _close(entries: Iterable[_Idle]) -> None:

@@ -4,78 +4,218 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Coroutine
 from contextlib import suppress
-from dataclasses import dataclass
+from typing import Any, Protocol
 
 from emulator.gateway.conversation import Conversation, connection_header
-from emulator.gateway.heads import CONTINUE, LAST_CHUNK, Changes, ResponseHead, chunk, response_head
 from emulator.gateway.pool import Pool
 from emulator.gateway.request import BrokenBody, Request
 from emulator.gateway.traffic_log import Exchange
 from emulator.gateway.upstream import Connection, UpstreamLost
-from emulator.routes import Instance
+from emulator.heads import CONTINUE, LAST_CHUNK, Changes, ResponseHead, chunk, response_head
+from emulator.routes import EndpointRoute, Instance
 
 # Repeating these is harmless (RFC 9110 §9.2.2), so a lost reused connection may be tried again.
 _IDEMPOTENT = frozenset({"GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE"})
+_CLIENT_GONE = 499  # nobody gets it; it is what proxies write into their logs
 
 
-@dataclass(slots=True)
+class Door(Protocol):
+    """What a relay needs of the front door."""
+
+    def stand_in(self, relay: Relay, error: UpstreamLost | BrokenBody) -> bool:
+        """Answer in the container's place; whether the caller's connection can carry another request."""
+
+    def over(self, relay: Relay) -> None:
+        """The request is over, however it ended; called once."""
+
+
 class Relay:
-    """What one request needs on its way: `head` is the head for the container, `changes` those to its answer's."""
+    """A request on its way: `head` is the head for the container, `changes` those to its answer's.
 
-    conversation: Conversation
-    request: Request
-    exchange: Exchange
-    pool: Pool
-    instance: Instance
-    head: bytes
-    changes: Changes
-    loop: asyncio.AbstractEventLoop
+    A request that is there whole and an answer that comes whole, as nearly all do, need no task: what the container's
+    connection tells is acted on at once.  Everything else streams, in a task.
+    """
 
-    async def run(self) -> bool:
-        """Carry the request over.
+    __slots__ = (
+        "_changes",
+        "_connection",
+        "_door",
+        "_head",
+        "_loop",
+        "_pool",
+        "_reused",
+        "_task",
+        "_whole",
+        "conversation",
+        "exchange",
+        "instance",
+        "request",
+        "route",
+    )
+
+    def __init__(
+        self,
+        pool: Pool,
+        door: Door,
+        route: EndpointRoute,
+        conversation: Conversation,
+        exchange: Exchange,
+        instance: Instance,
+        head: bytes,
+        changes: Changes,
+    ) -> None:
+        self._loop = pool.loop
+        self._pool = pool
+        self._door = door
+        self.route = route
+        self.conversation = conversation
+        self.request: Request = exchange.request
+        self.exchange = exchange
+        self.instance = instance
+        self._head = head
+        self._changes = changes
+        self._connection: Connection | None = None
+        self._reused = False
+        self._whole = b""
+        self._task: asyncio.Task[None] | None = None
+
+    def begin(self) -> None:
+        """Send what is there of the request; UpstreamLost when the container refuses it at once."""
+        if self.request.complete:
+            self._whole = self._head + self._body()
+            self._connect(self._whole).on_change = self._changed
+        else:
+            connection = self._connect(self._head)
+            self._run(self._stream(connection))
+
+    def cancel(self) -> None:
+        """The caller is gone: the container's connection goes too."""
+        self._note_client_gone()
+        if self._task is not None:
+            self._task.cancel()
+        else:
+            self._release()
+            self._door.over(self)
+
+    def _note_client_gone(self) -> None:
+        self.exchange.status, self.exchange.reason = _CLIENT_GONE, "client closed the connection"
+
+    # A request that is whole.
+
+    def _body(self) -> bytes:
+        """The whole body, framed as it came."""
+        body = self.request.take()
+        self.exchange.request_size = len(body)
+        self.exchange.request_received = time.perf_counter()
+        if self.request.chunked:
+            return (chunk(body) if body else b"") + LAST_CHUNK
+        return body
+
+    def _connect(self, data: bytes, *, anew: bool = False) -> Connection:
+        connection = None if anew else self._pool.reuse(self.instance)
+        self._reused = connection is not None
+        if connection is None:
+            connection = self._pool.connect(self.instance, self.request.method, data)
+        else:
+            connection.send(self.request.method, data)
+        self._connection = connection
+        return connection
+
+    def _changed(self) -> None:
+        """There is more to know of an answer that nothing was told of yet."""
+        connection = self._connection
+        if connection is None or (not connection.has_head and connection.lost is None):
+            return
+        connection.on_change = None
+        try:
+            if not connection.has_head:
+                self._lost(connection.lost or UpstreamLost("closed", answered=False))
+            elif connection.complete:
+                self._end(self._reply(connection))
+            else:
+                self._run(self._reply_streaming(connection))
+        except ConnectionError:
+            self._note_client_gone()
+            self._end(False)
+        except Exception as error:
+            self._end(self.conversation.excuse(self.request, error))
+
+    def _lost(self, lost: UpstreamLost) -> None:
+        """Nothing came back: try once more where that is harmless and the connection may have been a stale one."""
+        if self._reused and not lost.answered and self.request.method in _IDEMPOTENT:
+            self._release()
+            try:
+                self._connect(self._whole, anew=True).on_change = self._changed
+                return
+            except UpstreamLost as again:
+                lost = again
+        self._end(self._door.stand_in(self, lost))
+
+    def _reply(self, connection: Connection) -> bool:
+        """Pass on an answer that is there whole."""
+        out, chunked, keep_alive = self._begin_answer(connection.take_head())
+        data = connection.take()
+        self.exchange.response_size = len(data)
+        if chunked:
+            data = (chunk(data) if data else b"") + LAST_CHUNK
+        self.conversation.write(out + data)
+        return keep_alive
+
+    async def _reply_streaming(self, connection: Connection) -> bool:
+        return await self._answer(connection.take_head(), connection)
+
+    def _end(self, keep_alive: bool) -> None:
+        self._release()
+        self._door.over(self)
+        self.conversation.settle(self.request, keep_alive)
+
+    def _release(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.on_change = None
+            self._pool.release(self.instance, connection)
+
+    # Whatever streams.
+
+    def _run(self, streaming: Coroutine[Any, Any, bool]) -> None:
+        self._task = self._loop.create_task(self._guard(streaming))
+
+    async def _guard(self, streaming: Coroutine[Any, Any, bool]) -> None:
+        keep_alive = False
+        try:
+            keep_alive = await streaming
+        except (UpstreamLost, BrokenBody) as error:
+            keep_alive = self._door.stand_in(self, error)
+        except ConnectionError:
+            self._note_client_gone()
+        except asyncio.CancelledError:
+            self._release()
+            self._door.over(self)
+            raise
+        except Exception as error:
+            keep_alive = self.conversation.excuse(self.request, error)
+        self._end(keep_alive)
+
+    async def _stream(self, connection: Connection) -> bool:
+        """Carry over a request whose body still comes.
 
         Raises UpstreamLost as long as nothing was answered, BrokenBody when the caller's body is not HTTP.
         """
         request = self.request
-        if request.complete:
-            body = request.take()
-            self.exchange.request_size = len(body)
-            self.exchange.request_received = time.perf_counter()
-            if request.chunked:
-                body = (chunk(body) if body else b"") + LAST_CHUNK
-            return await self._exchange_whole(body)
-        return await self._exchange_streamed()
-
-    async def _exchange_whole(self, body: bytes) -> bool:
-        method, data = self.request.method, self.head + body
-        connection = self.pool.reuse(self.instance)
-        if connection is not None:
-            connection.send(method, data)
-            try:
-                return await self._ask(connection)
-            except UpstreamLost as lost:
-                if lost.answered or method not in _IDEMPOTENT:
-                    raise
-        return await self._ask(await self.pool.connect(self.instance, method, data))
-
-    async def _exchange_streamed(self) -> bool:
-        request = self.request
         if request.is_1_1 and request.header(b"expect").lower() == b"100-continue":
             self.conversation.write(CONTINUE)
-        connection = self.pool.reuse(self.instance)
-        if connection is not None:
-            connection.send(request.method, self.head)
-        else:
-            connection = await self.pool.connect(self.instance, request.method, self.head)
-        upload = self.loop.create_task(self._upload(connection))
+        upload = self._loop.create_task(self._upload(connection))
         try:
-            return await self._ask(connection, upload)
+            return await self._answer(await connection.head(), connection)
         except UpstreamLost:
             if upload.done() and not upload.cancelled() and isinstance(upload.exception(), BrokenBody):
                 raise BrokenBody from upload.exception()
             raise
         finally:
+            if not upload.done():
+                connection.abort()  # the rest of this body must not become the next request
             upload.cancel()
             with suppress(asyncio.CancelledError, BrokenBody):
                 await upload
@@ -100,35 +240,27 @@ class Relay:
             connection.abort()
             raise
 
-    async def _ask(self, connection: Connection, upload: asyncio.Task[None] | None = None) -> bool:
-        try:
-            head = await connection.head()
-            self.exchange.response_began = time.perf_counter()
-            self.exchange.model_status = self.exchange.status = head.status
-            return await self._answer(head, connection)
-        finally:
-            if upload is not None and not upload.done():
-                connection.abort()  # the rest of this body must not become the next request
-            self.pool.release(self.instance, connection)
-
     async def _answer(self, head: ResponseHead, connection: Connection) -> bool:
-        ends_with_connection = head.has_body and head.content_length is None
-        chunked = ends_with_connection and self.request.is_1_1
-        keep_alive = self.request.keep_alive and (chunked or not ends_with_connection)
-        out = response_head(
-            head,
-            self.changes,
-            chunked=chunked,
-            connection=connection_header(self.request, keep_alive=keep_alive),
-        )
+        out, chunked, keep_alive = self._begin_answer(head)
         try:
             await self._pour(connection, out, chunked=chunked)
         except UpstreamLost:
             # the head is gone, so only an end in the middle can tell the caller
-            if not chunked and ends_with_connection:
+            if not chunked and head.content_length is None:
                 self.conversation.abort()
             return False
         return keep_alive
+
+    def _begin_answer(self, head: ResponseHead) -> tuple[bytes, bool, bool]:
+        """The head for the caller, whether its body is chunked, and whether another request may follow."""
+        exchange = self.exchange
+        exchange.response_began = time.perf_counter()
+        exchange.model_status = exchange.status = head.status
+        ends_with_connection = head.has_body and head.content_length is None
+        chunked = ends_with_connection and self.request.is_1_1
+        keep_alive = self.request.keep_alive and (chunked or not ends_with_connection)
+        connection = connection_header(self.request, keep_alive=keep_alive)
+        return response_head(head, self._changes, chunked=chunked, connection=connection), chunked, keep_alive
 
     async def _pour(self, connection: Connection, out: bytes, *, chunked: bool) -> None:
         """Write `out` and the body as it comes, each piece at once."""

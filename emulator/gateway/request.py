@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
-from emulator.gateway.heads import Headers
+from emulator.heads import Headers
 
 # Bytes of a body that may wait for a slow container before the caller is made to wait.
 _HIGH_WATER = 256 * 1024
@@ -47,8 +47,9 @@ class Request:
         self.headers = headers
         self.keep_alive = keep_alive
         first: dict[bytes, bytes] = {}
-        for name, value in headers:
-            first.setdefault(name.lower(), value)
+        for key, _, value in headers:
+            if key not in first:
+                first[key] = value
         self._first = first
         self.chunked = b"transfer-encoding" in first
         self.complete = False
@@ -74,7 +75,7 @@ class Request:
         """Every header of that lower-case name."""
         if name not in self._first:
             return ()
-        return tuple(value for key, value in self.headers if key.lower() == name)
+        return tuple(value for key, _, value in self.headers if key == name)
 
     @property
     def is_1_1(self) -> bool:

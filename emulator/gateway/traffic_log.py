@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import Any
+
+from emulator.gateway.request import Request
 
 WriteLine = Callable[[str, dict[str, Any]], None]
 """Takes an endpoint's name and one line."""
@@ -24,6 +27,8 @@ FORM_WARNING = (
     " send Content-Type: application/json"
 )
 _USER_AGENT_CHARACTERS = 70
+_FORM = b"application/x-www-form-urlencoded"
+_SCORE_PATH = b"/score"
 # Lines wait this long for others, so that the writer wakes at most twenty times a second.
 _GATHER_SECONDS = 0.05
 
@@ -39,60 +44,69 @@ class Exchange:
     """
 
     endpoint: str
-    method: str
-    path: str
-    protocol: str
+    request: Request
+    path: bytes
     started: float
+    request_id: str
+    auth_type: str
     deployment: str = ""
     status: int = 0
     reason: str = ""
     model_status: int | None = None
     request_size: int = 0
     response_size: int = 0
-    user_agent: str = ""
-    request_id: str = ""
-    client_request_id: str = ""
-    auth_type: str = ""
     request_received: float = 0.0
     response_began: float = 0.0
-    warning: str = ""
+    ended: float = 0.0
 
 
-def line_of(exchange: Exchange, ended: float, now: datetime) -> dict[str, Any]:
+def line_of(exchange: Exchange, time_generated: datetime) -> dict[str, Any]:
     """The line of a finished request.
 
     Durations are milliseconds from the request's start: TotalDurationMs to the last byte sent, RequestDurationMs to
     the last byte received from the caller, ResponseDurationMs to the first byte from the container.  `Warning` is an
     addition of amlemu, there only when there is something to say (contract/v1 §2.2).
     """
+    request, started = exchange.request, exchange.started
     line = {
-        "TimeGenerated": now.astimezone(timezone.utc).isoformat(timespec="milliseconds"),
+        "TimeGenerated": time_generated.astimezone(timezone.utc).isoformat(timespec="milliseconds"),
         **WORKSPACE_COLUMNS,
-        "Method": exchange.method,
-        "Path": exchange.path,
+        "Method": request.method,
+        "Path": _text(exchange.path),
         "EndpointName": exchange.endpoint,
         "DeploymentName": exchange.deployment,
-        "Protocol": exchange.protocol,
+        "Protocol": f"HTTP/{request.version}",
         "ResponseCode": exchange.status,
         "ResponseCodeReason": exchange.reason,
         "ModelStatusCode": exchange.model_status,
         "ModelStatusReason": "",
         "RequestPayloadSize": exchange.request_size,
         "ResponsePayloadSize": exchange.response_size,
-        "UserAgent": exchange.user_agent[:_USER_AGENT_CHARACTERS],
+        "UserAgent": _text(request.header(b"user-agent"))[:_USER_AGENT_CHARACTERS],
         "XRequestId": exchange.request_id,
-        "XMSClientRequestId": exchange.client_request_id,
-        "TotalDurationMs": _milliseconds(exchange.started, ended),
-        "RequestDurationMs": _milliseconds(exchange.started, exchange.request_received),
-        "ResponseDurationMs": _milliseconds(exchange.started, exchange.response_began),
+        "XMSClientRequestId": _text(request.header(b"x-ms-client-request-id")),
+        "TotalDurationMs": _milliseconds(started, exchange.ended),
+        "RequestDurationMs": _milliseconds(started, exchange.request_received),
+        "ResponseDurationMs": _milliseconds(started, exchange.response_began),
         "RequestThrottlingDelayMs": 0,
         "ResponseThrottlingDelayMs": 0,
         "AuthType": exchange.auth_type,
         "IdentityData": "",
     }
-    if exchange.warning:
-        line["Warning"] = exchange.warning
+    if _arrives_empty(exchange):
+        line["Warning"] = FORM_WARNING
     return line
+
+
+def _arrives_empty(exchange: Exchange) -> bool:
+    """Whether an undecorated script was asked with a form (contract/v1 §2.2)."""
+    request = exchange.request
+    scored = request.method == "POST" and exchange.path == _SCORE_PATH and exchange.model_status is not None
+    return scored and request.header(b"content-type").startswith(_FORM)
+
+
+def _text(raw: bytes) -> str:
+    return raw.decode("utf-8", "replace")
 
 
 def _milliseconds(start: float, end: float) -> float:
@@ -100,7 +114,8 @@ def _milliseconds(start: float, end: float) -> float:
 
 
 class TrafficLog:
-    """A bounded queue of lines and the one thread that writes them; adding never blocks, what does not fit is counted.
+    """A bounded queue of finished requests and the one thread that writes them down; adding never blocks, what does
+    not fit is counted.
 
     `write_line` is called on that thread only.  A line that it fails on is counted as dropped too.
     """
@@ -108,7 +123,7 @@ class TrafficLog:
     def __init__(self, write_line: WriteLine, capacity: int = 10_000) -> None:
         self._write_line = write_line
         self._capacity = capacity
-        self._lines: deque[tuple[str, dict[str, Any]]] = deque()
+        self._exchanges: deque[Exchange] = deque()
         self._waiting = threading.Event()
         self._closed = threading.Event()
         self._thread = threading.Thread(target=self._run, name="amlemu-traffic-log", daemon=True)
@@ -118,12 +133,12 @@ class TrafficLog:
         """Start the writer."""
         self._thread.start()
 
-    def add(self, endpoint: str, line: dict[str, Any]) -> None:
+    def add(self, exchange: Exchange) -> None:
         """Queue one line, or drop it when the writer is too far behind."""
-        if len(self._lines) >= self._capacity:
+        if len(self._exchanges) >= self._capacity:
             self.dropped += 1
             return
-        self._lines.append((endpoint, line))
+        self._exchanges.append(exchange)
         if not self._waiting.is_set():
             self._waiting.set()
 
@@ -134,18 +149,26 @@ class TrafficLog:
         self._thread.join()
 
     def _run(self) -> None:
+        """Look every twentieth of a second while there are lines; sleep only once there was nothing."""
         while not self._closed.is_set():
             self._waiting.wait()
             self._closed.wait(_GATHER_SECONDS)
-            self._waiting.clear()
-            self._write_all()
+            if not self._write_all():
+                self._waiting.clear()
+                self._write_all()  # whoever came before the clear() has woken nobody
         self._write_all()
 
-    def _write_all(self) -> None:
-        while self._lines:
-            endpoint, line = self._lines.popleft()
+    def _write_all(self) -> int:
+        """Write what is there; how many lines that were."""
+        written = 0
+        since = time.time() - time.perf_counter()
+        while self._exchanges:
+            exchange = self._exchanges.popleft()
+            written += 1
             try:
-                self._write_line(endpoint, line)
+                time_generated = datetime.fromtimestamp(since + exchange.ended, timezone.utc)
+                self._write_line(exchange.endpoint, line_of(exchange, time_generated))
             except Exception:  # the writer must outlive whatever a line meets
                 self.dropped += 1
-                _log.exception("a line of the traffic log of endpoint %s was not written", endpoint)
+                _log.exception("a line of the traffic log of endpoint %s was not written", exchange.endpoint)
+        return written

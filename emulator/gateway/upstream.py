@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import select
+from collections.abc import Callable
 from typing import Any
 
 import httptools
 
-from emulator.gateway.heads import ResponseHead
+from emulator.heads import ResponseHead
 
 # Bytes of an answer that may wait for a slow caller before the container is made to wait.
 _HIGH_WATER = 256 * 1024
@@ -33,11 +34,15 @@ class UpstreamLost(Exception):
 class Connection(asyncio.Protocol):
     """A connection that carries one request at a time: `send`, then `head`, then `read` until it is `complete`.
 
-    `method` is that of the request whose first bytes are on their way already.
+    It may still be on its way to the container, with the first bytes of the request of `method` gone already and
+    `unsent` to follow them.  `on_change` is called whenever there is more to know, in place of waking who awaits.
     """
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, method: str) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, method: str, unsent: bytes = b"") -> None:
         self._loop = loop
+        self._unsent = unsent
+        self._reaching: asyncio.Task[None] | None = None
+        self.on_change: Callable[[], None] | None = None
         self._transport: Any = None
         self._parser: Any = httptools.HttpResponseParser(self)
         self._method = method
@@ -47,7 +52,7 @@ class Connection(asyncio.Protocol):
         self._reading_paused = False
         self._lost: UpstreamLost | None = None
         self._reason = b""
-        self._headers: list[tuple[bytes, bytes]] = []
+        self._headers: list[tuple[bytes, bytes, bytes]] = []
         self._head: ResponseHead | None = None
         self._chunks: list[bytes] = []
         self._waiting_bytes = 0
@@ -70,16 +75,33 @@ class Connection(asyncio.Protocol):
 
     async def write(self, data: bytes) -> None:
         """Go on with the request's body; waits while the container reads too slowly."""
+        if self._reaching is not None:
+            await asyncio.wait([self._reaching])
         if not self.is_open():
             raise self._lost or UpstreamLost("the container closed the connection", answered=self._answered)
         self._transport.write(data)
         if self._drained is not None:
             await self._drained
 
+    @property
+    def lost(self) -> UpstreamLost | None:
+        """Why there will be no more of an answer."""
+        return self._lost
+
+    @property
+    def has_head(self) -> bool:
+        """Whether the answer's head is there."""
+        return self._head is not None
+
     async def head(self) -> ResponseHead:
         """The answer's head; raises UpstreamLost."""
         while self._head is None:
             await self._changed()
+        return self.take_head()
+
+    def take_head(self) -> ResponseHead:
+        """The answer's head, which is there."""
+        assert self._head is not None, "has_head tells"
         self._head_taken = True
         return self._head
 
@@ -123,11 +145,28 @@ class Connection(asyncio.Protocol):
         """Close at once, dropping what was not sent."""
         if self._transport is not None:
             self._transport.abort()
+        elif self._reaching is not None:
+            self._reaching.cancel()
+
+    # What the pool tells it, which brings it to the container.
+
+    def reaches(self, reaching: asyncio.Task[None]) -> None:
+        """That task will end in `connection_made` or `fail`."""
+        self._reaching = reaching
+
+    def fail(self, error: UpstreamLost) -> None:
+        """The container cannot be reached."""
+        self._lost = error
+        self._wake()
 
     # What the transport tells it.
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = transport
+        self._reaching = None
+        if self._unsent:
+            self._transport.write(self._unsent)
+            self._unsent = b""
 
     def connection_lost(self, exc: Exception | None) -> None:
         if self._ends_with_connection() and exc is None:
@@ -180,7 +219,7 @@ class Connection(asyncio.Protocol):
 
     def on_header(self, name: bytes, value: bytes) -> None:
         if self._head is None:  # later ones are trailers, which a proxy may drop (RFC 9110 §6.5.1)
-            self._headers.append((name, value.rstrip(b" \t")))
+            self._headers.append((name.lower(), name, value.rstrip(b" \t")))
 
     def on_headers_complete(self) -> None:
         status = self._parser.get_status_code()
@@ -220,6 +259,9 @@ class Connection(asyncio.Protocol):
         if self._hold is not None:
             self._hold.cancel()
             self._hold = None
+        if self.on_change is not None:
+            self.on_change()
+            return
         waiter, self._waiter = self._waiter, None
         if waiter is not None and not waiter.done():
             waiter.set_result(None)

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 from gateway_support import AUTHORIZED, Door, answering, ask, container, free_port, get, post
 
-from emulator.gateway.traffic_log import FORM_WARNING, TrafficLog
+from emulator.gateway.request import Request
+from emulator.gateway.traffic_log import FORM_WARNING, Exchange, TrafficLog
 
 COLUMNS = {
     "TimeGenerated",
@@ -119,6 +120,11 @@ def test_a_form_encoded_body_is_warned_of(
         assert door.line().get("Warning") == (FORM_WARNING if warned else None)
 
 
+def exchange(size: int) -> Exchange:
+    request = Request("POST", b"/score", "1.1", [], keep_alive=True)
+    return Exchange("iris", request, b"/score", 0.0, "", "Key", request_size=size)
+
+
 def test_lines_of_a_slow_writer_are_dropped_and_counted() -> None:
     going_on = threading.Event()
     written: list[dict[str, Any]] = []
@@ -131,12 +137,12 @@ def test_lines_of_a_slow_writer_are_dropped_and_counted() -> None:
     log.start()
     began = time.monotonic()
     for number in range(100):
-        log.add("iris", {"number": number})
+        log.add(exchange(number))
     assert time.monotonic() - began < 5
     going_on.set()
     log.close()
     assert len(written) + log.dropped == 100
-    assert [line["number"] for line in written] == list(range(len(written)))
+    assert [line["RequestPayloadSize"] for line in written] == list(range(len(written)))
     assert 5 <= len(written) < 100
 
 
@@ -144,14 +150,14 @@ def test_a_writer_that_fails_is_not_the_end_of_the_log(caplog: pytest.LogCapture
     written: list[int] = []
 
     def write_line(_endpoint: str, line: dict[str, Any]) -> None:
-        if line["number"] == 1:
+        if line["RequestPayloadSize"] == 1:
             raise OSError("no space left")
-        written.append(line["number"])
+        written.append(line["RequestPayloadSize"])
 
     log = TrafficLog(write_line)
     log.start()
     for number in range(3):
-        log.add("iris", {"number": number})
+        log.add(exchange(number))
     log.close()
     assert (written, log.dropped) == ([0, 2], 1)
     assert "iris was not written" in caplog.text
