@@ -254,7 +254,8 @@ def gateway_to(port: int) -> Iterator[int]:
     gateway = Gateway("127.0.0.1", 0, lambda _endpoint, _line: None)
     gateway.start()
     try:
-        deployment = DeploymentRoute("blue", 100, (Instance("blue-1", "127.0.0.1", port),))
+        instances = (Instance("blue-1", "127.0.0.1", port),)
+        deployment = DeploymentRoute("blue", 100, instances, max_concurrent=4, timeout_ms=5000)
         route = EndpointRoute("benchmark", _free_port(), profile_of("managed"), (KEY,), (deployment,))
         gateway.put(route)
         yield route.port

@@ -39,11 +39,17 @@ class Instance:
 
 @dataclass(frozen=True)
 class DeploymentRoute:
-    """A deployment: `weight` is its percent of the traffic, 0 to 100; `instances` may be empty."""
+    """A deployment: `weight` is its percent of the traffic, 0 to 100; `instances` are those that are ready, of
+    `instance_count`.  Its request settings are milliseconds and counts, None where there is no such bound.
+    """
 
     name: str
     weight: int
     instances: tuple[Instance, ...]
+    instance_count: int = 1
+    max_concurrent: int = 1
+    timeout_ms: int | None = None
+    queue_wait_ms: int | None = None
 
 
 @dataclass(frozen=True)
@@ -51,7 +57,8 @@ class EndpointRoute:
     """An endpoint as requests see it.
 
     `port` is its own; a target with a path is served on the gateway's shared port instead.  `keys` are the valid ones;
-    without any the endpoint is open where its profile allows that, and refuses everybody where it does not.
+    without any the endpoint is open where its profile allows that, and refuses everybody where it does not.  `mirror`
+    holds the deployments that get copies, each with its percent.
     """
 
     name: str
@@ -59,6 +66,7 @@ class EndpointRoute:
     profile: Profile
     keys: tuple[str, ...] = field(repr=False)
     deployments: tuple[DeploymentRoute, ...]
+    mirror: tuple[tuple[str, int], ...] = ()
 
     @cached_property
     def path_prefix(self) -> str:
@@ -86,9 +94,14 @@ class EndpointRoute:
         return (self.profile.deployment_header or "").lower().encode()
 
     @cached_property
+    def client_id_header(self) -> bytes:
+        """The request header, lower case, with the caller's own id, where the front door changes it; else empty."""
+        return (self.profile.scoring.client_request_id_header or "").encode()
+
+    @cached_property
     def dropped_from_requests(self) -> frozenset[bytes]:
         """The request headers, lower case, that stay here: one hop's, and those that the front door sets itself."""
-        return dropping(_lower(self.profile.request_id_header))
+        return dropping(_lower(self.profile.request_id_header, self.profile.scoring.client_request_id_header))
 
     @cached_property
     def dropped_from_answers(self) -> frozenset[bytes]:
@@ -96,6 +109,7 @@ class EndpointRoute:
         profile = self.profile
         return dropping(
             _lower(
+                profile.scoring.model_time_header,
                 profile.request_id_header,
                 profile.model_deployment_header,
                 profile.model_session_header,

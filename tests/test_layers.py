@@ -27,6 +27,7 @@ PURE = frozenset(
         "routes",
         "scoring_container",
         "traffic",
+        "admission",
         "diagnosis",
         "heads",
     }

@@ -111,7 +111,7 @@ def deployment_resource(deployment: OnlineDeployment) -> Json:
         "environmentId": deployment.environment,
         "provisioningState": deployment.provisioning_state,
         "requestSettings": {
-            "requestTimeout": f"PT{deployment.request_settings.request_timeout_ms / 1000:g}S",
+            "requestTimeout": _duration(deployment.request_settings.request_timeout_ms),
             "maxConcurrentRequestsPerInstance": deployment.request_settings.max_concurrent_requests_per_instance,
         },
         "scaleSettings": {"scaleType": "Default"},  # null makes the SDK fail (§1c row 25)
@@ -119,6 +119,11 @@ def deployment_resource(deployment: OnlineDeployment) -> Json:
     path = f"onlineEndpoints/{deployment.endpoint_name}/deployments/{deployment.name}"
     flat = flat_deployment(deployment)
     return _resource("onlineEndpoints/deployments", path, deployment.name, properties, flat, {})
+
+
+def _duration(milliseconds: int | None) -> str | None:
+    """ISO 8601, as the SDK reads it."""
+    return None if milliseconds is None else f"PT{milliseconds / 1000:g}S"
 
 
 def keys_document(keys: EndpointKeys) -> Json:

@@ -32,11 +32,14 @@ class ProbeSettings(Entity):
 
 
 class OnlineRequestSettings(Entity):
-    """Admission and time-outs (contract/managed §4.3, §5.2)."""
+    """Admission and time-outs (contract/managed §4.3, §5.2).
 
-    request_timeout_ms: int = Field(5000, ge=1, le=300_000)
-    max_concurrent_requests_per_instance: int = Field(1, ge=1)
-    max_queue_wait_ms: int = Field(500, ge=0)
+    None in a request means the target's default; in a stored deployment, that the target has no such bound.
+    """
+
+    request_timeout_ms: int | None = Field(None, ge=1, le=300_000)
+    max_concurrent_requests_per_instance: int | None = Field(None, ge=1)
+    max_queue_wait_ms: int | None = Field(None, ge=0)
 
 
 class CodeConfiguration(Entity):

@@ -104,6 +104,10 @@ class Conversation(asyncio.Protocol):
         self.write(head if request.method == "HEAD" else head + body)
         return keep_alive
 
+    def is_answered_by(self, answering: Answering) -> None:
+        """The request that is being answered is somebody else's now."""
+        self._answering = answering
+
     def settle(self, request: Request, keep_alive: bool) -> None:
         """A request that was not answered at once is answered; `keep_alive` tells whether another may follow."""
         self._answering = None

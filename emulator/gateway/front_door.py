@@ -29,31 +29,27 @@ class Asked(NamedTuple):
 
 
 class Refused(NamedTuple):
-    """The request stops here: `reason` is the row id of the answer, `deployment` the one it was for, if any."""
+    """The request stops here: `reason` is the row id of the answer, `model_reason` what its header gives as reason."""
 
     answer: Answer
     reason: str
-    deployment: str = ""
+    model_reason: str | None = None
 
 
 class Chosen(NamedTuple):
-    """The request goes to that instance; `by_header` tells that the caller named the deployment."""
+    """The request goes to that deployment; `by_header` tells that the caller named it."""
 
-    deployment: str
-    instance: Instance
+    deployment: DeploymentRoute
     by_header: bool
 
 
-def decide(
-    route: EndpointRoute, asked: Asked, in_flight: Mapping[str, int], draw: float, turn: int
-) -> Refused | Chosen:
-    """Method, key, deployment and instance, in this order (design: a refused request reaches no container).
+def decide(route: EndpointRoute, asked: Asked, draw: float) -> Refused | Chosen:
+    """Method, key and deployment, in this order (design: a refused request reaches no container).
 
-    `in_flight` counts requests by instance id, `draw` is a new random number in [0, 1), `turn` goes up by one with
-    each request.
+    `draw` is a new random number in [0, 1).
     """
     refused = refuse_method(route, asked.method) or refuse_key(route, asked.path, asked.authorization)
-    return refused or _choose(route, asked.deployment, in_flight, draw, turn)
+    return refused or _choose(route, asked.deployment, draw)
 
 
 def refuse_method(route: EndpointRoute, method: str) -> Refused | None:
@@ -100,9 +96,7 @@ def _is_valid(key: bytes, keys: tuple[bytes, ...]) -> bool:
     return sum(hmac.compare_digest(key, valid) for valid in keys) > 0
 
 
-def _choose(
-    route: EndpointRoute, named: str | None, in_flight: Mapping[str, int], draw: float, turn: int
-) -> Refused | Chosen:
+def _choose(route: EndpointRoute, named: str | None, draw: float) -> Refused | Chosen:
     profile = route.profile
     name = named if named is not None else traffic.choose_deployment(route.weights, draw)
     if name is None:
@@ -110,13 +104,24 @@ def _choose(
     deployment = route.by_name.get(name)
     if deployment is None:
         return Refused(profile.unknown_deployment or profile.no_valid_deployment, "traffic.unknown_deployment")
-    instance = _least_busy(deployment, in_flight, turn)
-    if instance is None:
-        return Refused(profile.container_unreachable, "status.container_unreachable", deployment.name)
-    return Chosen(deployment.name, instance, by_header=named is not None)
+    return Chosen(deployment, by_header=named is not None)
 
 
-def _least_busy(deployment: DeploymentRoute, in_flight: Mapping[str, int], turn: int) -> Instance | None:
-    counts = [in_flight.get(instance.id, 0) for instance in deployment.instances]
-    index = traffic.least_busy(counts, turn)
-    return None if index is None else deployment.instances[index]
+def least_busy(deployment: DeploymentRoute, in_flight: Mapping[str, int], turn: int) -> Instance | None:
+    """The instance that a request goes to (row concurrency.least_busy); None when none is ready.
+
+    `in_flight` counts requests by instance id, `turn` goes up by one with each request.
+    """
+    instances = deployment.instances
+    if len(instances) == 1:
+        return instances[0]
+    index = traffic.least_busy([in_flight.get(instance.id, 0) for instance in instances], turn)
+    return None if index is None else instances[index]
+
+
+def free_instance(deployment: DeploymentRoute, in_flight: Mapping[str, int], turn: int) -> Instance | None:
+    """The least busy instance that may get one more (row concurrency.queues); None when all have enough."""
+    instance = least_busy(deployment, in_flight, turn)
+    if instance is None or in_flight.get(instance.id, 0) >= deployment.max_concurrent:
+        return None
+    return instance

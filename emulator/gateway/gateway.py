@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import gc
 import os
+import random
 import socket
 import threading
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from concurrent.futures import TimeoutError as FutureTimeoutError
 from functools import partial
 from typing import Any, TypeVar
@@ -50,11 +51,13 @@ class Gateway:
     """The HTTP door for scoring.
 
     `bind_host` is the address that every port listens on, `shared_port` the port of the endpoints with a path (0: any
-    free one), `write_line` gets each request's line on a thread of its own.  All methods may be called from any thread
-    but the gateway's own.
+    free one), `write_line` gets each request's line on a thread of its own; `draw` gives random numbers in [0, 1) that
+    choose deployments and the requests to mirror.  All methods may be called from any thread but the gateway's own.
     """
 
-    def __init__(self, bind_host: str, shared_port: int, write_line: WriteLine) -> None:
+    def __init__(
+        self, bind_host: str, shared_port: int, write_line: WriteLine, draw: Callable[[], float] = random.random
+    ) -> None:
         self._bind_host = bind_host
         self._wanted_shared_port = shared_port
         self._loop = _new_event_loop()
@@ -62,7 +65,7 @@ class Gateway:
         self._log = TrafficLog(write_line)
         self._pool = Pool(self._loop)
         self._snapshot = Snapshot.of(())
-        self._handler = Handler(self._pool, self._log, lambda: self._snapshot)
+        self._handler = Handler(self._pool, self._log, lambda: self._snapshot, draw)
         self._shared: Listener | None = None
         self._listeners: dict[str, Listener] = {}
         self._changing = threading.Lock()
@@ -134,6 +137,18 @@ class Gateway:
         """How many requests that instance is answering."""
         return self._pool.in_flight.get(instance_id, 0)
 
+    def admitted(self, endpoint: str, deployment: str) -> int:
+        """How many requests have been let in to that deployment and are not answered yet."""
+        return self._handler.flight.counts.get((endpoint, deployment), 0)
+
+    def waiting(self, endpoint: str, deployment: str) -> int:
+        """How many of them wait in the front door for an instance."""
+        return self._handler.line.length((endpoint, deployment))
+
+    def abandoned(self, endpoint: str, deployment: str) -> int:
+        """On how many requests the deployment's containers still work although nobody waits for the answer."""
+        return self._handler.abandoned.counts.get((endpoint, deployment), 0)
+
     def drain(self, instance_id: str, timeout_seconds: float) -> bool:
         """Wait until nothing is in flight there; False when that takes longer than `timeout_seconds`.
 
@@ -151,6 +166,7 @@ class Gateway:
         # one assignment: a request that reads it sees all of the old routes or all of the new ones
         self._snapshot = snapshot
         self._loop.call_soon_threadsafe(self._pool.keep_only, snapshot.instances)
+        self._loop.call_soon_threadsafe(self._handler.advance)
 
     def _call(self, coroutine: Coroutine[Any, Any, T]) -> T:
         return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result()

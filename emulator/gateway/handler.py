@@ -1,38 +1,52 @@
-"""What happens to each request: find the endpoint, decide, relay or refuse, log."""
+"""What happens to each request: find the endpoint, decide, let in or refuse, relay, log."""
 
 from __future__ import annotations
 
 import random
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from itertools import count
 
+from emulator.admission import InFlight, Line
+from emulator.gateway.answers import answer_changes, legal_client_id, own_lines, request_id_line
 from emulator.gateway.conversation import Answering, Conversation
-from emulator.gateway.front_door import Asked, Chosen, Refused, asks_for_key, decide
+from emulator.gateway.front_door import Asked, Refused, asks_for_key, decide, free_instance, least_busy
+from emulator.gateway.mirror import Silence, copy_of
 from emulator.gateway.pool import Pool
-from emulator.gateway.relay import Relay
+from emulator.gateway.relay import Caller, Relay
 from emulator.gateway.request import BrokenBody, Request
 from emulator.gateway.traffic_log import Exchange, TrafficLog
 from emulator.gateway.upstream import UpstreamLost
+from emulator.gateway.waiting import DeploymentKey, Waiting
 from emulator.heads import Changes, line, request_head
 from emulator.profiles import Answer, profile_of
-from emulator.routes import EndpointRoute, Snapshot, split_prefix
+from emulator.routes import DeploymentRoute, EndpointRoute, Instance, Snapshot, split_prefix
 
+_CLIENT_GONE = 499  # nobody gets it; it is what proxies write into their logs
 _UNKNOWN_CODING = Answer(501, "Not Implemented")
+_WORKS_ON = "the container was not told, and goes on with this request until it is done"
 
 
 class Handler:
-    """Answers the requests of all ports; `snapshot` gives the routes as they are now, one call for each request.
+    """Answers the requests of all ports; `snapshot` gives the routes as they are now, one call for each request;
+    `draw` gives random numbers in [0, 1).
 
     Whatever can be done at once is done in the call itself, the container's first bytes included: a task for each
     request, and a turn of the loop to begin it, cost more than the decision.
     """
 
-    def __init__(self, pool: Pool, log: TrafficLog, snapshot: Callable[[], Snapshot]) -> None:
+    def __init__(
+        self, pool: Pool, log: TrafficLog, snapshot: Callable[[], Snapshot], draw: Callable[[], float]
+    ) -> None:
         self._pool = pool
         self._log = log
         self._snapshot = snapshot
+        self._draw = draw
         self._turns = count()
+        self.flight: InFlight[DeploymentKey] = InFlight()
+        self.abandoned: InFlight[DeploymentKey] = InFlight()
+        self.line: Line[DeploymentKey, Waiting] = Line()
 
     def own_port(self, port: int, conversation: Conversation, request: Request) -> bool | Answering:
         """A request on the port of one endpoint; whether another may follow on its connection."""
@@ -44,6 +58,13 @@ class Handler:
         prefix, target = split_prefix(_origin_form(request.target))
         return self._serve(self._snapshot().by_prefix.get(prefix), target, conversation, request)
 
+    def advance(self) -> None:
+        """Let those go who wait for an instance, as far as there are free ones now."""
+        for route in self._snapshot().endpoints.values():
+            if route.profile.scoring.queues:
+                for deployment in route.deployments:
+                    self._advance((route.name, deployment.name))
+
     def _serve(
         self, route: EndpointRoute | None, target: bytes, conversation: Conversation, request: Request
     ) -> bool | Answering:
@@ -51,78 +72,206 @@ class Handler:
             missing = profile_of("kubernetes").no_such_endpoint
             return conversation.answer(request, missing.status, missing.body, Changes(), close=True)
         exchange = _begin(route, target.partition(b"?")[0], request)
-        decision = _refuse_coding(request) or decide(
-            route, _asked(route, exchange, request), self._pool.in_flight, random.random(), next(self._turns)
-        )
+        decision = _refuse_coding(request) or decide(route, _asked(route, exchange, request), self._draw())
         if isinstance(decision, Refused):
             return self._turn_away(route, decision, conversation, exchange)
-        exchange.deployment = decision.deployment
-        self._pool.enter(decision.instance.id)
-        relay = self._relay(route, decision, target, conversation, exchange)
+        deployment = decision.deployment
+        exchange.deployment = deployment.name
+        exchange.by_weight = not decision.by_header
+        if route.mirror and not decision.by_header:
+            self._mirror(route, target, exchange)
+        return self._admit(_Admitted(self, route, deployment, target, conversation, exchange))
+
+    # Letting in.
+
+    def _admit(self, asked: _Admitted) -> bool | Answering:
+        """Decided as the request arrives, never after waiting for a worker (rows concurrency.*)."""
+        route, deployment, scoring = asked.route, asked.deployment, asked.route.profile.scoring
+        if not deployment.instances:
+            refused = Refused(scoring.no_ready_instance, "status.no_ready_instance", scoring.not_ready_reason)
+            return self._turn_away(route, refused, asked.caller, asked.exchange)
+        limit = scoring.admitted_at_most(deployment.max_concurrent, deployment.instance_count)
+        if not self.flight.enter(asked.key, limit) and scoring.too_many is not None:
+            refused = Refused(scoring.too_many, "concurrency.too_many", scoring.too_many_reason)
+            return self._turn_away(route, refused, asked.caller, asked.exchange)
+        if not scoring.queues:
+            instance = least_busy(deployment, self._pool.in_flight, next(self._turns))
+            return self._send(asked, instance)
+        if self.line.length(asked.key) == 0:
+            instance = free_instance(deployment, self._pool.in_flight, next(self._turns))
+            if instance is not None:
+                return self._send(asked, instance)
+        waiting = Waiting(self.line, asked.key, asked)
+        waiting.begin(self._pool.loop, (deployment.queue_wait_ms or 0) / 1000)
+        return waiting
+
+    def _send(self, asked: _Admitted, instance: Instance | None) -> bool | Answering:
+        """Give the request to that instance."""
+        scoring = asked.route.profile.scoring
+        if instance is None:
+            self.flight.leave(asked.key)
+            refused = Refused(scoring.no_ready_instance, "status.no_ready_instance", scoring.not_ready_reason)
+            return self._turn_away(asked.route, refused, asked.caller, asked.exchange)
+        relay = self._relay(asked, instance)
+        self._pool.enter(instance.id)
         try:
             relay.begin()
         except UpstreamLost:
-            self._pool.leave(decision.instance.id)
-            return self._turn_away(route, _unreachable(route, exchange), conversation, exchange)
+            self._leave(relay)
+            return self._turn_away(asked.route, _unreachable(asked.route), asked.caller, asked.exchange)
+        if asked.deployment.timeout_ms is not None:
+            spent = time.perf_counter() - asked.exchange.started
+            relay.expires_in(max(0.0, asked.deployment.timeout_ms / 1000 - spent))
         return relay
 
-    def _relay(
-        self, route: EndpointRoute, chosen: Chosen, target: bytes, conversation: Conversation, exchange: Exchange
-    ) -> Relay:
-        request, instance = exchange.request, chosen.instance
+    def send_waiting(self, asked: _Admitted) -> None:
+        """The turn of a request that has waited: it goes to a free instance of the routes as they are now."""
+        instance = self._free_now(asked.key)
+        answered = self._send(asked, instance)
+        if isinstance(answered, bool):
+            asked.caller.settle(asked.exchange.request, answered)
+        else:
+            asked.caller.is_answered_by(answered)
+
+    def _free_now(self, key: DeploymentKey) -> Instance | None:
+        route = self._snapshot().endpoints.get(key[0])
+        deployment = route.by_name.get(key[1]) if route else None
+        return free_instance(deployment, self._pool.in_flight, next(self._turns)) if deployment else None
+
+    def overloaded(self, asked: _Admitted) -> None:
+        """A request has waited for too long."""
+        self.flight.leave(asked.key)
+        scoring = asked.route.profile.scoring
+        answer = scoring.overloaded or scoring.no_ready_instance
+        refused = Refused(answer, "concurrency.overloaded")
+        keep_alive = self._turn_away(asked.route, refused, asked.caller, asked.exchange)
+        asked.caller.settle(asked.exchange.request, keep_alive)
+
+    def left(self, asked: _Admitted) -> None:
+        """A caller has left while it waited."""
+        self.flight.leave(asked.key)
+        asked.exchange.status, asked.exchange.reason = _CLIENT_GONE, "client closed the connection"
+        self._finish(asked.exchange)
+
+    def _advance(self, key: DeploymentKey) -> None:
+        while (waiting := self.line.first(key)) is not None and self._free_now(key) is not None:
+            waiting.go()
+
+    def _relay(self, asked: _Admitted, instance: Instance) -> Relay:
+        route, exchange = asked.route, asked.exchange
+        request = exchange.request
         head = request_head(
             request.method,
-            target,
+            asked.target,
             request.headers,
-            Changes(route.dropped_from_requests, last=_request_id_line(route, exchange)),
+            Changes(route.dropped_from_requests, last=_request_lines(route, exchange)),
             instance.address,
             chunked=request.chunked,
             connection=request.header(b"connection"),
         )
-        changes = _answer_changes(route, exchange, weighted=not chosen.by_header)
-        return Relay(self._pool, self, route, conversation, exchange, instance, head, changes)
+        return Relay(self._pool, self, route, asked.caller, exchange, instance, head)
+
+    def _mirror(self, route: EndpointRoute, target: bytes, exchange: Exchange) -> None:
+        """Send copies, whose answers nobody sees (rows traffic.mirror_*)."""
+        for name, percent in route.mirror:
+            deployment = route.by_name.get(name)
+            if deployment is None or self._draw() * 100 >= percent:
+                continue
+            copied = _begin(route, exchange.path, copy_of(exchange.request))
+            copied.deployment, copied.mirrored = name, True
+            silence = Silence()
+            answered = self._admit(_Admitted(self, route, deployment, target, silence, copied))
+            if not isinstance(answered, bool):
+                silence.is_answered_by(answered)
 
     # What a relay calls.
 
     def stand_in(self, relay: Relay, error: UpstreamLost | BrokenBody) -> bool:
         """The answer where the container gave none; whether another request may follow."""
-        conversation, exchange = relay.conversation, relay.exchange
         if isinstance(error, BrokenBody):
-            exchange.status = 400
-            return conversation.answer(relay.request, 400, "Bad Request", Changes(), close=True)
-        return self._refuse(relay.route, _unreachable(relay.route, exchange), conversation, exchange)
+            relay.exchange.status = 400
+            return relay.caller.answer(relay.request, 400, "Bad Request", Changes(), close=True)
+        return self._refuse(relay.route, _unreachable(relay.route), relay.caller, relay.exchange)
+
+    def timed_out(self, relay: Relay) -> bool:
+        """The answer when the container took too long."""
+        relay.exchange.warning = _WORKS_ON
+        scoring = relay.route.profile.scoring
+        answer = scoring.timed_out or scoring.container_unreachable
+        return self._refuse(relay.route, Refused(answer, "timeouts.answer"), relay.caller, relay.exchange)
 
     def over(self, relay: Relay) -> None:
         """A request has ended that was let in."""
-        self._pool.leave(relay.instance.id)
+        self._leave(relay)
         self._finish(relay.exchange)
+        key = relay.key
+        if self.line.length(key):
+            self._advance(key)
+
+    def abandon(self, relay: Relay) -> None:
+        """The container goes on with a request whose caller has its answer, or is gone."""
+        self.abandoned.enter(relay.key, None)
+
+    def abandoned_ended(self, relay: Relay) -> None:
+        """It is done with it."""
+        self.abandoned.leave(relay.key)
+
+    def _leave(self, relay: Relay) -> None:
+        self._pool.leave(relay.instance.id)
+        self.flight.leave(relay.key)
 
     # What it does itself.
 
-    def _turn_away(
-        self, route: EndpointRoute, refused: Refused, conversation: Conversation, exchange: Exchange
-    ) -> bool:
+    def _turn_away(self, route: EndpointRoute, refused: Refused, caller: Caller, exchange: Exchange) -> bool:
         try:
-            return self._refuse(route, refused, conversation, exchange)
+            return self._refuse(route, refused, caller, exchange)
         finally:
             self._finish(exchange)
 
-    def _refuse(self, route: EndpointRoute, refused: Refused, conversation: Conversation, exchange: Exchange) -> bool:
-        request = exchange.request
+    def _refuse(self, route: EndpointRoute, refused: Refused, caller: Caller, exchange: Exchange) -> bool:
+        request, body = exchange.request, refused.answer.body
+        if "{endpoint}" in body:
+            body = body.format(endpoint=route.name)
         exchange.status, exchange.reason = refused.answer.status, refused.reason
-        exchange.deployment = refused.deployment
-        exchange.response_size = len(refused.answer.body.encode())
-        changes = _answer_changes(route, exchange, weighted=False)
+        exchange.response_size = len(body.encode())
+        exchange.by_weight = False  # no deployment answered
+        changes = answer_changes(route, exchange)
+        last = changes.last + own_lines(route, exchange, refused.model_reason)
         methods = route.profile.routed_methods
         if refused.reason == "routing.rejected_method" and methods:
-            changes = changes._replace(last=changes.last + line("allow", ", ".join(sorted(methods))))
+            last += line("allow", ", ".join(sorted(methods)))
         # a caller that waits for 100 Continue may send its next request where its body should be
         close = not request.complete and request.has(b"expect")
-        return conversation.answer(request, refused.answer.status, refused.answer.body, changes, close=close)
+        return caller.answer(request, refused.answer.status, body, changes._replace(last=last), close=close)
 
     def _finish(self, exchange: Exchange) -> None:
         exchange.ended = time.perf_counter()
         self._log.add(exchange)
+
+
+@dataclass(eq=False)
+class _Admitted:
+    """A request that may pass, with all that it needs on its way; what becomes of it where it has to wait."""
+
+    handler: Handler
+    route: EndpointRoute
+    deployment: DeploymentRoute
+    target: bytes
+    caller: Caller
+    exchange: Exchange
+
+    @property
+    def key(self) -> DeploymentKey:
+        return self.route.name, self.deployment.name
+
+    def go(self) -> None:
+        self.handler.send_waiting(self)
+
+    def give_up(self) -> None:
+        self.handler.overloaded(self)
+
+    def left(self) -> None:
+        self.handler.left(self)
 
 
 def _begin(route: EndpointRoute, path: bytes, request: Request) -> Exchange:
@@ -157,21 +306,18 @@ def _asked(route: EndpointRoute, exchange: Exchange, request: Request) -> Asked:
     return Asked(request.method, exchange.path, request.all(b"authorization"), named)
 
 
-def _unreachable(route: EndpointRoute, exchange: Exchange) -> Refused:
-    return Refused(route.profile.container_unreachable, "status.container_unreachable", exchange.deployment)
+def _unreachable(route: EndpointRoute) -> Refused:
+    scoring = route.profile.scoring
+    return Refused(scoring.container_unreachable, "status.container_unreachable", scoring.not_ready_reason)
 
 
-def _answer_changes(route: EndpointRoute, exchange: Exchange, *, weighted: bool) -> Changes:
-    """What the front door puts into an answer, in the order of the captures (contract/managed §3.3)."""
-    last = _request_id_line(route, exchange)
-    if exchange.deployment:
-        last += route.deployment_lines(exchange.deployment, weighted)
-    return Changes(route.dropped_from_answers, route.server_line, last)
-
-
-def _request_id_line(route: EndpointRoute, exchange: Exchange) -> bytes:
-    header = route.profile.request_id_header
-    return line(header, exchange.request_id) if header else b""
+def _request_lines(route: EndpointRoute, exchange: Exchange) -> bytes:
+    """The headers that the front door sets for the container."""
+    lines = request_id_line(route, exchange)
+    header = route.client_id_header
+    if header and exchange.request.has(header) and (kept := legal_client_id(exchange.request.header(header))):
+        lines += line(header.decode(), kept.decode())
+    return lines
 
 
 def _origin_form(target: bytes) -> bytes:

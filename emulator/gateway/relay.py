@@ -6,9 +6,11 @@ import asyncio
 import time
 from collections.abc import Coroutine
 from contextlib import suppress
+from http import HTTPStatus
 from typing import Any, Protocol
 
-from emulator.gateway.conversation import Conversation, connection_header
+from emulator.gateway.answers import answer_changes, mapped
+from emulator.gateway.conversation import Answering, connection_header
 from emulator.gateway.pool import Pool
 from emulator.gateway.request import BrokenBody, Request
 from emulator.gateway.traffic_log import Exchange
@@ -21,34 +23,77 @@ _IDEMPOTENT = frozenset({"GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE"})
 _CLIENT_GONE = 499  # nobody gets it; it is what proxies write into their logs
 
 
+class Caller(Protocol):
+    """Who gets the answer: a conversation, or nobody."""
+
+    @property
+    def written(self) -> bool:
+        """Whether something of the answer is on its way."""
+
+    @property
+    def congested(self) -> bool:
+        """Whether the caller reads too slowly."""
+
+    def write(self, data: bytes) -> None:
+        """Send that; ConnectionError when the caller is gone."""
+
+    async def drain(self) -> None:
+        """Wait until the caller has read enough."""
+
+    def answer(self, request: Request, status: int, text: str, changes: Changes, *, close: bool = False) -> bool:
+        """Write an answer of the gateway's own; whether another request may follow."""
+
+    def settle(self, request: Request, keep_alive: bool) -> None:
+        """The request is answered."""
+
+    def is_answered_by(self, answering: Answering) -> None:
+        """Who answers now."""
+
+    def excuse(self, request: Request, error: Exception) -> bool:
+        """Answer a request that met a bug."""
+
+    def abort(self) -> None:
+        """Cut the connection."""
+
+
 class Door(Protocol):
     """What a relay needs of the front door."""
 
     def stand_in(self, relay: Relay, error: UpstreamLost | BrokenBody) -> bool:
         """Answer in the container's place; whether the caller's connection can carry another request."""
 
+    def timed_out(self, relay: Relay) -> bool:
+        """Answer that the time is over; whether the caller's connection can carry another request."""
+
     def over(self, relay: Relay) -> None:
         """The request is over, however it ended; called once."""
 
+    def abandon(self, relay: Relay) -> None:
+        """The container goes on with a request that is over."""
+
+    def abandoned_ended(self, relay: Relay) -> None:
+        """It has ended too."""
+
 
 class Relay:
-    """A request on its way: `head` is the head for the container, `changes` those to its answer's.
+    """A request on its way; `head` is the head for the container.
 
     A request that is there whole and an answer that comes whole, as nearly all do, need no task: what the container's
     connection tells is acted on at once.  Everything else streams, in a task.
     """
 
     __slots__ = (
-        "_changes",
         "_connection",
         "_door",
+        "_ended",
         "_head",
         "_loop",
         "_pool",
         "_reused",
         "_task",
+        "_timer",
         "_whole",
-        "conversation",
+        "caller",
         "exchange",
         "instance",
         "request",
@@ -60,26 +105,31 @@ class Relay:
         pool: Pool,
         door: Door,
         route: EndpointRoute,
-        conversation: Conversation,
+        caller: Caller,
         exchange: Exchange,
         instance: Instance,
         head: bytes,
-        changes: Changes,
     ) -> None:
         self._loop = pool.loop
         self._pool = pool
         self._door = door
         self.route = route
-        self.conversation = conversation
+        self.caller = caller
         self.request: Request = exchange.request
         self.exchange = exchange
         self.instance = instance
         self._head = head
-        self._changes = changes
         self._connection: Connection | None = None
+        self._ended = False
         self._reused = False
         self._whole = b""
         self._task: asyncio.Task[None] | None = None
+        self._timer: asyncio.TimerHandle | None = None
+
+    @property
+    def key(self) -> tuple[str, str]:
+        """Endpoint and deployment that the request is for."""
+        return self.route.name, self.exchange.deployment
 
     def begin(self) -> None:
         """Send what is there of the request; UpstreamLost when the container refuses it at once."""
@@ -90,14 +140,52 @@ class Relay:
             connection = self._connect(self._head)
             self._run(self._stream(connection))
 
+    def expires_in(self, seconds: float) -> None:
+        """Give up after that time (rows timeouts.*)."""
+        self._timer = self._loop.call_later(seconds, self._expire)
+
     def cancel(self) -> None:
-        """The caller is gone: the container's connection goes too."""
+        """The caller is gone; the container is not told more than that its answer has no reader."""
+        if self._ended:
+            return
         self._note_client_gone()
+        self._drop()
+        self._over()
+
+    def _expire(self) -> None:
+        """The time is over: an answer that has begun is cut, else the front door answers in its place."""
+        if self.caller.written:
+            self.exchange.reason = "timeouts.cuts_streams"
+            self._drop()
+            self._over()
+            self.caller.abort()
+            return
+        keep_alive = self._door.timed_out(self)
+        self._drop()
+        self._over()
+        # what still comes of the body belongs to a request that is over
+        self.caller.settle(self.request, keep_alive and self.request.complete)
+
+    def _drop(self) -> None:
+        """Leave the container with the request, and watch when it is done with it; cut what has begun to come."""
         if self._task is not None:
             self._task.cancel()
+            self._task = None
+        connection, self._connection = self._connection, None
+        if connection is None:
+            return
+        works_on = bool(self._whole) and not connection.has_head
+        if works_on and connection.leave(lambda: self._door.abandoned_ended(self)):
+            self._door.abandon(self)
         else:
-            self._release()
-            self._door.over(self)
+            self._pool.release(self.instance, connection)
+
+    def _over(self) -> None:
+        self._ended = True
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        self._door.over(self)
 
     def _note_client_gone(self) -> None:
         self.exchange.status, self.exchange.reason = _CLIENT_GONE, "client closed the connection"
@@ -140,7 +228,7 @@ class Relay:
             self._note_client_gone()
             self._end(False)
         except Exception as error:
-            self._end(self.conversation.excuse(self.request, error))
+            self._end(self.caller.excuse(self.request, error))
 
     def _lost(self, lost: UpstreamLost) -> None:
         """Nothing came back: try once more where that is harmless and the connection may have been a stale one."""
@@ -160,7 +248,7 @@ class Relay:
         self.exchange.response_size = len(data)
         if chunked:
             data = (chunk(data) if data else b"") + LAST_CHUNK
-        self.conversation.write(out + data)
+        self.caller.write(out + data)
         return keep_alive
 
     async def _reply_streaming(self, connection: Connection) -> bool:
@@ -168,8 +256,8 @@ class Relay:
 
     def _end(self, keep_alive: bool) -> None:
         self._release()
-        self._door.over(self)
-        self.conversation.settle(self.request, keep_alive)
+        self._over()
+        self.caller.settle(self.request, keep_alive)
 
     def _release(self) -> None:
         connection, self._connection = self._connection, None
@@ -190,12 +278,9 @@ class Relay:
             keep_alive = self._door.stand_in(self, error)
         except ConnectionError:
             self._note_client_gone()
-        except asyncio.CancelledError:
-            self._release()
-            self._door.over(self)
-            raise
         except Exception as error:
-            keep_alive = self.conversation.excuse(self.request, error)
+            keep_alive = self.caller.excuse(self.request, error)
+        self._task = None
         self._end(keep_alive)
 
     async def _stream(self, connection: Connection) -> bool:
@@ -205,7 +290,7 @@ class Relay:
         """
         request = self.request
         if request.is_1_1 and request.header(b"expect").lower() == b"100-continue":
-            self.conversation.write(CONTINUE)
+            self.caller.write(CONTINUE)
         upload = self._loop.create_task(self._upload(connection))
         try:
             return await self._answer(await connection.head(), connection)
@@ -247,24 +332,29 @@ class Relay:
         except UpstreamLost:
             # the head is gone, so only an end in the middle can tell the caller
             if not chunked and head.content_length is None:
-                self.conversation.abort()
+                self.caller.abort()
             return False
         return keep_alive
 
     def _begin_answer(self, head: ResponseHead) -> tuple[bytes, bool, bool]:
         """The head for the caller, whether its body is chunked, and whether another request may follow."""
-        exchange = self.exchange
+        exchange, route = self.exchange, self.route
         exchange.response_began = time.perf_counter()
-        exchange.model_status = exchange.status = head.status
+        exchange.model_status = head.status
+        changes = answer_changes(route, exchange)
+        if head.status != HTTPStatus.OK:
+            head, explanation = mapped(route.profile.scoring, head, exchange)
+            changes = changes._replace(last=changes.last + explanation)
+        exchange.status = head.status
         ends_with_connection = head.has_body and head.content_length is None
         chunked = ends_with_connection and self.request.is_1_1
         keep_alive = self.request.keep_alive and (chunked or not ends_with_connection)
         connection = connection_header(self.request, keep_alive=keep_alive)
-        return response_head(head, self._changes, chunked=chunked, connection=connection), chunked, keep_alive
+        return response_head(head, changes, chunked=chunked, connection=connection), chunked, keep_alive
 
     async def _pour(self, connection: Connection, out: bytes, *, chunked: bool) -> None:
         """Write `out` and the body as it comes, each piece at once."""
-        conversation = self.conversation
+        caller = self.caller
         data = connection.take()
         while True:
             self.exchange.response_size += len(data)
@@ -272,13 +362,13 @@ class Relay:
                 out += chunk(data) if chunked else data
             if connection.complete:
                 break
-            conversation.write(out)
-            if conversation.congested:
-                await conversation.drain()
+            caller.write(out)
+            if caller.congested:
+                await caller.drain()
             out = b""
             data = await connection.read()
         out += LAST_CHUNK if chunked else b""
         if out:
-            conversation.write(out)
-            if conversation.congested:
-                await conversation.drain()
+            caller.write(out)
+            if caller.congested:
+                await caller.drain()

@@ -9,6 +9,8 @@ from emulator.heads import Headers
 
 # Bytes of a body that may wait for a slow container before the caller is made to wait.
 _HIGH_WATER = 256 * 1024
+# Bytes of a body that a copy of the request may be behind; a copy that falls further behind is given up.
+_COPY_BEHIND = 16 * 1024 * 1024
 
 
 class BrokenBody(Exception):
@@ -25,6 +27,7 @@ class Request:
     __slots__ = (
         "_broken",
         "_chunks",
+        "_copies",
         "_first",
         "_hold",
         "_paused",
@@ -55,6 +58,7 @@ class Request:
         self.complete = False
         self.discarded = False
         self._chunks: list[bytes] = []
+        self._copies: list[Request] = []
         self._waiting_bytes = 0
         self._broken = False
         self._paused = False
@@ -107,6 +111,15 @@ class Request:
         self.discarded = True
         self.take()
 
+    def copy_to(self, copy: Request) -> None:
+        """Give `copy` what is here of the body, and whatever comes."""
+        for data in self._chunks:
+            copy.feed(data)
+        if self.complete:
+            copy.end()
+        else:
+            self._copies.append(copy)
+
     # What the connection tells it.
 
     def on_pause(self, hold: Callable[[bool], None]) -> None:
@@ -115,6 +128,8 @@ class Request:
 
     def feed(self, data: bytes) -> None:
         """More of the body came."""
+        for copy in self._copies:
+            copy.feed_copy(data)
         if self.discarded:
             return
         self._chunks.append(data)
@@ -124,14 +139,30 @@ class Request:
         if self._waiter is not None:
             self._wake()
 
+    def feed_copy(self, data: bytes) -> None:
+        """More of the body came to the request that this one is a copy of."""
+        if self._waiting_bytes + len(data) > _COPY_BEHIND:
+            self.fail()
+        elif not self._broken:
+            self.feed(data)
+
     def end(self) -> None:
         """The body is complete."""
         self.complete = True
+        for copy in self._copies:
+            copy.end_copy()
         if self._waiter is not None:
             self._wake()
 
+    def end_copy(self) -> None:
+        """The request that this one is a copy of is complete."""
+        if not self._broken:
+            self.end()
+
     def fail(self) -> None:
         """The rest of the body will never come."""
+        for copy in self._copies:
+            copy.fail()
         if not self.complete:
             self._broken = True
             self._wake()

@@ -40,7 +40,8 @@ class Exchange:
     """One request as it goes on; the gateway fills it in.  Times are seconds of time.perf_counter, sizes are bytes.
 
     `path` is without the query string, which may hold a credential.  `reason` is the id of the row that answered when
-    the container did not.
+    the container did not, `model_reason` what the caller was told of the model.  `by_weight` tells that the weights
+    chose the deployment, `mirrored` that this is a copy whose answer nobody sees.
     """
 
     endpoint: str
@@ -50,13 +51,19 @@ class Exchange:
     request_id: str
     auth_type: str
     deployment: str = ""
+    by_weight: bool = False
+    mirrored: bool = False
     status: int = 0
     reason: str = ""
+    model_reason: str = ""
+    warning: str = ""
     model_status: int | None = None
     request_size: int = 0
     response_size: int = 0
     request_received: float = 0.0
     response_began: float = 0.0
+    request_delay_ms: int = 0
+    response_delay_ms: int = 0
     ended: float = 0.0
 
 
@@ -64,8 +71,8 @@ def line_of(exchange: Exchange, time_generated: datetime) -> dict[str, Any]:
     """The line of a finished request.
 
     Durations are milliseconds from the request's start: TotalDurationMs to the last byte sent, RequestDurationMs to
-    the last byte received from the caller, ResponseDurationMs to the first byte from the container.  `Warning` is an
-    addition of amlemu, there only when there is something to say (contract/v1 §2.2).
+    the last byte received from the caller, ResponseDurationMs to the first byte from the container.  `Warning` and
+    `Mirrored` are additions of amlemu, there only when there is something to say.
     """
     request, started = exchange.request, exchange.started
     line = {
@@ -79,7 +86,7 @@ def line_of(exchange: Exchange, time_generated: datetime) -> dict[str, Any]:
         "ResponseCode": exchange.status,
         "ResponseCodeReason": exchange.reason,
         "ModelStatusCode": exchange.model_status,
-        "ModelStatusReason": "",
+        "ModelStatusReason": exchange.model_reason,
         "RequestPayloadSize": exchange.request_size,
         "ResponsePayloadSize": exchange.response_size,
         "UserAgent": _text(request.header(b"user-agent"))[:_USER_AGENT_CHARACTERS],
@@ -88,13 +95,16 @@ def line_of(exchange: Exchange, time_generated: datetime) -> dict[str, Any]:
         "TotalDurationMs": _milliseconds(started, exchange.ended),
         "RequestDurationMs": _milliseconds(started, exchange.request_received),
         "ResponseDurationMs": _milliseconds(started, exchange.response_began),
-        "RequestThrottlingDelayMs": 0,
-        "ResponseThrottlingDelayMs": 0,
+        "RequestThrottlingDelayMs": exchange.request_delay_ms,
+        "ResponseThrottlingDelayMs": exchange.response_delay_ms,
         "AuthType": exchange.auth_type,
         "IdentityData": "",
     }
-    if _arrives_empty(exchange):
-        line["Warning"] = FORM_WARNING
+    warning = exchange.warning or (FORM_WARNING if _arrives_empty(exchange) else "")
+    if warning:
+        line["Warning"] = warning
+    if exchange.mirrored:
+        line["Mirrored"] = True
     return line
 
 

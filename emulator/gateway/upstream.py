@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import select
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import httptools
@@ -140,6 +141,24 @@ class Connection(asyncio.Protocol):
         poll = select.poll()
         poll.register(self._transport.get_extra_info("socket").fileno(), select.POLLIN)
         return bool(poll.poll(0))
+
+    def leave(self, ended: Callable[[], None]) -> bool:
+        """Wait for an answer that nobody reads, and call `ended` once the container has come to it, or ended.
+
+        Its side sees the connection half closed, as it would see it closed, if it looked: a server with one worker
+        does not.  False when the connection is gone, or not there yet.
+        """
+        if not self.is_open() or not self._transport.can_write_eof():
+            return False
+        self.on_change = partial(self._look_after, ended)
+        self._transport.write_eof()
+        return True
+
+    def _look_after(self, ended: Callable[[], None]) -> None:
+        if self._head is not None or self._lost is not None:
+            self.on_change = None
+            self.abort()
+            ended()
 
     def abort(self) -> None:
         """Close at once, dropping what was not sent."""

@@ -12,6 +12,7 @@ _BY_ANALOGY_WITH_MANAGED = "by analogy with managed; contract/managed §12"
 _BY_ANALOGY_WITH_AKS = "by analogy with AKS, whose router azureml-fe is the same; contract/v1 §12"
 _V1_ROUTED = "contract/v1 §0.15, §4: only GET and POST are routed to the container"
 _NO_V1_DEPLOYMENTS = documented(None, "contract/v1 §4: a v1 service has no deployments")
+_V1_WEIGHTS = assumed((0, 100), "contract/v1 §4: a v1 service has one deployment; amlemu keeps one rule")
 _FE_HEADERS_UNKNOWN = "contract/managed §12, contract/v1 §12: headers of azureml-fe are not known"
 
 _GET_AND_POST = frozenset({"GET", "POST"})
@@ -26,7 +27,6 @@ _NO_AUTH_HEADER = Answer(401, "Unauthorized, no Authorization header")
 _UNAUTHORIZED = Answer(401, "Unauthorized")
 _ACCESS_DENIED = Answer(401, "key_auth_access_denied")
 _BAD_HEADER = Answer(401, "key_auth_bad_header_forbidden")
-_NO_ANSWER = "The scoring container closed the connection before it answered, or there is none."
 
 FRONT_DOOR_ROWS: tuple[Row, ...] = (
     row(
@@ -75,6 +75,24 @@ FRONT_DOOR_ROWS: tuple[Row, ...] = (
         aks=assumed(UNCHANGED, _BY_ANALOGY_WITH_MANAGED),
         aci=assumed(UNCHANGED, _BY_ANALOGY_WITH_MANAGED),
         local=documented(UNCHANGED, "contract/v1 §4"),
+    ),
+    row(
+        "routing.streaming",
+        "Bodies pass as they come, up and down, each piece at once.",
+        managed=documented(UNCHANGED, "contract/managed §4.5.1 (against §4.5.2, a report of the contrary)"),
+        kubernetes=assumed(UNCHANGED, _BY_ANALOGY_WITH_MANAGED),
+        aks=assumed(UNCHANGED, _BY_ANALOGY_WITH_MANAGED),
+        aci=assumed(UNCHANGED, _BY_ANALOGY_WITH_MANAGED),
+        local=documented(UNCHANGED, "contract/v1 §8: no front end"),
+    ),
+    row(
+        "routing.http_version",
+        "HTTP/1.1 and 1.0 are spoken; an upgrade to another protocol is not followed, another version is answered 505.",
+        managed=observed(UNCHANGED, "contract/managed §1.15"),
+        kubernetes=assumed(UNCHANGED, "contract/managed §12"),
+        aks=assumed(UNCHANGED, "contract/v1 §12"),
+        aci=assumed(UNCHANGED, "contract/v1 §12"),
+        local=documented(UNCHANGED, "contract/v1 §8: the server speaks HTTP/1.1"),
     ),
     row(
         "routing.no_such_endpoint",
@@ -149,6 +167,88 @@ FRONT_DOOR_ROWS: tuple[Row, ...] = (
         local=_NO_V1_DEPLOYMENTS,
     ),
     row(
+        "traffic.zero_weight",
+        "The header reaches a deployment without traffic, and the target of mirrored traffic.",
+        managed=documented(UNCHANGED, "contract/managed §3.1, §7.3, §7.8"),
+        kubernetes=documented(UNCHANGED, "contract/managed §3.1, §7.3"),
+        aks=documented(UNCHANGED, "contract/v1 §4: a v1 service has no deployments, so there is no such header"),
+        aci=documented(UNCHANGED, "contract/v1 §4: a v1 service has no deployments, so there is no such header"),
+        local=documented(UNCHANGED, "contract/v1 §4: a v1 service has no deployments, so there is no such header"),
+    ),
+    row(
+        "traffic.per_request",
+        "The weights choose for each request anew; nothing sticks to a caller.",
+        managed=assumed(UNCHANGED, "contract/managed §7.4: no stickiness is documented"),
+        kubernetes=assumed(UNCHANGED, "contract/managed §7.4: no stickiness is documented"),
+        aks=assumed(UNCHANGED, "contract/v1 §4: a v1 service has one deployment, which gets everything"),
+        aci=assumed(UNCHANGED, "contract/v1 §4: a v1 service has one deployment, which gets everything"),
+        local=assumed(UNCHANGED, "contract/v1 §4: a v1 service has one deployment, which gets everything"),
+    ),
+    row(
+        "traffic.failed_keeps_weight",
+        "A deployment that has no ready instance keeps its share of the traffic, which then fails.",
+        managed=assumed(UNCHANGED, "contract/managed §7.12: no re-weighting is documented"),
+        kubernetes=assumed(UNCHANGED, "contract/managed §7.12: no re-weighting is documented"),
+        aks=assumed(UNCHANGED, "contract/v1 §4: one deployment"),
+        aci=assumed(UNCHANGED, "contract/v1 §4: one deployment"),
+        local=assumed(UNCHANGED, "contract/v1 §4: one deployment"),
+    ),
+    row(
+        "traffic.weights_sum",
+        "The sums that the weights of an endpoint may have, in percent; whole numbers only.",
+        managed=documented((0, 100), "contract/managed §5.1, §7.1"),
+        kubernetes=documented((0, 100), "contract/managed §5.1, §7.1"),
+        aks=_V1_WEIGHTS,
+        aci=_V1_WEIGHTS,
+        local=_V1_WEIGHTS,
+    ),
+    row(
+        "traffic.mirror_most",
+        "The most of the traffic, in percent, that may be copied to another deployment. None: there is no mirroring.",
+        managed=documented(50, "contract/managed §5.1, §7.6"),
+        kubernetes=documented(None, "contract/managed §5.3, §7.6: not supported"),
+        aks=_NO_V1_DEPLOYMENTS,
+        aci=_NO_V1_DEPLOYMENTS,
+        local=_NO_V1_DEPLOYMENTS,
+    ),
+    row(
+        "traffic.mirror_targets",
+        "To how many deployments traffic is mirrored at most; one that has live traffic cannot be one of them.",
+        managed=documented(1, "contract/managed §5.1, §7.6"),
+        kubernetes=documented(None, "contract/managed §5.3, §7.6: not supported"),
+        aks=_NO_V1_DEPLOYMENTS,
+        aci=_NO_V1_DEPLOYMENTS,
+        local=_NO_V1_DEPLOYMENTS,
+    ),
+    row(
+        "traffic.mirror_unseen",
+        "A mirrored copy is fire and forget: the caller gets the live answer only, as soon as it is there; the copy's"
+        " log line and metrics are kept.",
+        managed=documented(UNCHANGED, "contract/managed §7.7"),
+        kubernetes=documented(UNCHANGED, "contract/managed §5.3: there is no mirroring"),
+        aks=documented(UNCHANGED, "contract/v1 §4: there is no mirroring"),
+        aci=documented(UNCHANGED, "contract/v1 §4: there is no mirroring"),
+        local=documented(UNCHANGED, "contract/v1 §4: there is no mirroring"),
+    ),
+    row(
+        "traffic.header_not_mirrored",
+        "A request that names its deployment is not mirrored.",
+        managed=documented(UNCHANGED, "contract/managed §7.8"),
+        kubernetes=documented(UNCHANGED, "contract/managed §5.3: there is no mirroring"),
+        aks=documented(UNCHANGED, "contract/v1 §4: there is no mirroring"),
+        aci=documented(UNCHANGED, "contract/v1 §4: there is no mirroring"),
+        local=documented(UNCHANGED, "contract/v1 §4: there is no mirroring"),
+    ),
+    row(
+        "traffic.rolling_update",
+        "A deployment is replaced without a request lost: new instances are ready before the old ones get no more.",
+        managed=documented(UNCHANGED, "contract/managed §7.11"),
+        kubernetes=documented(UNCHANGED, "contract/managed §7.11"),
+        aks=assumed(UNCHANGED, "contract/managed §7.11, as Kubernetes"),
+        aci=assumed(UNCHANGED, "amlemu replaces every target's containers in the same way"),
+        local=assumed(UNCHANGED, "contract/v1 §8: reload() makes a new container; amlemu keeps the old one until then"),
+    ),
+    row(
         "traffic.no_valid_deployment",
         "The answer when no deployment has a positive weight.",
         managed=documented(_NO_DEPLOYMENT, "contract/managed §4.1 (status documented, text observed)"),
@@ -174,6 +274,45 @@ FRONT_DOOR_ROWS: tuple[Row, ...] = (
         aks=observed(UNCHANGED, "contract/v1 §2.5: old servers log it"),
         aci=observed(UNCHANGED, "contract/v1 §2.5: old servers log it"),
         local=documented(UNCHANGED, "contract/v1 §5: no key, the header is ignored"),
+    ),
+    row(
+        "headers.client_request_id",
+        "The header that carries the caller's own id to the container: letters, digits, '-' and '_' stay, at most 40"
+        " of them. None: as the caller sent it.",
+        managed=documented("x-ms-client-request-id", "contract/managed §3.1, T9"),
+        kubernetes=assumed(None, _FE_HEADERS_UNKNOWN),
+        aks=assumed(None, _FE_HEADERS_UNKNOWN),
+        aci=assumed(None, _FE_HEADERS_UNKNOWN),
+        local=_NO_FRONT_DOOR,
+    ),
+    row(
+        "headers.end_to_end",
+        "Every other header passes in both directions as it came, in its order and with its repeats; what belongs to"
+        " one hop (Connection, Transfer-Encoding and their like) stays on it.",
+        managed=observed(UNCHANGED, "contract/managed §3.3; RFC 9110 §7.6.1"),
+        kubernetes=assumed(UNCHANGED, "RFC 9110 §7.6.1"),
+        aks=assumed(UNCHANGED, "RFC 9110 §7.6.1"),
+        aci=assumed(UNCHANGED, "RFC 9110 §7.6.1"),
+        local=documented(UNCHANGED, "contract/v1 §8: no front end; amlemu's own hop keeps to RFC 9110 §7.6.1"),
+    ),
+    row(
+        "headers.cors",
+        "CORS headers that the script sets reach the caller; the front door adds none.",
+        managed=observed(UNCHANGED, "contract/managed §1.13, §1.14"),
+        kubernetes=assumed(UNCHANGED, _BY_ANALOGY_WITH_MANAGED),
+        aks=documented(UNCHANGED, "contract/v1 §4, §0.14"),
+        aci=documented(UNCHANGED, "contract/v1 §4, §0.14"),
+        local=documented(UNCHANGED, "contract/v1 §0.14"),
+    ),
+    row(
+        "headers.model_time",
+        "The response header with the container's time in milliseconds. None: there is none, as in both captures of a"
+        " managed endpoint.",
+        managed=assumed(None, "contract/managed §3.2, §3.3: ms-azureml-model-time is seen in other answers only"),
+        kubernetes=assumed(None, _FE_HEADERS_UNKNOWN),
+        aks=assumed(None, _FE_HEADERS_UNKNOWN),
+        aci=assumed(None, _FE_HEADERS_UNKNOWN),
+        local=_NO_FRONT_DOOR,
     ),
     row(
         "headers.server",
@@ -211,14 +350,5 @@ FRONT_DOOR_ROWS: tuple[Row, ...] = (
         aks=_NO_V1_DEPLOYMENTS,
         aci=_NO_V1_DEPLOYMENTS,
         local=_NO_FRONT_DOOR,
-    ),
-    row(
-        "status.container_unreachable",
-        "The answer when the deployment has no instance, or its container refused or died before it answered.",
-        managed=assumed(Answer(424, _NO_ANSWER), "contract/managed §4.1, §4.1.4: 424; the body is not known"),
-        kubernetes=assumed(Answer(502, _NO_ANSWER), "contract/managed §4.2: 502 for a crash; the body is not known"),
-        aks=observed(Answer(502, "Replica closed connection before replying"), "contract/v1 §6: MLN#450"),
-        aci=assumed(Answer(502, _NO_ANSWER), "contract/v1 §6; the body is not known"),
-        local=assumed(Answer(502, _NO_ANSWER), "the connection is refused in the original; amlemu keeps the port"),
     ),
 )

@@ -10,9 +10,12 @@ from functools import cache
 from typing import Any
 
 from emulator.entities import Target
+from emulator.profiles.admission_rows import ADMISSION_ROWS
 from emulator.profiles.container_rows import CONTAINER_ROWS
 from emulator.profiles.front_door_rows import FRONT_DOOR_ROWS
 from emulator.profiles.rows import Answer, Row
+from emulator.profiles.scoring_profile import ScoringProfile
+from emulator.profiles.status_rows import STATUS_ROWS
 
 
 def _row(row_id: str) -> dict[str, str]:
@@ -81,7 +84,7 @@ class ContainerProfile:
 
 @dataclass(frozen=True)
 class Profile:
-    """The resolved behaviour of one target's front door, and its container's.
+    """The resolved behaviour of one target's front door, of what it lets in, and of its container.
 
     `requires_key` is what holds when a document says nothing; `key_optional` whether it may say no.  `routed_methods`
     None lets every method through.  Answers are None where there is no front door to give them.
@@ -89,6 +92,7 @@ class Profile:
 
     target: Target
     container: ContainerProfile
+    scoring: ScoringProfile
     front_door: bool = field(metadata=_row("routing.front_door"))
     routed_methods: frozenset[str] | None = field(metadata=_row("routing.methods"))
     rejected_method: Answer | None = field(metadata=_row("routing.rejected_method"))
@@ -107,7 +111,6 @@ class Profile:
     request_id_header: str | None = field(metadata=_row("headers.request_id"))
     model_deployment_header: str | None = field(metadata=_row("headers.model_deployment"))
     model_session_header: str | None = field(metadata=_row("headers.model_session"))
-    container_unreachable: Answer = field(metadata=_row("status.container_unreachable"))
 
     @property
     def rejected_method_status(self) -> int:
@@ -126,7 +129,7 @@ class Profile:
 
 def rows() -> tuple[Row, ...]:
     """The whole parity table."""
-    return FRONT_DOOR_ROWS + CONTAINER_ROWS
+    return FRONT_DOOR_ROWS + STATUS_ROWS + ADMISSION_ROWS + CONTAINER_ROWS
 
 
 def row_of_field(cls: type[Any]) -> dict[str, str]:
@@ -138,7 +141,8 @@ def row_of_field(cls: type[Any]) -> dict[str, str]:
 def profile_of(target: Target) -> Profile:
     """The behaviour of that target."""
     container = ContainerProfile(**_values(ContainerProfile, target))
-    return Profile(target=target, container=container, **_values(Profile, target))
+    scoring = ScoringProfile(**_values(ScoringProfile, target))
+    return Profile(target=target, container=container, scoring=scoring, **_values(Profile, target))
 
 
 def _values(cls: type[Any], target: Target) -> dict[str, Any]:

@@ -27,6 +27,20 @@ class Answer:
 
 
 @dataclass(frozen=True)
+class StatusMapping:
+    """What becomes of a container's status: `exact` by status, `otherwise` for all others but 200 (None: unchanged)."""
+
+    exact: Mapping[int, int]
+    otherwise: int | None = None
+
+    def of(self, status: int) -> int:
+        """The status that the caller sees."""
+        if status == 200:
+            return status
+        return self.exact.get(status, status if self.otherwise is None else self.otherwise)
+
+
+@dataclass(frozen=True)
 class Fact:
     """The behaviour of one target: its value, where that comes from, and how sure it is.
 

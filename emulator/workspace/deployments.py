@@ -26,7 +26,9 @@ from emulator.workspace.planning import (
     check_scoring_script,
     plain_request,
     plan_code,
+    request_settings_differences,
     script_path,
+    settled_request_settings,
     version_differences,
     with_debugger,
 )
@@ -139,17 +141,19 @@ class Deployments:
         _refuse_twice(models)
         environment = self._environments.of_deployment(request.environment, script_path(request).parent)
         check_scoring_script(request, environment)
+        settings = settled_request_settings(request.request_settings, target)
         code, left_out = plan_code(request, target)
         environment = with_debugger(environment, wanted=request.debug_port is not None)
-        return Plan(request, target, models, environment, code, left_out)
+        return Plan(request, target, models, environment, code, left_out, settings)
 
     def _draft(self, plan: Plan, before: OnlineDeployment | None) -> OnlineDeployment:
         request = plan.request
         return OnlineDeployment(
             **request.model_dump(
                 include={"name", "endpoint_name", "explicit_source_dir", "environment_variables", "instance_count",
-                         "request_settings", "liveness_probe", "readiness_probe", "gpus", "debug_port"}
+                         "liveness_probe", "readiness_probe", "gpus", "debug_port"}
             ),
+            request_settings=plan.request_settings,
             generation=before.generation + 1 if before else 1,
             models=tuple(model.id for model in plan.models),
             code_configuration=CodeConfiguration(code=request.code, scoring_script=request.scoring_script),
@@ -334,6 +338,7 @@ def _differences(
     found = [
         *container_differences(deployment, plan.models),
         *version_differences(plan.models),
+        *request_settings_differences(plan.request.request_settings, plan.target),
         *plan.environment.differences,
         *image.differences,
         *of_containers,

@@ -211,13 +211,23 @@ class Endpoints:
                 profile=profile_of(endpoint.target),
                 keys=(keys.primary_key, keys.secondary_key) if endpoint.auth_mode == "key" else (),
                 deployments=tuple(self._route(endpoint, d) for d in self._store.deployments(name)),
+                mirror=tuple(endpoint.mirror_traffic.items()),
             )
         )
 
     def _route(self, endpoint: OnlineEndpoint, deployment: OnlineDeployment) -> DeploymentRoute:
         containers = self.running(endpoint.name, deployment.name)
         instances = tuple(Instance(c.id, c.host, c.port) for c in containers)
-        return DeploymentRoute(deployment.name, endpoint.traffic.get(deployment.name, 0), instances)
+        settings = deployment.request_settings
+        return DeploymentRoute(
+            deployment.name,
+            endpoint.traffic.get(deployment.name, 0),
+            instances,
+            instance_count=deployment.instance_count,
+            max_concurrent=settings.max_concurrent_requests_per_instance or 1,
+            timeout_ms=settings.request_timeout_ms,
+            queue_wait_ms=settings.max_queue_wait_ms,
+        )
 
 
 def _refuse_change(endpoint: OnlineEndpoint, target: Target | None, port: int | None) -> None:

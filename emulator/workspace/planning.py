@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from emulator.diagnosis import check_script
-from emulator.entities import DeploymentRequest, Environment, Model, Target
+from emulator.entities import DeploymentRequest, Environment, Model, OnlineRequestSettings, Target
 from emulator.errors import BadArgument, ResourceNotReady
+from emulator.profiles import profile_of
 from emulator.store import Placement, code_tree, placements
 from emulator.store.sources import read_text
 from emulator.store.trees import named_path
@@ -29,6 +30,7 @@ class Plan:
     environment: Environment
     code: tuple[Placement, ...]
     left_out: tuple[str, ...]
+    request_settings: OnlineRequestSettings
 
 
 def plain_request(request: DeploymentRequest) -> DeploymentRequest:
@@ -75,6 +77,37 @@ def plan_code(request: DeploymentRequest, target: Target) -> tuple[tuple[Placeme
         message = f"the ignore file of '{folder}' leaves the scoring script out, or it is never part of the code"
         raise BadArgument(message, target=request.scoring_script)
     return tuple(placements(tree, folder.name)), tree.left_out
+
+
+def settled_request_settings(asked: OnlineRequestSettings, target: Target) -> OnlineRequestSettings:
+    """What is asked for, with the target's defaults for the rest; BadArgument for a longer time-out than it has."""
+    profile = profile_of(target).scoring
+    timeout = asked.request_timeout_ms or profile.default_timeout_ms
+    if timeout is not None and profile.longest_timeout_ms is not None and timeout > profile.longest_timeout_ms:
+        raise BadArgument(
+            f"request_timeout_ms is {timeout}, and target {target} takes {profile.longest_timeout_ms} at most",
+            target="request_settings.request_timeout_ms",
+        )
+    waited = asked.max_queue_wait_ms if asked.max_queue_wait_ms is not None else profile.default_queue_wait_ms
+    return OnlineRequestSettings(
+        request_timeout_ms=None if profile.default_timeout_ms is None else timeout,
+        max_concurrent_requests_per_instance=asked.max_concurrent_requests_per_instance
+        or profile.default_max_concurrent,
+        max_queue_wait_ms=None if profile.default_queue_wait_ms is None else waited,
+    )
+
+
+def request_settings_differences(asked: OnlineRequestSettings, target: Target) -> list[str]:
+    """Settings that the target's cloud would not take."""
+    profile = profile_of(target).scoring
+    found = []
+    if asked.request_timeout_ms is not None and profile.default_timeout_ms is None:
+        found.append(f"request_timeout_ms has no effect: target {target} has no front door")
+    if target == "aci" and asked.request_timeout_ms not in (None, profile.default_timeout_ms):
+        found.append("the time-out of ACI cannot be set in the cloud: it is 60 s there")
+    if asked.max_queue_wait_ms is not None and profile.default_queue_wait_ms is None:
+        found.append(f"max_queue_wait_ms has no effect: the front door of target {target} has no queue")
+    return found
 
 
 def with_debugger(environment: Environment, *, wanted: bool) -> Environment:

@@ -2,13 +2,27 @@
 
 from __future__ import annotations
 
+import threading
 import uuid
 
 import pytest
-from gateway_support import AUTHORIZED, Answer, Door, answering, ask, container, free_port, get, post
+from gateway_support import (
+    AUTHORIZED,
+    Answer,
+    Conversation,
+    Door,
+    Received,
+    answering,
+    ask,
+    caller,
+    container,
+    free_port,
+    get,
+    post,
+)
 
 from emulator.entities import Target
-from emulator.profiles import Profile, profile_of
+from emulator.profiles import profile_of
 from emulator.routes import DeploymentRoute, Instance
 
 ALL: tuple[Target, ...] = ("managed", "kubernetes", "aks", "aci", "local")
@@ -329,16 +343,157 @@ def test_a_managed_refusal_has_the_front_doors_headers(door: Door) -> None:
     assert names == ["server", "date", "content-type", "content-length", "x-request-id"]
 
 
-@pytest.mark.row("status.container_unreachable")
+@pytest.mark.row("headers.client_request_id")
 @every_target
-@pytest.mark.parametrize("fault", ["no instance", "refused", "closed", "half an answer", "no HTTP"])
+@pytest.mark.parametrize(
+    ("sent", "kept"),
+    [(b"order-17_a", b"order-17_a"), (b"a b/c\xc3\xa9", b"abc"), (b"x" * 60, b"x" * 40), (b"?!", b"")],
+)
+def test_the_callers_own_id(door: Door, target: Target, sent: bytes, kept: bytes) -> None:
+    with container() as upstream:
+        headers = AUTHORIZED + b"X-Ms-Client-Request-Id: %s\r\n" % sent
+        ask_at(door, target, upstream.port, get(b"@/score", headers=headers))
+        seen = [value.encode("latin-1") for value in upstream.received[0].all("x-ms-client-request-id")]
+        expected = kept if target == "managed" else sent
+        assert seen == ([expected] if expected else [])
+
+
+@pytest.mark.row("headers.end_to_end", "headers.cors")
+@every_target
+def test_other_headers_pass_in_both_directions(door: Door, target: Target) -> None:
+    """Among them what a script sets for browsers (contract/managed §1.14)."""
+    theirs = b"A: 1\r\nAccess-Control-Allow-Origin: *\r\na: 2\r\nX-Odd:  \xe9 \r\n"
+    with container(answering(b"HTTP/1.1 200 OK\r\n%sContent-Length: 2\r\n\r\n{}" % theirs)) as upstream:
+        asked = AUTHORIZED + b"Origin: http://a\r\nB: 1\r\nb: 2\r\nConnection: close, b-hop\r\nB-Hop: 1\r\n"
+        answer = ask_at(door, target, upstream.port, get(b"@/score", headers=asked))
+        kept = [(name, text) for name, text in answer.headers if name.lower() in ("a", "x-odd") or "-A" in name]
+        assert kept == [("A", "1"), ("Access-Control-Allow-Origin", "*"), ("a", "2"), ("X-Odd", "\xe9")]
+        received = upstream.received[0]
+        assert [pair for pair in received.headers if pair[0].lower() in ("origin", "b", "b-hop")] == [
+            ("Origin", "http://a"),
+            ("B", "1"),
+            ("b", "2"),
+        ]
+
+
+@pytest.mark.row("headers.model_time")
+@every_target
+def test_there_is_no_header_with_the_models_time(door: Door, target: Target) -> None:
+    with container() as upstream:
+        answer = ask_at(door, target, upstream.port, get(b"@/score"))
+        assert answer.all("ms-azureml-model-time") == []
+
+
+@pytest.mark.row("routing.streaming")
+@every_target
+def test_a_stream_passes_piece_by_piece(door: Door, target: Target) -> None:
+    """The container sends its second piece only once the caller has the first."""
+    turn = threading.Event()
+
+    def script(conversation: Conversation, received: Received) -> bool:
+        conversation.send(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n")
+        assert turn.wait(10)
+        conversation.send(b"1\r\nb\r\n0\r\n\r\n")
+        return False
+
+    with container(script) as upstream:
+        port, prefix = door.base(door.serve(upstream.port, target=target))
+        with caller(port) as one:
+            one.send(get(prefix + b"/score"))
+            assert one.read_until(b"a\r\n")
+            turn.set()
+            assert one.read_until(b"0\r\n\r\n") == b"1\r\nb\r\n0\r\n\r\n"
+
+
+@pytest.mark.row("routing.http_version")
+@every_target
+def test_the_versions_that_are_spoken(door: Door, target: Target) -> None:
+    with container() as upstream:
+        port, prefix = door.base(door.serve(upstream.port, target=target))
+        raw = get(prefix + b"/score")
+        for version, status in ((b"1.1", 200), (b"1.0", 200), (b"2.0", 505)):
+            assert ask(port, raw.replace(b"HTTP/1.1", b"HTTP/" + version)).status == status
+        upgrade = AUTHORIZED + b"Connection: Upgrade\r\nUpgrade: websocket\r\n"
+        assert ask(port, get(prefix + b"/score", headers=upgrade)).status == 200
+
+
+@pytest.mark.row("status.container_unreachable", "status.not_ready_reason")
+@every_target
+@pytest.mark.parametrize("fault", ["refused", "closed", "half an answer", "no HTTP"])
 def test_a_container_that_does_not_answer(door: Door, target: Target, fault: str) -> None:
     raw = {"half an answer": b"HTTP/1.1 200 OK\r\nContent-", "no HTTP": b"SSH-2.0-OpenSSH\r\n\r\n"}.get(fault, b"")
     with container(answering(raw)) as upstream:
-        ports = {"no instance": (), "refused": (free_port(),)}.get(fault, (upstream.port,))
-        port, prefix = door.base(door.serve(*ports, target=target))
-        answer = ask(port, post(target=prefix + b"/score"))
-        profile: Profile = profile_of(target)
+        upstream_port = free_port() if fault == "refused" else upstream.port
+        answer = ask_at(door, target, upstream_port, post(target=b"@/score"))
         assert answer.status == (424 if target == "managed" else 502)
-        assert answer.body.decode() == profile.container_unreachable.body
-        assert upstream.connections == (0 if fault in ("no instance", "refused") else 1)
+        assert answer.body.decode() == profile_of(target).scoring.container_unreachable.body
+        reasons = ["model_not_ready"] if target == "managed" else []
+        assert answer.all("ms-azureml-model-error-reason") == reasons
+        assert upstream.connections == (0 if fault == "refused" else 1)
+
+
+@pytest.mark.row("status.no_ready_instance", "traffic.failed_keeps_weight")
+@every_target
+def test_a_deployment_without_a_ready_instance(door: Door, target: Target) -> None:
+    with container() as upstream:
+        green = DeploymentRoute("green", 10, (Instance("g", "127.0.0.1", upstream.port),))
+        route = door.put(DeploymentRoute("blue", 90, ()), green, target=target)
+        port, prefix = door.base(route)
+        statuses = [ask(port, post(target=prefix + b"/score")).status for _ in range(60)]
+        failed = {"managed": 424, "kubernetes": 503, "aks": 503}.get(target, 502)
+        assert set(statuses) == {200, failed}
+        assert statuses.count(failed) > statuses.count(200)  # its share of the traffic stays where it was
+        answer = next(a for a in iter(lambda: ask(port, post(target=prefix + b"/score")), None) if a.status == failed)
+        texts = {"aks": "No ready replicas for service iris"}
+        assert answer.body.decode() == texts.get(target, profile_of(target).scoring.no_ready_instance.body)
+
+
+STATUSES = (200, 201, 202, 302, 400, 404, 415, 500, 503)
+
+
+@pytest.mark.row("status.mapping", "status.mapped_phrase", "status.mapped_body", "status.mapped_headers")
+@pytest.mark.row("status.original_header", "status.reason_header", "status.model_error_reason")
+@every_target
+@pytest.mark.parametrize("status", STATUSES)
+def test_what_becomes_of_the_containers_status(door: Door, target: Target, status: int) -> None:
+    theirs = b"HTTP/1.1 %d Odd\r\nX-Own: kept\r\nContent-Length: 4\r\n\r\nbody" % status
+    with container(answering(theirs)) as upstream:
+        answer = ask_at(door, target, upstream.port, post(target=b"@/score"))
+        seen = status
+        if target == "managed" and status != 200:
+            seen = 424
+        if target in ("kubernetes", "aks", "aci") and status == 500:
+            seen = 502
+        assert (answer.status, answer.body, answer.all("X-Own")) == (seen, b"body", ["kept"])
+        assert answer.reason == {424: "Failed Dependency", 502: "Bad Gateway"}.get(seen, "Odd")
+        explained = target == "managed" and status != 200
+        assert answer.all("ms-azureml-model-error-statuscode") == ([str(status)] if explained else [])
+        assert answer.all("ms-azureml-model-error-reason") == (["model_error"] if explained else [])
+        line = door.line()
+        assert (line["ResponseCode"], line["ModelStatusCode"]) == (seen, status)
+        assert line["ModelStatusReason"] == ("model_error" if explained else "")
+
+
+@pytest.mark.row("status.mapping")
+@pytest.mark.parametrize(
+    "theirs",
+    [
+        b"HTTP/1.1 204 No Content\r\n\r\n",
+        b"HTTP/1.1 304 Not Modified\r\nContent-Length: 500\r\n\r\n",
+        b"HTTP/1.1 201 Created\r\nContent-Length: 0\r\n\r\n",
+    ],
+)
+def test_a_mapped_status_has_a_body_even_where_the_containers_has_none(door: Door, theirs: bytes) -> None:
+    with container(answering(theirs, keep=True)) as upstream, caller(door.serve(upstream.port).port) as one:
+        for _ in range(2):
+            one.send(post())
+            answer = one.answer()
+            assert (answer.status, answer.body, answer.all("content-length")) == (424, b"", ["0"])
+
+
+@pytest.mark.row("status.mapping")
+def test_a_mapped_stream_is_still_a_stream(door: Door) -> None:
+    theirs = b"HTTP/1.1 500 Oops\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n"
+    with container(answering(theirs)) as upstream:
+        answer = ask(door.serve(upstream.port).port, post())
+        assert (answer.status, answer.body, answer.all("transfer-encoding")) == (424, b"abc", ["chunked"])

@@ -1,0 +1,70 @@
+"""What the front door makes of answers: its own, and the container's.  Pure."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+
+from emulator.gateway.traffic_log import Exchange
+from emulator.heads import Changes, ResponseHead, line
+from emulator.profiles import ScoringProfile
+from emulator.routes import EndpointRoute
+
+_CONTENT_LENGTH = b"content-length"
+
+
+def request_id_line(route: EndpointRoute, exchange: Exchange) -> bytes:
+    """The front door's own id of the request, for the container and for the caller; empty where it has none."""
+    header = route.profile.request_id_header
+    return line(header, exchange.request_id) if header else b""
+
+
+def answer_changes(route: EndpointRoute, exchange: Exchange) -> Changes:
+    """What the front door puts into an answer, in the order of the captures (contract/managed §3.3)."""
+    last = request_id_line(route, exchange)
+    if exchange.deployment:
+        last += route.deployment_lines(exchange.deployment, exchange.by_weight)
+    return Changes(route.dropped_from_answers, route.server_line, last)
+
+
+def own_lines(route: EndpointRoute, exchange: Exchange, model_reason: str | None) -> bytes:
+    """The lines that say why the model did not answer (row status.reason_header)."""
+    header = route.profile.scoring.reason_header
+    if header is None or model_reason is None:
+        return b""
+    exchange.model_reason = model_reason
+    return line(header, model_reason)
+
+
+def mapped(profile: ScoringProfile, head: ResponseHead, exchange: Exchange) -> tuple[ResponseHead, bytes]:
+    """The head that the caller sees in place of the container's, and the lines that explain it (rows status.*)."""
+    mapping = profile.status_mapping
+    status = head.status if mapping is None else mapping.of(head.status)
+    if status == head.status:
+        return head, b""
+    phrase = profile.mapped_phrase or HTTPStatus(status).phrase
+    lines = b""
+    if profile.original_status_header:
+        lines += line(profile.original_status_header, str(head.status))
+    if profile.reason_header and profile.model_error_reason:
+        lines += line(profile.reason_header, profile.model_error_reason)
+        exchange.model_reason = profile.model_error_reason
+    head = head._replace(status=status, reason=phrase.encode())
+    return (head, lines) if head.has_body else (_with_empty_body(head), lines)
+
+
+def _with_empty_body(head: ResponseHead) -> ResponseHead:
+    """204 and 304 have no body by their status; the status in their place has one, which is empty."""
+    kept = [header for header in head.headers if header[0] != _CONTENT_LENGTH]
+    return head._replace(headers=[*kept, (_CONTENT_LENGTH, _CONTENT_LENGTH, b"0")], content_length=0, chunked=False)
+
+
+def legal_client_id(value: bytes) -> bytes:
+    """The caller's own id as the platform keeps it: letters, digits, '-' and '_', at most 40 (contract/managed §3.1).
+
+    >>> legal_client_id(b"order 17/" + b"x" * 50)
+    b'order17xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx'
+    """
+    return bytes(byte for byte in value if byte in _ID_CHARACTERS)[:40]
+
+
+_ID_CHARACTERS = frozenset(b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_")

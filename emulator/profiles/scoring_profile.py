@@ -1,0 +1,55 @@
+"""The rows of admission and of answers, resolved for one target."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from emulator.profiles.rows import Answer, StatusMapping
+
+
+def _row(row_id: str) -> dict[str, str]:
+    return {"row": row_id}
+
+
+@dataclass(frozen=True)
+class ScoringProfile:
+    """What a target's front door does with a request that it lets in, and with the answer; None as its row says.
+
+    Times are milliseconds, sizes bytes.
+    """
+
+    status_mapping: StatusMapping | None = field(metadata=_row("status.mapping"))
+    mapped_phrase: str | None = field(metadata=_row("status.mapped_phrase"))
+    original_status_header: str | None = field(metadata=_row("status.original_header"))
+    reason_header: str | None = field(metadata=_row("status.reason_header"))
+    model_error_reason: str | None = field(metadata=_row("status.model_error_reason"))
+    not_ready_reason: str | None = field(metadata=_row("status.not_ready_reason"))
+    container_unreachable: Answer = field(metadata=_row("status.container_unreachable"))
+    no_ready_instance: Answer = field(metadata=_row("status.no_ready_instance"))
+    default_timeout_ms: int | None = field(metadata=_row("timeouts.default_ms"))
+    longest_timeout_ms: int | None = field(metadata=_row("timeouts.longest_ms"))
+    timed_out: Answer | None = field(metadata=_row("timeouts.answer"))
+    default_max_concurrent: int = field(metadata=_row("concurrency.default"))
+    admitted_factor: int | None = field(metadata=_row("concurrency.admitted_factor"))
+    too_many: Answer | None = field(metadata=_row("concurrency.too_many"))
+    too_many_reason: str | None = field(metadata=_row("concurrency.too_many_reason"))
+    queues: bool = field(metadata=_row("concurrency.queues"))
+    default_queue_wait_ms: int | None = field(metadata=_row("concurrency.queue_wait_ms"))
+    overloaded: Answer | None = field(metadata=_row("concurrency.overloaded"))
+    requests_per_second: int | None = field(metadata=_row("limits.requests_per_second"))
+    too_fast: Answer | None = field(metadata=_row("limits.too_fast"))
+    connections: int | None = field(metadata=_row("limits.connections"))
+    bytes_per_second: int | None = field(metadata=_row("limits.bytes_per_second"))
+    bandwidth_trailers: tuple[str, str] | None = field(metadata=_row("limits.bandwidth_trailers"))
+    request_bytes: int | None = field(metadata=_row("limits.request_bytes"))
+    too_long: Answer | None = field(metadata=_row("limits.too_long"))
+    head_bytes: int = field(metadata=_row("limits.head_bytes"))
+    client_request_id_header: str | None = field(metadata=_row("headers.client_request_id"))
+    model_time_header: str | None = field(metadata=_row("headers.model_time"))
+    weights_sums: tuple[int, ...] = field(metadata=_row("traffic.weights_sum"))
+    mirror_most_percent: int | None = field(metadata=_row("traffic.mirror_most"))
+    mirror_targets: int | None = field(metadata=_row("traffic.mirror_targets"))
+
+    def admitted_at_most(self, max_concurrent: int, instance_count: int) -> int | None:
+        """Requests that may be in flight to a deployment at once; None where another rule, or none, holds."""
+        return None if self.admitted_factor is None else self.admitted_factor * max_concurrent * instance_count
