@@ -47,6 +47,8 @@ class Conversation(asyncio.Protocol):
     """Reads requests one after another and has each answered before the next begins.
 
     What is being answered is cancelled when the caller goes away.  `on_lost` is told when the connection is gone.
+    `is_excess` tells that the cloud would not have taken it (row limits.connections), `is_refused` that it is not
+    taken here either.
     """
 
     def __init__(
@@ -71,6 +73,8 @@ class Conversation(asyncio.Protocol):
         self._drained: asyncio.Future[None] | None = None
         self._since = _clock()
         self.written = False
+        self.is_excess = False
+        self.is_refused = False
 
     # What a handler does with it.
 
@@ -151,6 +155,8 @@ class Conversation(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = transport
+        if self.is_refused:
+            self._transport.abort()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._on_lost(self)

@@ -13,7 +13,9 @@ from concurrent.futures import TimeoutError as FutureTimeoutError
 from functools import partial
 from typing import Any, TypeVar
 
+from emulator.gateway.conversation import Handler as Handling
 from emulator.gateway.handler import Handler
+from emulator.gateway.limits import Limits
 from emulator.gateway.listener import Listener, bind
 from emulator.gateway.pool import Pool
 from emulator.gateway.traffic_log import TrafficLog, WriteLine
@@ -52,11 +54,18 @@ class Gateway:
 
     `bind_host` is the address that every port listens on, `shared_port` the port of the endpoints with a path (0: any
     free one), `write_line` gets each request's line on a thread of its own; `draw` gives random numbers in [0, 1) that
-    choose deployments and the requests to mirror.  All methods may be called from any thread but the gateway's own.
+    choose deployments and the requests to mirror, `enforce_limits` holds endpoints to their quotas.  All methods may be
+    called from any thread but the gateway's own.
     """
 
     def __init__(
-        self, bind_host: str, shared_port: int, write_line: WriteLine, draw: Callable[[], float] = random.random
+        self,
+        bind_host: str,
+        shared_port: int,
+        write_line: WriteLine,
+        draw: Callable[[], float] = random.random,
+        *,
+        enforce_limits: bool = False,
     ) -> None:
         self._bind_host = bind_host
         self._wanted_shared_port = shared_port
@@ -65,7 +74,8 @@ class Gateway:
         self._log = TrafficLog(write_line)
         self._pool = Pool(self._loop)
         self._snapshot = Snapshot.of(())
-        self._handler = Handler(self._pool, self._log, lambda: self._snapshot, draw)
+        self._limits = Limits(enforced=enforce_limits)
+        self._handler = Handler(self._pool, self._log, lambda: self._snapshot, draw, self._limits)
         self._shared: Listener | None = None
         self._listeners: dict[str, Listener] = {}
         self._changing = threading.Lock()
@@ -114,7 +124,8 @@ class Gateway:
             wanted = None if route.path_prefix else route.port
             if wanted is not None and (listener is None or listener.port != wanted):
                 sock = bind(self._bind_host, wanted, f"endpoint {route.name}")
-                self._listeners[route.name] = self._call(self._open(partial(self._handler.own_port, wanted), sock))
+                opening = self._open(partial(self._handler.own_port, wanted), sock, route.profile.scoring.connections)
+                self._listeners[route.name] = self._call(opening)
             elif wanted is None:
                 self._listeners.pop(route.name, None)
             self._take(self._snapshot.with_route(route))
@@ -167,19 +178,22 @@ class Gateway:
         self._snapshot = snapshot
         self._loop.call_soon_threadsafe(self._pool.keep_only, snapshot.instances)
         self._loop.call_soon_threadsafe(self._handler.advance)
+        self._loop.call_soon_threadsafe(self._limits.keep_only, frozenset(snapshot.endpoints))
 
     def _call(self, coroutine: Coroutine[Any, Any, T]) -> T:
         return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result()
 
-    async def _open(self, handler: Any, sock: socket.socket) -> Listener:
-        listener = Listener(handler, self._loop)
+    async def _open(self, handler: Handling, sock: socket.socket, at_most: int | None = None) -> Listener:
+        listener = Listener(handler, self._loop, at_most, enforced=self._limits.enforced)
         await listener.open(sock)
         return listener
 
     async def _end(self, grace_seconds: float) -> None:
         await self._close([*self._listeners.values(), *([self._shared] if self._shared else [])], grace_seconds)
         self._listeners.clear()
+        await asyncio.sleep(0)  # connections that were cut tell it in the loop's next turn
         self._pool.close()
+        await asyncio.sleep(0)
         left = asyncio.all_tasks() - {asyncio.current_task()}
         for task in left:
             task.cancel()

@@ -12,6 +12,7 @@ from emulator.admission import InFlight, Line
 from emulator.gateway.answers import answer_changes, legal_client_id, own_lines, request_id_line
 from emulator.gateway.conversation import Answering, Conversation
 from emulator.gateway.front_door import Asked, Refused, asks_for_key, decide, free_instance, least_busy
+from emulator.gateway.limits import Limits
 from emulator.gateway.mirror import Silence, copy_of
 from emulator.gateway.pool import Pool
 from emulator.gateway.relay import Caller, Relay
@@ -37,12 +38,18 @@ class Handler:
     """
 
     def __init__(
-        self, pool: Pool, log: TrafficLog, snapshot: Callable[[], Snapshot], draw: Callable[[], float]
+        self,
+        pool: Pool,
+        log: TrafficLog,
+        snapshot: Callable[[], Snapshot],
+        draw: Callable[[], float],
+        limits: Limits,
     ) -> None:
         self._pool = pool
         self._log = log
         self._snapshot = snapshot
         self._draw = draw
+        self.limits = limits
         self._turns = count()
         self.flight: InFlight[DeploymentKey] = InFlight()
         self.abandoned: InFlight[DeploymentKey] = InFlight()
@@ -78,6 +85,9 @@ class Handler:
         deployment = decision.deployment
         exchange.deployment = deployment.name
         exchange.by_weight = not decision.by_header
+        refused = self.limits.refuse(route.profile.scoring, exchange, excess_connection=conversation.is_excess)
+        if refused is not None:
+            return self._turn_away(route, refused, conversation, exchange)
         if route.mirror and not decision.by_header:
             self._mirror(route, target, exchange)
         return self._admit(_Admitted(self, route, deployment, target, conversation, exchange))
@@ -189,6 +199,10 @@ class Handler:
     def stand_in(self, relay: Relay, error: UpstreamLost | BrokenBody) -> bool:
         """The answer where the container gave none; whether another request may follow."""
         if isinstance(error, BrokenBody):
+            refused = error.refused
+            if refused is not None:
+                self._refuse(relay.route, refused, relay.caller, relay.exchange)
+                return False
             relay.exchange.status = 400
             return relay.caller.answer(relay.request, 400, "Bad Request", Changes(), close=True)
         return self._refuse(relay.route, _unreachable(relay.route), relay.caller, relay.exchange)

@@ -15,9 +15,18 @@ _SWEEP_SECONDS = 15.0
 
 
 class Listener:
-    """A port that answers with one handler."""
+    """A port that answers with one handler.
 
-    def __init__(self, handler: Handler, loop: asyncio.AbstractEventLoop) -> None:
+    `at_most` connections are taken at once (None: any number); one more is refused where that is `enforced`, else it
+    is marked.
+    """
+
+    def __init__(
+        self, handler: Handler, loop: asyncio.AbstractEventLoop, at_most: int | None = None, *, enforced: bool = False
+    ) -> None:
+        self._at_most = at_most
+        self._enforced = enforced
+        self.accepted = 0
         self._loop = loop
         self._handler = handler
         self._conversations: set[Conversation] = set()
@@ -47,8 +56,16 @@ class Listener:
 
     def _converse(self) -> Conversation:
         conversation = Conversation(self._loop, self._handler, self._lost)
+        self.accepted += 1
+        if self._at_most is not None and len(self._conversations) >= self._at_most:
+            conversation.is_excess, conversation.is_refused = True, self._enforced
         self._conversations.add(conversation)
         return conversation
+
+    @property
+    def open_connections(self) -> int:
+        """How many callers are connected."""
+        return len(self._conversations)
 
     def _lost(self, conversation: Conversation) -> None:
         self._conversations.discard(conversation)

@@ -9,7 +9,7 @@ import asyncio
 import errno
 import os
 import socket
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from emulator.gateway.upstream import Connection, UpstreamLost
@@ -34,6 +34,7 @@ class Pool:
         self.loop = loop
         self._idle: dict[Instance, list[_Idle]] = {}
         self._known: frozenset[Instance] = frozenset()
+        self._abandoned: set[Connection] = set()
         self._counts: dict[str, int] = {}
         self._empty: dict[str, list[asyncio.Future[None]]] = {}
 
@@ -91,6 +92,21 @@ class Pool:
         entries = self._idle.setdefault(instance, [])
         entries.append(_Idle(connection, self.loop.call_later(IDLE_SECONDS, self._expire, instance, connection)))
 
+    def abandon(self, connection: Connection, ended: Callable[[], None]) -> bool:
+        """Watch a connection whose answer nobody reads, until the container is done; False when there is nothing left.
+
+        `ended` is called then.
+        """
+
+        def over() -> None:
+            self._abandoned.discard(connection)
+            ended()
+
+        if not connection.leave(over):
+            return False
+        self._abandoned.add(connection)
+        return True
+
     def keep_only(self, instances: frozenset[Instance]) -> None:
         """Forget every other instance: its idle connections close now, its busy ones after their request."""
         self._known = instances
@@ -98,8 +114,10 @@ class Pool:
             _close(self._idle.pop(instance))
 
     def close(self) -> None:
-        """Close every idle connection."""
+        """Close every connection that nobody waits for."""
         self.keep_only(frozenset())
+        for connection in tuple(self._abandoned):
+            connection.abort()
 
     def _expire(self, instance: Instance, connection: Connection) -> None:
         entries = self._idle.get(instance, [])

@@ -11,11 +11,12 @@ from typing import Any, Protocol
 
 from emulator.gateway.answers import answer_changes, mapped
 from emulator.gateway.conversation import Answering, connection_header
+from emulator.gateway.limits import Bandwidth, Limits
 from emulator.gateway.pool import Pool
 from emulator.gateway.request import BrokenBody, Request
 from emulator.gateway.traffic_log import Exchange
 from emulator.gateway.upstream import Connection, UpstreamLost
-from emulator.heads import CONTINUE, LAST_CHUNK, Changes, ResponseHead, chunk, response_head
+from emulator.heads import CONTINUE, LAST_CHUNK, Changes, ResponseHead, chunk, line, response_head
 from emulator.routes import EndpointRoute, Instance
 
 # Repeating these is harmless (RFC 9110 §9.2.2), so a lost reused connection may be tried again.
@@ -59,6 +60,10 @@ class Caller(Protocol):
 class Door(Protocol):
     """What a relay needs of the front door."""
 
+    @property
+    def limits(self) -> Limits:
+        """The quotas of the endpoints."""
+
     def stand_in(self, relay: Relay, error: UpstreamLost | BrokenBody) -> bool:
         """Answer in the container's place; whether the caller's connection can carry another request."""
 
@@ -83,6 +88,7 @@ class Relay:
     """
 
     __slots__ = (
+        "_bandwidth",
         "_connection",
         "_door",
         "_ended",
@@ -121,6 +127,7 @@ class Relay:
         self._head = head
         self._connection: Connection | None = None
         self._ended = False
+        self._bandwidth = door.limits.bandwidth(route.profile.scoring, exchange)
         self._reused = False
         self._whole = b""
         self._task: asyncio.Task[None] | None = None
@@ -133,7 +140,7 @@ class Relay:
 
     def begin(self) -> None:
         """Send what is there of the request; UpstreamLost when the container refuses it at once."""
-        if self.request.complete:
+        if self.request.complete and self._bandwidth is None:
             self._whole = self._head + self._body()
             self._connect(self._whole).on_change = self._changed
         else:
@@ -175,7 +182,7 @@ class Relay:
         if connection is None:
             return
         works_on = bool(self._whole) and not connection.has_head
-        if works_on and connection.leave(lambda: self._door.abandoned_ended(self)):
+        if works_on and self._pool.abandon(connection, lambda: self._door.abandoned_ended(self)):
             self._door.abandon(self)
         else:
             self._pool.release(self.instance, connection)
@@ -220,7 +227,7 @@ class Relay:
         try:
             if not connection.has_head:
                 self._lost(connection.lost or UpstreamLost("closed", answered=False))
-            elif connection.complete:
+            elif connection.complete and self._bandwidth is None:
                 self._end(self._reply(connection))
             else:
                 self._run(self._reply_streaming(connection))
@@ -295,8 +302,8 @@ class Relay:
         try:
             return await self._answer(await connection.head(), connection)
         except UpstreamLost:
-            if upload.done() and not upload.cancelled() and isinstance(upload.exception(), BrokenBody):
-                raise BrokenBody from upload.exception()
+            if upload.done() and not upload.cancelled() and isinstance(broken := upload.exception(), BrokenBody):
+                raise broken from None
             raise
         finally:
             if not upload.done():
@@ -307,20 +314,37 @@ class Relay:
 
     async def _upload(self, connection: Connection) -> None:
         """Send the body on as it comes in, at the pace of the slower side."""
-        chunked = self.request.chunked
+        chunked, exchange = self.request.chunked, self.exchange
         try:
             while data := await self._next_of_body(connection):
-                self.exchange.request_size += len(data)
+                exchange.request_size += len(data)
+                if self._bandwidth is not None:
+                    exchange.request_delay_ms += await self._delay(self._bandwidth, len(data))
                 await connection.write(chunk(data) if chunked else data)
-            self.exchange.request_received = time.perf_counter()
+            exchange.request_received = time.perf_counter()
             if chunked:
                 await connection.write(LAST_CHUNK)
         except UpstreamLost:
             return  # what it answered before, if anything, says why
 
+    async def _delay(self, bandwidth: Bandwidth, count: int) -> int:
+        """Wait until so many bytes may pass; for how many milliseconds that was."""
+        seconds = bandwidth.delay_seconds(count, time.perf_counter())
+        if seconds:
+            await asyncio.sleep(seconds)
+        return round(seconds * 1000)
+
     async def _next_of_body(self, connection: Connection) -> bytes:
+        """More of the body; BrokenBody when it ends too early, or is longer than the target takes."""
+        scoring = self.route.profile.scoring
         try:
-            return await self.request.read()
+            data = await self.request.read()
+            longest = scoring.request_bytes
+            if longest is not None and self.exchange.request_size + len(data) > longest:
+                refused = self._door.limits.refuse_length(scoring, self.exchange)
+                if refused is not None:
+                    raise BrokenBody(refused)
+            return data
         except BrokenBody:
             connection.abort()
             raise
@@ -354,21 +378,30 @@ class Relay:
 
     async def _pour(self, connection: Connection, out: bytes, *, chunked: bool) -> None:
         """Write `out` and the body as it comes, each piece at once."""
-        caller = self.caller
-        data = connection.take()
         while True:
+            data, last = connection.take(), connection.complete
             self.exchange.response_size += len(data)
             if data:
+                if self._bandwidth is not None:
+                    self.exchange.response_delay_ms += await self._delay(self._bandwidth, len(data))
                 out += chunk(data) if chunked else data
-            if connection.complete:
+            if last:
                 break
-            caller.write(out)
-            if caller.congested:
-                await caller.drain()
+            await self._write(out)
             out = b""
-            data = await connection.read()
-        out += LAST_CHUNK if chunked else b""
+            await connection.more()
+        await self._write(out + self._last_chunk() if chunked else out)
+
+    async def _write(self, out: bytes) -> None:
         if out:
-            caller.write(out)
-            if caller.congested:
-                await caller.drain()
+            self.caller.write(out)
+        if self.caller.congested:
+            await self.caller.drain()
+
+    def _last_chunk(self) -> bytes:
+        """The end of a chunked answer, with trailers that tell how it was slowed (row limits.bandwidth_trailers)."""
+        names = self.route.profile.scoring.bandwidth_trailers
+        delays = self.exchange.request_delay_ms, self.exchange.response_delay_ms
+        if names is None or not any(delays):
+            return LAST_CHUNK
+        return b"0\r\n" + b"".join(line(name, str(delay)) for name, delay in zip(names, delays, strict=True)) + b"\r\n"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
+from emulator.gateway.front_door import Refused
 from emulator.heads import Headers
 
 # Bytes of a body that may wait for a slow container before the caller is made to wait.
@@ -14,7 +15,11 @@ _COPY_BEHIND = 16 * 1024 * 1024
 
 
 class BrokenBody(Exception):
-    """The body breaks HTTP's framing, or ends before its length."""
+    """The body breaks HTTP's framing, or ends before its length, or is refused as it comes."""
+
+    def __init__(self, refused: Refused | None = None) -> None:
+        super().__init__("the rest of the body is not read")
+        self.refused = refused
 
 
 class Request:

@@ -33,7 +33,7 @@ class UpstreamLost(Exception):
 
 
 class Connection(asyncio.Protocol):
-    """A connection that carries one request at a time: `send`, then `head`, then `read` until it is `complete`.
+    """A connection that carries one request at a time: `send`, then `head`, then `take` and `more` until it is `complete`.
 
     It may still be on its way to the container, with the first bytes of the request of `method` gone already and
     `unsent` to follow them.  `on_change` is called whenever there is more to know, in place of waking who awaits.
@@ -119,11 +119,10 @@ class Connection(asyncio.Protocol):
                 self._transport.resume_reading()
         return data
 
-    async def read(self) -> bytes:
-        """More of the answer's body; nothing when it is complete; raises UpstreamLost when it ends too early."""
+    async def more(self) -> None:
+        """Wait for more of the answer's body, or its end; raises UpstreamLost when it ends too early."""
         while not self._chunks and not self.complete:
             await self._changed()
-        return self.take()
 
     def finish(self) -> bool:
         """End the exchange; whether the connection can carry another one."""

@@ -131,6 +131,7 @@ def test_the_share_of_copies() -> None:
                 answer = one.answer()
                 assert (answer.status, answer.json()["body"]) == (200, str(number))
                 assert answer.all("azureml-model-deployment") == ["blue"]
+        eventually(lambda: door.gateway.admitted("iris", "green") == 0)
         eventually(lambda: len(door.lines) == 1000 + len(green.received))
         assert 150 < len(green.received) < 250
         sent = {received.body for received in blue.received}
