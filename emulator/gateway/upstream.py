@@ -33,7 +33,7 @@ class UpstreamLost(Exception):
 
 
 class Connection(asyncio.Protocol):
-    """A connection that carries one request at a time: `send`, then `head`, then `take` and `more` until it is `complete`.
+    """A connection that carries one request at a time: `send`, `head`, then `take` and `more` until it is `complete`.
 
     It may still be on its way to the container, with the first bytes of the request of `method` gone already and
     `unsent` to follow them.  `on_change` is called whenever there is more to know, in place of waking who awaits.

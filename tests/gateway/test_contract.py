@@ -400,7 +400,7 @@ def test_a_stream_passes_piece_by_piece(door: Door, target: Target) -> None:
         port, prefix = door.base(door.serve(upstream.port, target=target))
         with caller(port) as one:
             one.send(get(prefix + b"/score"))
-            assert one.read_until(b"a\r\n")
+            assert one.read_until(b"1\r\na\r\n")
             turn.set()
             assert one.read_until(b"0\r\n\r\n") == b"1\r\nb\r\n0\r\n\r\n"
 
