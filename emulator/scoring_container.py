@@ -34,7 +34,6 @@ PLATFORM_VARIABLES = (
     "SCORING_TIMEOUT_MS",
 )
 DEBUG_PORT_VARIABLE = "AMLEMU_DEBUG_PORT"
-_ACI_MODEL_BYTES = 1_000_000_000  # contract/v1 §1.4
 
 
 @dataclass(frozen=True)
@@ -65,7 +64,9 @@ def container_specs(
 ) -> tuple[ContainerSpec, ...]:
     """One specification for each instance of `deployment`, whose files lie in the host folder `layout`."""
     code, script = code_name(deployment), deployment.code_configuration.scoring_script
-    variables = platform_variables(deployment, models) | deployment.environment_variables
+    profile = profile_of(deployment.target)
+    platform, users = platform_variables(deployment, models), deployment.environment_variables
+    variables = platform | users if profile.container.user_variables_win else users | platform
     if deployment.debug_port:
         variables[DEBUG_PORT_VARIABLE] = str(deployment.debug_port)
     stem = f"amlemu-{deployment.endpoint_name}-{deployment.name}-{workspace_id}-{deployment.generation}"
@@ -74,7 +75,7 @@ def container_specs(
             name=f"{stem}-{instance}",
             image=deployment.image,
             layout=layout,
-            working_dir=profile_of(deployment.target).container.working_dir(code, script),
+            working_dir=profile.container.working_dir(code, script),
             environment_variables=variables,
             labels=_labels(deployment, workspace_id, instance),
             # Two instances cannot listen on one port of the host: the first has the debugger.
@@ -86,8 +87,9 @@ def container_specs(
 
 
 def code_name(deployment: OnlineDeployment) -> str:
-    """The base name of the code folder, which the container keeps."""
-    return PurePosixPath(deployment.code_configuration.code.replace("\\", "/")).name or "code"
+    """Where the code folder lies below /var/azureml-app: its base name, which the container keeps."""
+    name = PurePosixPath(deployment.code_configuration.code.replace("\\", "/")).name or "code"
+    return profile_of(deployment.target).layout.code_folder(name)
 
 
 def platform_variables(deployment: OnlineDeployment, models: Sequence[Model]) -> dict[str, str]:
@@ -107,15 +109,17 @@ def platform_variables(deployment: OnlineDeployment, models: Sequence[Model]) ->
 
 def container_differences(deployment: OnlineDeployment, models: Sequence[Model]) -> list[str]:
     """Where what is asked for departs from what the target's cloud would take."""
+    profile = profile_of(deployment.target)
     found = []
-    limit = profile_of(deployment.target).container.max_models
+    limit = profile.container.max_models
     if limit is not None and len(models) > limit:
         found.append(
             f"{deployment.target} endpoints take {'one model' if limit == 1 else f'{limit} models'} per deployment:"
             f" {len(models)} are laid out as $MODEL_NAME/$VERSION, as v1 services (aci, aks) have them"
         )
-    if deployment.target == "aci" and sum(m.size for m in models) > _ACI_MODEL_BYTES:
-        found.append("ACI takes models below 1 GB only")
+    most_bytes = profile.rules.max_model_bytes
+    if most_bytes is not None and sum(m.size for m in models) > most_bytes:
+        found.append(f"{deployment.target} takes models below {most_bytes / 1e9:g} GB only")
     taken = sorted(set(PLATFORM_VARIABLES) & deployment.environment_variables.keys())
     if taken and deployment.target != "local":
         found.append(f"{', '.join(taken)} set by the deployment: whether the cloud lets it win is not documented")

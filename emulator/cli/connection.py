@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -15,7 +16,7 @@ from emulator.cli.output import say
 from emulator.client import Client
 from emulator.errors import BadArgument, EmulatorError, EngineUnavailable
 from emulator.lock import read_holder
-from emulator.settings import Settings, read_settings
+from emulator.settings import ASSUMED_VARIABLE, Settings, read_settings
 
 _START_SECONDS = 60.0
 _LOG_NAME = "server.log"
@@ -113,6 +114,7 @@ def _variables(settings: Settings) -> dict[str, str]:
         "AMLEMU_BIND_HOST": settings.bind_host,
         "AMLEMU_PUBLIC_HOST": settings.public_host,
         "AMLEMU_ENGINE": settings.engine,
+        ASSUMED_VARIABLE: json.dumps(settings.assumed) if settings.assumed else "",
     }
 
 

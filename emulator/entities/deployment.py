@@ -79,7 +79,7 @@ class DeploymentRequest(Entity):
     target: Target | None = None
     port: int | None = Field(None, ge=1, le=65535)
     environment_variables: Annotated[dict[str, str], AfterValidator(_check_variables)] = Field({}, repr=False)
-    instance_count: int = Field(1, ge=1, le=50)
+    instance_count: int = Field(1, ge=1, le=1000)
     request_settings: OnlineRequestSettings = OnlineRequestSettings()
     liveness_probe: ProbeSettings = ProbeSettings()
     readiness_probe: ProbeSettings = ProbeSettings()

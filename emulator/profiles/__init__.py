@@ -1,17 +1,38 @@
 """How each target behaves: the parity table, every fact with its source, and the profiles resolved from it."""
 
-from emulator.profiles.profile import ContainerProfile, Profile, profile_of, row_of_field, rows
+from emulator.profiles.document import rendered
+from emulator.profiles.layout import LayoutProfile
+from emulator.profiles.overrides import Misfit, read_overrides
+from emulator.profiles.profile import (
+    PARTS,
+    ContainerProfile,
+    Overrides,
+    Profile,
+    overridden,
+    profile_of,
+    row_of_field,
+    rows,
+)
 from emulator.profiles.rows import UNCHANGED, Answer, Certainty, Fact, Row
+from emulator.profiles.rules import RulesProfile
 
 __all__ = [
+    "PARTS",
     "UNCHANGED",
     "Answer",
     "Certainty",
     "ContainerProfile",
     "Fact",
+    "LayoutProfile",
+    "Misfit",
+    "Overrides",
     "Profile",
     "Row",
+    "RulesProfile",
+    "overridden",
     "profile_of",
+    "read_overrides",
+    "rendered",
     "row_of_field",
     "rows",
 ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -12,6 +12,9 @@ from emulator.entities import Model
 from emulator.store.disk import translated
 from emulator.store.files import Files
 from emulator.store.trees import Tree, TreeFile
+
+ModelFolder = Callable[[str, str], str]
+"""From a model's name and version to the place of its folder."""
 
 # Below this a copy is cheaper than keeping the content and a note of it.
 _LARGE = 8 << 20
@@ -36,15 +39,22 @@ class Layouts:
         """The layout's folder, whether it exists or not."""
         return self._folder / endpoint_name / deployment_name / str(generation)
 
-    def create(self, path: Path, models_folder: str, models: Iterable[Model], code: Iterable[Placement]) -> Path:
-        """Lay out models as `<name>/<version>/…` below `models_folder`, and the code; a failure leaves nothing."""
+    def create(
+        self,
+        path: Path,
+        models_folder: str,
+        models: Iterable[Model],
+        code: Iterable[Placement],
+        model_folder: ModelFolder = "{}/{}".format,
+    ) -> Path:
+        """Lay out the code, and models below `models_folder` as `model_folder` says; a failure leaves nothing."""
         with translated(f"layout of {path.parent.name}"):
             shutil.rmtree(path, ignore_errors=True)
             path.mkdir(parents=True)
             try:
                 (path / models_folder).mkdir(parents=True, exist_ok=True)
                 for model in models:
-                    self._place_model(model, path / models_folder / model.name / model.version)
+                    self._place_model(model, path / models_folder / model_folder(model.name, model.version))
                 for placement in code:
                     self._place_code(placement, path / PurePosixPath(placement.path))
                 _open_to_all(path)

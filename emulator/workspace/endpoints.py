@@ -117,12 +117,14 @@ class Endpoints:
         if endpoint is not None:
             _refuse_change(endpoint, target, port)
             return endpoint.target
+        _check_name(name, target or "managed")
         if port is not None:
             self._check_free(port)
         return target or "managed"
 
     def _create(self, name: str, target: Target, port: int | None) -> OnlineEndpoint:
         profile = profile_of(target)
+        _check_name(name, target)
         if port is not None:
             self._check_free(port)
         endpoint = OnlineEndpoint(
@@ -218,6 +220,13 @@ class Endpoints:
         containers = self.running(endpoint.name, deployment.name)
         instances = tuple(Instance(c.id, c.host, c.port) for c in containers)
         return DeploymentRoute(deployment.name, endpoint.traffic.get(deployment.name, 0), instances)
+
+
+def _check_name(name: str, target: Target) -> None:
+    """Raise BadArgument for a name that the target's cloud refuses (row names.endpoint)."""
+    if not profile_of(target).rules.names_endpoint(name):
+        message = f"'{name}' cannot name a service of target {target}: lower-case letters, digits and '-' only"
+        raise BadArgument(message, target=f"endpoint {name}", hint=f"--name {name.lower()}")
 
 
 def _refuse_change(endpoint: OnlineEndpoint, target: Target | None, port: int | None) -> None:

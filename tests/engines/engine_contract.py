@@ -280,10 +280,15 @@ class EngineContract:
             engine.prune(frozenset())
             assert other.inspect(theirs.id).running
 
-    def test_a_dead_container_tells_its_exit_code(self, engine: Engine, image: str, tmp_path: Path) -> None:
-        layout = managed_layout(tmp_path / "broken", "import no_such_module_of_amlemu\n")
+    @pytest.mark.row("container.init_exit_code")
+    @pytest.mark.parametrize("indent", ["", "    "], ids=["import", "init"])
+    def test_a_dead_container_tells_its_exit_code(
+        self, engine: Engine, image: str, tmp_path: Path, indent: str
+    ) -> None:
+        script = f"def run(data): ...\n\ndef init():\n    pass\n{indent}import no_such_module_of_amlemu\n"
+        layout = managed_layout(tmp_path / "broken", script)
         container = ended(engine, engine.start(container_spec(image, layout)))
-        assert container.exit_code not in (None, 0)
+        assert container.exit_code == 3
         assert (container.host, container.port) == ("", 0)
         log = list(engine.logs(container.id))
         assert any("no_such_module_of_amlemu" in line for line in log)
