@@ -83,6 +83,8 @@ def _check_same(description: Mapping[str, Any], settings: Settings) -> None:
     if description.get("version") != __version__:
         say(f"the running emulator is version {description.get('version')}, this is {__version__}: "
             "`amlemu down`, then `amlemu up`")  # fmt: skip
+    if settings.assumed and description.get("assumed") != settings.assumed:
+        say("the running emulator does not have the [assumed] settings of this folder: `amlemu down`, then `amlemu up`")
 
 
 def start_in_background(settings: Settings) -> dict[str, Any]:
