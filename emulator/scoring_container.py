@@ -40,9 +40,9 @@ DEBUG_PORT_VARIABLE = "AMLEMU_DEBUG_PORT"
 class ContainerSpec:
     """One scoring container, the same for every engine.
 
-    `layout` is the host folder that the container sees, read-only, at /var/azureml-app; `working_dir` is absolute
-    inside.  `environment_variables` may hold secrets: engines neither print nor label them.  `image` is the digest of
-    an ImageSpec.  `memory_bytes`, `cpus` and `pids_limit` None mean the engine's default.
+    `layout` is the host folder that the container sees at /var/azureml-app, read-only unless `read_only` is False;
+    `working_dir` is absolute inside.  `environment_variables` may hold secrets: engines neither print nor label them.
+    `image` is the digest of an ImageSpec.  `memory_bytes`, `cpus` and `pids_limit` None mean the engine's default.
     """
 
     name: str
@@ -53,6 +53,7 @@ class ContainerSpec:
     labels: Mapping[str, str]
     port: int = SCORING_PORT
     debug_port: int | None = None
+    read_only: bool = True
     memory_bytes: int | None = None
     cpus: float | None = None
     pids_limit: int | None = None
@@ -80,6 +81,8 @@ def container_specs(
             labels=_labels(deployment, workspace_id, instance),
             # Two instances cannot listen on one port of the host: the first has the debugger.
             debug_port=deployment.debug_port if instance == 0 else None,
+            # As it was laid out, whatever the settings say now: hard links must never be written to.
+            read_only=deployment.read_only_mounts,
             gpus=deployment.gpus,
         )
         for instance in range(deployment.instance_count)

@@ -97,7 +97,8 @@ def endpoint_resource(endpoint: OnlineEndpoint, deployments: Sequence[OnlineDepl
 
 def flat_deployment(deployment: OnlineDeployment) -> Json:
     """A deployment as `show -o json` prints it; names of variables, never their values."""
-    hidden = {"environment_variables", "generation", "serving", "explicit_source_dir", "endpoint_name"}
+    hidden = {"environment_variables", "generation", "serving", "explicit_source_dir", "endpoint_name",
+              "read_only_mounts"}  # fmt: skip
     document = deployment.model_dump(mode="json", exclude=hidden)
     differences = [*deployment.differences, *override_differences(deployment.target)]
     return document | {

@@ -26,7 +26,6 @@ TARGETS: tuple[Target, ...] = get_args(Target)
 NO_OTHER_BEHAVIOUR: Mapping[str, str] = {
     "routing.paths": "amlemu passes every path on as it came",
     "headers.authorization": "amlemu passes the header on as it came",
-    "container.read_only_mounts": "models are hard links to what is registered, which a script could then change",
 }
 
 

@@ -162,6 +162,7 @@ class Deployments:
             image=self._environments.spec(plan.environment).digest,
             engine=self._engine.name,
             target=plan.target,
+            read_only_mounts=profile_of(plan.target).container.read_only_mounts,
             created_at=before.created_at if before else self._effects.now(),
         )  # fmt: skip
 

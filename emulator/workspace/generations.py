@@ -39,7 +39,8 @@ class Generations:
         """Make the generation's folder."""
         progress.step(f"laying out: {_count(len(models), 'model')}, {_count(len(code), 'file')} of code")
         place = profile_of(deployment.target).layout.model_folder
-        self._store.layouts.create(self.layout(deployment), MODELS_FOLDER, models, code, place)
+        writable = not deployment.read_only_mounts
+        self._store.layouts.create(self.layout(deployment), MODELS_FOLDER, models, code, place, writable=writable)
 
     def start(self, deployment: OnlineDeployment, models: Sequence[Model], progress: Progress) -> tuple[Container, ...]:
         """Start every instance and wait until all are ready; on a failure none is left, but its log is kept."""

@@ -260,6 +260,27 @@ def test_whose_variable_wins(house: House, target: Target) -> None:
     assert variables["OWN"] == "1"
 
 
+@pytest.mark.row("container.read_only_mounts")
+@pytest.mark.parametrize("target", ["managed", "kubernetes", "aci", "local"])
+def test_writable_code_and_models_can_be_chosen(house: House, target: Target) -> None:
+    """How a generation was laid out stays with it: links are never written to, whatever the settings say later."""
+    house.register()
+    house.deploy("links", target=target, models=["m"])
+    with chosen(target, container__read_only_mounts=False):
+        house.deploy("copies", target=target, models=["m"])
+        later = house.restarted()
+        later.workspace.deployments.stop_all()
+        later.workspace.reconcile()
+        later.settle()
+    read_only = {c.spec.labels["amlemu.endpoint"]: c.spec.read_only for c in later.engine.containers()}
+    assert read_only == {"links": True, "copies": False}
+    links = {
+        name: (house.store.layouts.path_of(name, "blue", 1) / "azureml-models/m/1/m.pkl").stat().st_nlink
+        for name in read_only
+    }
+    assert links == {"links": 2, "copies": 1}
+
+
 # updates
 
 

@@ -249,12 +249,25 @@ class EngineContract:
         assert [name for name in variables if name.startswith("AMLEMU_")] == []
         assert "PYTEST_CURRENT_TEST" not in variables, "a variable of the emulator's own process"
 
+    @pytest.mark.row("container.read_only_mounts")
     def test_code_and_models_are_read_only(self, engine: Engine, image: str, layout: Path) -> None:
         container = ready(engine, container_spec(image, layout))
         inside = [f"{APP_ROOT}/code/score.py", f"{APP_ROOT}/code/new", f"{APP_ROOT}/azureml-models/m/1/model.txt"]
         writes = ask(container, {"write": inside})["writes"]
         assert "written" not in writes.values(), writes
         assert (layout / "azureml-models/m/1/model.txt").read_text() == "model"
+
+    @pytest.mark.row("container.read_only_mounts")
+    def test_code_and_models_can_be_written_to_where_that_is_asked_for(
+        self, engine: Engine, image: str, layout: Path
+    ) -> None:
+        for path in (layout, *layout.rglob("*")):
+            path.chmod(0o777 if path.is_dir() else 0o666)
+        container = ready(engine, container_spec(image, layout, read_only=False))
+        inside = [f"{APP_ROOT}/code/score.py", f"{APP_ROOT}/code/new", f"{APP_ROOT}/azureml-models/m/1/model.txt"]
+        assert set(ask(container, {"write": inside})["writes"].values()) == {"written"}
+        assert (layout / "azureml-models/m/1/model.txt").read_text() == "modelx"
+        assert (layout / "code/new").read_text() == "x"
 
     def test_a_container_may_write_to_its_home_and_to_tmp(self, engine: Engine, image: str, layout: Path) -> None:
         container = ready(engine, container_spec(image, layout))

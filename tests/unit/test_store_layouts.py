@@ -86,6 +86,30 @@ def test_models_are_hard_links(store: Store, tmp_path: Path) -> None:
     assert (tmp_path / "model.pkl").stat().st_ino not in inodes
 
 
+@pytest.mark.row("container.read_only_mounts")
+def test_what_may_be_written_to_is_a_copy(store: Store, tmp_path: Path, code: Path) -> None:
+    write(tmp_path, "model.pkl")
+    write(code, "run.sh")
+    (code / "run.sh").chmod(0o755)
+    with (code / "weights.bin").open("wb") as file:
+        file.truncate(LARGE)
+    model = register(store, tmp_path / "model.pkl")
+    placed = placements(code_tree(code), "src")
+    layout = store.layouts.create(store.layouts.path_of("iris", "blue", 1), MODELS, [model], placed, writable=True)
+    files = {p.name: p for p in layout.rglob("*") if p.is_file()}
+    assert {name: p.stat().st_mode & 0o777 for name, p in files.items()} == {
+        "model.pkl": 0o666,
+        "run.sh": 0o777,
+        "score.py": 0o666,
+        "weights.bin": 0o666,
+    }
+    assert {p.stat().st_mode & 0o777 for p in (layout, *layout.rglob("*")) if p.is_dir()} == {0o777}
+    for file_ in files.values():
+        file_.write_text("changed")
+    assert store.files.path_of(model.files[0].sha256).read_text() == "model.pkl"
+    assert (code / "weights.bin").stat().st_size == LARGE
+
+
 def test_a_large_file_of_the_code_is_stored_once_and_linked(store: Store, code: Path) -> None:
     with (code / "weights.bin").open("wb") as file:
         file.truncate(LARGE)
