@@ -35,9 +35,10 @@ test: check
 test-slow: check
 	@PYTHONS="$(PYTHONS)" bash .ci/test
 
-# docs/parity.md anew, from a run of every test that proves a row; no row needs Docker for its proof.
+# docs/parity.md anew, from a run of every test that proves a row; no row needs Docker for its proof.  The "=" is needed:
+# a file that exists is else taken for a place of tests.
 parity: setup
-	.venv/bin/python -m pytest -q -m "row and not docker" --parity docs/parity.md
+	.venv/bin/python -m pytest -q -m "row and not docker" --parity=docs/parity.md
 
 bench: setup
 	@bash .ci/install-engine && bash images/python/build 3.11
