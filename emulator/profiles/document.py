@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 from emulator.entities import Target
-from emulator.profiles.overrides import NO_OTHER_BEHAVIOUR, NONE, TARGETS, is_overridable
+from emulator.profiles.overrides import TARGETS, is_overridable, only_because
 from emulator.profiles.rows import Answer, Certainty, Fact, Row
+from emulator.profiles.values import NONE, toml
 
 LETTERS: Mapping[Certainty, str] = {"documented": "D", "observed": "O", "assumed": "A"}
 
@@ -35,6 +35,8 @@ Generated from the tables in `emulator/profiles/` by `make parity`; do not edit.
   stands for the five.
 - `contract/managed`, `contract/v1` and `contract/sdk-wire-protocol` are the project's fact sheets about v2 online
   endpoints, v1 web services and the protocol of the SDKs, by section.
+- The last column: *passed* means that of the named tests those that ran have passed, and that at least one ran. A row
+  whose test fails, and a row without a test, fail the build.
 - In templates, braces stand for what a deployment has: `{{code}}` the code folder's base name, `{{endpoint}}` the
   endpoint's name, and so on.
 """
@@ -117,7 +119,8 @@ def rendered(value: Any, quote: str = "`") -> str:
     if isinstance(value, frozenset | tuple):
         items = sorted(value) if isinstance(value, frozenset) else value
         return ", ".join(f"{quote}{item}{quote}" for item in items) or NONE
-    return f"{quote}{json.dumps(value) if isinstance(value, Mapping) else value}{quote}"
+    plain = isinstance(value, str | int | float)
+    return f"{quote}{value if plain else toml(value)}{quote}"
 
 
 def _answer(answer: Answer, quote: str) -> str:
@@ -144,15 +147,4 @@ def _assumed(rows: Iterable[Row]) -> str:
 def _how(row: Row, fact: Fact) -> str:
     if is_overridable(row.id):
         return f'`"{row.id}" = {_cell(toml(fact.value))}`'
-    return f"not possible: {NO_OTHER_BEHAVIOUR.get(row.id, 'only this is built')}"
-
-
-def toml(value: Any) -> str:
-    """A value as amlemu.toml spells it."""
-    if is_dataclass(value):
-        shown = [f for f in fields(value) if getattr(value, f.name) != f.default]
-        return f"{{ {', '.join(f'{f.name} = {toml(getattr(value, f.name))}' for f in shown)} }}"
-    if isinstance(value, frozenset | tuple):
-        items = sorted(value) if isinstance(value, frozenset) else value
-        return f"[{', '.join(map(toml, items))}]"
-    return json.dumps(NONE if value is None else value, ensure_ascii=False)
+    return f"not possible: {only_because(row, fact)}"

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field, fields
+from dataclasses import Field, dataclass, field, fields, is_dataclass
 from functools import cache
-from typing import Any
+from typing import Any, get_type_hints
 
 from emulator.entities import Target
 from emulator.profiles.asset_rows import ASSET_ROWS
@@ -137,13 +137,18 @@ class Profile:
         return f"http://{host}:{shared_port if prefix else port}{prefix}"
 
 
+def _parts() -> dict[str, type[Any]]:
+    kinds = get_type_hints(Profile)
+    return {"": Profile} | {f.name: kinds[f.name] for f in fields(Profile) if is_part(f, kinds[f.name])}
+
+
+def is_part(field_: Field[Any], kind: Any) -> bool:
+    """Whether a field of Profile holds a profile of its own, rather than the value of a row."""
+    return is_dataclass(kind) and "row" not in field_.metadata
+
+
 # What a Profile is made of, by the field that holds it; '' is the Profile itself.
-PARTS: Mapping[str, type[Any]] = {
-    "": Profile,
-    "container": ContainerProfile,
-    "layout": LayoutProfile,
-    "rules": RulesProfile,
-}
+PARTS: Mapping[str, type[Any]] = _parts()
 
 
 def rows() -> tuple[Row, ...]:

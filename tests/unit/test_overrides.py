@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import sys
-from typing import Any
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
 
 import pytest
 
-from emulator.entities import Target
+from emulator.entities import ProbeSettings, Target
 from emulator.profiles import Answer, Fact, Row, overridden, profile_of, read_overrides
-from emulator.profiles.document import toml
 from emulator.profiles.overrides import NO_OTHER_BEHAVIOUR, assumed_facts, is_overridable
+from emulator.profiles.values import Unfit, fit, toml
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -144,3 +146,55 @@ def test_a_value_of_the_wrong_kind(row_id: str, value: Any, told: str) -> None:
 def test_none_has_a_word(nothing: Any) -> None:
     overrides, misfits = read_overrides({"aks": {"container.model_dir_none": nothing}})
     assert (misfits, overrides) == ([], {"aks": {"container.model_dir_none": None}})
+
+
+# kinds of values
+
+
+@dataclass(frozen=True)
+class Wait:
+    """A part of a row's value."""
+
+    first: float
+    most: float = 10.0
+
+
+AuthMode = Literal["key", "none"]
+KINDS: list[tuple[Any, Any, Any]] = [
+    (AuthMode | None, "key", "key"),
+    (tuple[int, ...], [0, 100], (0, 100)),
+    (tuple[str, str], ["a", "b"], ("a", "b")),
+    (Mapping[int, int], {"500": 502}, {500: 502}),
+    (Mapping[AuthMode, str], {"key": "Key"}, {"key": "Key"}),
+    (Wait, {"first": 1}, Wait(1.0)),
+    (Wait, {"first": 1.5, "most": 2}, Wait(1.5, 2.0)),
+    (ProbeSettings, {"period": 5}, ProbeSettings(period=5)),
+]
+
+
+@pytest.mark.parametrize(("kind", "given", "taken"), KINDS)
+def test_kinds_of_values(kind: Any, given: Any, taken: Any) -> None:
+    assert fit(given, kind) == taken
+    spelled = tomllib.loads(f"value = {toml(taken)}")["value"]
+    assert fit(spelled, kind) == taken
+
+
+@pytest.mark.parametrize(
+    ("kind", "given", "told"),
+    [
+        (AuthMode, "kee", "must be one of key, none, not 'kee'"),
+        (tuple[str, str], ["a"], "must be a list of 2, not of 1"),
+        (Mapping[int, int], {"five": 502}, "must be a whole number from 0, not 'five'"),
+        (Mapping[int, int], [500], "must be a table, not [500]"),
+        (Wait, {"first": "1"}, "first must be a number from 0, not '1'"),
+        (Wait, {"first": float("inf")}, "first must be a number from 0, not inf"),
+        (Wait, {"first": float("nan")}, "first must be a number from 0, not nan"),
+        (ProbeSettings, {"period": 0}, "period: Input should be greater than or equal to 1"),
+        (ProbeSettings, 5, "must be a table, not 5"),
+        (bytes, "x", "must be of another kind, not 'x'"),
+    ],
+)
+def test_what_does_not_fit_its_kind(kind: Any, given: Any, told: str) -> None:
+    with pytest.raises(Unfit) as caught:
+        fit(given, kind)
+    assert str(caught.value) == told

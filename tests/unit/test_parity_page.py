@@ -8,8 +8,9 @@ import pytest
 from parity import PAGE, Proofs, all_claims, page
 
 from emulator.profiles import Answer, rendered, rows
-from emulator.profiles.document import Proof, render, toml
+from emulator.profiles.document import Proof, render
 from emulator.profiles.rows import UNCHANGED, Fact, assumed, documented, everywhere, row
+from emulator.profiles.values import toml
 
 
 def test_the_page_is_up_to_date() -> None:
@@ -69,6 +70,8 @@ def test_what_a_page_looks_like() -> None:
         (Answer(200, ""), "`200 with an empty body`", '{ status = 200, body = "" }'),
         (Answer(400, 'a "b"'), '`400 "a "b""`', '{ status = 400, body = "a \\"b\\"" }'),
         (frozenset({"b", "a"}), "`a`, `b`", '["a", "b"]'),
+        ({500: 502}, '`{ "500" = 502 }`', '{ "500" = 502 }'),
+        (1.5, "`1.5`", "1.5"),
     ],
 )
 def test_values_for_people_and_for_settings(value: object, shown: str, setting: str) -> None:

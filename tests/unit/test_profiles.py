@@ -9,7 +9,7 @@ import pytest
 from parity import all_claims, claimed_rows
 
 from emulator.entities import Target
-from emulator.profiles import PARTS, Answer, Fact, Profile, Row, profile_of, row_of_field, rows
+from emulator.profiles import PARTS, UNCHANGED, Answer, Fact, Profile, Row, profile_of, row_of_field, rows
 from emulator.profiles.overrides import NO_OTHER_BEHAVIOUR, assumed_facts, is_overridable
 
 TARGETS: tuple[Target, ...] = get_args(Target)
@@ -84,7 +84,10 @@ def test_a_row_is_read_once_or_is_no_guess() -> None:
     read = [row_id for cls in PARTS.values() for row_id in row_of_field(cls).values()]
     assert len(read) == len(set(read))
     guesses = {row.id for row, _, _ in assumed_facts()}
-    assert {row_id for row_id in guesses if not is_overridable(row_id)} == set(NO_OTHER_BEHAVIOUR)
+    only_one = {row_id for row_id in guesses if not is_overridable(row_id)}
+    assert set(NO_OTHER_BEHAVIOUR) <= only_one
+    unchanged = {row.id for row, _, fact in assumed_facts() if fact.value == UNCHANGED}
+    assert only_one - unchanged <= set(NO_OTHER_BEHAVIOUR), "give the row a field that reads it, or the reason"
 
 
 @each_target
@@ -92,7 +95,7 @@ def test_a_profile_holds_the_values_of_its_rows(target: Target) -> None:
     facts: dict[str, Fact] = {row.id: row.facts[target] for row in rows()}
     profile = profile_of(target)
     assert profile.target == target
-    for part in (profile, profile.container, profile.layout, profile.rules):
+    for part in (profile, *(getattr(profile, name) for name in PARTS if name)):
         for name, row_id in row_of_field(type(part)).items():
             assert getattr(part, name) == facts[row_id].value
 
