@@ -39,8 +39,8 @@ ASSET_ROWS: tuple[Row, ...] = (
     ),
     everywhere(
         "registry.archived",
-        "An archived version is in no list and is not the latest, and can still be deployed by its number.",
-        documented("hidden, not gone", "page az ml model archive"),
+        "An archived version is in no list, and can still be deployed by its number.",
+        documented("hidden, not gone", "page az ml model archive: hidden from lists, still to be used"),
     ),
     row(
         "environment.base_image",

@@ -56,7 +56,8 @@ def check_limits(request: DeploymentRequest, target: Target, others: int) -> Non
         message = f"{request.instance_count} instances; a deployment of target {target} takes {rules.max_instances}"
         raise BadArgument(message, target=resource, hint=f"give --instance-count {rules.max_instances} or less")
     if rules.max_deployments is not None and others >= rules.max_deployments:
-        message = f"endpoint '{request.endpoint_name}' has {others} deployments, the most that {target} takes"
+        count = "one deployment" if others == 1 else f"{others} deployments"
+        message = f"endpoint '{request.endpoint_name}' has {count}, the most that {target} takes"
         raise OutOfQuota(message, target=resource, hint="delete one, or deploy under the name of one that is there")
 
 

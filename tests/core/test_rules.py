@@ -86,7 +86,7 @@ def test_as_many_instances_as_one_chooses(house: House, target: Target) -> None:
 @pytest.mark.parametrize("target", V1)
 def test_a_service_of_v1_has_one_deployment(house: House, target: Target) -> None:
     house.deploy(target=target)
-    with pytest.raises(OutOfQuota, match=f"has 1 deployments, the most that {target} takes"):
+    with pytest.raises(OutOfQuota, match=f"has one deployment, the most that {target} takes"):
         house.deploy(name="green")
     assert house.deploy().generation == 2, "an update is no second one"
 

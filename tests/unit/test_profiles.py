@@ -15,7 +15,7 @@ from emulator.profiles.overrides import NO_OTHER_BEHAVIOUR, assumed_facts, is_ov
 TARGETS: tuple[Target, ...] = get_args(Target)
 IDS = [row.id for row in rows()]
 SECTION = r"contract/(managed|v1|sdk-wire-protocol) §\d"
-SOURCE = rf"{SECTION}|\bpage (az )?[a-z]+[-.][\w.-]+|\bpage az |RFC \d+ §\d"
+SOURCE = rf"{SECTION}|\bpage (az [a-z]|\w+[-.]\w)|RFC \d+ §\d"
 
 each_row = pytest.mark.parametrize("row", rows(), ids=IDS)
 each_target = pytest.mark.parametrize("target", TARGETS)
@@ -61,6 +61,7 @@ def test_a_source_is_a_section_a_page_or_a_standard(row: Row) -> None:
         ("contract/v1 §8: SDK:local.py", True),
         ("contract/sdk-wire-protocol §1c row 8", True),
         ("page how-to-troubleshoot-deployment: get_logs()", True),
+        ("page az ml model archive", True),
         ("RFC 9110 §15.5.6", True),
         ("contract/managed", False),
         ("contract/other §1", False),
