@@ -116,9 +116,13 @@ class Client:
         """Remove an endpoint and all its deployments."""
         self._call("DELETE", _endpoint(name))
 
-    def update_traffic(self, name: str, traffic: Mapping[str, int]) -> Json:
-        """Set percent by deployment."""
-        return _flat(self._call("PATCH", _endpoint(name), body={"traffic": dict(traffic)}))
+    def update_traffic(
+        self, name: str, traffic: Mapping[str, int] | None, mirror_traffic: Mapping[str, int] | None = None
+    ) -> Json:
+        """Set percent by deployment, live and mirrored; None leaves what is."""
+        given = {"traffic": traffic, "mirrorTraffic": mirror_traffic}
+        body = {key: dict(percents) for key, percents in given.items() if percents is not None}
+        return _flat(self._call("PATCH", _endpoint(name), body=body))
 
     def get_keys(self, name: str) -> Json:
         """primaryKey and secondaryKey."""

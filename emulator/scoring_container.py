@@ -34,16 +34,15 @@ PLATFORM_VARIABLES = (
     "SCORING_TIMEOUT_MS",
 )
 DEBUG_PORT_VARIABLE = "AMLEMU_DEBUG_PORT"
-_ACI_MODEL_BYTES = 1_000_000_000  # contract/v1 §1.4
 
 
 @dataclass(frozen=True)
 class ContainerSpec:
     """One scoring container, the same for every engine.
 
-    `layout` is the host folder that the container sees, read-only, at /var/azureml-app; `working_dir` is absolute
-    inside.  `environment_variables` may hold secrets: engines neither print nor label them.  `image` is the digest of
-    an ImageSpec.  `memory_bytes`, `cpus` and `pids_limit` None mean the engine's default.
+    `layout` is the host folder that the container sees at /var/azureml-app, read-only unless `read_only` is False;
+    `working_dir` is absolute inside.  `environment_variables` may hold secrets: engines neither print nor label them.
+    `image` is the digest of an ImageSpec.  `memory_bytes`, `cpus` and `pids_limit` None mean the engine's default.
     """
 
     name: str
@@ -54,6 +53,7 @@ class ContainerSpec:
     labels: Mapping[str, str]
     port: int = SCORING_PORT
     debug_port: int | None = None
+    read_only: bool = True
     memory_bytes: int | None = None
     cpus: float | None = None
     pids_limit: int | None = None
@@ -65,7 +65,9 @@ def container_specs(
 ) -> tuple[ContainerSpec, ...]:
     """One specification for each instance of `deployment`, whose files lie in the host folder `layout`."""
     code, script = code_name(deployment), deployment.code_configuration.scoring_script
-    variables = platform_variables(deployment, models) | deployment.environment_variables
+    profile = profile_of(deployment.target)
+    platform, users = platform_variables(deployment, models), deployment.environment_variables
+    variables = platform | users if profile.container.user_variables_win else users | platform
     if deployment.debug_port:
         variables[DEBUG_PORT_VARIABLE] = str(deployment.debug_port)
     stem = f"amlemu-{deployment.endpoint_name}-{deployment.name}-{workspace_id}-{deployment.generation}"
@@ -74,11 +76,13 @@ def container_specs(
             name=f"{stem}-{instance}",
             image=deployment.image,
             layout=layout,
-            working_dir=profile_of(deployment.target).container.working_dir(code, script),
+            working_dir=profile.container.working_dir(code, script),
             environment_variables=variables,
             labels=_labels(deployment, workspace_id, instance),
             # Two instances cannot listen on one port of the host: the first has the debugger.
             debug_port=deployment.debug_port if instance == 0 else None,
+            # As it was laid out, whatever the settings say now: hard links must never be written to.
+            read_only=deployment.read_only_mounts,
             gpus=deployment.gpus,
         )
         for instance in range(deployment.instance_count)
@@ -86,8 +90,9 @@ def container_specs(
 
 
 def code_name(deployment: OnlineDeployment) -> str:
-    """The base name of the code folder, which the container keeps."""
-    return PurePosixPath(deployment.code_configuration.code.replace("\\", "/")).name or "code"
+    """Where the code folder lies below /var/azureml-app: its base name, which the container keeps."""
+    name = PurePosixPath(deployment.code_configuration.code.replace("\\", "/")).name or "code"
+    return profile_of(deployment.target).layout.code_folder(name)
 
 
 def platform_variables(deployment: OnlineDeployment, models: Sequence[Model]) -> dict[str, str]:
@@ -107,15 +112,17 @@ def platform_variables(deployment: OnlineDeployment, models: Sequence[Model]) ->
 
 def container_differences(deployment: OnlineDeployment, models: Sequence[Model]) -> list[str]:
     """Where what is asked for departs from what the target's cloud would take."""
+    profile = profile_of(deployment.target)
     found = []
-    limit = profile_of(deployment.target).container.max_models
+    limit = profile.container.max_models
     if limit is not None and len(models) > limit:
         found.append(
             f"{deployment.target} endpoints take {'one model' if limit == 1 else f'{limit} models'} per deployment:"
             f" {len(models)} are laid out as $MODEL_NAME/$VERSION, as v1 services (aci, aks) have them"
         )
-    if deployment.target == "aci" and sum(m.size for m in models) > _ACI_MODEL_BYTES:
-        found.append("ACI takes models below 1 GB only")
+    most_bytes = profile.rules.max_model_bytes
+    if most_bytes is not None and sum(m.size for m in models) > most_bytes:
+        found.append(f"{deployment.target} takes models below {most_bytes / 1e9:g} GB only")
     taken = sorted(set(PLATFORM_VARIABLES) & deployment.environment_variables.keys())
     if taken and deployment.target != "local":
         found.append(f"{', '.join(taken)} set by the deployment: whether the cloud lets it win is not documented")

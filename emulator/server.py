@@ -27,6 +27,7 @@ from emulator.errors import BadArgument, EngineUnavailable
 from emulator.gateway import Gateway
 from emulator.lock import HomeLock
 from emulator.probes import answers
+from emulator.profiles import overridden, read_overrides
 from emulator.settings import Settings
 from emulator.shipped import launcher_text
 from emulator.store import Store
@@ -98,6 +99,9 @@ def _run(
     started: Callable[[dict[str, Any]], None],
     stack: contextlib.ExitStack,
 ) -> None:
+    # The settings have been checked against the table when they were read.
+    overrides, _ = read_overrides(settings.assumed)
+    stack.enter_context(overridden(overrides))
     store = Store(settings.home)
     chosen = choose_engine(settings.engine, store, read_host_packaging(environ))
     stack.callback(chosen.engine.close)
@@ -182,6 +186,7 @@ def _description(settings: Settings, workspace: Workspace, chosen: ChosenEngine)
         "url": settings.control_url,
         "gateway_port": settings.gateway_port,
         "home": str(settings.home),
+        "assumed": settings.assumed,
     }
 
 

@@ -1,16 +1,23 @@
-"""Settings: flags over AMLEMU_* variables over amlemu.toml over the user's file over defaults, in one place."""
+"""Settings: flags over AMLEMU_* variables over amlemu.toml over the user's file over defaults, in one place.
+
+What replaces assumed facts of the parity table, `[assumed.TARGET]`, is taken together from all of them, row by row.
+"""
 
 from __future__ import annotations
 
 import difflib
+import json
 import re
 import sys
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from emulator.errors import BadArgument, BadDocument, Fault
+
+if TYPE_CHECKING:
+    from emulator.profiles import Misfit
 
 PROJECT_FILE = "amlemu.toml"
 ENGINES = ("auto", "docker", "process")
@@ -22,7 +29,8 @@ class Settings:
 
     `home` is the state folder, `port` the control port, `gateway_port` the one shared by endpoints with a path,
     `endpoint_ports` the range of the others' own.  `bind_host` is where the endpoints listen, `public_host` the name in
-    `scoring_uri` ('' for the one by which the caller came).  `url` names another emulator.
+    `scoring_uri` ('' for the one by which the caller came).  `url` names another emulator.  `assumed` holds by target
+    and row id what replaces assumed facts of the parity table, checked against it, as plain values of JSON.
     """
 
     home: Path
@@ -33,6 +41,7 @@ class Settings:
     public_host: str = ""
     engine: str = "auto"
     url: str = ""
+    assumed: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
     @property
     def control_url(self) -> str:
@@ -52,14 +61,25 @@ _VARIABLES = {
 }
 
 
+# Not among the others: what it holds is taken together with what the files hold.
+ASSUMED_VARIABLE = "AMLEMU_ASSUMED"
+
+Assumed = Mapping[str, Mapping[str, Any]]
+"""By target and row id, what replaces an assumed fact."""
+
+
 def read_settings(environ: Mapping[str, str], folder: Path, flags: Mapping[str, Any] | None = None) -> Settings:
     """The settings for a command run in `folder`; BadArgument or BadDocument says which one is wrong and where.
 
     `flags` holds values of the command line by field name, None for those not given.
     """
     values: dict[str, Any] = {}
+    assumed: list[Assumed] = []
     for file in _files(environ, folder):
-        values |= _read_file(file)
+        of_file = _read_file(file)
+        assumed.append(of_file.pop("assumed", {}))
+        values |= of_file
+    assumed.append(_assumed_of_variable(environ.get(ASSUMED_VARIABLE, "")))
     given = {name: (variable, environ[variable]) for name, variable in _VARIABLES.items() if environ.get(variable)}
     given |= {name: (f"--{name.replace('_', '-')}", v) for name, v in (flags or {}).items() if v is not None}
     for name, (where, value) in given.items():
@@ -69,7 +89,7 @@ def read_settings(environ: Mapping[str, str], folder: Path, flags: Mapping[str, 
             raise BadArgument(f"{where}: {error.message}") from error
     home: Path = values.pop("home", None) or _default_home(environ)
     # Resolved, because an emulator is recognised by its home however that is spelled.
-    return replace(Settings(home=home.resolve()), **values)
+    return replace(Settings(home=home.resolve(), assumed=_together(assumed)), **values)
 
 
 def _files(environ: Mapping[str, str], folder: Path) -> list[Path]:
@@ -102,14 +122,61 @@ def _read_file(file: Path) -> dict[str, Any]:
         raise BadDocument(f"{file} is not valid TOML", faults=[Fault(str(error), where)]) from error
     values, faults = {}, []
     for name, value in data.items():
+        if name == "assumed":
+            values[name] = value
+            faults += _faults_of_assumed(value, lambda misfit: f"{file}:{_line_of_override(misfit, text)}")
+            continue
         try:
             values[name] = _convert(name, value, file.parent)
         except BadArgument as error:
             faults.append(Fault(error.message, f"{file}:{_line_of(name, text)}", name))
+    _refuse(str(file), faults)
+    return values
+
+
+def _refuse(where: str, faults: list[Fault]) -> None:
     if faults:
         count = "one fault" if len(faults) == 1 else f"{len(faults)} faults"
-        raise BadDocument(f"{file} has {count}", faults=faults)
-    return values
+        raise BadDocument(f"{where} has {count}", faults=faults)
+
+
+def _assumed_of_variable(text: str) -> Assumed:
+    """What AMLEMU_ASSUMED says, as JSON."""
+    if not text:
+        return {}
+    try:
+        given = json.loads(text)
+    except ValueError as error:
+        raise BadDocument(
+            f"{ASSUMED_VARIABLE} is not valid JSON", faults=[Fault(str(error), ASSUMED_VARIABLE)]
+        ) from error
+    _refuse(ASSUMED_VARIABLE, _faults_of_assumed(given, lambda _: ASSUMED_VARIABLE))
+    found: Assumed = given
+    return found
+
+
+def _faults_of_assumed(given: Any, where: Callable[[Misfit], str]) -> list[Fault]:
+    from emulator.profiles import read_overrides  # the table is large, and most settings have nothing of it
+
+    return [Fault(misfit.message, where(misfit), misfit.field) for misfit in read_overrides(given)[1]]
+
+
+def _together(several: Iterable[Assumed]) -> Assumed:
+    """All of them, row by row; the last one that names a row has it."""
+    found: dict[str, Mapping[str, Any]] = {}
+    for assumed in several:
+        for target, rows in assumed.items():
+            found[target] = {**found.get(target, {}), **rows}
+    return found
+
+
+def _line_of_override(misfit: Misfit, text: str) -> int:
+    """The 1-based line where the row's value stands in its target's table, else where the table or `assumed` begins."""
+    header = re.search(rf"^\s*\[\s*assumed\s*\.\s*[\"']?{re.escape(misfit.target)}[\"']?\s*\]", text, re.MULTILINE)
+    start = header.end() if header else 0
+    key = re.search(rf"[\"']?{re.escape(misfit.row_id)}[\"']?\s*=", text[start:]) if misfit.row_id else None
+    end = start + key.start() if key else start if header else 0
+    return text.count("\n", 0, end) + 1 if end else _line_of("assumed", text)
 
 
 def _line_of(name: str, text: str) -> int:
@@ -121,10 +188,10 @@ def _line_of(name: str, text: str) -> int:
 def _convert(name: str, value: Any, folder: Path) -> Any:
     """The value as Settings has it; a relative `home` is relative to the `folder` where it was written down."""
     if name not in _VARIABLES:
-        near = difflib.get_close_matches(name, _VARIABLES, n=1)
+        known = (*_VARIABLES, "assumed")
+        near = difflib.get_close_matches(name, known, n=1)
         raise BadArgument(
-            f"unknown setting '{name}'"
-            + (f", did you mean '{near[0]}'?" if near else f"; known: {', '.join(_VARIABLES)}")
+            f"unknown setting '{name}'" + (f", did you mean '{near[0]}'?" if near else f"; known: {', '.join(known)}")
         )
     if name in ("port", "gateway_port"):
         return _port(value)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -15,7 +16,7 @@ from emulator.cli.output import say
 from emulator.client import Client
 from emulator.errors import BadArgument, EmulatorError, EngineUnavailable
 from emulator.lock import read_holder
-from emulator.settings import Settings, read_settings
+from emulator.settings import ASSUMED_VARIABLE, Settings, read_settings
 
 _START_SECONDS = 60.0
 _LOG_NAME = "server.log"
@@ -82,6 +83,8 @@ def _check_same(description: Mapping[str, Any], settings: Settings) -> None:
     if description.get("version") != __version__:
         say(f"the running emulator is version {description.get('version')}, this is {__version__}: "
             "`amlemu down`, then `amlemu up`")  # fmt: skip
+    if settings.assumed and description.get("assumed") != settings.assumed:
+        say("the running emulator does not have the [assumed] settings of this folder: `amlemu down`, then `amlemu up`")
 
 
 def start_in_background(settings: Settings) -> dict[str, Any]:
@@ -113,6 +116,7 @@ def _variables(settings: Settings) -> dict[str, str]:
         "AMLEMU_BIND_HOST": settings.bind_host,
         "AMLEMU_PUBLIC_HOST": settings.public_host,
         "AMLEMU_ENGINE": settings.engine,
+        ASSUMED_VARIABLE: json.dumps(settings.assumed) if settings.assumed else "",
     }
 
 

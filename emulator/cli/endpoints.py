@@ -54,7 +54,9 @@ def show_command(endpoint: str, output: str) -> None:
 def _print_endpoint(endpoint: Mapping[str, Any]) -> None:
     for key in ("name", "target", "provisioning_state", "scoring_uri", "openapi_uri", "auth_mode"):
         click.echo(f"{key:20} {endpoint[key]}")
-    click.echo(f"{'traffic':20} {' '.join(f'{n}={w}' for n, w in endpoint['traffic'].items()) or 'none'}")
+    click.echo(f"{'traffic':20} {_split_text(endpoint['traffic'])}")
+    if endpoint["mirror_traffic"]:
+        click.echo(f"{'mirrored':20} {_split_text(endpoint['mirror_traffic'])}")
     for deployment in endpoint["deployments"]:
         _print_deployment(deployment)
 
@@ -110,20 +112,34 @@ def keys_command(endpoint: str, regenerate: str | None, output: str) -> None:
 
 @click.command("traffic")
 @click.argument("endpoint")
-@click.argument("weights", nargs=-1, required=True, metavar="DEPLOYMENT=PERCENT...")
+@click.argument("weights", nargs=-1, metavar="[DEPLOYMENT=PERCENT]...")
+@click.option("--mirror", metavar="DEPLOYMENT=PERCENT", help="Copy that share to a deployment as well; 0 ends it.")
 @output_option
-def traffic_command(endpoint: str, weights: Sequence[str], output: str) -> None:
+def traffic_command(endpoint: str, weights: Sequence[str], mirror: str | None, output: str) -> None:
     """Split an endpoint's traffic: whole percents that add up to 0 or 100, as in `blue=90 green=10`."""
     from emulator.cli.connection import connect_or_start
+
+    if not weights and mirror is None:
+        raise click.UsageError("give DEPLOYMENT=PERCENT, --mirror DEPLOYMENT=PERCENT, or both")
+    live = _percents(weights, "traffic") if weights else None
+    with connect_or_start() as client:
+        document = client.update_traffic(endpoint, live, _percents([mirror], "--mirror") if mirror else None)
+    traffic, mirrored = document["traffic"], document["mirror_traffic"]
+    lines = [_split_text(traffic), *([f"mirrored: {_split_text(mirrored)}"] if mirrored else [])]
+    print_result(traffic, output, lambda: click.echo("\n".join(lines)))
+
+
+def _percents(texts: Sequence[str], option: str) -> dict[str, int]:
     from emulator.cli.models import pairs
 
-    given = pairs(weights, "traffic")
-    if not all(weight.isdecimal() for weight in given.values()):
+    given = pairs(texts, option)
+    if not all(percent.isdecimal() for percent in given.values()):
         raise click.UsageError("a percent is a whole number from 0 to 100")
-    with connect_or_start() as client:
-        document = client.update_traffic(endpoint, {name: int(weight) for name, weight in given.items()})
-    traffic = document["traffic"]
-    print_result(traffic, output, lambda: click.echo(" ".join(f"{n}={w}" for n, w in traffic.items()) or "none"))
+    return {name: int(percent) for name, percent in given.items()}
+
+
+def _split_text(percents: Mapping[str, int]) -> str:
+    return " ".join(f"{name}={percent}" for name, percent in percents.items()) or "none"
 
 
 @click.command("tree")

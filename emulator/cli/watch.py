@@ -14,6 +14,8 @@ from emulator.errors import EmulatorError
 from emulator.store.trees import code_tree
 
 _POLL_SECONDS = 0.1
+# A change of what v2 would not send along is none; the command line does not know the target's own rule.
+_IGNORE_FILES = (".amlignore", ".gitignore")
 
 Stamps = dict[str, tuple[int, int]]
 """Modification time in ns and size in bytes, by path."""
@@ -40,7 +42,7 @@ def watch_folder(client: Client, endpoint: str, deployment: str, request: Mappin
 def stamps(folder: Path) -> Stamps:
     """What tells whether a file of the code changed; a file that vanishes meanwhile is none."""
     found: Stamps = {}
-    for file in code_tree(folder, honour_ignore_file=True).files:
+    for file in code_tree(folder, ignore_files=_IGNORE_FILES).files:
         try:
             stat = file.source.stat()
         except OSError:

@@ -41,7 +41,10 @@ def endpoint_routes(services: Services) -> Blueprint:
 
     @routes.patch("/onlineEndpoints/<name>")
     def update(name: str) -> Response:
-        endpoints.update_traffic(name, _traffic(json_body()))
+        body = json_body()
+        if "traffic" not in body and "mirrorTraffic" not in body:
+            raise BadArgument("the body names neither traffic nor mirrorTraffic")
+        endpoints.update_traffic(name, _percents(body, "traffic"), _percents(body, "mirrorTraffic"))
         return jsonify(resource(name))
 
     @routes.post("/onlineEndpoints/<name>/listKeys")
@@ -116,8 +119,10 @@ def _insight_routes(routes: Blueprint, services: Services) -> None:
         return Response(line_stream(lines), mimetype="application/x-ndjson")
 
 
-def _traffic(body: Json) -> dict[str, int]:
-    traffic = body.get("traffic")
-    if not isinstance(traffic, dict) or not all(type(weight) is int for weight in traffic.values()):
-        raise BadArgument("traffic must map names of deployments to whole percents")
-    return traffic
+def _percents(body: Json, key: str) -> dict[str, int] | None:
+    if key not in body:
+        return None
+    percents = body[key]
+    if not isinstance(percents, dict) or not all(type(percent) is int for percent in percents.values()):
+        raise BadArgument(f"{key} must map names of deployments to whole percents")
+    return percents

@@ -9,8 +9,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from emulator.entities import EndpointKeys, Environment, Model, OnlineDeployment, OnlineEndpoint
-from emulator.profiles import profile_of
+from emulator.entities import EndpointKeys, Environment, Model, OnlineDeployment, OnlineEndpoint, Target
+from emulator.profiles import profile_of, rendered
 
 SUBSCRIPTION = "00000000-0000-0000-0000-000000000000"
 GROUP = "amlemu"
@@ -97,9 +97,22 @@ def endpoint_resource(endpoint: OnlineEndpoint, deployments: Sequence[OnlineDepl
 
 def flat_deployment(deployment: OnlineDeployment) -> Json:
     """A deployment as `show -o json` prints it; names of variables, never their values."""
-    hidden = {"environment_variables", "generation", "serving", "explicit_source_dir", "endpoint_name"}
+    hidden = {"environment_variables", "generation", "serving", "explicit_source_dir", "endpoint_name",
+              "read_only_mounts"}  # fmt: skip
     document = deployment.model_dump(mode="json", exclude=hidden)
-    return document | {"environment_variables": sorted(deployment.environment_variables)}
+    differences = [*deployment.differences, *override_differences(deployment.target)]
+    return document | {
+        "environment_variables": sorted(deployment.environment_variables),
+        "differences": differences,
+    }
+
+
+def override_differences(target: Target) -> list[str]:
+    """What the settings of the emulator that runs now have chosen for the target; a deploy does not freeze it."""
+    return [
+        f"{row_id} is overridden by the settings: {rendered(v, quote='')}"
+        for row_id, v in profile_of(target).overridden
+    ]
 
 
 def deployment_resource(deployment: OnlineDeployment) -> Json:

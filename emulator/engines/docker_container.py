@@ -45,8 +45,8 @@ def create_arguments(spec: ContainerSpec, image: str, workspace_id: str, network
     """The keyword arguments of the SDK's `containers.create`.
 
     The user is the image's own (uid 1000 in what amlemu builds).  The root file system stays writable, as in the
-    cloud, where scripts write to /tmp and HOME; only code and models are read-only.  There is no restart policy:
-    the core decides what happens to a container that died.
+    cloud, where scripts write to /tmp and HOME; only code and models are read-only, unless the specification says
+    otherwise.  There is no restart policy: the core decides what happens to a container that died.
     """
     arguments: dict[str, Any] = {
         "image": image,
@@ -54,7 +54,7 @@ def create_arguments(spec: ContainerSpec, image: str, workspace_id: str, network
         "labels": dict(spec.labels) | {LABEL_WORKSPACE: workspace_id, LABEL_PORT: str(spec.port)},
         "environment": dict(spec.environment_variables) | _port_variable(spec),
         "working_dir": spec.working_dir,
-        "mounts": [Mount(target=APP_ROOT, source=spec.layout, type="bind", read_only=True)],
+        "mounts": [Mount(target=APP_ROOT, source=spec.layout, type="bind", read_only=spec.read_only)],
         "cap_drop": ["ALL"],
         "security_opt": ["no-new-privileges"],
         "log_config": LogConfig(type=LogConfig.types.JSON, config=_LOG_LIMIT),

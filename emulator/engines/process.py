@@ -125,9 +125,13 @@ class ProcessEngine:
             raise
         return self._containers.read(container_id)
 
-    def _folders(self, own: Path, layout: str, image: EnvironmentRecord) -> Folders:
+    def _folders(self, own: Path, spec: ContainerSpec, image: EnvironmentRecord) -> Folders:
         return Folders(
-            str(own), str(self._environments.path(image.digest)), layout, not_shown((*image.visible, *_resolver()))
+            str(own),
+            str(self._environments.path(image.digest)),
+            spec.layout,
+            not_shown((*image.visible, *_resolver())),
+            writable_layout=not spec.read_only,
         )
 
     def _is_readable_by_all(self, image: EnvironmentRecord, layout: str) -> bool:
@@ -145,7 +149,7 @@ class ProcessEngine:
         isolation: Isolation,
         listener: socket.socket,
     ) -> None:
-        folders = self._folders(own, spec.layout, image)
+        folders = self._folders(own, spec, image)
         port = listener.getsockname()[1]
         variables = environment(isolation, folders, image.variables, image.tool_folders, spec, port)
         plan = supervisor_plan(

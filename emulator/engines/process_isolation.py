@@ -66,13 +66,15 @@ class Folders:
     """Absolute paths of one container on the machine.
 
     `own` holds the container's `home`, `tmp`, `var-tmp` and `root` folders; `environment` the `venv` folder and
-    `launch.py`; `visible` are folders outside the system's that the environment needs: its interpreter, its Java.
+    `launch.py`; `layout` is read-only to the container unless `writable_layout`; `visible` are folders outside the
+    system's that the environment needs: its interpreter, its Java.
     """
 
     own: str
     environment: str
     layout: str
     visible: tuple[str, ...] = ()
+    writable_layout: bool = False
 
 
 def candidates(system: str, euid: int, *, readable_by_all: bool) -> list[Isolation]:
@@ -110,17 +112,19 @@ def mounts(isolation: Isolation, folders: Folders, machine: Sequence[Entry]) -> 
     if isolation.mode == "none":
         return []
     root = f"{folders.own}/root"
+    layout = {"kind": "bind", "source": folders.layout, "path": root + APP_ROOT}
     return [
         {"kind": "tmpfs", "path": root, "options": "mode=0755,size=1m"},
         *(_system_mount(root, entry) for entry in machine if _is_shown(entry)),
         *({"kind": "bind", "source": path, "path": root + path} for path in folders.visible if not _is_covered(path)),
         {"kind": "bind", "source": f"{folders.environment}/venv", "path": root + ENVIRONMENT_FOLDER},
         {"kind": "bind", "source": f"{folders.environment}/launch.py", "path": root + LAUNCHER},
-        {"kind": "bind", "source": folders.layout, "path": root + APP_ROOT},
+        {"kind": "folder", "path": root + APP_ROOT} if folders.writable_layout else layout,
         *_users(root),
         *({"kind": "folder", "path": root + path} for path in (*_WRITABLE, "/proc")),
         {"kind": "readonly", "path": root},
         *({"kind": "bind", "source": f"{folders.own}/{name}", "path": root + path} for path, name in _WRITABLE.items()),
+        *([layout] if folders.writable_layout else []),
         *(step for path in folders.visible if _is_covered(path) for step in _readonly_bind(path, root + path)),
         {"kind": "tmpfs", "path": f"{root}/dev/shm", "options": _SHARED_MEMORY},  # noqa: S108
         _proc(f"{root}/proc", isolation),

@@ -82,7 +82,7 @@ class DeploymentRequest(Entity):
     target: Target | None = None
     port: int | None = Field(None, ge=1, le=65535)
     environment_variables: Annotated[dict[str, str], AfterValidator(_check_variables)] = Field({}, repr=False)
-    instance_count: int = Field(1, ge=1, le=50)
+    instance_count: int = Field(1, ge=1, le=1000)
     request_settings: OnlineRequestSettings = OnlineRequestSettings()
     liveness_probe: ProbeSettings = ProbeSettings()
     readiness_probe: ProbeSettings = ProbeSettings()
@@ -104,7 +104,8 @@ class OnlineDeployment(Entity):
     `models` are exact versions.  `generation` counts the deploys of this name; each has its own layout folder and its
     own containers.  `serving` says that this generation's containers belong behind the endpoint, also while an update
     of it fails.  `image` is the environment's digest, `differences` where this run departs from the cloud, `error`
-    the reason of provisioning_state Failed.
+    the reason of provisioning_state Failed.  `read_only_mounts` tells how the generation was laid out: hard links that
+    a container must not write to, or copies that it may.
     """
 
     name: str
@@ -125,6 +126,7 @@ class OnlineDeployment(Entity):
     readiness_probe: ProbeSettings = ProbeSettings()
     gpus: str | None = None
     debug_port: int | None = None
+    read_only_mounts: bool = True
     differences: tuple[str, ...] = ()
     serving: bool = False
     provisioning_state: ProvisioningState = "Creating"

@@ -16,6 +16,12 @@ _USER_SETS_IT = documented(None, "contract/managed §6.1: only if the user sets 
 _LOCAL_HAS_NOT = documented(None, _V1_LOCAL)
 _V1_SOURCE_DIRECTORY = "contract/v1 §7: SDK:core/model.py"
 _READ_BY_SERVER = "contract/v1 §7, §8: the server reads it, only LocalWebservice is known not to set it"
+_SERVER_MISSING = "A required package azureml-inference-server-http is missing."
+_V2_SAYS = documented(_SERVER_MISSING, "contract/managed §6.3.6")
+_V1_ENDS = documented("the container ends", "contract/v1 §7: azureml-defaults is mandatory; §10.16")
+_V2_ENVIRONMENTS = documented("/azureml-envs", "contract/managed §6.2")
+_V1_ENVIRONMENTS = observed("/azureml-envs", "contract/v1 §7: CLI#21363")
+_WINNER_UNKNOWN = assumed(True, "contract/managed §6.1, §12: the winner is not documented")
 _READ_ONLY = "contract/managed §6.2, §12; contract/v1 §10.21"
 
 CONTAINER_ROWS: tuple[Row, ...] = (
@@ -145,5 +151,59 @@ CONTAINER_ROWS: tuple[Row, ...] = (
         aks=observed(True, "contract/v1 §1.2, §10.21: models; assumed for code"),
         aci=assumed(True, _READ_ONLY),
         local=assumed(True, "amlemu mounts one layout for all targets"),
+    ),
+    row(
+        "container.user_variables_win",
+        "A variable that the deployment sets goes before one of the same name that the platform sets.",
+        managed=_WINNER_UNKNOWN,
+        kubernetes=_WINNER_UNKNOWN,
+        aks=assumed(True, "contract/v1 §1.1: not found for the cloud, as LocalWebservice"),
+        aci=assumed(True, "contract/v1 §1.1: not found for the cloud, as LocalWebservice"),
+        local=documented(True, "contract/v1 §1.1: SDK:local.py"),
+    ),
+    row(
+        "container.port",
+        "The port that the server listens on.",
+        managed=documented(5001, "contract/managed §6.2, §6.4"),
+        kubernetes=documented(5001, "contract/managed §5.3, §6.4"),
+        aks=documented(5001, "contract/v1 §4"),
+        aci=documented(5001, "contract/v1 §4"),
+        local=documented(5001, "contract/v1 §4"),
+    ),
+    row(
+        "container.user",
+        "The server and the script do not run as root.",
+        managed=documented("dockeruser", "contract/managed §6.2, §11.2 T29"),
+        kubernetes=documented("dockeruser", "contract/managed §6.2: the image's own user"),
+        aks=documented("dockeruser", "contract/v1 §7, §10.21"),
+        aci=documented("dockeruser", "contract/v1 §7, §10.21"),
+        local=documented("dockeruser", "contract/v1 §7: the image's own user"),
+    ),
+    row(
+        "container.environment_folder",
+        "The folder that the environment's Python lies below.",
+        managed=_V2_ENVIRONMENTS,
+        kubernetes=_V2_ENVIRONMENTS,
+        aks=_V1_ENVIRONMENTS,
+        aci=_V1_ENVIRONMENTS,
+        local=_V1_ENVIRONMENTS,
+    ),
+    row(
+        "container.server_missing",
+        "What happens when the environment has no scoring server: the log says so, and the container ends.",
+        managed=_V2_SAYS,
+        kubernetes=_V2_SAYS,
+        aks=_V1_ENDS,
+        aci=_V1_ENDS,
+        local=_V1_ENDS,
+    ),
+    row(
+        "container.init_exit_code",
+        "The exit code of a container whose script cannot be imported or whose init() raises.",
+        managed=documented(3, "contract/managed §6.3.7"),
+        kubernetes=documented(3, "contract/managed §6.3.7"),
+        aks=documented(3, "contract/v1 §2.1"),
+        aci=documented(3, "contract/v1 §2.1"),
+        local=documented(3, "contract/v1 §2.1"),
     ),
 )

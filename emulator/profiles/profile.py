@@ -5,21 +5,29 @@ Every field names the row that it is read from, so a behaviour cannot be in the 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, fields
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import Field, dataclass, field, fields, is_dataclass
 from functools import cache
-from typing import Any
+from typing import Any, get_type_hints
 
 from emulator.entities import Target
 from emulator.profiles.admission_rows import ADMISSION_ROWS
+from emulator.profiles.asset_rows import ASSET_ROWS
 from emulator.profiles.container_rows import CONTAINER_ROWS
 from emulator.profiles.front_door_rows import FRONT_DOOR_ROWS
+from emulator.profiles.layout import LayoutProfile
+from emulator.profiles.layout_rows import LAYOUT_ROWS
 from emulator.profiles.rows import Answer, Row
+from emulator.profiles.rows import read_from as _row
+from emulator.profiles.rule_rows import RULE_ROWS
+from emulator.profiles.rules import RulesProfile
 from emulator.profiles.scoring_profile import ScoringProfile
+from emulator.profiles.server_rows import SERVER_ROWS
 from emulator.profiles.status_rows import STATUS_ROWS
 
-
-def _row(row_id: str) -> dict[str, str]:
-    return {"row": row_id}
+Overrides = Mapping[Target, Mapping[str, Any]]
+"""By target and row id, the value in place of an assumed one."""
 
 
 @dataclass(frozen=True)
@@ -42,6 +50,7 @@ class ContainerProfile:
     service_name_template: str | None = field(metadata=_row("container.service_name"))
     service_path_prefix_template: str | None = field(metadata=_row("container.service_path_prefix"))
     scoring_timeout_ms: str | None = field(metadata=_row("container.scoring_timeout_ms"))
+    user_variables_win: bool = field(metadata=_row("container.user_variables_win"))
     read_only_mounts: bool = field(metadata=_row("container.read_only_mounts"))
 
     def app_root(self, code: str, script: str) -> str:
@@ -87,12 +96,16 @@ class Profile:
     """The resolved behaviour of one target's front door, of what it lets in, and of its container.
 
     `requires_key` is what holds when a document says nothing; `key_optional` whether it may say no.  `routed_methods`
-    None lets every method through.  Answers are None where there is no front door to give them.
+    None lets every method through.  Answers are None where there is no front door to give them.  `overridden` holds
+    by row id what the settings have put in place of assumed values.
     """
 
     target: Target
+    overridden: tuple[tuple[str, Any], ...]
     container: ContainerProfile
     scoring: ScoringProfile
+    layout: LayoutProfile
+    rules: RulesProfile
     front_door: bool = field(metadata=_row("routing.front_door"))
     routed_methods: frozenset[str] | None = field(metadata=_row("routing.methods"))
     rejected_method: Answer | None = field(metadata=_row("routing.rejected_method"))
@@ -127,9 +140,32 @@ class Profile:
         return f"http://{host}:{shared_port if prefix else port}{prefix}"
 
 
+def _parts() -> dict[str, type[Any]]:
+    kinds = get_type_hints(Profile)
+    return {"": Profile} | {f.name: kinds[f.name] for f in fields(Profile) if is_part(f, kinds[f.name])}
+
+
+def is_part(field_: Field[Any], kind: Any) -> bool:
+    """Whether a field of Profile holds a profile of its own, rather than the value of a row."""
+    return is_dataclass(kind) and "row" not in field_.metadata
+
+
+# What a Profile is made of, by the field that holds it; '' is the Profile itself.
+PARTS: Mapping[str, type[Any]] = _parts()
+
+
 def rows() -> tuple[Row, ...]:
     """The whole parity table."""
-    return FRONT_DOOR_ROWS + STATUS_ROWS + ADMISSION_ROWS + CONTAINER_ROWS
+    return (
+        FRONT_DOOR_ROWS
+        + STATUS_ROWS
+        + ADMISSION_ROWS
+        + CONTAINER_ROWS
+        + LAYOUT_ROWS
+        + ASSET_ROWS
+        + RULE_ROWS
+        + SERVER_ROWS
+    )
 
 
 def row_of_field(cls: type[Any]) -> dict[str, str]:
@@ -137,14 +173,43 @@ def row_of_field(cls: type[Any]) -> dict[str, str]:
     return {f.name: f.metadata["row"] for f in fields(cls) if "row" in f.metadata}
 
 
-@cache
+# The one process-wide value of this module: what `overridden` has put in force.
+_IN_FORCE: dict[Target, Profile] = {}
+
+
 def profile_of(target: Target) -> Profile:
-    """The behaviour of that target."""
-    container = ContainerProfile(**_values(ContainerProfile, target))
-    scoring = ScoringProfile(**_values(ScoringProfile, target))
-    return Profile(target=target, container=container, scoring=scoring, **_values(Profile, target))
+    """The behaviour of that target: as in the table, unless the settings of this emulator override it."""
+    return _IN_FORCE.get(target) or _of_the_table(target)
 
 
-def _values(cls: type[Any], target: Target) -> dict[str, Any]:
-    by_id = {row.id: row for row in rows()}
-    return {name: by_id[row_id].facts[target].value for name, row_id in row_of_field(cls).items()}
+@contextmanager
+def overridden(overrides: Overrides) -> Iterator[None]:
+    """Put these values in force for the whole process until the context ends.
+
+    For the composition root, before anything is served and around all of it: an emulator has one table, and what
+    serves reads it in many places and threads.  The values must have passed `read_overrides`.
+    """
+    before = dict(_IN_FORCE)
+    _IN_FORCE.update({target: resolve(target, values) for target, values in overrides.items() if values})
+    try:
+        yield
+    finally:
+        _IN_FORCE.clear()
+        _IN_FORCE.update(before)
+
+
+def resolve(target: Target, overrides: Mapping[str, Any]) -> Profile:
+    """The behaviour of that target with `overrides` by row id in place of the table's values."""
+    values = {row.id: row.facts[target].value for row in rows()} | dict(overrides)
+    made = {name: _made(cls, values) for name, cls in PARTS.items() if name}
+    own = {name: values[row_id] for name, row_id in row_of_field(Profile).items()}
+    return Profile(target=target, overridden=tuple(overrides.items()), **made, **own)
+
+
+@cache
+def _of_the_table(target: Target) -> Profile:
+    return resolve(target, {})
+
+
+def _made(cls: type[Any], values: Mapping[str, Any]) -> Any:
+    return cls(**{name: values[row_id] for name, row_id in row_of_field(cls).items()})

@@ -70,6 +70,11 @@ class Row:
         return tuple(self.facts)
 
 
+def read_from(row_id: str) -> dict[str, str]:
+    """The metadata of a profile's field that is read from that row."""
+    return {"row": row_id}
+
+
 def documented(value: Any, source: str) -> Fact:
     """A fact that Microsoft's pages or Microsoft's source state."""
     return Fact(value, source, "documented")
@@ -104,3 +109,8 @@ def row(
         "local": local,
     }
     return Row(id, what, MappingProxyType(facts))
+
+
+def everywhere(id: str, what: str, fact: Fact) -> Row:
+    """A row whose fact is one and the same for every target."""
+    return row(id, what, managed=fact, kubernetes=fact, aks=fact, aci=fact, local=fact)

@@ -5,10 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from emulator.profiles.rows import Answer, StatusMapping
-
-
-def _row(row_id: str) -> dict[str, str]:
-    return {"row": row_id}
+from emulator.profiles.rows import read_from as _row
 
 
 @dataclass(frozen=True)

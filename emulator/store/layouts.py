@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -12,6 +12,9 @@ from emulator.entities import Model
 from emulator.store.disk import translated
 from emulator.store.files import Files
 from emulator.store.trees import Tree, TreeFile
+
+ModelFolder = Callable[[str, str], str]
+"""From a model's name and version to the place of its folder."""
 
 # Below this a copy is cheaper than keeping the content and a note of it.
 _LARGE = 8 << 20
@@ -36,18 +39,31 @@ class Layouts:
         """The layout's folder, whether it exists or not."""
         return self._folder / endpoint_name / deployment_name / str(generation)
 
-    def create(self, path: Path, models_folder: str, models: Iterable[Model], code: Iterable[Placement]) -> Path:
-        """Lay out models as `<name>/<version>/…` below `models_folder`, and the code; a failure leaves nothing."""
+    def create(
+        self,
+        path: Path,
+        models_folder: str,
+        models: Iterable[Model],
+        code: Iterable[Placement],
+        model_folder: ModelFolder = "{}/{}".format,
+        *,
+        writable: bool = False,
+    ) -> Path:
+        """Lay out the code, and models below `models_folder` as `model_folder` says; a failure leaves nothing.
+
+        What is `writable` is copied, whatever its size: whoever writes to a link changes what is stored.
+        """
         with translated(f"layout of {path.parent.name}"):
             shutil.rmtree(path, ignore_errors=True)
             path.mkdir(parents=True)
             try:
                 (path / models_folder).mkdir(parents=True, exist_ok=True)
                 for model in models:
-                    self._place_model(model, path / models_folder / model.name / model.version)
+                    folder = path / models_folder / model_folder(model.name, model.version)
+                    self._place_model(model, folder, link=not writable)
                 for placement in code:
-                    self._place_code(placement, path / PurePosixPath(placement.path))
-                _open_to_all(path)
+                    self._place_code(placement, path / PurePosixPath(placement.path), link=not writable)
+                _open_to_all(path, writable)
             except BaseException:
                 self.remove(path)
                 raise
@@ -71,27 +87,37 @@ class Layouts:
         """Every layout's folder."""
         return sorted(path for path in self._folder.glob("*/*/*") if path.is_dir())
 
-    def _place_model(self, model: Model, folder: Path) -> None:
+    def _place_model(self, model: Model, folder: Path, *, link: bool) -> None:
         for file in model.files:
             target = folder / PurePosixPath(file.path)
             target.parent.mkdir(parents=True, exist_ok=True)
-            self._files.link(file.sha256, target)
+            if link:
+                self._files.link(file.sha256, target)
+            else:
+                shutil.copyfile(self._files.path_of(file.sha256), target)
 
-    def _place_code(self, placement: Placement, target: Path) -> None:
+    def _place_code(self, placement: Placement, target: Path, *, link: bool) -> None:
         target.parent.mkdir(parents=True, exist_ok=True)
-        if placement.source.stat().st_size >= _LARGE:
+        if link and placement.source.stat().st_size >= _LARGE:
             self._files.link(self._files.add(placement.source).sha256, target)
         else:
             shutil.copyfile(placement.source, target)
             target.chmod(0o555 if os.access(placement.source, os.X_OK) else 0o444)
 
 
-def _open_to_all(path: Path) -> None:
-    """Let the container's user enter every folder, whatever the umask that they were made under."""
-    path.chmod(0o755)
-    for folder, names, _ in os.walk(path):
+def _open_to_all(path: Path, writable: bool) -> None:
+    """Let the container's user enter every folder, and write where it may, whatever the umask they were made under.
+
+    It may be another user than the emulator's, so what is writable to it is so to all; the home around it is not.
+    """
+    mode = 0o777 if writable else 0o755
+    path.chmod(mode)
+    for folder, names, files in os.walk(path):
         for name in names:
-            os.chmod(os.path.join(folder, name), 0o755)  # noqa: PTH101, PTH118, S103 - a large tree, not secret
+            os.chmod(os.path.join(folder, name), mode)  # noqa: PTH101, PTH118 - a large tree
+        for name in files if writable else ():
+            file = Path(folder, name)
+            file.chmod(file.stat().st_mode | 0o666)
 
 
 def placements(tree: Tree, below: str) -> Sequence[Placement]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,12 +12,8 @@ import pathspec
 from emulator.errors import BadArgument
 from emulator.store.disk import translated
 
-# Never part of a deployment's code, whatever the ignore file says.
-_ALWAYS_LEFT_OUT = frozenset(
-    {".git", "__pycache__", ".ipynb_checkpoints", ".mypy_cache", ".pytest_cache", ".ruff_cache"}
-)
-# azure-ai-ml takes the first that exists, in the root of the code folder only (contract/managed T27).
-_IGNORE_FILES = (".amlignore", ".gitignore")
+# What tools keep in a code folder; virtual environments are known by their pyvenv.cfg.
+_TOOL_FOLDERS = frozenset({".git", "__pycache__", ".ipynb_checkpoints", ".mypy_cache", ".pytest_cache", ".ruff_cache"})
 Ignored = pathspec.GitIgnoreSpec
 
 
@@ -77,13 +73,17 @@ def _check_spelling(files: Iterable[TreeFile]) -> None:
             raise BadArgument(f"the file name '{shown}' is not UTF-8 text", hint="rename the file") from error
 
 
-def code_tree(folder: Path, *, honour_ignore_file: bool) -> Tree:
-    """The files of a code folder; v2 targets honour its ignore file, v1 targets send everything (contract/v1 §7)."""
+def code_tree(folder: Path, *, ignore_files: Sequence[str] = (), tool_folders: bool = False) -> Tree:
+    """The files of a code folder, without what the first of `ignore_files` that lies in its root leaves out.
+
+    `tool_folders` tells whether .git, caches and virtual environments go along (rows layout.ignore_files,
+    layout.tool_folders).
+    """
     files: list[TreeFile] = []
     left_out: list[str] = []
     with translated(f"code folder {folder}"):
-        ignored = _ignore_rules(folder) if honour_ignore_file else None
-        for file in _walk(folder, "", frozenset(), left_out):
+        ignored = _ignore_rules(folder, ignore_files)
+        for file in _walk(folder, "", frozenset(), None if tool_folders else left_out):
             if (ignored and ignored.match_file(file.path)) or not file.source.is_file():
                 left_out.append(file.path)
             else:
@@ -118,11 +118,11 @@ def _is_folder(entry: os.DirEntry[str]) -> bool:
 
 
 def _never_code(entry: os.DirEntry[str]) -> bool:
-    return entry.name in _ALWAYS_LEFT_OUT or Path(entry.path, "pyvenv.cfg").exists()
+    return entry.name in _TOOL_FOLDERS or Path(entry.path, "pyvenv.cfg").exists()
 
 
-def _ignore_rules(folder: Path) -> Ignored | None:
-    for name in _IGNORE_FILES:
+def _ignore_rules(folder: Path, names: Sequence[str]) -> Ignored | None:
+    for name in names:
         file = folder / name
         if file.is_file():
             lines = file.read_text(encoding="utf-8", errors="replace").splitlines()

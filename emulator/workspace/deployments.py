@@ -9,6 +9,7 @@ from pathlib import Path
 from emulator.engines import Container, Engine, Image
 from emulator.entities import CodeConfiguration, DeploymentRequest, Model, OnlineDeployment
 from emulator.errors import BadArgument, EmulatorError, OperationCanceled, ResourceNotFound
+from emulator.profiles import profile_of
 from emulator.scoring_container import (
     container_differences,
     platform_variables,
@@ -23,6 +24,7 @@ from emulator.workspace.generations import Generations
 from emulator.workspace.models import Models
 from emulator.workspace.planning import (
     Plan,
+    check_limits,
     check_scoring_script,
     plain_request,
     plan_code,
@@ -140,7 +142,9 @@ class Deployments:
         models = tuple(self._models.resolve(text) for text in request.models)
         _refuse_twice(models)
         environment = self._environments.of_deployment(request.environment, script_path(request).parent)
-        check_scoring_script(request, environment)
+        others = [d.name for d in self._store.deployments(request.endpoint_name) if d.name != request.name]
+        check_limits(request, target, len(others))
+        check_scoring_script(request, environment, target)
         settings = settled_request_settings(request.request_settings, target)
         code, left_out = plan_code(request, target)
         environment = with_debugger(environment, wanted=request.debug_port is not None)
@@ -162,6 +166,7 @@ class Deployments:
             image=self._environments.spec(plan.environment).digest,
             engine=self._engine.name,
             target=plan.target,
+            read_only_mounts=profile_of(plan.target).container.read_only_mounts,
             created_at=before.created_at if before else self._effects.now(),
         )  # fmt: skip
 
@@ -171,7 +176,7 @@ class Deployments:
         _stop_if_canceled(progress)
         self._generations.lay_out(draft, plan.models, plan.code, progress)
         try:
-            self._free_debug_port(draft, progress)
+            self._make_room(draft, progress)
             containers = self._generations.start(draft, plan.models, progress)
         except BaseException:
             self._store.layouts.remove(self._generations.layout(draft))
@@ -186,15 +191,21 @@ class Deployments:
         self._swap(deployment, containers)
         return deployment
 
-    def _free_debug_port(self, draft: OnlineDeployment, progress: Progress) -> None:
-        """Stop what serves before the new containers start, where both would listen on one port of the host.
+    def _make_room(self, draft: OnlineDeployment, progress: Progress) -> None:
+        """Stop what serves before the new containers start, where both cannot be.
 
-        The one case in which a deployment does not serve while it is replaced: a debugger's port has one listener.
+        A deployment does not serve while it is replaced in two cases: a debugger's port has one listener, and
+        settings may say that the target does so (row deployment.serves_while_updating).
         """
         before = self._store.find_deployment(draft.endpoint_name, draft.name)
-        if before is None or draft.debug_port is None or before.debug_port != draft.debug_port:
+        if before is None:
             return
-        progress.step(f"stopping the container whose debugger holds port {draft.debug_port}")
+        if draft.debug_port is not None and before.debug_port == draft.debug_port:
+            progress.step(f"stopping the container whose debugger holds port {draft.debug_port}")
+        elif not profile_of(draft.target).rules.serves_while_updating:
+            progress.step("stopping what serves: the settings say that the target does so before an update")
+        else:
+            return
         old = self._endpoints.set_running(draft.endpoint_name, draft.name, ())
         self._endpoints.publish(draft.endpoint_name)
         self._generations.remove(old, grace_seconds=0.0)
@@ -286,7 +297,8 @@ class Deployments:
             traffic = {d: weight for d, weight in endpoint.traffic.items() if d != name}
             if sum(traffic.values()) not in (0, 100):
                 traffic = {}
-            self._endpoints.put(endpoint.model_copy(update={"traffic": traffic}))
+            mirror = {d: percent for d, percent in endpoint.mirror_traffic.items() if d != name}
+            self._endpoints.put(endpoint.model_copy(update={"traffic": traffic, "mirror_traffic": mirror}))
             self._discard(deployment)
             self._store.logs.forget_container(endpoint_name, name)
 

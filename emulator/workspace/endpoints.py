@@ -13,6 +13,7 @@ from emulator.profiles import profile_of
 from emulator.routes import DeploymentRoute, EndpointRoute, Instance
 from emulator.store import Store
 from emulator.workspace.effects import Effects, FrontDoor
+from emulator.workspace.traffic_rules import check_traffic
 
 DeploymentKey = tuple[str, str]
 """Endpoint name, deployment name."""
@@ -117,12 +118,14 @@ class Endpoints:
         if endpoint is not None:
             _refuse_change(endpoint, target, port)
             return endpoint.target
+        _check_name(name, target or "managed")
         if port is not None:
             self._check_free(port)
         return target or "managed"
 
     def _create(self, name: str, target: Target, port: int | None) -> OnlineEndpoint:
         profile = profile_of(target)
+        _check_name(name, target)
         if port is not None:
             self._check_free(port)
         endpoint = OnlineEndpoint(
@@ -169,19 +172,20 @@ class Endpoints:
             self.publish(name)
             return keys
 
-    def update_traffic(self, name: str, traffic: Mapping[str, int]) -> OnlineEndpoint:
-        """Set percent by deployment name; the sum must be 0 or 100 (contract/managed §7.1)."""
+    def update_traffic(
+        self, name: str, traffic: Mapping[str, int] | None, mirror_traffic: Mapping[str, int] | None = None
+    ) -> OnlineEndpoint:
+        """Set percent by deployment name, live and mirrored; None leaves what is (rows traffic.*).
+
+        Raises BadArgument for what the endpoint's target cannot have.
+        """
         with self.hold(name):
             endpoint = self.get(name)
-            known = {deployment.name for deployment in self._store.deployments(name)}
-            unknown = sorted(traffic.keys() - known)
-            if unknown:
-                message = f"endpoint '{name}' has no deployment '{unknown[0]}'; it has: {', '.join(sorted(known))}"
-                raise BadArgument(message, target=f"endpoint {name}")
-            if any(not 0 <= weight <= 100 for weight in traffic.values()) or sum(traffic.values()) not in (0, 100):
-                message = f"traffic must be whole percents that add up to 0 or 100, not {sum(traffic.values())}"
-                raise BadArgument(message, target=f"endpoint {name}")
-            return self.put(endpoint.model_copy(update={"traffic": {k: v for k, v in traffic.items() if v}}))
+            changes = {"traffic": traffic, "mirror_traffic": mirror_traffic}
+            given = {key: dict(value) for key, value in changes.items() if value is not None}
+            check_traffic(endpoint.model_copy(update=given), {d.name for d in self._store.deployments(name)})
+            kept = {key: {k: percent for k, percent in value.items() if percent} for key, value in given.items()}
+            return self.put(endpoint.model_copy(update=kept))
 
     def put(self, endpoint: OnlineEndpoint) -> OnlineEndpoint:
         """Store the endpoint and tell the front door."""
@@ -228,6 +232,13 @@ class Endpoints:
             timeout_ms=settings.request_timeout_ms,
             queue_wait_ms=settings.max_queue_wait_ms,
         )
+
+
+def _check_name(name: str, target: Target) -> None:
+    """Raise BadArgument for a name that the target's cloud refuses (row names.endpoint)."""
+    if not profile_of(target).rules.names_endpoint(name):
+        message = f"'{name}' cannot name a service of target {target}: lower-case letters, digits and '-' only"
+        raise BadArgument(message, target=f"endpoint {name}", hint=f"--name {name.lower()}")
 
 
 def _refuse_change(endpoint: OnlineEndpoint, target: Target | None, port: int | None) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 from emulator.engines import Container, Engine
 from emulator.entities import Model, OnlineDeployment
 from emulator.errors import EmulatorError
+from emulator.profiles import profile_of
 from emulator.scoring_container import MODELS_FOLDER, container_specs
 from emulator.store import Placement, Store
 from emulator.workspace.effects import Effects, FrontDoor, Progress
@@ -37,7 +38,9 @@ class Generations:
     ) -> None:
         """Make the generation's folder."""
         progress.step(f"laying out: {_count(len(models), 'model')}, {_count(len(code), 'file')} of code")
-        self._store.layouts.create(self.layout(deployment), MODELS_FOLDER, models, code)
+        place = profile_of(deployment.target).layout.model_folder
+        writable = not deployment.read_only_mounts
+        self._store.layouts.create(self.layout(deployment), MODELS_FOLDER, models, code, place, writable=writable)
 
     def start(self, deployment: OnlineDeployment, models: Sequence[Model], progress: Progress) -> tuple[Container, ...]:
         """Start every instance and wait until all are ready; on a failure none is left, but its log is kept."""

@@ -9,14 +9,12 @@ from pathlib import Path, PurePosixPath
 
 from emulator.diagnosis import check_script
 from emulator.entities import DeploymentRequest, Environment, Model, OnlineRequestSettings, Target
-from emulator.errors import BadArgument, ResourceNotReady
+from emulator.errors import BadArgument, OutOfQuota, ResourceNotReady
 from emulator.profiles import profile_of
 from emulator.store import Placement, code_tree, placements
 from emulator.store.sources import read_text
 from emulator.store.trees import named_path
 
-# Sent whole by v1 (contract/v1 §7); v2's upload honours the ignore file (contract/managed T27).
-_HONOURS_IGNORE_FILE: frozenset[Target] = frozenset({"managed", "kubernetes"})
 _DEBUGGER = "debugpy"
 
 
@@ -43,12 +41,38 @@ def script_path(request: DeploymentRequest) -> Path:
     return Path(request.code) / PurePosixPath(request.scoring_script)
 
 
-def check_scoring_script(request: DeploymentRequest, environment: Environment) -> None:
-    """Raise BadArgument without a script, ResourceNotReady for one that no server could load."""
+def check_limits(request: DeploymentRequest, target: Target, others: int) -> None:
+    """Raise BadArgument or OutOfQuota for what the target would not take; `others` is how many deployments there are.
+
+    Rows names.together, limits.instances, limits.deployments.
+    """
+    rules = profile_of(target).rules
+    resource = f"deployment {request.name} of endpoint {request.endpoint_name}"
+    together = len(request.endpoint_name) + len(request.name)
+    if rules.longest_names_together is not None and together > rules.longest_names_together:
+        most = rules.longest_names_together
+        message = f"the names of endpoint and deployment have {together} characters together; {target} takes {most}"
+        raise BadArgument(message, target=resource)
+    if rules.max_instances is not None and request.instance_count > rules.max_instances:
+        message = f"{request.instance_count} instances; a deployment of target {target} takes {rules.max_instances}"
+        raise BadArgument(message, target=resource, hint=f"give --instance-count {rules.max_instances} or less")
+    if rules.max_deployments is not None and others >= rules.max_deployments:
+        count = "one deployment" if others == 1 else f"{others} deployments"
+        message = f"endpoint '{request.endpoint_name}' has {count}, the most that {target} takes"
+        raise OutOfQuota(message, target=resource, hint="delete one, or deploy under the name of one that is there")
+
+
+def check_scoring_script(request: DeploymentRequest, environment: Environment, target: Target) -> None:
+    """Raise BadArgument without a script or for a name that is refused, ResourceNotReady for one that cannot load."""
     path = script_path(request)
     source = read_text(path, "scoring script")
     if path.suffix != ".py":
         raise BadArgument(f"the scoring script '{path.name}' must be a .py file", target=request.scoring_script)
+    if not profile_of(target).rules.takes_script(path.stem):
+        message = (
+            f"'{path.name}' cannot be an entry script of target {target}: its name must be that of a Python module"
+        )
+        raise BadArgument(message, target=request.scoring_script, hint="letters, digits and '_' only, no digit first")
     # A newer Python than this one may know syntax that this one refuses: then the container decides.
     if _minor(environment.python_version) > sys.version_info[1]:
         return
@@ -65,18 +89,17 @@ def _minor(python_version: str) -> int:
 def plan_code(request: DeploymentRequest, target: Target) -> tuple[tuple[Placement, ...], tuple[str, ...]]:
     """Where each file of the code goes below /var/azureml-app, and what was left out.
 
-    LocalWebservice without a source directory places the script alone, as main.py and under its own name
-    (contract/v1 §8); everything else keeps the folder's name.
+    Rows layout.script_alone, layout.code_folder, layout.ignore_files, layout.tool_folders.
     """
-    path = script_path(request)
-    if target == "local" and not request.explicit_source_dir:
-        return tuple(dict.fromkeys((Placement("main.py", path), Placement(path.name, path)))), ()
+    path, layout = script_path(request), profile_of(target).layout
+    if not request.explicit_source_dir and (places := layout.script_alone(path.name)):
+        return tuple(Placement(place, path) for place in places), ()
     folder = Path(request.code)
-    tree = code_tree(folder, honour_ignore_file=target in _HONOURS_IGNORE_FILE)
+    tree = code_tree(folder, ignore_files=layout.ignore_files, tool_folders=layout.takes_tool_folders)
     if request.scoring_script not in {file.path for file in tree.files}:
         message = f"the ignore file of '{folder}' leaves the scoring script out, or it is never part of the code"
         raise BadArgument(message, target=request.scoring_script)
-    return tuple(placements(tree, folder.name)), tree.left_out
+    return tuple(placements(tree, layout.code_folder(folder.name))), tree.left_out
 
 
 def settled_request_settings(asked: OnlineRequestSettings, target: Target) -> OnlineRequestSettings:

@@ -15,6 +15,7 @@ from emulator.errors import BadArgument, BadDocument, ResourceNotFound
 # models
 
 
+@pytest.mark.row("registry.archived")
 def test_latest_and_archived(house: House) -> None:
     models = house.workspace.models
     for content in ("a", "b", "c"):
@@ -209,6 +210,7 @@ def test_variables_by_target(house: House, target: Target) -> None:
     assert running.spec.working_dir == VARIABLES[target]["AML_APP_ROOT"]
 
 
+@pytest.mark.row("container.user_variables_win")
 def test_the_users_variables_win_and_that_is_said(house: House) -> None:
     deployment = house.deploy(environment_variables={"AML_APP_ROOT": "/mine", "TOKEN": "s3cret"})
     assert house.engine.variables()["AML_APP_ROOT"] == "/mine"
@@ -217,6 +219,7 @@ def test_the_users_variables_win_and_that_is_said(house: House) -> None:
     assert "s3cret" not in f"{running.spec.labels} {running.spec!r} {running.container!r}"
 
 
+@pytest.mark.row("layout.several_models")
 def test_several_models(house: House) -> None:
     for name in ("m", "n"):
         house.register(name)
@@ -236,6 +239,7 @@ def test_several_models(house: House) -> None:
         ({"explicit_source_dir": True}, ["src/help.txt", "src/score.py"]),
     ],
 )
+@pytest.mark.row("layout.script_alone")
 def test_the_layout_of_target_local(house: House, changes: dict[str, Any], paths: list[str]) -> None:
     house.write_code("src", help_txt="not taken along without a source directory\n")
     house.deploy(target="local", **changes)

@@ -77,6 +77,7 @@ def test_the_front_door_never_has_an_endpoint_without_instances_after_the_first(
 # updates
 
 
+@pytest.mark.row("deployment.processes")
 def test_an_update_swaps_generations(house: House) -> None:
     house.deploy()
     (old,) = house.running()
@@ -104,6 +105,7 @@ def test_the_old_containers_go_after_they_are_drained(house: House) -> None:
     assert old not in house.running()
 
 
+@pytest.mark.row("deployment.serves_while_updating")
 def test_what_served_goes_on_while_the_new_one_starts(house: House) -> None:
     house.deploy()
     (old,) = house.running()
@@ -124,6 +126,7 @@ def test_what_served_goes_on_while_the_new_one_starts(house: House) -> None:
     ],
     ids=["dies", "build fails", "does not start", "never answers", "bug"],
 )
+@pytest.mark.row("deployment.serves_while_updating")
 def test_a_failed_update_keeps_the_old_generation(
     house: House, break_it: Callable[[House], object], error: type[Exception]
 ) -> None:
@@ -206,6 +209,7 @@ def test_why_a_container_died(house: House, behaviour: Behaviour, told: str) -> 
 
 
 @pytest.mark.parametrize("tail", [0, 1, 3, 100])
+@pytest.mark.row("deployment.log_of_a_failure")
 def test_the_kept_log_of_a_failure_has_a_tail(house: House, tail: int) -> None:
     house.engine.behaviours.append(DIES)
     with pytest.raises(ResourceNotReady):
@@ -287,6 +291,7 @@ def test_a_bad_request_makes_nothing(
     assert (house.engine.builds, house.running(), house.layouts()) == ([], [], [])
 
 
+@pytest.mark.row("script.syntax", "script.functions")
 def test_a_script_that_cannot_work_is_told_at_once(house: House) -> None:
     (house.code / "conda.yml").write_text("dependencies: [python=3.10]\n")
     (house.code / "score.py").write_text("def init(:\n")

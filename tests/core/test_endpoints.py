@@ -114,6 +114,56 @@ def test_traffic(house: House) -> None:
     assert house.workspace.endpoints.get("iris").traffic == {"green": 100}
 
 
+@pytest.mark.row("traffic.mirror_most", "traffic.mirror_targets")
+def test_mirrored_traffic(house: House) -> None:
+    house.deploy()
+    house.deploy(name="green")
+    house.workspace.endpoints.update_traffic("iris", None, {"green": 50})
+    assert house.door.routes["iris"].mirror == (("green", 50),)
+    assert house.workspace.endpoints.get("iris").traffic == {"blue": 100}, "the live traffic stays"
+    house.deploy(name="green")
+    assert house.workspace.endpoints.get("iris").mirror_traffic == {"green": 50}, "an update leaves it"
+    house.workspace.endpoints.update_traffic("iris", None, {"green": 0})
+    assert house.door.routes["iris"].mirror == ()
+
+
+@pytest.mark.row("traffic.mirror_most", "traffic.mirror_targets")
+@pytest.mark.parametrize(
+    ("traffic", "mirror", "told"),
+    [
+        (None, {"green": 51}, "1 to 50 percent, not 51"),
+        (None, {"green": -1}, "1 to 50 percent"),
+        (None, {"green": 10, "red": 10}, "1 deployment at most, not 2"),
+        (None, {"blue": 10}, "'blue' has live traffic"),
+        (None, {"grey": 10}, "no deployment 'grey'"),
+        ({"green": 100}, {"green": 10}, "'green' has live traffic"),
+    ],
+)
+def test_bad_mirrored_traffic(house: House, traffic: dict[str, int] | None, mirror: dict[str, int], told: str) -> None:
+    for name in ("blue", "green", "red"):
+        house.deploy(name=name)
+    with pytest.raises(BadArgument, match=told):
+        house.workspace.endpoints.update_traffic("iris", traffic, mirror)
+    assert house.door.routes["iris"].mirror == ()
+
+
+@pytest.mark.row("traffic.mirror_most", "traffic.mirror_targets")
+@pytest.mark.parametrize("target", ["kubernetes", "aks", "aci", "local"])
+def test_only_managed_endpoints_mirror(house: House, target: str) -> None:
+    house.deploy(target=target)
+    with pytest.raises(BadArgument, match="only managed endpoints can"):
+        house.workspace.endpoints.update_traffic("iris", {}, {"blue": 10})
+
+
+def test_mirroring_ends_with_its_deployment(house: House) -> None:
+    house.deploy()
+    house.deploy(name="green")
+    house.workspace.endpoints.update_traffic("iris", None, {"green": 10})
+    house.workspace.deployments.delete("iris", "green")
+    assert house.workspace.endpoints.get("iris").mirror_traffic == {}
+
+
+@pytest.mark.row("traffic.weights_sum")
 @pytest.mark.parametrize(
     ("traffic", "told"),
     [

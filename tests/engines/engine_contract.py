@@ -249,12 +249,25 @@ class EngineContract:
         assert [name for name in variables if name.startswith("AMLEMU_")] == []
         assert "PYTEST_CURRENT_TEST" not in variables, "a variable of the emulator's own process"
 
+    @pytest.mark.row("container.read_only_mounts")
     def test_code_and_models_are_read_only(self, engine: Engine, image: str, layout: Path) -> None:
         container = ready(engine, container_spec(image, layout))
         inside = [f"{APP_ROOT}/code/score.py", f"{APP_ROOT}/code/new", f"{APP_ROOT}/azureml-models/m/1/model.txt"]
         writes = ask(container, {"write": inside})["writes"]
         assert "written" not in writes.values(), writes
         assert (layout / "azureml-models/m/1/model.txt").read_text() == "model"
+
+    @pytest.mark.row("container.read_only_mounts")
+    def test_code_and_models_can_be_written_to_where_that_is_asked_for(
+        self, engine: Engine, image: str, layout: Path
+    ) -> None:
+        for path in (layout, *layout.rglob("*")):
+            path.chmod(0o777 if path.is_dir() else 0o666)
+        container = ready(engine, container_spec(image, layout, read_only=False))
+        inside = [f"{APP_ROOT}/code/score.py", f"{APP_ROOT}/code/new", f"{APP_ROOT}/azureml-models/m/1/model.txt"]
+        assert set(ask(container, {"write": inside})["writes"].values()) == {"written"}
+        assert (layout / "azureml-models/m/1/model.txt").read_text() == "modelx"
+        assert (layout / "code/new").read_text() == "x"
 
     def test_a_container_may_write_to_its_home_and_to_tmp(self, engine: Engine, image: str, layout: Path) -> None:
         container = ready(engine, container_spec(image, layout))
@@ -280,10 +293,15 @@ class EngineContract:
             engine.prune(frozenset())
             assert other.inspect(theirs.id).running
 
-    def test_a_dead_container_tells_its_exit_code(self, engine: Engine, image: str, tmp_path: Path) -> None:
-        layout = managed_layout(tmp_path / "broken", "import no_such_module_of_amlemu\n")
+    @pytest.mark.row("container.init_exit_code")
+    @pytest.mark.parametrize("indent", ["", "    "], ids=["import", "init"])
+    def test_a_dead_container_tells_its_exit_code(
+        self, engine: Engine, image: str, tmp_path: Path, indent: str
+    ) -> None:
+        script = f"def run(data): ...\n\ndef init():\n    pass\n{indent}import no_such_module_of_amlemu\n"
+        layout = managed_layout(tmp_path / "broken", script)
         container = ended(engine, engine.start(container_spec(image, layout)))
-        assert container.exit_code not in (None, 0)
+        assert container.exit_code == 3
         assert (container.host, container.port) == ("", 0)
         log = list(engine.logs(container.id))
         assert any("no_such_module_of_amlemu" in line for line in log)

@@ -383,6 +383,7 @@ def test_a_debugger_can_attach(engine: DockerEngine, old_image: str, layout: Pat
     assert "AMLEMU_DEBUG_PORT" not in ask(container, {})["variables"]
 
 
+@pytest.mark.row("container.server_missing")
 def test_without_the_server_package_the_clouds_words_are_said(
     builder: DockerEngine, engine: DockerEngine, layout: Path
 ) -> None:

@@ -107,6 +107,11 @@ def test_a_container_is_created_with_few_rights() -> None:
     assert not {"user", "restart_policy", "privileged", "network_mode"} & arguments.keys()
 
 
+def test_code_and_models_may_be_writable() -> None:
+    [mount] = create_arguments(changed(read_only=False), "i", "w", BRIDGE)["mounts"]
+    assert mount["ReadOnly"] is False
+
+
 def test_limits_are_in_the_engines_units() -> None:
     arguments = create_arguments(changed(memory_bytes=2**30, cpus=1.5, pids_limit=64), "i", "w", BRIDGE)
     assert (arguments["mem_limit"], arguments["memswap_limit"]) == (2**30, 2**30)

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from gateway_support import Conversation, Door, Received, answering, ask, caller, container, eventually, free_port, post
 
+from emulator.entities import Target
 from emulator.errors import BadArgument
 from emulator.gateway import Gateway
 from emulator.routes import DeploymentRoute, Instance
@@ -47,25 +48,27 @@ def test_keys_change_without_a_new_connection(door: Door) -> None:
             assert one.answer().status == 200
 
 
-def test_replacing_a_route_under_load_drops_nothing(door: Door) -> None:
+@pytest.mark.row("traffic.rolling_update")
+@pytest.mark.parametrize("target", ["managed", "kubernetes", "aks", "aci", "local"])
+def test_replacing_a_route_under_load_drops_nothing(door: Door, target: Target) -> None:
     stop = threading.Event()
     statuses: list[int] = []
 
-    def load(port: int) -> None:
+    def load(port: int, prefix: bytes) -> None:
         with caller(port) as one:
             while not stop.is_set():
-                one.send(post())
+                one.send(post(target=prefix + b"/score"))
                 statuses.append(one.answer().status)
 
     with container(answering(OK, keep=True)) as first, container(answering(OK, keep=True)) as second:
-        route = door.serve(first.port)
-        threads = [threading.Thread(target=load, args=(route.port,)) for _ in range(8)]
+        route = door.serve(first.port, target=target)
+        threads = [threading.Thread(target=load, args=door.base(route)) for _ in range(8)]
         for thread in threads:
             thread.start()
-        for number in range(100):
+        for number in range(40):
             upstream = (second, first)[number % 2]
             instance = f"iris-blue-{(first, second)[number % 2].port}"
-            door.serve(upstream.port, port=route.port)
+            door.serve(upstream.port, port=route.port, target=target)
             assert door.gateway.drain(instance, 5.0)
         stop.set()
         for thread in threads:

@@ -97,6 +97,7 @@ def test_a_bad_package_is_explained_with_its_place(spec: object, told: str) -> N
         ("conda-forge::python=3.12", "3.12"),
     ],
 )
+@pytest.mark.row("environment.python_version")
 def test_the_python_that_is_named(spec: str, version: str) -> None:
     environment = conda(spec)
     assert environment.python_version == version

@@ -143,6 +143,7 @@ def test_scripts_that_may_work(source: str) -> None:
         ("def init():\npass\n", "(score.py, line 2)"),
     ],
 )  # fmt: skip
+@pytest.mark.row("script.syntax", "script.functions")
 def test_scripts_that_cannot(source: str, told: str) -> None:
     assert told in (check_script(source, "score.py") or "")
 

@@ -13,6 +13,8 @@ import pytest
 from emulator.entities import Environment
 from emulator.environments import ImageSpec, image_spec
 from emulator.errors import BadArgument
+from emulator.profiles import rows
+from emulator.scoring_container import SCORING_PORT
 
 GOLDEN = Path(__file__).parent / "golden"
 
@@ -53,6 +55,7 @@ def test_a_base_image_follows_from_the_python_version() -> None:
     assert spec.stand_in == "amlemu/python:3.11-slim-bookworm"
 
 
+@pytest.mark.row("environment.base_image")
 def test_a_named_image_is_the_base_image() -> None:
     spec = spec_of(ENVIRONMENTS["own_image"])
     assert spec.base_image == "mcr.microsoft.com/azureml/openmpi4.1.0-ubuntu20.04:20240101.v1"
@@ -70,6 +73,7 @@ def test_a_named_image_is_the_base_image() -> None:
     ],
     ids=lambda change: next(iter(change)),
 )
+@pytest.mark.row("environment.image_reuse")
 def test_what_the_image_holds_changes_the_digest(change: dict[str, object]) -> None:
     plain = ENVIRONMENTS["plain"]
     assert spec_of(plain.model_copy(update=change)).digest != spec_of(plain).digest
@@ -90,9 +94,31 @@ def test_another_launcher_changes_the_digest() -> None:
     ],
     ids=lambda change: next(iter(change)),
 )
+@pytest.mark.row("environment.image_reuse")
 def test_what_the_image_does_not_hold_leaves_the_digest(change: dict[str, object]) -> None:
     plain = ENVIRONMENTS["plain"]
     assert spec_of(plain.model_copy(update=change)).digest == spec_of(plain).digest
+
+
+@pytest.mark.row("container.port", "container.user", "container.environment_folder")
+@pytest.mark.parametrize("name", ENVIRONMENTS)
+def test_the_image_has_the_places_of_the_clouds(name: str) -> None:
+    """What the last instruction of its kind says holds for the container."""
+    lines = spec_of(ENVIRONMENTS[name]).dockerfile.splitlines()
+    last = {line.split(maxsplit=1)[0]: line.split(maxsplit=1)[1] for line in lines if line and line[0].isupper()}
+    folder = f"{fact('container.environment_folder')}/amlemu"
+    assert last["EXPOSE"] == str(fact("container.port")) == str(SCORING_PORT)
+    assert last["USER"] == "1000:1000"
+    assert any(f"{fact('container.user')}:x:1000:1000:" in line for line in lines)
+    assert last["ENTRYPOINT"].startswith(f'["{folder}/bin/python"')
+    assert any(f"AZUREML_CONDA_ENVIRONMENT_PATH={folder} " in line for line in lines)
+
+
+def fact(row_id: str) -> object:
+    """The value that all targets have."""
+    (row,) = (row for row in rows() if row.id == row_id)
+    (value,) = {fact.value for fact in row.facts.values()}
+    return value
 
 
 def test_nothing_can_be_smuggled_into_the_dockerfile() -> None:

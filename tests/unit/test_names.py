@@ -33,11 +33,13 @@ def test_what_names_neither(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["a", "9", "a" * 255, "my_model.v2-x", "A-"])
+@pytest.mark.row("registry.model_name")
 def test_names_of_models(name: str) -> None:
     assert check_asset_name(name) == name
 
 
 @pytest.mark.parametrize("name", ["", "a" * 256, "_a", ".a", "-a", "a/b", "..", "a b", "a:b", "é", "a\n"])
+@pytest.mark.row("registry.model_name")
 def test_what_names_no_model(name: str) -> None:
     with pytest.raises(BadArgument, match="cannot name a model"):
         check_asset_name(name)
@@ -59,6 +61,7 @@ def test_a_legal_name_stays(name: str) -> None:
 
 
 @given(st.text(alphabet=LETTERS + string.digits + "-_. ", max_size=34))
+@pytest.mark.row("names.endpoint")
 def test_the_rule_is_the_regular_expression_of_the_sdk(name: str) -> None:
     legal = 3 <= len(name) <= 32 and re.fullmatch(r"[a-zA-Z]([-a-zA-Z0-9]*[a-zA-Z0-9])?", name)
     if legal:

@@ -2,54 +2,34 @@
 
 from __future__ import annotations
 
-import ast
 import re
-from collections.abc import Iterator
-from pathlib import Path
-from typing import Any, get_args
+from typing import get_args
 
 import pytest
+from parity import all_claims, claimed_rows
 
 from emulator.entities import Target
-from emulator.profiles import (
-    UNCHANGED,
-    Answer,
-    ContainerProfile,
-    Fact,
-    Profile,
-    Row,
-    ScoringProfile,
-    profile_of,
-    row_of_field,
-    rows,
-)
+from emulator.profiles import PARTS, UNCHANGED, Answer, Fact, Profile, Row, profile_of, row_of_field, rows
+from emulator.profiles.overrides import NO_OTHER_BEHAVIOUR, assumed_facts, is_overridable
 
-TESTS = Path(__file__).parents[1]
 TARGETS: tuple[Target, ...] = get_args(Target)
 IDS = [row.id for row in rows()]
+SECTION = r"contract/(managed|v1|sdk-wire-protocol) §\d"
+SOURCE = rf"{SECTION}|\bpage (az [a-z]|\w+[-.]\w)|RFC \d+ §\d"
 
 each_row = pytest.mark.parametrize("row", rows(), ids=IDS)
 each_target = pytest.mark.parametrize("target", TARGETS)
 
 
-def claimed_rows(source: str) -> Iterator[str]:
-    """The rows that the test functions of a module claim with `@pytest.mark.row("area.name", ...)`."""
-    for node in ast.walk(ast.parse(source)):
-        if isinstance(node, ast.FunctionDef) and node.name.startswith("test_"):
-            for decorator in node.decorator_list:
-                if isinstance(decorator, ast.Call) and ast.unparse(decorator.func) == "pytest.mark.row":
-                    yield from (ast.literal_eval(argument) for argument in decorator.args)
-
-
 def test_every_row_has_a_test_and_every_claim_a_row() -> None:
-    claimed = {row for path in TESTS.rglob("test_*.py") for row in claimed_rows(path.read_text())}
+    claimed = set(all_claims())
     assert claimed - set(IDS) == set(), "tests claim rows that do not exist"
     assert set(IDS) - claimed == set(), "rows without a test"
 
 
 def test_only_test_functions_claim_rows() -> None:
     source = '@pytest.mark.row("a.b")\ndef helper(): ...\n@pytest.mark.row("c.d", "e.f")\ndef test_it(): ...\n'
-    assert list(claimed_rows(source)) == ["c.d", "e.f"]
+    assert list(claimed_rows(source)) == [("c.d", "test_it"), ("e.f", "test_it")]
 
 
 def test_ids_are_unique() -> None:
@@ -67,22 +47,48 @@ def test_a_row_is_complete(row: Row) -> None:
 
 
 @each_row
-def test_what_is_not_assumed_names_the_fact_sheet(row: Row) -> None:
+def test_a_source_is_a_section_a_page_or_a_standard(row: Row) -> None:
+    """What is not assumed rests on something that can be looked up; whatever names a fact sheet names its section."""
     for fact in row.facts.values():
-        assert fact.certainty == "assumed" or re.search(r"contract/(managed|v1) §\d", fact.source), fact
+        assert fact.certainty == "assumed" or re.search(SOURCE, fact.source), fact
+        assert len(re.findall("contract/", fact.source)) == len(re.findall(SECTION, fact.source)), fact
 
 
-@pytest.mark.parametrize("cls", [Profile, ContainerProfile, ScoringProfile])
-def test_every_field_is_read_from_a_row(cls: type[Any]) -> None:
+@pytest.mark.parametrize(
+    ("source", "is_one"),
+    [
+        ("contract/managed §1.12", True),
+        ("contract/v1 §8: SDK:local.py", True),
+        ("contract/sdk-wire-protocol §1c row 8", True),
+        ("page how-to-troubleshoot-deployment: get_logs()", True),
+        ("page az ml model archive", True),
+        ("RFC 9110 §15.5.6", True),
+        ("contract/managed", False),
+        ("contract/other §1", False),
+        ("a page of Microsoft's", False),
+    ],
+)
+def test_what_counts_as_a_source(source: str, is_one: bool) -> None:
+    assert (re.search(SOURCE, source) is not None) is is_one
+
+
+@pytest.mark.parametrize("part", PARTS)
+def test_every_field_is_read_from_a_row(part: str) -> None:
+    cls = PARTS[part]
+    others = {"target", "overridden", *filter(None, PARTS)} if cls is Profile else set()
     assert set(row_of_field(cls).values()) <= set(IDS)
-    assert set(row_of_field(cls)) == set(cls.__dataclass_fields__) - {"target", "container", "scoring"}
+    assert set(row_of_field(cls)) == set(cls.__dataclass_fields__) - others
 
 
-def test_every_row_is_read_unless_it_says_that_nothing_happens() -> None:
-    read = [row_id for cls in (Profile, ContainerProfile, ScoringProfile) for row_id in row_of_field(cls).values()]
+def test_a_row_is_read_once_or_is_no_guess() -> None:
+    """What nothing reads is there to be tested; a guess that nothing reads could not be overridden."""
+    read = [row_id for cls in PARTS.values() for row_id in row_of_field(cls).values()]
     assert len(read) == len(set(read))
-    silent = {row.id for row in rows() if all(fact.value == UNCHANGED for fact in row.facts.values())}
-    assert set(IDS) - set(read) == silent
+    guesses = {row.id for row, _, _ in assumed_facts()}
+    only_one = {row_id for row_id in guesses if not is_overridable(row_id)}
+    assert set(NO_OTHER_BEHAVIOUR) <= only_one
+    unchanged = {row.id for row, _, fact in assumed_facts() if fact.value == UNCHANGED}
+    assert only_one - unchanged <= set(NO_OTHER_BEHAVIOUR), "give the row a field that reads it, or the reason"
 
 
 @each_target
@@ -90,7 +96,7 @@ def test_a_profile_holds_the_values_of_its_rows(target: Target) -> None:
     facts: dict[str, Fact] = {row.id: row.facts[target] for row in rows()}
     profile = profile_of(target)
     assert profile.target == target
-    for part in (profile, profile.container, profile.scoring):
+    for part in (profile, *(getattr(profile, name) for name in PARTS if name)):
         for name, row_id in row_of_field(type(part)).items():
             assert getattr(part, name) == facts[row_id].value
 

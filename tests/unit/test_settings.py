@@ -120,3 +120,101 @@ def test_a_file_that_cannot_be_read_as_one(environ: dict[str, str], folder: Path
 def test_a_folder_of_that_name_is_no_file(environ: dict[str, str], folder: Path) -> None:
     (folder / PROJECT_FILE).mkdir()
     assert read_settings(environ, folder).port == 18080
+
+
+# what replaces assumed facts
+
+
+ASSUMED = """
+port = 1001
+
+[assumed.managed]
+"routing.rejected_method" = { status = 403, body = "nope" }
+
+[assumed.kubernetes]
+"auth.swagger_key_required" = false
+"""
+
+
+def test_choices_of_assumed_facts(environ: dict[str, str], folder: Path) -> None:
+    (folder / PROJECT_FILE).write_text(ASSUMED)
+    settings = read_settings(environ, folder)
+    assert settings.port == 1001
+    assert settings.assumed == {
+        "managed": {"routing.rejected_method": {"status": 403, "body": "nope"}},
+        "kubernetes": {"auth.swagger_key_required": False},
+    }
+
+
+def test_choices_are_taken_together_row_by_row(environ: dict[str, str], folder: Path) -> None:
+    user_file(
+        environ, '[assumed.aks]\n"limits.instances" = 1\n"limits.model_bytes" = 1\n"container.model_dir_none" = "u"\n'
+    )
+    (folder / PROJECT_FILE).write_text('[assumed.aks]\n"limits.instances" = 2\n"limits.model_bytes" = 2\n')
+    environ |= {"AMLEMU_ASSUMED": '{"aks": {"limits.instances": 3}, "aci": {"container.model_dir_none": null}}'}
+    assert read_settings(environ, folder).assumed == {
+        "aks": {"limits.instances": 3, "limits.model_bytes": 2, "container.model_dir_none": "u"},
+        "aci": {"container.model_dir_none": None},
+    }
+
+
+def test_every_bad_choice_is_told_with_its_line(environ: dict[str, str], folder: Path) -> None:
+    file = folder / PROJECT_FILE
+    file.write_text(
+        """prot = 1
+[assumed.managed]
+"routing.rejected_metod" = 1
+'routing.methods' = ["GET"]
+
+[assumed."aks"]
+"routing.rejected_method" = { status = "403", body = "" }
+[assumed.azure]
+"""
+    )
+    with pytest.raises(BadDocument) as caught:
+        read_settings(environ, folder)
+    assert [(fault.where, fault.field, fault.message.partition(",")[0]) for fault in caught.value.faults] == [
+        (f"{file}:1", "prot", "unknown setting 'prot'"),
+        (f"{file}:3", 'assumed.managed."routing.rejected_metod"', "unknown row 'routing.rejected_metod'"),
+        (
+            f"{file}:4",
+            'assumed.managed."routing.methods"',
+            "this is not assumed but documented (contract/managed §1.12)",
+        ),
+        (f"{file}:7", 'assumed.aks."routing.rejected_method"', "status must be a whole number from 0"),
+        (f"{file}:8", "assumed.azure", "unknown target 'azure'; known: managed"),
+    ]
+    assert "did you mean 'routing.rejected_method'?" in caught.value.faults[1].message
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ("\nassumed = 1\n", 2),
+        ("# assumed\n[assumed]\nmanaged = 1\n", 2),
+        ('[assumed]\nmanaged = { "routing.methods" = [] }\n', 2),
+        ('port = 1\n[assumed]\nmanaged."routing.methods" = []\n', 3),
+    ],
+)
+def test_a_choice_that_is_spelled_otherwise_has_a_line_too(
+    environ: dict[str, str], folder: Path, text: str, line: int
+) -> None:
+    """TOML has many ways to write a table; the line is that of the row where it can be found."""
+    (folder / PROJECT_FILE).write_text(text)
+    with pytest.raises(BadDocument) as caught:
+        read_settings(environ, folder)
+    assert [fault.where for fault in caught.value.faults] == [f"{folder / PROJECT_FILE}:{line}"]
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("{", "AMLEMU_ASSUMED is not valid JSON"),
+        ("[]", "AMLEMU_ASSUMED has one fault"),
+        ('{"managed": {"routing.rejected_method": {"status": 403}, "a.b": 1}}', "AMLEMU_ASSUMED has 2 faults"),
+    ],
+)
+def test_a_bad_variable_of_choices(environ: dict[str, str], folder: Path, text: str, told: str) -> None:
+    with pytest.raises(BadDocument, match=told) as caught:
+        read_settings(environ | {"AMLEMU_ASSUMED": text}, folder)
+    assert {fault.where for fault in caught.value.faults} == {"AMLEMU_ASSUMED"}

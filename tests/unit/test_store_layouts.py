@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from emulator.store import Placement, Store, code_tree, placements
 from emulator.store.sources import file_names, read_text
 
 MODELS = "azureml-models"
+V2 = (".amlignore", ".gitignore")
 LARGE = 8 << 20
 
 
@@ -40,21 +42,22 @@ def register(store: Store, path: Path, name: str = "m") -> Model:
 
 
 def create(store: Store, *models: Model, code: Path | None = None, generation: int = 1) -> Path:
-    placed = placements(code_tree(code, honour_ignore_file=True), code.name) if code else []
+    placed = placements(code_tree(code, ignore_files=V2), code.name) if code else []
     return store.layouts.create(store.layouts.path_of("iris", "blue", generation), MODELS, models, placed)
 
 
-def taken(folder: Path, *, honour: bool = True) -> list[str]:
-    return [file.path for file in code_tree(folder, honour_ignore_file=honour).files]
+def taken(folder: Path, names: Sequence[str] = V2) -> list[str]:
+    return [file.path for file in code_tree(folder, ignore_files=names).files]
 
 
-def left_out(folder: Path, *, honour: bool = True) -> tuple[str, ...]:
-    return code_tree(folder, honour_ignore_file=honour).left_out
+def left_out(folder: Path, names: Sequence[str] = V2) -> tuple[str, ...]:
+    return code_tree(folder, ignore_files=names).left_out
 
 
 # layouts
 
 
+@pytest.mark.row("layout.model_file", "layout.model_folder", "layout.several_models")
 def test_models_and_code(store: Store, tmp_path: Path, code: Path) -> None:
     write(tmp_path / "model", "a.bin", "sub/b.bin")
     write(code, "help/tool.py", "run.sh")
@@ -81,6 +84,30 @@ def test_models_are_hard_links(store: Store, tmp_path: Path) -> None:
         inodes.add(placed.stat().st_ino)
     assert len(inodes) == 1
     assert (tmp_path / "model.pkl").stat().st_ino not in inodes
+
+
+@pytest.mark.row("container.read_only_mounts")
+def test_what_may_be_written_to_is_a_copy(store: Store, tmp_path: Path, code: Path) -> None:
+    write(tmp_path, "model.pkl")
+    write(code, "run.sh")
+    (code / "run.sh").chmod(0o755)
+    with (code / "weights.bin").open("wb") as file:
+        file.truncate(LARGE)
+    model = register(store, tmp_path / "model.pkl")
+    placed = placements(code_tree(code), "src")
+    layout = store.layouts.create(store.layouts.path_of("iris", "blue", 1), MODELS, [model], placed, writable=True)
+    files = {p.name: p for p in layout.rglob("*") if p.is_file()}
+    assert {name: p.stat().st_mode & 0o777 for name, p in files.items()} == {
+        "model.pkl": 0o666,
+        "run.sh": 0o777,
+        "score.py": 0o666,
+        "weights.bin": 0o666,
+    }
+    assert {p.stat().st_mode & 0o777 for p in (layout, *layout.rglob("*")) if p.is_dir()} == {0o777}
+    for file_ in files.values():
+        file_.write_text("changed")
+    assert store.files.path_of(model.files[0].sha256).read_text() == "model.pkl"
+    assert (code / "weights.bin").stat().st_size == LARGE
 
 
 def test_a_large_file_of_the_code_is_stored_once_and_linked(store: Store, code: Path) -> None:
@@ -128,6 +155,7 @@ def test_removing_a_layout_leaves_others_and_the_contents(store: Store, tmp_path
 # code
 
 
+@pytest.mark.row("layout.ignore_files")
 def test_amlignore_goes_before_gitignore(code: Path) -> None:
     write(code, "data/big.csv", "notes.txt", "keep.log")
     (code / ".gitignore").write_text("*.txt\n")
@@ -137,19 +165,22 @@ def test_amlignore_goes_before_gitignore(code: Path) -> None:
     assert left_out(code) == ("data/big.csv",)
 
 
+@pytest.mark.row("layout.ignore_files")
 def test_ignore_files_of_sub_folders_do_not_count(code: Path) -> None:
     write(code, "sub/x.txt")
     (code / "sub/.amlignore").write_text("*\n")
     assert "sub/x.txt" in taken(code)
 
 
+@pytest.mark.row("layout.ignore_files")
 def test_v1_sends_everything(code: Path) -> None:
     write(code, "data/big.csv", ".git/config")
     (code / ".amlignore").write_text("data/\n")
-    assert taken(code, honour=False) == [".amlignore", "data/big.csv", "score.py"]
-    assert left_out(code, honour=False) == (".git/",)
+    assert taken(code, ()) == [".amlignore", "data/big.csv", "score.py"]
+    assert left_out(code, ()) == (".git/",)
 
 
+@pytest.mark.row("layout.tool_folders")
 def test_what_is_never_code(code: Path) -> None:
     write(code, ".git/config", "__pycache__/score.pyc", "env/pyvenv.cfg", "env/lib/x.py", "help/__pycache__/y.pyc",
           ".ipynb_checkpoints/n.ipynb", "__pycache__.py")  # fmt: skip

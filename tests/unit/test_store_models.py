@@ -188,6 +188,7 @@ def plain_user(folder: Path) -> Iterator[Path]:
         os.seteuid(0)
 
 
+@pytest.mark.row("registry.versions")
 def test_versions_count_up_from_one(store: Store, tmp_path: Path) -> None:
     path = file_of(tmp_path)
     assert [register(store, path).version for _ in range(3)] == ["1", "2", "3"]

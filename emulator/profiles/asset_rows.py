@@ -1,0 +1,72 @@
+"""The parity table of the workspace's assets: models and environments.
+
+The registry of models is the workspace's: v1 and v2 share it, so its rows have one fact for all targets.
+"""
+
+from __future__ import annotations
+
+from emulator.profiles.rows import Row, documented, everywhere, row
+
+_NAMED_IMAGE_V2 = documented("base image, then its packages", "contract/managed §5.5: conda env on top")
+_NAMED_IMAGE_V1 = documented("base image, then its packages", "contract/v1 §7: docker.baseImage, condaDependencies")
+_DIGEST_V2 = documented("image and packages", "contract/managed §5.5: hash of image, conda and inference_config")
+_DIGEST_V1 = documented("image and packages", "contract/v1 §7: cache key")
+_PYTHON_V2 = documented("the conda file's", "contract/managed §5.5: the conda environment is the image's")
+_PYTHON_V1 = documented("the conda file's", "contract/v1 §7: conda YAML")
+_LATEST_V2 = documented("at the time of the deploy", "contract/managed §5.4")
+_LATEST_V1 = documented("at the time of the deploy", "page azureml.core.model.Model: without a version, the latest")
+
+ASSET_ROWS: tuple[Row, ...] = (
+    everywhere(
+        "registry.model_name",
+        "What may name a model: 1 to 255 letters, digits, '-', '_' or '.', the first a letter or a digit.",
+        documented(r"[a-zA-Z0-9][a-zA-Z0-9\-\._]{0,254}", "contract/v1 §1.4: SDK:_util.py"),
+    ),
+    everywhere(
+        "registry.versions",
+        "Registering a name again makes its next version: whole numbers from 1.",
+        documented("+1", "contract/v1 §1.4; contract/managed §5.4: next version"),
+    ),
+    row(
+        "registry.latest",
+        "When a model named without a version, or with @latest, becomes an exact version: a newer one changes nothing"
+        " that serves.",
+        managed=_LATEST_V2,
+        kubernetes=_LATEST_V2,
+        aks=_LATEST_V1,
+        aci=_LATEST_V1,
+        local=_LATEST_V1,
+    ),
+    everywhere(
+        "registry.archived",
+        "An archived version is in no list, and can still be deployed by its number.",
+        documented("hidden, not gone", "page az ml model archive: hidden from lists, still to be used"),
+    ),
+    row(
+        "environment.base_image",
+        "What an environment with an image and a conda file is built of.",
+        managed=_NAMED_IMAGE_V2,
+        kubernetes=_NAMED_IMAGE_V2,
+        aks=_NAMED_IMAGE_V1,
+        aci=_NAMED_IMAGE_V1,
+        local=_NAMED_IMAGE_V1,
+    ),
+    row(
+        "environment.image_reuse",
+        "What decides whether an image is built again; the environment's name and version do not.",
+        managed=_DIGEST_V2,
+        kubernetes=_DIGEST_V2,
+        aks=_DIGEST_V1,
+        aci=_DIGEST_V1,
+        local=_DIGEST_V1,
+    ),
+    row(
+        "environment.python_version",
+        "The Python that runs the scoring script.",
+        managed=_PYTHON_V2,
+        kubernetes=_PYTHON_V2,
+        aks=_PYTHON_V1,
+        aci=_PYTHON_V1,
+        local=_PYTHON_V1,
+    ),
+)

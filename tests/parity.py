@@ -1,0 +1,80 @@
+"""Which tests prove which rows of the parity table: from marks and outcomes to the page docs/parity.md."""
+
+from __future__ import annotations
+
+import ast
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+
+import pytest
+
+from emulator.profiles import rows
+from emulator.profiles.document import Proof, render
+
+TESTS = Path(__file__).parent
+PAGE = TESTS.parent / "docs/parity.md"
+
+
+class Proofs:
+    """What a run of the tests shows of each row: filled at the collection, then test by test."""
+
+    def __init__(self) -> None:
+        self._tests: dict[str, set[str]] = defaultdict(set)
+        self._rows: dict[str, set[str]] = {}
+        self._outcomes: dict[str, set[str]] = defaultdict(set)
+
+    def collected(self, items: Iterable[pytest.Item]) -> None:
+        """Take in the marks of every test, also of those that this run leaves out."""
+        for item in items:
+            claimed = {str(row_id) for mark in item.iter_markers("row") for row_id in mark.args}
+            if claimed:
+                self._rows[item.nodeid] = claimed
+            for row_id in claimed:
+                self._tests[row_id].add(getattr(item, "originalname", item.name))
+
+    @property
+    def rows(self) -> set[str]:
+        """The rows that tests claim."""
+        return set(self._tests)
+
+    def heard(self, nodeid: str, *, passed: bool, failed: bool) -> None:
+        """Take in how a part of a test ended: its set-up, itself, its tear-down."""
+        for row_id in self._rows.get(nodeid, ()):
+            self._outcomes[row_id] |= {word for word, true in (("passed", passed), ("failed", failed)) if true}
+
+    def result(self, row_id: str) -> str:
+        """`passed`, `failed` or `not run`."""
+        outcomes = self._outcomes[row_id]
+        return "failed" if "failed" in outcomes else "passed" if "passed" in outcomes else "not run"
+
+    def unproven(self) -> list[str]:
+        """The rows none of whose tests has passed in this run."""
+        return [row.id for row in rows() if self.result(row.id) != "passed"]
+
+    def page(self) -> str:
+        """docs/parity.md as this run shows it."""
+        return page({row_id: Proof(tuple(sorted(tests)), self.result(row_id)) for row_id, tests in self._tests.items()})
+
+
+def page(proofs: Mapping[str, Proof]) -> str:
+    """docs/parity.md with these proofs."""
+    return render(rows(), proofs)
+
+
+def claimed_rows(source: str) -> Iterator[tuple[str, str]]:
+    """(row, test function) for each `@pytest.mark.row("area.name", ...)` on a test function of a module."""
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.FunctionDef) and node.name.startswith("test_"):
+            for decorator in node.decorator_list:
+                if isinstance(decorator, ast.Call) and ast.unparse(decorator.func) == "pytest.mark.row":
+                    yield from ((ast.literal_eval(argument), node.name) for argument in decorator.args)
+
+
+def all_claims() -> Mapping[str, set[str]]:
+    """The test functions of each row that a test anywhere claims, read from their sources."""
+    found: dict[str, set[str]] = defaultdict(set)
+    for path in TESTS.rglob("*.py"):
+        for row_id, test in claimed_rows(path.read_text(encoding="utf-8")):
+            found[row_id].add(test)
+    return found
