@@ -113,6 +113,8 @@ def _variables(settings: Settings) -> dict[str, str]:
         "AMLEMU_BIND_HOST": settings.bind_host,
         "AMLEMU_PUBLIC_HOST": settings.public_host,
         "AMLEMU_ENGINE": settings.engine,
+        "AMLEMU_AAD_KEYS": str(settings.aad_keys or ""),
+        "AMLEMU_AAD_TENANT": settings.aad_tenant,
     }
 
 

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from emulator.entities import EndpointKeys, Environment, Model, OnlineDeployment, OnlineEndpoint
+from emulator.entities import EndpointKeys, EndpointToken, Environment, Model, OnlineDeployment, OnlineEndpoint
 from emulator.profiles import profile_of
 
 SUBSCRIPTION = "00000000-0000-0000-0000-000000000000"
@@ -121,6 +121,15 @@ def deployment_resource(deployment: OnlineDeployment) -> Json:
     return _resource("onlineEndpoints/deployments", path, deployment.name, properties, flat, {})
 
 
-def keys_document(keys: EndpointKeys) -> Json:
-    """Both keys, as listKeys answers (contract/managed §2.3)."""
-    return {"primaryKey": keys.primary_key, "secondaryKey": keys.secondary_key}
+def keys_document(keys: EndpointKeys, endpoint: OnlineEndpoint) -> Json:
+    """Both keys, as listKeys answers (row auth.keys)."""
+    names = profile_of(endpoint.target).key_names or ()
+    return dict(zip(names, (keys.primary_key, keys.secondary_key), strict=False))
+
+
+def token_document(token: EndpointToken, endpoint: OnlineEndpoint) -> Json:
+    """A token, as POST …/token answers (row auth.token_fields)."""
+    profile = profile_of(endpoint.target)
+    names = profile.token_fields or ()
+    values = (token.access_token, token.expiry_time_utc, token.refresh_after_time_utc, profile.auth_scheme)
+    return dict(zip(names, values, strict=False))

@@ -5,16 +5,14 @@ Source of each rule: the row that the profile's field names (emulator/profiles/f
 
 from __future__ import annotations
 
-import hmac
 from collections.abc import Mapping
 from typing import NamedTuple
 
 from emulator import traffic
+from emulator.credentials import Verdict
 from emulator.profiles import Answer
 from emulator.routes import DeploymentRoute, EndpointRoute, Instance
 
-SWAGGER_PATH = "/swagger.json"
-_SCHEME = b"bearer "
 _NOT_A_TUNNEL = Answer(405, "Method not allowed")
 
 
@@ -29,34 +27,40 @@ class Asked(NamedTuple):
 
 
 class Refused(NamedTuple):
-    """The request stops here: `reason` is the row id of the answer, `deployment` the one it was for, if any."""
+    """The request stops here: `reason` is the row id of the answer, `deployment` the one it was for, if any, `why` a
+    sentence for the log, `identity` who the caller is, where a token says that."""
 
     answer: Answer
     reason: str
     deployment: str = ""
+    why: str = ""
+    identity: str = ""
 
 
 class Chosen(NamedTuple):
-    """The request goes to that instance; `by_header` tells that the caller named the deployment."""
+    """The request goes to that instance; `by_header` tells that the caller named the deployment, `identity` who the
+    caller is, where a token says that."""
 
     deployment: str
     instance: Instance
     by_header: bool
+    identity: str = ""
 
 
 def decide(
-    route: EndpointRoute, asked: Asked, in_flight: Mapping[str, int], draw: float, turn: int
+    route: EndpointRoute, asked: Asked, in_flight: Mapping[str, int], draw: float, turn: int, now: float
 ) -> Refused | Chosen:
-    """Method, key, deployment and instance, in this order (design: a refused request reaches no container).
+    """Method, credential, deployment and instance, in this order (design: a refused request reaches no container).
 
     `in_flight` counts requests by instance id, `draw` is a new random number in [0, 1), `turn` goes up by one with
-    each request.
+    each request, `now` is seconds since 1970.
     """
-    return (
-        refuse_method(route, asked.method)
-        or refuse_key(route, asked.path, asked.authorization)
-        or _choose(route, asked.deployment, in_flight, draw, turn)
-    )
+    refused = refuse_method(route, asked.method)
+    if refused is not None:
+        return refused
+    verdict = route.access.check(asked.path, asked.authorization, now)
+    decision = _refused_by(verdict) or _choose(route, asked.deployment, in_flight, draw, turn)
+    return decision._replace(identity=verdict.identity) if verdict.identity else decision
 
 
 def refuse_method(route: EndpointRoute, method: str) -> Refused | None:
@@ -69,38 +73,8 @@ def refuse_method(route: EndpointRoute, method: str) -> Refused | None:
     return Refused(profile.rejected_method, "routing.rejected_method")
 
 
-def refuse_key(route: EndpointRoute, path: str, authorization: tuple[bytes, ...]) -> Refused | None:
-    """The refusal of a request that shows no valid key (rows auth.*)."""
-    profile = route.profile
-    if not asks_for_key(route, path):
-        return None
-    if profile.no_auth_header is not None and not authorization:
-        return Refused(profile.no_auth_header, "auth.no_header")
-    key = _bearer(authorization)
-    if profile.malformed_auth_header is not None and key is None:
-        return Refused(profile.malformed_auth_header, "auth.malformed_header")
-    if profile.wrong_key is not None and not _is_valid(key or b"", route.key_bytes):
-        return Refused(profile.wrong_key, "auth.wrong_key")
-    return None
-
-
-def asks_for_key(route: EndpointRoute, path: str) -> bool:
-    """Whether that path of the endpoint needs a key; one without keys that may not be open refuses all of them."""
-    profile = route.profile
-    if not profile.front_door or (not route.keys and profile.key_optional):
-        return False
-    return path != SWAGGER_PATH or profile.swagger_requires_key
-
-
-def _bearer(authorization: tuple[bytes, ...]) -> bytes | None:
-    if len(authorization) != 1 or authorization[0][: len(_SCHEME)].lower() != _SCHEME:
-        return None
-    return authorization[0][len(_SCHEME) :].strip() or None
-
-
-def _is_valid(key: bytes, keys: tuple[bytes, ...]) -> bool:
-    # every key is compared, so that the time taken does not tell which one is near
-    return sum(hmac.compare_digest(key, valid) for valid in keys) > 0
+def _refused_by(verdict: Verdict) -> Refused | None:
+    return None if verdict.answer is None else Refused(verdict.answer, verdict.reason, why=verdict.why)
 
 
 def _choose(

@@ -11,7 +11,7 @@ from datetime import datetime, timezone
 from itertools import count
 
 from emulator.gateway.conversation import Conversation
-from emulator.gateway.front_door import Asked, Chosen, Refused, asks_for_key, decide
+from emulator.gateway.front_door import Asked, Chosen, Refused, decide
 from emulator.gateway.heads import Changes, line, request_head
 from emulator.gateway.pool import Pool
 from emulator.gateway.relay import Relay
@@ -74,7 +74,7 @@ class Handler:
             protocol=f"HTTP/{request.version}",
             started=time.perf_counter(),
             request_id=str(uuid.uuid4()) if replaced else _text(request.header(b"x-request-id")),
-            auth_type="Key" if asks_for_key(route, path) else "",
+            auth_type=route.access.auth_type_at(path),
         )
 
     def _finish(self, route: EndpointRoute, exchange: Exchange, request: Request) -> None:
@@ -91,8 +91,9 @@ class Handler:
     ) -> bool:
         asked = _asked(route.profile, exchange, request)
         decision = _refuse_coding(request) or decide(
-            route, asked, self._pool.in_flight, random.random(), next(self._turns)
+            route, asked, self._pool.in_flight, random.random(), next(self._turns), time.time()
         )
+        exchange.identity = decision.identity
         if isinstance(decision, Refused):
             return self._refuse(route, decision, conversation, request, exchange)
         exchange.deployment = decision.deployment
@@ -128,7 +129,7 @@ class Handler:
         self, route: EndpointRoute, refused: Refused, conversation: Conversation, request: Request, exchange: Exchange
     ) -> bool:
         exchange.status, exchange.reason = refused.answer.status, refused.reason
-        exchange.deployment = refused.deployment
+        exchange.deployment, exchange.warning = refused.deployment, refused.why
         exchange.response_size = len(refused.answer.body.encode())
         changes = _answer_changes(route, exchange, weighted=False)
         methods = route.profile.routed_methods

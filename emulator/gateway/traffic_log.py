@@ -53,6 +53,7 @@ class Exchange:
     request_id: str = ""
     client_request_id: str = ""
     auth_type: str = ""
+    identity: str = ""
     request_received: float = 0.0
     response_began: float = 0.0
     warning: str = ""
@@ -63,7 +64,7 @@ def line_of(exchange: Exchange, ended: float, now: datetime) -> dict[str, Any]:
 
     Durations are milliseconds from the request's start: TotalDurationMs to the last byte sent, RequestDurationMs to
     the last byte received from the caller, ResponseDurationMs to the first byte from the container.  `Warning` is an
-    addition of amlemu, there only when there is something to say (contract/v1 §2.2).
+    addition of amlemu, there only when there is something to say (contract/v1 §2.2, why a token was refused).
     """
     line = {
         "TimeGenerated": now.astimezone(timezone.utc).isoformat(timespec="milliseconds"),
@@ -88,7 +89,7 @@ def line_of(exchange: Exchange, ended: float, now: datetime) -> dict[str, Any]:
         "RequestThrottlingDelayMs": 0,
         "ResponseThrottlingDelayMs": 0,
         "AuthType": exchange.auth_type,
-        "IdentityData": "",
+        "IdentityData": exchange.identity,
     }
     if exchange.warning:
         line["Warning"] = exchange.warning

@@ -5,11 +5,13 @@ Every field names the row that it is read from, so a behaviour cannot be in the 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from functools import cache
 from typing import Any
 
-from emulator.entities import Target
+from emulator.entities import AuthMode, Target
+from emulator.profiles.auth_rows import AUTH_ROWS
 from emulator.profiles.container_rows import CONTAINER_ROWS
 from emulator.profiles.front_door_rows import FRONT_DOOR_ROWS
 from emulator.profiles.rows import Answer, Row
@@ -83,8 +85,8 @@ class ContainerProfile:
 class Profile:
     """The resolved behaviour of one target's front door, and its container's.
 
-    `requires_key` is what holds when a document says nothing; `key_optional` whether it may say no.  `routed_methods`
-    None lets every method through.  Answers are None where there is no front door to give them.
+    `routed_methods` None lets every method through.  Answers are None where there is no front door to give them, or no
+    such credential to refuse.
     """
 
     target: Target
@@ -94,12 +96,25 @@ class Profile:
     rejected_method: Answer | None = field(metadata=_row("routing.rejected_method"))
     path_prefix_template: str | None = field(metadata=_row("routing.path_prefix"))
     no_such_endpoint: Answer = field(metadata=_row("routing.no_such_endpoint"))
-    requires_key: bool = field(metadata=_row("auth.key_required"))
-    key_optional: bool = field(metadata=_row("auth.key_optional"))
+    auth_modes: tuple[AuthMode, ...] = field(metadata=_row("auth.modes"))
+    default_auth_mode: AuthMode = field(metadata=_row("auth.default_mode"))
+    auth_mode_may_change: bool = field(metadata=_row("auth.mode_update"))
+    auth_scheme: str | None = field(metadata=_row("auth.scheme"))
+    key_names: tuple[str, str] | None = field(metadata=_row("auth.keys"))
     swagger_requires_key: bool = field(metadata=_row("auth.swagger_key_required"))
+    health_requires_key: bool = field(metadata=_row("auth.health_key_required"))
     no_auth_header: Answer | None = field(metadata=_row("auth.no_header"))
     malformed_auth_header: Answer | None = field(metadata=_row("auth.malformed_header"))
     wrong_key: Answer | None = field(metadata=_row("auth.wrong_key"))
+    bad_token_header: Answer | None = field(metadata=_row("auth.token_header"))
+    refused_token: Answer | None = field(metadata=_row("auth.refused_token"))
+    wrong_tenant: Answer | None = field(metadata=_row("auth.wrong_tenant"))
+    token_lifetime_seconds: int | None = field(metadata=_row("auth.token_lifetime"))
+    token_refresh_seconds: int | None = field(metadata=_row("auth.token_refresh"))
+    token_fields: tuple[str, str, str, str] | None = field(metadata=_row("auth.token_fields"))
+    aad_audience: str | None = field(metadata=_row("auth.aad_audience"))
+    auth_types: Mapping[AuthMode, str] = field(metadata=_row("auth.logged_type"))
+    identity_claim: str | None = field(metadata=_row("auth.logged_identity"))
     deployment_header: str | None = field(metadata=_row("traffic.deployment_header"))
     no_valid_deployment: Answer = field(metadata=_row("traffic.no_valid_deployment"))
     unknown_deployment: Answer | None = field(metadata=_row("traffic.unknown_deployment"))
@@ -126,7 +141,7 @@ class Profile:
 
 def rows() -> tuple[Row, ...]:
     """The whole parity table."""
-    return FRONT_DOOR_ROWS + CONTAINER_ROWS
+    return FRONT_DOOR_ROWS + AUTH_ROWS + CONTAINER_ROWS
 
 
 def row_of_field(cls: type[Any]) -> dict[str, str]:

@@ -112,7 +112,11 @@ class Deployments:
         with self._gate.work(), self._endpoints.hold(request.endpoint_name):
             plan = self.plan(request)
             endpoint = self._endpoints.ensure(
-                request.endpoint_name, target=plan.target, port=request.port, primary_key=request.primary_key
+                request.endpoint_name,
+                target=plan.target,
+                port=request.port,
+                primary_key=request.primary_key,
+                auth_mode=request.auth_mode,
             )
             before = self._store.find_deployment(endpoint.name, request.name)
             draft = self._draft(plan, before)
@@ -134,7 +138,9 @@ class Deployments:
     def plan(self, request: DeploymentRequest) -> Plan:
         """Resolve every word of the request; nothing is created."""
         request = plain_request(request)
-        target = self._endpoints.check(request.endpoint_name, target=request.target, port=request.port)
+        target = self._endpoints.check(
+            request.endpoint_name, target=request.target, port=request.port, auth_mode=request.auth_mode
+        )
         models = tuple(self._models.resolve(text) for text in request.models)
         _refuse_twice(models)
         environment = self._environments.of_deployment(request.environment, script_path(request).parent)

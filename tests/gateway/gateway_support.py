@@ -15,6 +15,7 @@ from emulator.entities import Target
 from emulator.gateway import Gateway
 from emulator.profiles import profile_of
 from emulator.routes import DeploymentRoute, EndpointRoute, Instance
+from emulator.tokens import TokenCheck
 
 KEYS = ("primary-key", "secondary-key")
 AUTHORIZED = b"Authorization: Bearer primary-key\r\n"
@@ -281,10 +282,12 @@ class Door:
         target: Target = "managed",
         keys: tuple[str, ...] = KEYS,
         port: int | None = None,
+        tokens: TokenCheck | None = None,
     ) -> EndpointRoute:
         """Put one deployment `blue` with an instance at each port behind an endpoint."""
         instances = tuple(Instance(f"{name}-blue-{upstream}", "127.0.0.1", upstream) for upstream in ports)
-        return self.put(DeploymentRoute("blue", 100, instances), name=name, target=target, keys=keys, port=port)
+        blue = DeploymentRoute("blue", 100, instances)
+        return self.put(blue, name=name, target=target, keys=keys, port=port, tokens=tokens)
 
     def put(
         self,
@@ -293,8 +296,9 @@ class Door:
         target: Target = "managed",
         keys: tuple[str, ...] = KEYS,
         port: int | None = None,
+        tokens: TokenCheck | None = None,
     ) -> EndpointRoute:
-        route = EndpointRoute(name, port or free_port(), profile_of(target), keys, deployments)
+        route = EndpointRoute(name, port or free_port(), profile_of(target), keys, deployments, tokens)
         self.gateway.put(route)
         return route
 
