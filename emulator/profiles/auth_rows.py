@@ -218,6 +218,17 @@ AUTH_ROWS: tuple[Row, ...] = (
         local=_NOTHING_ASKED,
     ),
     row(
+        "auth.aad_action",
+        "The action that a role must allow the bearer of an aad_token; amlemu has no roles, which is a difference.",
+        managed=documented(
+            "Microsoft.MachineLearningServices/workspaces/onlineEndpoints/score/action", "contract/managed §2.5"
+        ),
+        kubernetes=_NO_AAD_TOKENS_HERE,
+        aks=_NO_AAD_TOKENS_IN_V1,
+        aci=_NO_AAD_TOKENS_IN_V1,
+        local=_NOTHING_ASKED,
+    ),
+    row(
         "auth.logged_type",
         "AuthType in the log, by auth_mode: which check the request had to pass.",
         managed=documented(_AUTH_TYPES, "contract/managed §2.14"),

@@ -113,6 +113,7 @@ class Profile:
     token_refresh_seconds: int | None = field(metadata=_row("auth.token_refresh"))
     token_fields: tuple[str, str, str, str] | None = field(metadata=_row("auth.token_fields"))
     aad_audience: str | None = field(metadata=_row("auth.aad_audience"))
+    aad_action: str | None = field(metadata=_row("auth.aad_action"))
     auth_types: Mapping[AuthMode, str] = field(metadata=_row("auth.logged_type"))
     identity_claim: str | None = field(metadata=_row("auth.logged_identity"))
     deployment_header: str | None = field(metadata=_row("traffic.deployment_header"))

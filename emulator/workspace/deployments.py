@@ -124,7 +124,7 @@ class Deployments:
             kept = before if before and before.serving else draft
             self._store.put_deployment(_updating(kept) if kept.serving else kept)
             try:
-                return self._deploy(plan, draft, progress)
+                deployment = self._deploy(plan, draft, progress)
             except BaseException as error:
                 if isinstance(error, EmulatorError) and not error.target:
                     error.target = f"deployment {request.name} of endpoint {request.endpoint_name}"
@@ -134,6 +134,9 @@ class Deployments:
                     restore = partial(self.restore, kept.endpoint_name, kept.name, silent_progress())
                     self._effects.background(restore)
                 raise
+            # Not before it serves: callers of what goes on after a failure have the old credentials.
+            self._endpoints.update_auth_mode(endpoint.name, request.auth_mode)
+            return deployment
 
     def plan(self, request: DeploymentRequest) -> Plan:
         """Resolve every word of the request; nothing is created."""
@@ -180,7 +183,10 @@ class Deployments:
             raise
         deployment = draft.model_copy(
             update={
-                "differences": _differences(plan, draft, image, containers),
+                "differences": (
+                    *_differences(plan, draft, image, containers),
+                    *self._endpoints.differences(draft.endpoint_name, plan.request.auth_mode),
+                ),
                 "provisioning_state": "Succeeded",
                 "serving": True,
             }

@@ -103,6 +103,11 @@ class Endpoints:
         """A new token; ResourceNotFound, BadArgument for an endpoint that has none."""
         return self._tokens.issue(self.get(name))
 
+    def differences(self, name: str, auth_mode: AuthMode | None) -> list[str]:
+        """Where the check of the endpoint's credentials departs from the cloud's, with that mode or the one it has."""
+        endpoint = self.get(name)
+        return self._tokens.differences(endpoint.target, auth_mode or endpoint.auth_mode)
+
     def running(self, name: str, deployment_name: str) -> tuple[Container, ...]:
         """The containers that serve a deployment now."""
         with self._lock:
@@ -119,11 +124,10 @@ class Endpoints:
         primary_key: str | None,
         auth_mode: AuthMode | None = None,
     ) -> OnlineEndpoint:
-        """The endpoint, created with a port and keys of its own when it is new; it keeps its auth_mode when none is
-        given.
+        """The endpoint, created with a port and keys of its own when it is new.
 
-        Raises BadArgument when it exists with another target or port, which it keeps for life, and for an auth_mode
-        that its target has not.
+        One that exists keeps its auth_mode until `update_auth_mode`.  Raises BadArgument when it exists with another
+        target or port, which it keeps for life, and for an auth_mode that its target has not.
         """
         endpoint = self._store.find_endpoint(name)
         if endpoint is None:
@@ -132,8 +136,6 @@ class Endpoints:
                 endpoint = self._create(name, target or "managed", port, auth_mode)
         else:
             _refuse_change(endpoint, target, port, auth_mode)
-            if auth_mode is not None and auth_mode != endpoint.auth_mode:
-                endpoint = self.put(endpoint.model_copy(update={"auth_mode": auth_mode}))
         if primary_key and endpoint.auth_mode == "key":
             keys = self._store.keys_of(name).model_copy(update={"primary_key": primary_key})
             self._store.put_keys(name, keys)
@@ -206,6 +208,13 @@ class Endpoints:
             self._store.put_keys(name, keys)
             self.publish(name)
             return keys
+
+    def update_auth_mode(self, name: str, auth_mode: AuthMode | None) -> None:
+        """Ask callers for that from now on, None for what was asked before; the keys stay (row auth.mode_update)."""
+        endpoint = self.get(name)
+        _refuse_change(endpoint, None, None, auth_mode)
+        if auth_mode not in (None, endpoint.auth_mode):
+            self.put(endpoint.model_copy(update={"auth_mode": auth_mode}))
 
     def update_traffic(self, name: str, traffic: Mapping[str, int]) -> OnlineEndpoint:
         """Set percent by deployment name; the sum must be 0 or 100 (contract/managed §7.1)."""

@@ -9,12 +9,13 @@ from pathlib import Path
 import jwt
 import pytest
 from core_support import EPOCH, House
+from fake_engine import Behaviour
 from served import Served
 from signing import OBJECT_ID, TENANT, claims, jwks, public_jwk, rsa_key, signed
 
 from emulator.client import Client
 from emulator.entities import AuthMode, EndpointToken, Target
-from emulator.errors import BadArgument, BadDocument, ResourceNotFound
+from emulator.errors import BadArgument, BadDocument, ResourceNotFound, ResourceNotReady
 from emulator.jwks import read_jwks
 from emulator.profiles import profile_of
 from emulator.tokens import AadTrust
@@ -76,6 +77,32 @@ def test_an_update_may_name_another_mode(house: House) -> None:
     house.deploy(auth_mode="key")
     assert house.workspace.endpoints.get_keys("iris") == keys
     assert opens(house, keys.primary_key)
+
+
+def test_a_deploy_that_fails_leaves_the_mode(house: House) -> None:
+    house.deploy()
+    key = house.workspace.endpoints.get_keys("iris").primary_key
+    house.engine.behaviours.append(Behaviour(exit_code=3))
+    with pytest.raises(ResourceNotReady):
+        house.deploy(auth_mode="aml_token")
+    assert house.workspace.endpoints.get("iris").auth_mode == "key"
+    assert opens(house, key)
+
+
+@pytest.mark.row("auth.aad_action")
+def test_what_an_aad_token_does_not_need_here_is_a_difference(house: House, tmp_path: Path) -> None:
+    assert not [text for text in house.deploy().differences if "aad_token" in text]
+    (alone,) = [text for text in house.deploy(auth_mode="aad_token").differences if "aad_token" in text]
+    assert "there are no roles here" in alone
+    assert "Microsoft.MachineLearningServices/workspaces/onlineEndpoints/score/action" in alone
+    assert "AMLEMU_AAD_KEYS" in alone
+    (tmp_path / "trusting").mkdir()
+    keys = read_jwks(jwks(public_jwk(rsa_key())), "keys.json")
+    trusting = House(tmp_path / "trusting", aad_trust=AadTrust(keys))
+    (text,) = [t for t in trusting.deploy(auth_mode="aad_token").differences if "aad_token" in t]
+    assert "there are no roles here" in text and "AMLEMU_AAD_KEYS" not in text
+    trusting.settle()
+    assert not [text for text in house.deploy(auth_mode="key").differences if "aad_token" in text]
 
 
 def test_a_mode_is_a_word_of_azure(house: House) -> None:
