@@ -128,6 +128,15 @@ class Client:
         """primaryKey and secondaryKey."""
         return self._call("POST", _endpoint(name) + "/listKeys", body={})
 
+    def get_token(self, name: str) -> Json:
+        """A new token: accessToken, expiryTimeUtc, refreshAfterTimeUtc, tokenType."""
+        return self._call("POST", _endpoint(name) + "/token", body={})
+
+    def get_credentials(self, name: str) -> Json:
+        """The keys of an endpoint that has keys, a new token of one that has tokens."""
+        tokens = self.get_endpoint(name)["auth_mode"] in ("aml_token", "aad_token")
+        return self.get_token(name) if tokens else self.get_keys(name)
+
     def regenerate_keys(self, name: str, which: str) -> Json:
         """Replace the primary or the secondary key."""
         return self._call("POST", _endpoint(name) + "/regenerateKeys", body={"keyType": which.capitalize()})

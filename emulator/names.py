@@ -1,4 +1,4 @@
-"""The name rules of Azure ML, each with its source."""
+"""The rules for names and keys, each with its source."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ _ASSET_NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9\-\._]{0,254}")
 # contract/managed §4.4: azure-ai-ml `entities/_endpoint/_endpoint_helpers.py`
 _ENDPOINT_NAME = re.compile(r"[a-zA-Z]([-a-zA-Z0-9]*[a-zA-Z0-9])?")
 _ENDPOINT_NAME_LENGTH = range(3, 33)
+# RFC 9110 §5.5: what an Authorization header carries without harm on its way.
+_KEY = re.compile(r"[!-~]{1,1024}")
 
 
 def check_asset_name(name: str, kind: str = "model") -> str:
@@ -49,6 +51,13 @@ def check_deployment_name(name: str) -> str:
         f"'{name}' cannot name a deployment: 3 to 32 letters, digits or '-', the first a letter, the last no '-'",
         target=f"deployment {name}",
     )
+
+
+def check_key(key: str) -> str:
+    """`key` if a header can carry it as an endpoint's key, else BadArgument, which does not repeat it."""
+    if _KEY.fullmatch(key):
+        return key
+    raise BadArgument("a key is 1 to 1024 letters, digits and signs of ASCII, without spaces")
 
 
 def legal_endpoint_name(text: str) -> str:

@@ -9,8 +9,10 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from types import MappingProxyType
 
+from emulator.credentials import Access
 from emulator.heads import dropping, line
 from emulator.profiles import Profile
+from emulator.tokens import TokenCheck
 
 _PREFIX_SEGMENTS = 5  # '', 'api', 'v1', 'endpoint' or 'service', the name
 
@@ -56,9 +58,10 @@ class DeploymentRoute:
 class EndpointRoute:
     """An endpoint as requests see it.
 
-    `port` is its own; a target with a path is served on the gateway's shared port instead.  `keys` are the valid ones;
-    without any the endpoint is open where its profile allows that, and refuses everybody where it does not.  `mirror`
-    holds the deployments that get copies, each with its percent.
+    `port` is its own; a target with a path is served on the gateway's shared port instead.  `keys` are the valid ones,
+    `tokens` decides on tokens where the endpoint has those instead; without either the endpoint is open where its
+    profile allows that, and refuses everybody where it does not.  `mirror` holds the deployments that get copies,
+    each with its percent.
     """
 
     name: str
@@ -67,6 +70,7 @@ class EndpointRoute:
     keys: tuple[str, ...] = field(repr=False)
     deployments: tuple[DeploymentRoute, ...]
     mirror: tuple[tuple[str, int], ...] = ()
+    tokens: TokenCheck | None = field(default=None, repr=False)
 
     @cached_property
     def path_prefix(self) -> str:
@@ -84,9 +88,9 @@ class EndpointRoute:
         return {deployment.name: deployment for deployment in self.deployments}
 
     @cached_property
-    def key_bytes(self) -> tuple[bytes, ...]:
-        """The keys as they stand in a header."""
-        return tuple(key.encode() for key in self.keys)
+    def access(self) -> Access:
+        """What opens the endpoint."""
+        return Access(self.profile, tuple(key.encode() for key in self.keys), self.tokens)
 
     @cached_property
     def deployment_header(self) -> bytes:

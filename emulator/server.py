@@ -25,6 +25,7 @@ from emulator.engines import Engine
 from emulator.engines.packages import HostPackaging, read_host_packaging
 from emulator.errors import BadArgument, EngineUnavailable
 from emulator.gateway import Gateway
+from emulator.jwks import read_jwks
 from emulator.lock import HomeLock
 from emulator.probes import answers
 from emulator.profiles import overridden, read_overrides
@@ -32,6 +33,8 @@ from emulator.settings import Settings
 from emulator.shipped import launcher_text
 from emulator.store import Store
 from emulator.store.lines import LineWriter
+from emulator.store.sources import read_text
+from emulator.tokens import AadTrust
 from emulator.workspace import Effects, Workspace
 from emulator.workspace.operations import Operations
 
@@ -110,7 +113,9 @@ def _run(
         settings.bind_host, settings.gateway_port, lambda name, line: lines.write(name, json.dumps(line, default=str))
     )
     stopping = _Stopping()
-    workspace = Workspace(store, chosen.engine, gateway, _effects(), settings.endpoint_ports, launcher_text())
+    workspace = Workspace(
+        store, chosen.engine, gateway, _effects(), settings.endpoint_ports, launcher_text(), _aad_trust(settings)
+    )
     operations = Operations(lambda: secrets.token_hex(8), _report)
     description = _description(settings, workspace, chosen)
     services = Services(
@@ -190,9 +195,17 @@ def _description(settings: Settings, workspace: Workspace, chosen: ChosenEngine)
     }
 
 
+def _aad_trust(settings: Settings) -> AadTrust:
+    """Whose aad_tokens are good; the file is read once, when the emulator starts."""
+    file = settings.aad_keys
+    keys = read_jwks(read_text(file, "set of keys of aad_keys"), str(file)) if file else ()
+    return AadTrust(keys, settings.aad_tenant)
+
+
 def _effects() -> Effects:
     return Effects(
         now=lambda: datetime.now(timezone.utc).isoformat(timespec="milliseconds"),
+        epoch=time.time,
         monotonic=time.monotonic,
         sleep=time.sleep,
         new_key=lambda: secrets.token_urlsafe(24),

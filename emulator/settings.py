@@ -31,6 +31,9 @@ class Settings:
     `endpoint_ports` the range of the others' own.  `bind_host` is where the endpoints listen, `public_host` the name in
     `scoring_uri` ('' for the one by which the caller came).  `url` names another emulator.  `assumed` holds by target
     and row id what replaces assumed facts of the parity table, checked against it, as plain values of JSON.
+    `aad_keys` is a file with
+    the public keys (a JSON Web Key Set) that sign aad_tokens beside the emulator's own, `aad_tenant` the tenant that
+    they must be of ('' for any).
     """
 
     home: Path
@@ -42,6 +45,8 @@ class Settings:
     engine: str = "auto"
     url: str = ""
     assumed: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    aad_keys: Path | None = None
+    aad_tenant: str = ""
 
     @property
     def control_url(self) -> str:
@@ -58,6 +63,8 @@ _VARIABLES = {
     "public_host": "AMLEMU_PUBLIC_HOST",
     "engine": "AMLEMU_ENGINE",
     "url": "AMLEMU_URL",
+    "aad_keys": "AMLEMU_AAD_KEYS",
+    "aad_tenant": "AMLEMU_AAD_TENANT",
 }
 
 
@@ -186,7 +193,7 @@ def _line_of(name: str, text: str) -> int:
 
 
 def _convert(name: str, value: Any, folder: Path) -> Any:
-    """The value as Settings has it; a relative `home` is relative to the `folder` where it was written down."""
+    """The value as Settings has it; a relative path is relative to the `folder` where it was written down."""
     if name not in _VARIABLES:
         known = (*_VARIABLES, "assumed")
         near = difflib.get_close_matches(name, known, n=1)
@@ -197,7 +204,9 @@ def _convert(name: str, value: Any, folder: Path) -> Any:
         return _port(value)
     if name == "endpoint_ports":
         return value if isinstance(value, range) else _ports(value)
-    if name == "home" and isinstance(value, str | Path):
+    if name == "aad_keys" and "://" in str(value):
+        raise BadArgument("must be a file with a JSON Web Key Set, not a URL: amlemu fetches nothing by itself")
+    if name in ("home", "aad_keys") and isinstance(value, str | Path):
         return folder / Path(value).expanduser()
     if name == "engine" and value not in ENGINES:
         raise BadArgument(f"'{value}' is no engine: {', '.join(ENGINES)}")

@@ -117,6 +117,8 @@ def _variables(settings: Settings) -> dict[str, str]:
         "AMLEMU_PUBLIC_HOST": settings.public_host,
         "AMLEMU_ENGINE": settings.engine,
         ASSUMED_VARIABLE: json.dumps(settings.assumed) if settings.assumed else "",
+        "AMLEMU_AAD_KEYS": str(settings.aad_keys or ""),
+        "AMLEMU_AAD_TENANT": settings.aad_tenant,
     }
 
 

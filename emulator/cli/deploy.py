@@ -24,6 +24,8 @@ _DEBUG_PORT = 5678
 @click.option("--environment", metavar="FILE|NAME:VERSION", help="By default the file beside the script.")
 @click.option("--target", type=click.Choice(["managed", "kubernetes", "aks", "aci", "local"]),
               help="Whose front door stands before it (default: managed).")  # fmt: skip
+@click.option("--auth-mode", type=click.Choice(["key", "aml_token", "aad_token", "none"]),
+              help="What the endpoint asks a caller for (default: what its target does).")  # fmt: skip
 @click.option("--port", type=int, help="The endpoint's own port.")
 @click.option("--env", "variables", multiple=True, metavar="NAME=VALUE", help="A variable; NAME alone takes yours.")
 @click.option("--env-file", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="Variables in a file.")
@@ -81,7 +83,7 @@ def read_options(options: Mapping[str, Any], environ: Mapping[str, str]) -> tupl
         "environment_variables": _variables(options["env_file"], options["variables"], environ),
         "request_settings": settings,
     }
-    for name in ("target", "port", "primary_key", "gpus", "debug_port"):
+    for name in ("target", "auth_mode", "port", "primary_key", "gpus", "debug_port"):
         request[name] = options[name]
     if options["instance_count"] is not None:
         request["instance_count"] = options["instance_count"]
@@ -141,7 +143,7 @@ def print_deployed(endpoint: Mapping[str, Any], deployment_name: str) -> None:
         say(f"difference: {difference}")
     name = endpoint["name"]
     say(f"try: amlemu invoke {name} --data @request.json    (or curl:)")
-    bearer = f' -H "Authorization: Bearer $(amlemu keys {name})"' if endpoint["auth_mode"] == "key" else ""
+    bearer = f' -H "Authorization: Bearer $(amlemu keys {name})"' if endpoint["auth_mode"] != "none" else ""
     say(f"  curl {endpoint['scoring_uri']} -H 'Content-Type: application/json'{bearer} -d @request.json")
 
 

@@ -102,12 +102,12 @@ def logs_command(
 @click.option("--regenerate", type=click.Choice(["primary", "secondary"]), help="Replace this one first.")
 @output_option
 def keys_command(endpoint: str, regenerate: str | None, output: str) -> None:
-    """Print the endpoint's primary key, or both with -o json."""
+    """Print the endpoint's primary key, or both with -o json; of an endpoint with tokens, a new token."""
     from emulator.cli.connection import connect_or_start
 
     with connect_or_start() as client:
-        keys = client.regenerate_keys(endpoint, regenerate) if regenerate else client.get_keys(endpoint)
-    print_result(keys, output, lambda: click.echo(keys["primaryKey"]))
+        keys = client.regenerate_keys(endpoint, regenerate) if regenerate else client.get_credentials(endpoint)
+    print_result(keys, output, lambda: click.echo(keys.get("accessToken") or keys["primaryKey"]))
 
 
 @click.command("traffic")

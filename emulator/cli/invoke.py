@@ -1,4 +1,4 @@
-"""`invoke`: one scored request, with key and headers as a client would send them."""
+"""`invoke`: one scored request, with key or token and headers as a client would send them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from emulator.cli.output import say
 _TIMEOUT_SECONDS = 320.0
 _SCRIPT_HINT = "`amlemu logs ENDPOINT` shows the script's side"
 _HINTS = {
-    401: "`amlemu keys ENDPOINT` prints the key; a client sends it as Authorization: Bearer KEY",
+    401: "`amlemu keys ENDPOINT` prints the key or a token; a client sends it as Authorization: Bearer KEY",
     405: "only GET and POST reach a container, as in the cloud",
 }
 
@@ -45,8 +45,8 @@ def invoke_command(  # noqa: PLR0913 - the command's options
 
     with connect() as client:
         document = client.get_endpoint(endpoint)
-        key = client.get_keys(endpoint)["primaryKey"] if document["auth_mode"] == "key" else None
-    sent = _headers(headers, key, deployment)
+        found = client.get_credentials(endpoint) if document["auth_mode"] != "none" else {}
+    sent = _headers(headers, found.get("accessToken") or found.get("primaryKey"), deployment)
     if data is not None:
         sent.setdefault("Content-Type", content_type)
     body = _body(data)

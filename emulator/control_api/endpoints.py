@@ -11,6 +11,7 @@ from emulator.control_api.resources import (
     deployment_resource,
     endpoint_resource,
     keys_document,
+    token_document,
 )
 from emulator.control_api.streams import line_stream
 from emulator.entities import DeploymentRequest
@@ -49,12 +50,20 @@ def endpoint_routes(services: Services) -> Blueprint:
 
     @routes.post("/onlineEndpoints/<name>/listKeys")
     def list_keys(name: str) -> Response:
-        return jsonify(keys_document(endpoints.get_keys(name)))
+        return jsonify(keys_document(endpoints.get_keys(name), endpoints.get(name)))
+
+    @routes.post("/onlineEndpoints/<name>/token")
+    def get_token(name: str) -> Response:
+        return jsonify(token_document(endpoints.get_token(name), endpoints.get(name)))
 
     @routes.post("/onlineEndpoints/<name>/regenerateKeys")
     def regenerate_keys(name: str) -> Response:
-        which = str(json_body().get("keyType", "")).lower()
-        return jsonify(keys_document(endpoints.regenerate_keys(name, which)))
+        body = json_body()
+        value = body.get("keyValue")
+        if value is not None and not isinstance(value, str):
+            raise BadArgument("keyValue must be a text", target=f"endpoint {name}")
+        which = str(body.get("keyType", "")).lower()
+        return jsonify(keys_document(endpoints.regenerate_keys(name, which, value or None), endpoints.get(name)))
 
     _deployment_routes(routes, services)
     _insight_routes(routes, services)

@@ -9,7 +9,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from emulator.entities import EndpointKeys, Environment, Model, OnlineDeployment, OnlineEndpoint, Target
+from emulator.entities import (
+    EndpointKeys,
+    EndpointToken,
+    Environment,
+    Model,
+    OnlineDeployment,
+    OnlineEndpoint,
+    Target,
+)
 from emulator.profiles import profile_of, rendered
 
 SUBSCRIPTION = "00000000-0000-0000-0000-000000000000"
@@ -139,6 +147,15 @@ def _duration(milliseconds: int | None) -> str | None:
     return None if milliseconds is None else f"PT{milliseconds / 1000:g}S"
 
 
-def keys_document(keys: EndpointKeys) -> Json:
-    """Both keys, as listKeys answers (contract/managed §2.3)."""
-    return {"primaryKey": keys.primary_key, "secondaryKey": keys.secondary_key}
+def keys_document(keys: EndpointKeys, endpoint: OnlineEndpoint) -> Json:
+    """Both keys, as listKeys answers (row auth.keys)."""
+    names = profile_of(endpoint.target).key_names or ()
+    return dict(zip(names, (keys.primary_key, keys.secondary_key), strict=False))
+
+
+def token_document(token: EndpointToken, endpoint: OnlineEndpoint) -> Json:
+    """A token, as POST …/token answers (row auth.token_fields)."""
+    profile = profile_of(endpoint.target)
+    names = profile.token_fields or ()
+    values = (token.access_token, token.expiry_time_utc, token.refresh_after_time_utc, profile.auth_scheme)
+    return dict(zip(names, values, strict=False))

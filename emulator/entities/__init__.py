@@ -8,7 +8,14 @@ from emulator.entities.deployment import (
     OnlineRequestSettings,
     ProbeSettings,
 )
-from emulator.entities.endpoint import EndpointKeys, OnlineEndpoint, ProvisioningState, Target
+from emulator.entities.endpoint import (
+    AuthMode,
+    EndpointKeys,
+    EndpointToken,
+    OnlineEndpoint,
+    ProvisioningState,
+    Target,
+)
 from emulator.entities.environment import Environment
 from emulator.entities.model import Model, ModelFile, ModelReference, ModelRequest, parse_model_reference
 from emulator.names import (
@@ -19,9 +26,11 @@ from emulator.names import (
 )
 
 __all__ = [
+    "AuthMode",
     "CodeConfiguration",
     "DeploymentRequest",
     "EndpointKeys",
+    "EndpointToken",
     "Entity",
     "Environment",
     "Model",

@@ -9,9 +9,9 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, Field, field_validator
 
 from emulator.entities.base import Entity, check_local_path, rule
-from emulator.entities.endpoint import ProvisioningState, Target
+from emulator.entities.endpoint import AuthMode, ProvisioningState, Target
 from emulator.errors import BadArgument
-from emulator.names import check_deployment_name, check_endpoint_name
+from emulator.names import check_deployment_name, check_endpoint_name, check_key
 
 _VARIABLE_NAME = re.compile(r"[^=\0]+")
 
@@ -86,7 +86,8 @@ class DeploymentRequest(Entity):
     request_settings: OnlineRequestSettings = OnlineRequestSettings()
     liveness_probe: ProbeSettings = ProbeSettings()
     readiness_probe: ProbeSettings = ProbeSettings()
-    primary_key: str | None = Field(None, min_length=1, repr=False)
+    auth_mode: AuthMode | None = None
+    primary_key: Annotated[str, rule(check_key)] | None = Field(None, repr=False)
     gpus: str | None = None
     debug_port: int | None = Field(None, ge=1, le=65535)
 

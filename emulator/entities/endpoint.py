@@ -38,3 +38,11 @@ class EndpointKeys(Entity):
 
     primary_key: str = Field(min_length=1, repr=False)
     secondary_key: str = Field(min_length=1, repr=False)
+
+
+class EndpointToken(Entity):
+    """A token that opens an endpoint until it expires; times are seconds since 1970, UTC (contract/managed §2.4)."""
+
+    access_token: str = Field(min_length=1, repr=False)
+    expiry_time_utc: int
+    refresh_after_time_utc: int

@@ -5,16 +5,14 @@ Source of each rule: the row that the profile's field names (emulator/profiles/f
 
 from __future__ import annotations
 
-import hmac
 from collections.abc import Mapping
 from typing import NamedTuple
 
 from emulator import traffic
+from emulator.credentials import Verdict
 from emulator.profiles import Answer
 from emulator.routes import DeploymentRoute, EndpointRoute, Instance
 
-SWAGGER_PATH = b"/swagger.json"
-_SCHEME = b"bearer "
 _NOT_A_TUNNEL = Answer(405, "Method not allowed")
 
 
@@ -29,27 +27,36 @@ class Asked(NamedTuple):
 
 
 class Refused(NamedTuple):
-    """The request stops here: `reason` is the row id of the answer, `model_reason` what its header gives as reason."""
+    """The request stops here: `reason` is the row id of the answer, `model_reason` what its header gives as reason,
+    `why` a sentence for the log, `identity` who the caller is, where a token says that."""
 
     answer: Answer
     reason: str
     model_reason: str | None = None
+    why: str = ""
+    identity: str = ""
 
 
 class Chosen(NamedTuple):
-    """The request goes to that deployment; `by_header` tells that the caller named it."""
+    """The request goes to that deployment; `by_header` tells that the caller named it, `identity` who the caller is,
+    where a token says that."""
 
     deployment: DeploymentRoute
     by_header: bool
+    identity: str = ""
 
 
-def decide(route: EndpointRoute, asked: Asked, draw: float) -> Refused | Chosen:
-    """Method, key and deployment, in this order (design: a refused request reaches no container).
+def decide(route: EndpointRoute, asked: Asked, draw: float, now: float) -> Refused | Chosen:
+    """Method, credential and deployment, in this order (design: a refused request reaches no container).
 
-    `draw` is a new random number in [0, 1).
+    `draw` is a new random number in [0, 1), `now` is seconds since 1970.
     """
-    refused = refuse_method(route, asked.method) or refuse_key(route, asked.path, asked.authorization)
-    return refused or _choose(route, asked.deployment, draw)
+    refused = refuse_method(route, asked.method)
+    if refused is not None:
+        return refused
+    verdict = route.access.check(asked.path, asked.authorization, now)
+    decision = _refused_by(verdict) or _choose(route, asked.deployment, draw)
+    return decision._replace(identity=verdict.identity) if verdict.identity else decision
 
 
 def refuse_method(route: EndpointRoute, method: str) -> Refused | None:
@@ -62,38 +69,8 @@ def refuse_method(route: EndpointRoute, method: str) -> Refused | None:
     return Refused(profile.rejected_method, "routing.rejected_method")
 
 
-def refuse_key(route: EndpointRoute, path: bytes, authorization: tuple[bytes, ...]) -> Refused | None:
-    """The refusal of a request that shows no valid key (rows auth.*)."""
-    profile = route.profile
-    if not asks_for_key(route, path):
-        return None
-    if profile.no_auth_header is not None and not authorization:
-        return Refused(profile.no_auth_header, "auth.no_header")
-    key = _bearer(authorization)
-    if profile.malformed_auth_header is not None and key is None:
-        return Refused(profile.malformed_auth_header, "auth.malformed_header")
-    if profile.wrong_key is not None and not _is_valid(key or b"", route.key_bytes):
-        return Refused(profile.wrong_key, "auth.wrong_key")
-    return None
-
-
-def asks_for_key(route: EndpointRoute, path: bytes) -> bool:
-    """Whether that path of the endpoint needs a key; one without keys that may not be open refuses all of them."""
-    profile = route.profile
-    if not profile.front_door or (not route.keys and profile.key_optional):
-        return False
-    return path != SWAGGER_PATH or profile.swagger_requires_key
-
-
-def _bearer(authorization: tuple[bytes, ...]) -> bytes | None:
-    if len(authorization) != 1 or authorization[0][: len(_SCHEME)].lower() != _SCHEME:
-        return None
-    return authorization[0][len(_SCHEME) :].strip() or None
-
-
-def _is_valid(key: bytes, keys: tuple[bytes, ...]) -> bool:
-    # every key is compared, so that the time taken does not tell which one is near
-    return sum(hmac.compare_digest(key, valid) for valid in keys) > 0
+def _refused_by(verdict: Verdict) -> Refused | None:
+    return None if verdict.answer is None else Refused(verdict.answer, verdict.reason, why=verdict.why)
 
 
 def _choose(route: EndpointRoute, named: str | None, draw: float) -> Refused | Chosen:

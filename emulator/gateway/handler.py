@@ -11,7 +11,7 @@ from itertools import count
 from emulator.admission import InFlight, Line
 from emulator.gateway.answers import answer_changes, legal_client_id, own_lines, request_id_line
 from emulator.gateway.conversation import Answering, Conversation
-from emulator.gateway.front_door import Asked, Refused, asks_for_key, decide, free_instance, least_busy
+from emulator.gateway.front_door import Asked, Refused, decide, free_instance, least_busy
 from emulator.gateway.limits import Limits
 from emulator.gateway.mirror import Silence, copy_of
 from emulator.gateway.pool import Pool
@@ -79,7 +79,8 @@ class Handler:
             missing = profile_of("kubernetes").no_such_endpoint
             return conversation.answer(request, missing.status, missing.body, Changes(), close=True)
         exchange = _begin(route, target.partition(b"?")[0], request)
-        decision = _refuse_coding(request) or decide(route, _asked(route, exchange, request), self._draw())
+        decision = _refuse_coding(request) or decide(route, _asked(route, exchange, request), self._draw(), time.time())
+        exchange.identity = decision.identity
         if isinstance(decision, Refused):
             return self._turn_away(route, decision, conversation, exchange)
         deployment = decision.deployment
@@ -247,7 +248,7 @@ class Handler:
         if "{endpoint}" in body:
             body = body.format(endpoint=route.name)
         exchange.status, exchange.reason = refused.answer.status, refused.reason
-        exchange.response_size = len(body.encode())
+        exchange.response_size, exchange.warning = len(body.encode()), refused.why or exchange.warning
         exchange.by_weight = False  # no deployment answered
         changes = answer_changes(route, exchange)
         last = changes.last + own_lines(route, exchange, refused.model_reason)
@@ -296,7 +297,7 @@ def _begin(route: EndpointRoute, path: bytes, request: Request) -> Exchange:
         path,
         time.perf_counter(),
         _new_guid() if own_id else request.header(b"x-request-id").decode("utf-8", "replace"),
-        "Key" if asks_for_key(route, path) else "",
+        route.access.auth_type_at(path),
     )
 
 

@@ -50,6 +50,7 @@ class Exchange:
     started: float
     request_id: str
     auth_type: str
+    identity: str = ""
     deployment: str = ""
     by_weight: bool = False
     mirrored: bool = False
@@ -98,7 +99,7 @@ def line_of(exchange: Exchange, time_generated: datetime) -> dict[str, Any]:
         "RequestThrottlingDelayMs": exchange.request_delay_ms,
         "ResponseThrottlingDelayMs": exchange.response_delay_ms,
         "AuthType": exchange.auth_type,
-        "IdentityData": "",
+        "IdentityData": exchange.identity,
     }
     warning = exchange.warning or (FORM_WARNING if _arrives_empty(exchange) else "")
     if warning:

@@ -1,4 +1,4 @@
-"""The parity table of the front door: methods, paths, keys, traffic, headers, status codes.
+"""The parity table of the front door: methods, paths, traffic, headers, status codes.
 
 `contract/managed` and `contract/v1` are the project's fact sheets about v2 online endpoints and v1 web services.
 """
@@ -9,7 +9,6 @@ from emulator.profiles.rows import UNCHANGED, Answer, Row, assumed, documented, 
 
 _NO_FRONT_DOOR = documented(None, "contract/v1 §8: LocalWebservice has no front end")
 _BY_ANALOGY_WITH_MANAGED = "by analogy with managed; contract/managed §12"
-_BY_ANALOGY_WITH_AKS = "by analogy with AKS, whose router azureml-fe is the same; contract/v1 §12"
 _V1_ROUTED = "contract/v1 §0.15, §4: only GET and POST are routed to the container"
 _NO_V1_DEPLOYMENTS = documented(None, "contract/v1 §4: a v1 service has no deployments")
 _V1_WEIGHTS = assumed((0, 100), "contract/v1 §4: a v1 service has one deployment; amlemu keeps one rule")
@@ -23,10 +22,6 @@ _NO_DEPLOYMENT = Answer(
 )
 _NO_SUCH_ENDPOINT = Answer(404, "No endpoint of this name is served here.")
 _METHOD_NOT_ALLOWED = Answer(405, "Method not allowed")
-_NO_AUTH_HEADER = Answer(401, "Unauthorized, no Authorization header")
-_UNAUTHORIZED = Answer(401, "Unauthorized")
-_ACCESS_DENIED = Answer(401, "key_auth_access_denied")
-_BAD_HEADER = Answer(401, "key_auth_bad_header_forbidden")
 
 FRONT_DOOR_ROWS: tuple[Row, ...] = (
     row(
@@ -102,60 +97,6 @@ FRONT_DOOR_ROWS: tuple[Row, ...] = (
         aks=assumed(_NO_SUCH_ENDPOINT, "RFC 9110 §15.5.5; contract/v1 §12"),
         aci=assumed(_NO_SUCH_ENDPOINT, "contract/v1 §4: the host name is gone; amlemu's port closes later"),
         local=assumed(_NO_SUCH_ENDPOINT, "the connection is refused in the original; amlemu's port closes later"),
-    ),
-    row(
-        "auth.key_required",
-        "A new endpoint asks for a key when its document says nothing of it.",
-        managed=documented(True, "contract/managed §2.1"),
-        kubernetes=documented(True, "contract/managed §2.1"),
-        aks=documented(True, "contract/v1 §5"),
-        aci=documented(False, "contract/v1 §5"),
-        local=documented(False, "contract/v1 §5"),
-    ),
-    row(
-        "auth.key_optional",
-        "An endpoint may be open: no keys, no check.",
-        managed=documented(False, "contract/managed §2.1; contract/v1 §9: no auth is impossible"),
-        kubernetes=documented(False, "contract/managed §2.1"),
-        aks=documented(True, "contract/v1 §7: authEnabled"),
-        aci=documented(True, "contract/v1 §5"),
-        local=documented(True, "contract/v1 §5"),
-    ),
-    row(
-        "auth.swagger_key_required",
-        "/swagger.json asks for the key of the endpoint too.",
-        managed=documented(True, "contract/managed §2.12"),
-        kubernetes=assumed(True, _BY_ANALOGY_WITH_MANAGED),
-        aks=observed(False, "contract/v1 §5: OPS#321, weak evidence"),
-        aci=assumed(False, _BY_ANALOGY_WITH_AKS),
-        local=documented(False, "contract/v1 §5"),
-    ),
-    row(
-        "auth.no_header",
-        "The answer to a request without an Authorization header.",
-        managed=assumed(_BAD_HEADER, "contract/managed §2.8, §2.10, §12: the nearest observed body"),
-        kubernetes=assumed(_NO_AUTH_HEADER, _BY_ANALOGY_WITH_AKS),
-        aks=observed(_NO_AUTH_HEADER, "contract/v1 §5: OPS#227"),
-        aci=assumed(_NO_AUTH_HEADER, _BY_ANALOGY_WITH_AKS),
-        local=_NO_FRONT_DOOR,
-    ),
-    row(
-        "auth.malformed_header",
-        "The answer to an Authorization header that is not `Bearer <key>`.",
-        managed=observed(_BAD_HEADER, "contract/managed §2.10: the body; the status is that of §2.8"),
-        kubernetes=assumed(_UNAUTHORIZED, _BY_ANALOGY_WITH_AKS),
-        aks=assumed(_UNAUTHORIZED, "contract/v1 §12"),
-        aci=assumed(_UNAUTHORIZED, _BY_ANALOGY_WITH_AKS),
-        local=_NO_FRONT_DOOR,
-    ),
-    row(
-        "auth.wrong_key",
-        "The answer to a key that is neither the primary nor the secondary one.",
-        managed=observed(_ACCESS_DENIED, "contract/managed §2.9"),
-        kubernetes=assumed(_UNAUTHORIZED, _BY_ANALOGY_WITH_AKS),
-        aks=assumed(_UNAUTHORIZED, "contract/v1 §12"),
-        aci=assumed(_UNAUTHORIZED, _BY_ANALOGY_WITH_AKS),
-        local=_NO_FRONT_DOOR,
     ),
     row(
         "traffic.deployment_header",

@@ -11,9 +11,10 @@ from dataclasses import Field, dataclass, field, fields, is_dataclass
 from functools import cache
 from typing import Any, get_type_hints
 
-from emulator.entities import Target
+from emulator.entities import AuthMode, Target
 from emulator.profiles.admission_rows import ADMISSION_ROWS
 from emulator.profiles.asset_rows import ASSET_ROWS
+from emulator.profiles.auth_rows import AUTH_ROWS
 from emulator.profiles.container_rows import CONTAINER_ROWS
 from emulator.profiles.front_door_rows import FRONT_DOOR_ROWS
 from emulator.profiles.layout import LayoutProfile
@@ -95,9 +96,8 @@ class ContainerProfile:
 class Profile:
     """The resolved behaviour of one target's front door, of what it lets in, and of its container.
 
-    `requires_key` is what holds when a document says nothing; `key_optional` whether it may say no.  `routed_methods`
-    None lets every method through.  Answers are None where there is no front door to give them.  `overridden` holds
-    by row id what the settings have put in place of assumed values.
+    `routed_methods` None lets every method through.  Answers are None where there is no front door to give them, or no
+    such credential to refuse.  `overridden` holds by row id what the settings have put in place of assumed values.
     """
 
     target: Target
@@ -111,12 +111,26 @@ class Profile:
     rejected_method: Answer | None = field(metadata=_row("routing.rejected_method"))
     path_prefix_template: str | None = field(metadata=_row("routing.path_prefix"))
     no_such_endpoint: Answer = field(metadata=_row("routing.no_such_endpoint"))
-    requires_key: bool = field(metadata=_row("auth.key_required"))
-    key_optional: bool = field(metadata=_row("auth.key_optional"))
+    auth_modes: tuple[AuthMode, ...] = field(metadata=_row("auth.modes"))
+    default_auth_mode: AuthMode = field(metadata=_row("auth.default_mode"))
+    auth_mode_may_change: bool = field(metadata=_row("auth.mode_update"))
+    auth_scheme: str | None = field(metadata=_row("auth.scheme"))
+    key_names: tuple[str, str] | None = field(metadata=_row("auth.keys"))
     swagger_requires_key: bool = field(metadata=_row("auth.swagger_key_required"))
+    health_requires_key: bool = field(metadata=_row("auth.health_key_required"))
     no_auth_header: Answer | None = field(metadata=_row("auth.no_header"))
     malformed_auth_header: Answer | None = field(metadata=_row("auth.malformed_header"))
     wrong_key: Answer | None = field(metadata=_row("auth.wrong_key"))
+    bad_token_header: Answer | None = field(metadata=_row("auth.token_header"))
+    refused_token: Answer | None = field(metadata=_row("auth.refused_token"))
+    wrong_tenant: Answer | None = field(metadata=_row("auth.wrong_tenant"))
+    token_lifetime_seconds: int | None = field(metadata=_row("auth.token_lifetime"))
+    token_refresh_seconds: int | None = field(metadata=_row("auth.token_refresh"))
+    token_fields: tuple[str, str, str, str] | None = field(metadata=_row("auth.token_fields"))
+    aad_audience: str | None = field(metadata=_row("auth.aad_audience"))
+    aad_action: str | None = field(metadata=_row("auth.aad_action"))
+    auth_types: Mapping[AuthMode, str] = field(metadata=_row("auth.logged_type"))
+    identity_claim: str | None = field(metadata=_row("auth.logged_identity"))
     deployment_header: str | None = field(metadata=_row("traffic.deployment_header"))
     no_valid_deployment: Answer = field(metadata=_row("traffic.no_valid_deployment"))
     unknown_deployment: Answer | None = field(metadata=_row("traffic.unknown_deployment"))
@@ -158,6 +172,7 @@ def rows() -> tuple[Row, ...]:
     """The whole parity table."""
     return (
         FRONT_DOOR_ROWS
+        + AUTH_ROWS
         + STATUS_ROWS
         + ADMISSION_ROWS
         + CONTAINER_ROWS

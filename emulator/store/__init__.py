@@ -43,6 +43,7 @@ class Store:
         self.layouts = Layouts(home, self.files)
         self.workspace_id = self._workspace_id()
         self._versions = threading.Lock()
+        self._secret = threading.Lock()
 
     def _workspace_id(self) -> str:
         path = self.home / "workspace.json"
@@ -51,6 +52,17 @@ class Store:
             document = {"id": secrets.token_hex(6)}
             write_document(path, document)
         return str(document["id"])
+
+    def signing_secret(self) -> str:
+        """The secret that signs this workspace's own tokens, drawn at the first use, in a file that only its owner can
+        read."""
+        path = self.home / "signing.json"
+        with self._secret, translated("signing secret"):
+            document = read_document(path)
+            if document is None:
+                document = {"secret": secrets.token_hex(32)}
+                write_document(path, document, secret=True)
+        return str(document["secret"])
 
     # models
 

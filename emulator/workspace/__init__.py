@@ -10,6 +10,7 @@ from emulator.entities import OnlineDeployment
 from emulator.errors import OperationCanceled
 from emulator.scoring_container import LABEL_DEPLOYMENT, LABEL_ENDPOINT, LABEL_GENERATION
 from emulator.store import Store
+from emulator.tokens import AadTrust
 from emulator.workspace.deployments import Deployments
 from emulator.workspace.effects import Effects, FrontDoor, Progress, silent_progress
 from emulator.workspace.endpoints import Endpoints
@@ -17,6 +18,7 @@ from emulator.workspace.environments import Environments
 from emulator.workspace.gate import Gate
 from emulator.workspace.generations import Generations
 from emulator.workspace.models import Models
+from emulator.workspace.tokens import EndpointTokens
 
 __all__ = ["Effects", "FrontDoor", "Progress", "Workspace", "silent_progress"]
 
@@ -32,6 +34,7 @@ class Workspace:
         effects: Effects,
         ports: Iterable[int],
         launcher: str,
+        aad_trust: AadTrust = AadTrust(),  # noqa: B008 - frozen
     ) -> None:
         self._store = store
         self._effects = effects
@@ -39,7 +42,8 @@ class Workspace:
         self._gate = Gate()
         self.models = Models(store, effects, self._gate)
         self.environments = Environments(store, engine, launcher, self._gate)
-        self.endpoints = Endpoints(store, front_door, effects, ports)
+        tokens = EndpointTokens(store, effects.epoch, aad_trust)
+        self.endpoints = Endpoints(store, front_door, effects, ports, tokens)
         generations = Generations(store, engine, front_door, effects)
         self.deployments = Deployments(
             store, engine, effects, self.models, self.environments, self.endpoints, generations, self._gate

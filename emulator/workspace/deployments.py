@@ -116,7 +116,11 @@ class Deployments:
         with self._gate.work(), self._endpoints.hold(request.endpoint_name):
             plan = self.plan(request)
             endpoint = self._endpoints.ensure(
-                request.endpoint_name, target=plan.target, port=request.port, primary_key=request.primary_key
+                request.endpoint_name,
+                target=plan.target,
+                port=request.port,
+                primary_key=request.primary_key,
+                auth_mode=request.auth_mode,
             )
             before = self._store.find_deployment(endpoint.name, request.name)
             draft = self._draft(plan, before)
@@ -124,7 +128,7 @@ class Deployments:
             kept = before if before and before.serving else draft
             self._store.put_deployment(_updating(kept) if kept.serving else kept)
             try:
-                return self._deploy(plan, draft, progress)
+                deployment = self._deploy(plan, draft, progress)
             except BaseException as error:
                 if isinstance(error, EmulatorError) and not error.target:
                     error.target = f"deployment {request.name} of endpoint {request.endpoint_name}"
@@ -134,11 +138,16 @@ class Deployments:
                     restore = partial(self.restore, kept.endpoint_name, kept.name, silent_progress())
                     self._effects.background(restore)
                 raise
+            # Not before it serves: callers of what goes on after a failure have the old credentials.
+            self._endpoints.update_auth_mode(endpoint.name, request.auth_mode)
+            return deployment
 
     def plan(self, request: DeploymentRequest) -> Plan:
         """Resolve every word of the request; nothing is created."""
         request = plain_request(request)
-        target = self._endpoints.check(request.endpoint_name, target=request.target, port=request.port)
+        target = self._endpoints.check(
+            request.endpoint_name, target=request.target, port=request.port, auth_mode=request.auth_mode
+        )
         models = tuple(self._models.resolve(text) for text in request.models)
         _refuse_twice(models)
         environment = self._environments.of_deployment(request.environment, script_path(request).parent)
@@ -183,7 +192,10 @@ class Deployments:
             raise
         deployment = draft.model_copy(
             update={
-                "differences": _differences(plan, draft, image, containers),
+                "differences": (
+                    *_differences(plan, draft, image, containers),
+                    *self._endpoints.differences(draft.endpoint_name, plan.request.auth_mode),
+                ),
                 "provisioning_state": "Succeeded",
                 "serving": True,
             }

@@ -31,11 +31,12 @@ class FrontDoor(Protocol):
 class Effects:
     """Time, randomness and probes.
 
-    `now` is UTC as ISO 8601, `monotonic` seconds, `answers` whether GET / of a container is 200 within so many
-    seconds, `background` runs a function on a thread of its own and returns at once.
+    `now` is UTC as ISO 8601, `epoch` the same in seconds since 1970, `monotonic` seconds, `answers` whether GET / of a
+    container is 200 within so many seconds, `background` runs a function on a thread of its own and returns at once.
     """
 
     now: Callable[[], str]
+    epoch: Callable[[], float]
     monotonic: Callable[[], float]
     sleep: Callable[[float], None]
     new_key: Callable[[], str]

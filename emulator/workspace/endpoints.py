@@ -7,12 +7,22 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 
 from emulator.engines import Container
-from emulator.entities import EndpointKeys, OnlineDeployment, OnlineEndpoint, Target, check_endpoint_name
+from emulator.entities import (
+    AuthMode,
+    EndpointKeys,
+    EndpointToken,
+    OnlineDeployment,
+    OnlineEndpoint,
+    Target,
+    check_endpoint_name,
+)
 from emulator.errors import BadArgument, OperationInProgress, OutOfQuota, ResourceNotFound
+from emulator.names import check_key
 from emulator.profiles import profile_of
 from emulator.routes import DeploymentRoute, EndpointRoute, Instance
 from emulator.store import Store
 from emulator.workspace.effects import Effects, FrontDoor
+from emulator.workspace.tokens import EndpointTokens
 from emulator.workspace.traffic_rules import check_traffic
 
 DeploymentKey = tuple[str, str]
@@ -29,11 +39,14 @@ class Endpoints:
     change of it.
     """
 
-    def __init__(self, store: Store, front_door: FrontDoor, effects: Effects, ports: Iterable[int]) -> None:
+    def __init__(
+        self, store: Store, front_door: FrontDoor, effects: Effects, ports: Iterable[int], tokens: EndpointTokens
+    ) -> None:
         self._store = store
         self._front_door = front_door
         self._effects = effects
         self._ports = tuple(ports)
+        self._tokens = tokens
         self._running: dict[DeploymentKey, tuple[Container, ...]] = {}
         self._held: dict[str, str] = {}
         self._released = threading.Condition()
@@ -87,6 +100,15 @@ class Endpoints:
             raise BadArgument(f"Endpoint '{name}' does not use keys for authentication.", target=f"endpoint {name}")
         return self._store.keys_of(name)
 
+    def get_token(self, name: str) -> EndpointToken:
+        """A new token; ResourceNotFound, BadArgument for an endpoint that has none."""
+        return self._tokens.issue(self.get(name))
+
+    def differences(self, name: str, auth_mode: AuthMode | None) -> list[str]:
+        """Where the check of the endpoint's credentials departs from the cloud's, with that mode or the one it has."""
+        endpoint = self.get(name)
+        return self._tokens.differences(endpoint.target, auth_mode or endpoint.auth_mode)
+
     def running(self, name: str, deployment_name: str) -> tuple[Container, ...]:
         """The containers that serve a deployment now."""
         with self._lock:
@@ -94,44 +116,54 @@ class Endpoints:
 
     # changing
 
-    def ensure(self, name: str, *, target: Target | None, port: int | None, primary_key: str | None) -> OnlineEndpoint:
+    def ensure(
+        self,
+        name: str,
+        *,
+        target: Target | None,
+        port: int | None,
+        primary_key: str | None,
+        auth_mode: AuthMode | None = None,
+    ) -> OnlineEndpoint:
         """The endpoint, created with a port and keys of its own when it is new.
 
-        Raises BadArgument when it exists with another target or port, which it keeps for life.
+        One that exists keeps its auth_mode until `update_auth_mode`.  Raises BadArgument when it exists with another
+        target or port, which it keeps for life, and for an auth_mode that its target has not.
         """
         endpoint = self._store.find_endpoint(name)
         if endpoint is None:
+            _refuse_auth_mode(name, target or "managed", auth_mode)
             with self._creating:  # two endpoints must not find the same port free
-                endpoint = self._create(name, target or "managed", port)
+                endpoint = self._create(name, target or "managed", port, auth_mode)
         else:
-            _refuse_change(endpoint, target, port)
+            _refuse_change(endpoint, target, port, auth_mode)
         if primary_key and endpoint.auth_mode == "key":
             keys = self._store.keys_of(name).model_copy(update={"primary_key": primary_key})
             self._store.put_keys(name, keys)
             self.publish(name)
         return endpoint
 
-    def check(self, name: str, *, target: Target | None, port: int | None) -> Target:
+    def check(self, name: str, *, target: Target | None, port: int | None, auth_mode: AuthMode | None = None) -> Target:
         """Raise what `ensure` would, without creating anything; the target that the endpoint has or would have."""
         check_endpoint_name(name)
         endpoint = self._store.find_endpoint(name)
         if endpoint is not None:
-            _refuse_change(endpoint, target, port)
+            _refuse_change(endpoint, target, port, auth_mode)
             return endpoint.target
         _check_name(name, target or "managed")
+        _refuse_auth_mode(name, target or "managed", auth_mode)
         if port is not None:
             self._check_free(port)
         return target or "managed"
 
-    def _create(self, name: str, target: Target, port: int | None) -> OnlineEndpoint:
-        profile = profile_of(target)
+    def _create(self, name: str, target: Target, port: int | None, auth_mode: AuthMode | None) -> OnlineEndpoint:
         _check_name(name, target)
         if port is not None:
             self._check_free(port)
         endpoint = OnlineEndpoint(
             name=name,
             target=target,
-            auth_mode="key" if profile.requires_key else "none",
+            auth_mode=auth_mode or profile_of(target).default_auth_mode,
             port=self._free_port() if port is None else port,
             created_at=self._effects.now(),
         )
@@ -161,16 +193,31 @@ class Endpoints:
             hint="AMLEMU_ENDPOINT_PORTS=18100-18299 gives more, `amlemu delete ENDPOINT` frees one",
         )
 
-    def regenerate_keys(self, name: str, which: str) -> EndpointKeys:
-        """Replace the `primary` or `secondary` key; the old one stops working at once."""
+    def regenerate_keys(self, name: str, which: str, value: str | None = None) -> EndpointKeys:
+        """Replace the `primary` or `secondary` key; the old one stops working at once (row auth.regenerate).
+
+        `value` is the new key; without one, or with the key that is there already, which is what Azure's SDK sends, a
+        new one is drawn (contract/managed §2.6, contract/sdk-wire-protocol §1c row 22).  Raises BadArgument for a value
+        that no header can carry.
+        """
         with self.hold(name):
             keys = self.get_keys(name)
             if which not in ("primary", "secondary"):
                 raise BadArgument(f"'{which}' is no key: primary or secondary", target=f"endpoint {name}")
-            keys = keys.model_copy(update={f"{which}_key": self._effects.new_key()})
+            field = f"{which}_key"
+            if value is None or value == getattr(keys, field):
+                value = self._effects.new_key()
+            keys = keys.model_copy(update={field: check_key(value)})
             self._store.put_keys(name, keys)
             self.publish(name)
             return keys
+
+    def update_auth_mode(self, name: str, auth_mode: AuthMode | None) -> None:
+        """Ask callers for that from now on, None for what was asked before; the keys stay (row auth.mode_update)."""
+        endpoint = self.get(name)
+        _refuse_change(endpoint, None, None, auth_mode)
+        if auth_mode not in (None, endpoint.auth_mode):
+            self.put(endpoint.model_copy(update={"auth_mode": auth_mode}))
 
     def update_traffic(
         self, name: str, traffic: Mapping[str, int] | None, mirror_traffic: Mapping[str, int] | None = None
@@ -216,6 +263,7 @@ class Endpoints:
                 keys=(keys.primary_key, keys.secondary_key) if endpoint.auth_mode == "key" else (),
                 deployments=tuple(self._route(endpoint, d) for d in self._store.deployments(name)),
                 mirror=tuple(endpoint.mirror_traffic.items()),
+                tokens=self._tokens.check_of(endpoint),
             )
         )
 
@@ -241,7 +289,16 @@ def _check_name(name: str, target: Target) -> None:
         raise BadArgument(message, target=f"endpoint {name}", hint=f"--name {name.lower()}")
 
 
-def _refuse_change(endpoint: OnlineEndpoint, target: Target | None, port: int | None) -> None:
+def _refuse_auth_mode(name: str, target: Target, auth_mode: AuthMode | None) -> None:
+    modes = profile_of(target).auth_modes
+    if auth_mode is not None and auth_mode not in modes:
+        message = f"target {target} has no auth_mode {auth_mode}; it has: {', '.join(modes)}"
+        raise BadArgument(message, target=f"endpoint {name}", hint=f"--auth-mode {modes[0]}, or another --target")
+
+
+def _refuse_change(
+    endpoint: OnlineEndpoint, target: Target | None, port: int | None, auth_mode: AuthMode | None
+) -> None:
     resource = f"endpoint {endpoint.name}"
     hint = f"amlemu delete {endpoint.name}, or deploy under another --name"
     if target is not None and target != endpoint.target:
@@ -249,4 +306,8 @@ def _refuse_change(endpoint: OnlineEndpoint, target: Target | None, port: int | 
         raise BadArgument(message, target=resource, hint=hint)
     if port is not None and port != endpoint.port:
         message = f"endpoint '{endpoint.name}' has port {endpoint.port} and keeps it for life"
+        raise BadArgument(message, target=resource, hint=hint)
+    _refuse_auth_mode(endpoint.name, endpoint.target, auth_mode)
+    if auth_mode not in (None, endpoint.auth_mode) and not profile_of(endpoint.target).auth_mode_may_change:
+        message = f"endpoint '{endpoint.name}' has auth_mode {endpoint.auth_mode} and keeps it for life"
         raise BadArgument(message, target=resource, hint=hint)

@@ -17,10 +17,13 @@ from emulator.entities import DeploymentRequest, Model, ModelRequest, OnlineDepl
 from emulator.errors import BadArgument, EmulatorError
 from emulator.routes import EndpointRoute
 from emulator.store import Store
+from emulator.tokens import AadTrust
 from emulator.workspace import Effects, Progress, Workspace
 
 SCRIPT = "def init():\n    pass\n\n\ndef run(data):\n    return data\n"
 PORTS = range(18100, 18104)
+EPOCH = 1_700_000_000.0
+"""When a house is built, in seconds since 1970."""
 
 
 class FakeFrontDoor:
@@ -74,7 +77,13 @@ class Said:
 class House:
     """Everything of one workspace, as it stands after one start of the emulator."""
 
-    def __init__(self, folder: Path, world: dict[str, Running] | None = None, ports: Iterable[int] = PORTS) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        world: dict[str, Running] | None = None,
+        ports: Iterable[int] = PORTS,
+        aad_trust: AadTrust | None = None,
+    ) -> None:
         self.folder = folder
         self.store = Store(folder / "home")
         self.engine = FakeEngine(self.store.workspace_id, world)
@@ -86,6 +95,7 @@ class House:
         self.when_asked: Callable[[], object] = lambda: None
         self.effects = Effects(
             now=self._now,
+            epoch=lambda: EPOCH + self._slept,
             monotonic=lambda: self._slept,
             sleep=self._sleep,
             new_key=lambda: f"key-{next(self._keys)}",
@@ -93,7 +103,8 @@ class House:
             background=self._background,
         )
         self.ports = ports
-        self.workspace = Workspace(self.store, self.engine, self.door, self.effects, ports, "launcher")
+        trust = aad_trust or AadTrust()
+        self.workspace = Workspace(self.store, self.engine, self.door, self.effects, ports, "launcher", trust)
         self.code = self.write_code("src")
 
     def _now(self) -> str:

@@ -15,6 +15,7 @@ from emulator.entities import Target
 from emulator.gateway import Gateway
 from emulator.profiles import profile_of
 from emulator.routes import DeploymentRoute, EndpointRoute, Instance
+from emulator.tokens import TokenCheck
 
 # No test meets the bounds of admission but those that are about them.
 PLENTY = 10_000
@@ -283,11 +284,12 @@ class Door:
         target: Target = "managed",
         keys: tuple[str, ...] = KEYS,
         port: int | None = None,
+        tokens: TokenCheck | None = None,
     ) -> EndpointRoute:
         """Put one deployment `blue` with an instance at each port behind an endpoint."""
         instances = tuple(Instance(f"{name}-blue-{upstream}", "127.0.0.1", upstream) for upstream in ports)
         blue = DeploymentRoute("blue", 100, instances, max_concurrent=PLENTY)
-        return self.put(blue, name=name, target=target, keys=keys, port=port)
+        return self.put(blue, name=name, target=target, keys=keys, port=port, tokens=tokens)
 
     def put(
         self,
@@ -296,8 +298,9 @@ class Door:
         target: Target = "managed",
         keys: tuple[str, ...] = KEYS,
         port: int | None = None,
+        tokens: TokenCheck | None = None,
     ) -> EndpointRoute:
-        route = EndpointRoute(name, port or free_port(), profile_of(target), keys, deployments)
+        route = EndpointRoute(name, port or free_port(), profile_of(target), keys, deployments, tokens=tokens)
         self.gateway.put(route)
         return route
 

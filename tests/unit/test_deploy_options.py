@@ -68,3 +68,12 @@ def test_debug_has_a_port_of_its_own(code: Path) -> None:
     assert read_options(options(*entry), {})[1]["debug_port"] is None
     assert read_options(options(*entry, "--debug"), {})[1]["debug_port"] == 5678
     assert read_options(options(*entry, "--debug", "7000"), {})[1]["debug_port"] == 7000
+
+
+def test_the_mode_is_left_to_the_target_unless_it_is_named(code: Path) -> None:
+    _, request = read_options(options("--entry", code / "src/score.py"), {})
+    assert request["auth_mode"] is None
+    _, request = read_options(options("--entry", code / "src/score.py", "--auth-mode", "aml_token"), {})
+    assert request["auth_mode"] == "aml_token"
+    with pytest.raises(click.BadParameter):
+        options("--entry", code / "src/score.py", "--auth-mode", "token")

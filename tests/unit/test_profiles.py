@@ -106,6 +106,10 @@ def test_a_front_door_has_an_answer_for_whatever_it_refuses(target: Target) -> N
     profile = profile_of(target)
     refusals = (profile.rejected_method, profile.no_auth_header, profile.malformed_auth_header, profile.wrong_key)
     assert all(isinstance(refusal, Answer) is profile.front_door for refusal in refusals)
+    for refusal in (profile.bad_token_header, profile.refused_token, profile.token_lifetime_seconds):
+        assert (refusal is not None) is ("aml_token" in profile.auth_modes)
+    for part in (profile.wrong_tenant, profile.aad_audience):
+        assert (part is not None) is ("aad_token" in profile.auth_modes)
     assert (profile.routed_methods is not None) is profile.front_door
     assert (profile.unknown_deployment is None) is (profile.deployment_header is None)
 

@@ -218,3 +218,24 @@ def test_a_bad_variable_of_choices(environ: dict[str, str], folder: Path, text: 
     with pytest.raises(BadDocument, match=told) as caught:
         read_settings(environ | {"AMLEMU_ASSUMED": text}, folder)
     assert {fault.where for fault in caught.value.faults} == {"AMLEMU_ASSUMED"}
+
+
+def test_the_file_of_keys_is_relative_to_where_it_is_written(environ: dict[str, str], folder: Path) -> None:
+    assert read_settings(environ, folder).aad_keys is None
+    (folder.parent / PROJECT_FILE).write_text('aad_keys = "keys.json"\naad_tenant = "t"\n')
+    settings = read_settings(environ, folder)
+    assert (settings.aad_keys, settings.aad_tenant) == (folder.parent / "keys.json", "t")
+    assert read_settings(environ | {"AMLEMU_AAD_KEYS": "mine.json"}, folder).aad_keys == folder / "mine.json"
+
+
+@pytest.mark.parametrize("url", ["https://login.microsoftonline.com/common/discovery/v2.0/keys", "file:///keys.json"])
+def test_no_keys_are_fetched(environ: dict[str, str], folder: Path, url: str) -> None:
+    with pytest.raises(BadArgument, match="AMLEMU_AAD_KEYS: must be a file with a JSON Web Key Set, not a URL"):
+        read_settings(environ | {"AMLEMU_AAD_KEYS": url}, folder)
+
+
+def test_the_file_of_keys_is_named_by_a_text(environ: dict[str, str], folder: Path) -> None:
+    (folder / PROJECT_FILE).write_text("aad_keys = 7\n")
+    with pytest.raises(BadDocument) as caught:
+        read_settings(environ, folder)
+    assert caught.value.faults[0].message == "must be a text, not 7"
