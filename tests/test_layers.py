@@ -28,6 +28,7 @@ PURE = frozenset(
         "scoring_container",
         "traffic",
         "diagnosis",
+        "probing",
     }
 )
 LOWEST = frozenset({"", "errors"})  # '' is the package itself: its version

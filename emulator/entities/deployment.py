@@ -25,6 +25,10 @@ class ProbeSettings(Entity):
     success_threshold: int = Field(1, ge=1)
     failure_threshold: int = Field(30, ge=1)
 
+    def over(self, defaults: ProbeSettings) -> ProbeSettings:
+        """These settings, with what they leave open taken from `defaults`."""
+        return defaults.model_copy(update={name: getattr(self, name) for name in self.model_fields_set})
+
     @property
     def budget_seconds(self) -> int:
         """How long a start may take before the cloud would give up."""
@@ -66,7 +70,7 @@ class DeploymentRequest(Entity):
 
     `code` is an absolute folder, `environment` an absolute file, a `name:version`, or None for the file beside the
     script or the built-in default.  `explicit_source_dir` tells whether the user named the folder, which decides the
-    layout of target `local` (contract/v1 §8).
+    layout of target `local` (contract/v1 §8).  What the probes leave open is the target's default.
     """
 
     name: Annotated[str, rule(check_deployment_name)] = "blue"
@@ -81,8 +85,8 @@ class DeploymentRequest(Entity):
     environment_variables: Annotated[dict[str, str], AfterValidator(_check_variables)] = Field({}, repr=False)
     instance_count: int = Field(1, ge=1, le=50)
     request_settings: OnlineRequestSettings = OnlineRequestSettings()
-    liveness_probe: ProbeSettings = ProbeSettings()
-    readiness_probe: ProbeSettings = ProbeSettings()
+    liveness_probe: ProbeSettings | None = None
+    readiness_probe: ProbeSettings | None = None
     primary_key: str | None = Field(None, min_length=1, repr=False)
     gpus: str | None = None
     debug_port: int | None = Field(None, ge=1, le=65535)

@@ -9,9 +9,11 @@ from dataclasses import dataclass, field, fields
 from functools import cache
 from typing import Any
 
-from emulator.entities import Target
+from emulator.entities import ProbeSettings, Target
+from emulator.probing import BackOff, CrashLoop
 from emulator.profiles.container_rows import CONTAINER_ROWS
 from emulator.profiles.front_door_rows import FRONT_DOOR_ROWS
+from emulator.profiles.probe_rows import PROBE_ROWS, EventMessages
 from emulator.profiles.rows import Answer, Row
 
 
@@ -80,6 +82,30 @@ class ContainerProfile:
 
 
 @dataclass(frozen=True)
+class ProbeProfile:
+    """What a target's cloud does to a container that serves: probes, restarts, events."""
+
+    run: bool = field(metadata=_row("probes.run"))
+    liveness: ProbeSettings = field(metadata=_row("probes.liveness"))
+    readiness: ProbeSettings = field(metadata=_row("probes.readiness"))
+    liveness_success_threshold: int = field(metadata=_row("probes.liveness_success_threshold"))
+    path: str = field(metadata=_row("probes.path"))
+    passing_status: int = field(metadata=_row("probes.passing_status"))
+    unready_out_of_rotation: bool = field(metadata=_row("probes.unready_out_of_rotation"))
+    liveness_restarts: bool = field(metadata=_row("probes.liveness_restarts"))
+    kill_grace_seconds: int = field(metadata=_row("probes.kill_grace_seconds"))
+    back_off: BackOff = field(metadata=_row("probes.restart_back_off"))
+    crash_loop: CrashLoop = field(metadata=_row("probes.crash_loop"))
+    crash_loop_code: str = field(metadata=_row("probes.crash_loop_code"))
+    crash_loop_message: str = field(metadata=_row("probes.crash_loop_message"))
+    crash_loop_recovers: bool = field(metadata=_row("probes.crash_loop_recovers"))
+    event_columns: tuple[str, ...] = field(metadata=_row("events.columns"))
+    event_names: tuple[str, ...] = field(metadata=_row("events.names"))
+    probe_failed_message: str = field(metadata=_row("events.probe_failed"))
+    event_messages: EventMessages = field(metadata=_row("events.messages"))
+
+
+@dataclass(frozen=True)
 class Profile:
     """The resolved behaviour of one target's front door, and its container's.
 
@@ -89,6 +115,7 @@ class Profile:
 
     target: Target
     container: ContainerProfile
+    probes: ProbeProfile
     front_door: bool = field(metadata=_row("routing.front_door"))
     routed_methods: frozenset[str] | None = field(metadata=_row("routing.methods"))
     rejected_method: Answer | None = field(metadata=_row("routing.rejected_method"))
@@ -126,7 +153,7 @@ class Profile:
 
 def rows() -> tuple[Row, ...]:
     """The whole parity table."""
-    return FRONT_DOOR_ROWS + CONTAINER_ROWS
+    return FRONT_DOOR_ROWS + CONTAINER_ROWS + PROBE_ROWS
 
 
 def row_of_field(cls: type[Any]) -> dict[str, str]:
@@ -138,7 +165,8 @@ def row_of_field(cls: type[Any]) -> dict[str, str]:
 def profile_of(target: Target) -> Profile:
     """The behaviour of that target."""
     container = ContainerProfile(**_values(ContainerProfile, target))
-    return Profile(target=target, container=container, **_values(Profile, target))
+    probes = ProbeProfile(**_values(ProbeProfile, target))
+    return Profile(target=target, container=container, probes=probes, **_values(Profile, target))
 
 
 def _values(cls: type[Any], target: Target) -> dict[str, Any]:

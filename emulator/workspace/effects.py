@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from emulator.engines import Container
+from emulator.probing import ProbeAnswer
 from emulator.routes import EndpointRoute
 
 
@@ -31,7 +32,7 @@ class FrontDoor(Protocol):
 class Effects:
     """Time, randomness and probes.
 
-    `now` is UTC as ISO 8601, `monotonic` seconds, `answers` whether GET / of a container is 200 within so many
+    `now` is UTC as ISO 8601, `monotonic` seconds, `probe` what GET of a path of a container answers within so many
     seconds, `background` runs a function on a thread of its own and returns at once.
     """
 
@@ -39,7 +40,7 @@ class Effects:
     monotonic: Callable[[], float]
     sleep: Callable[[float], None]
     new_key: Callable[[], str]
-    answers: Callable[[Container, float], bool]
+    probe: Callable[[Container, str, float], ProbeAnswer]
     background: Callable[[Callable[[], None]], None]
 
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from emulator.diagnosis import check_script
-from emulator.entities import DeploymentRequest, Environment, Model, Target
+from emulator.entities import DeploymentRequest, Environment, Model, ProbeSettings, Target
 from emulator.errors import BadArgument, ResourceNotReady
+from emulator.profiles import profile_of
 from emulator.store import Placement, code_tree, placements
 from emulator.store.sources import read_text
 from emulator.store.trees import named_path
@@ -29,6 +30,7 @@ class Plan:
     environment: Environment
     code: tuple[Placement, ...]
     left_out: tuple[str, ...]
+    probes: Mapping[str, ProbeSettings]
 
 
 def plain_request(request: DeploymentRequest) -> DeploymentRequest:
@@ -75,6 +77,20 @@ def plan_code(request: DeploymentRequest, target: Target) -> tuple[tuple[Placeme
         message = f"the ignore file of '{folder}' leaves the scoring script out, or it is never part of the code"
         raise BadArgument(message, target=request.scoring_script)
     return tuple(placements(tree, folder.name)), tree.left_out
+
+
+def probe_settings(request: DeploymentRequest, target: Target) -> dict[str, ProbeSettings]:
+    """The deployment's `liveness_probe` and `readiness_probe`, filled up with the target's defaults.
+
+    Raises BadArgument for a liveness probe that wants several successes (contract/managed §5.2).
+    """
+    profile = profile_of(target).probes
+    liveness = (request.liveness_probe or ProbeSettings()).over(profile.liveness)
+    readiness = (request.readiness_probe or ProbeSettings()).over(profile.readiness)
+    if liveness.success_threshold != profile.liveness_success_threshold:
+        message = f"liveness_probe.success_threshold must be {profile.liveness_success_threshold}"
+        raise BadArgument(f"{message}, not {liveness.success_threshold}", target=f"deployment {request.name}")
+    return {"liveness_probe": liveness, "readiness_probe": readiness}
 
 
 def with_debugger(environment: Environment, *, wanted: bool) -> Environment:

@@ -89,7 +89,7 @@ class House:
             monotonic=lambda: self._slept,
             sleep=self._sleep,
             new_key=lambda: f"key-{next(self._keys)}",
-            answers=self.engine.answers,
+            probe=self.engine.probe,
             background=self._background,
         )
         self.ports = ports

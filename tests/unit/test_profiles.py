@@ -11,7 +11,18 @@ from typing import Any, get_args
 import pytest
 
 from emulator.entities import Target
-from emulator.profiles import UNCHANGED, Answer, ContainerProfile, Fact, Profile, Row, profile_of, row_of_field, rows
+from emulator.profiles import (
+    UNCHANGED,
+    Answer,
+    ContainerProfile,
+    Fact,
+    ProbeProfile,
+    Profile,
+    Row,
+    profile_of,
+    row_of_field,
+    rows,
+)
 
 TESTS = Path(__file__).parents[1]
 TARGETS: tuple[Target, ...] = get_args(Target)
@@ -61,14 +72,14 @@ def test_what_is_not_assumed_names_the_fact_sheet(row: Row) -> None:
         assert fact.certainty == "assumed" or re.search(r"contract/(managed|v1) §\d", fact.source), fact
 
 
-@pytest.mark.parametrize("cls", [Profile, ContainerProfile])
+@pytest.mark.parametrize("cls", [Profile, ContainerProfile, ProbeProfile])
 def test_every_field_is_read_from_a_row(cls: type[Any]) -> None:
     assert set(row_of_field(cls).values()) <= set(IDS)
-    assert set(row_of_field(cls)) == set(cls.__dataclass_fields__) - {"target", "container"}
+    assert set(row_of_field(cls)) == set(cls.__dataclass_fields__) - {"target", "container", "probes"}
 
 
 def test_every_row_is_read_unless_it_says_that_nothing_happens() -> None:
-    read = [*row_of_field(Profile).values(), *row_of_field(ContainerProfile).values()]
+    read = [row for cls in (Profile, ContainerProfile, ProbeProfile) for row in row_of_field(cls).values()]
     assert len(read) == len(set(read))
     silent = {row.id for row in rows() if all(fact.value == UNCHANGED for fact in row.facts.values())}
     assert set(IDS) - set(read) == silent
@@ -79,7 +90,7 @@ def test_a_profile_holds_the_values_of_its_rows(target: Target) -> None:
     facts: dict[str, Fact] = {row.id: row.facts[target] for row in rows()}
     profile = profile_of(target)
     assert profile.target == target
-    for part in (profile, profile.container):
+    for part in (profile, profile.container, profile.probes):
         for name, row_id in row_of_field(type(part)).items():
             assert getattr(part, name) == facts[row_id].value
 
