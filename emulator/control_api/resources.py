@@ -6,11 +6,12 @@ Azure's shape is what the stock SDKs expect (contract/sdk-wire-protocol §1c); `
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from emulator.entities import EndpointKeys, Environment, Model, OnlineDeployment, OnlineEndpoint
 from emulator.profiles import profile_of
+from emulator.workspace.watched import InstanceState
 
 SUBSCRIPTION = "00000000-0000-0000-0000-000000000000"
 GROUP = "amlemu"
@@ -21,6 +22,8 @@ WORKSPACE_PATH = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/{GROUP}/provider
 _AUTH_MODES = {"key": "Key", "aml_token": "AMLToken", "aad_token": "AADToken", "none": "None"}
 
 Json = dict[str, Any]
+Shown = tuple[OnlineDeployment, Sequence[InstanceState]]
+"""A deployment with how its instances are now."""
 
 
 @dataclass(frozen=True)
@@ -66,7 +69,7 @@ def environment_resource(environment: Environment, image: str) -> Json:
     return _resource("environments/versions", path, environment.version, properties, flat, environment.tags)
 
 
-def endpoint_resource(endpoint: OnlineEndpoint, deployments: Sequence[OnlineDeployment], addresses: Addresses) -> Json:
+def endpoint_resource(endpoint: OnlineEndpoint, deployments: Sequence[Shown], addresses: Addresses) -> Json:
     """An endpoint with its deployments."""
     base = profile_of(endpoint.target).base_uri(endpoint.name, addresses.host, endpoint.port, addresses.shared_port)
     flat = {
@@ -78,7 +81,7 @@ def endpoint_resource(endpoint: OnlineEndpoint, deployments: Sequence[OnlineDepl
         "auth_mode": endpoint.auth_mode,
         "traffic": endpoint.traffic,
         "mirror_traffic": endpoint.mirror_traffic,
-        "deployments": [flat_deployment(deployment) for deployment in deployments],
+        "deployments": [flat_deployment(*shown) for shown in deployments],
         "port": endpoint.port,
         "created_at": endpoint.created_at,
     }
@@ -95,14 +98,17 @@ def endpoint_resource(endpoint: OnlineEndpoint, deployments: Sequence[OnlineDepl
     return _resource("onlineEndpoints", path, endpoint.name, properties, flat, endpoint.tags)
 
 
-def flat_deployment(deployment: OnlineDeployment) -> Json:
+def flat_deployment(deployment: OnlineDeployment, instances: Sequence[InstanceState]) -> Json:
     """A deployment as `show -o json` prints it; names of variables, never their values."""
     hidden = {"environment_variables", "generation", "serving", "explicit_source_dir", "endpoint_name"}
     document = deployment.model_dump(mode="json", exclude=hidden)
-    return document | {"environment_variables": sorted(deployment.environment_variables)}
+    return document | {
+        "environment_variables": sorted(deployment.environment_variables),
+        "instances": [asdict(instance) for instance in instances],
+    }
 
 
-def deployment_resource(deployment: OnlineDeployment) -> Json:
+def deployment_resource(deployment: OnlineDeployment, instances: Sequence[InstanceState]) -> Json:
     """A deployment."""
     properties = {
         "codeConfiguration": {"scoringScript": deployment.code_configuration.scoring_script},
@@ -117,7 +123,7 @@ def deployment_resource(deployment: OnlineDeployment) -> Json:
         "scaleSettings": {"scaleType": "Default"},  # null makes the SDK fail (§1c row 25)
     }
     path = f"onlineEndpoints/{deployment.endpoint_name}/deployments/{deployment.name}"
-    flat = flat_deployment(deployment)
+    flat = flat_deployment(deployment, instances)
     return _resource("onlineEndpoints/deployments", path, deployment.name, properties, flat, {})
 
 

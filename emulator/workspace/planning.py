@@ -18,6 +18,7 @@ from emulator.store.trees import named_path
 # Sent whole by v1 (contract/v1 §7); v2's upload honours the ignore file (contract/managed T27).
 _HONOURS_IGNORE_FILE: frozenset[Target] = frozenset({"managed", "kubernetes"})
 _DEBUGGER = "debugpy"
+_NO_PROBES = "failed probes change nothing, because of --debug: a breakpoint makes them fail"
 
 
 @dataclass(frozen=True)
@@ -94,13 +95,15 @@ def probe_settings(request: DeploymentRequest, target: Target) -> dict[str, Prob
 
 
 def with_debugger(environment: Environment, *, wanted: bool) -> Environment:
-    """The environment with debugpy in it, which says so, when the server is to run under the debugger."""
-    if not wanted or any(r.startswith(_DEBUGGER) for r in environment.requirements):
+    """The environment as it is when the server is to run under the debugger: debugpy is in it, and it says so."""
+    if not wanted:
         return environment
+    added = () if any(r.startswith(_DEBUGGER) for r in environment.requirements) else (_DEBUGGER,)
+    told = ("debugpy is in the environment, because of --debug",) if added else ()
     return environment.model_copy(
         update={
-            "requirements": (*environment.requirements, _DEBUGGER),
-            "differences": (*environment.differences, "debugpy is in the environment, because of --debug"),
+            "requirements": (*environment.requirements, *added),
+            "differences": (*environment.differences, *told, _NO_PROBES),
         }
     )
 

@@ -93,6 +93,7 @@ class FakeEngine:
         self.building = threading.Event()
         self.builds: list[ImageSpec] = []
         self.removed: list[str] = []
+        self.graces: list[float] = []
         self.probes: list[tuple[str, str, float]] = []
         self.differences: tuple[str, ...] = ()
         self.unavailable = False
@@ -203,6 +204,7 @@ class FakeEngine:
             running = self.world.pop(container_id, None)
         if running is not None:
             self.removed.append(running.container.name)
+            self.graces.append(grace_seconds)
             with running.changed:
                 running.container = _stopped(running.container, 143)
                 running.changed.notify_all()
