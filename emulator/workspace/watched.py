@@ -82,7 +82,7 @@ class Watched:
     @property
     def state(self) -> InstanceState:
         """What `show` tells of it."""
-        if self.down and self.profile.run:
+        if self.down and self.restart_at < _NEVER:
             return InstanceState(self.container.name, "BackOff", self.restarts)
         ready = self.readiness.verdict.passing and not self.down
         return InstanceState(self.container.name, "Ready" if ready else "NotReady", self.restarts)
