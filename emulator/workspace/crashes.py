@@ -8,7 +8,7 @@ from contextlib import suppress
 from emulator.engines import Container, Engine
 from emulator.entities import OnlineDeployment
 from emulator.errors import EmulatorError, ResourceNotReady, from_dict
-from emulator.scoring_container import LABEL_GENERATION, LABEL_INSTANCE
+from emulator.scoring_container import LABEL_GENERATION
 from emulator.store import Store
 from emulator.workspace.endpoints import Endpoints
 from emulator.workspace.events import Events
@@ -79,8 +79,7 @@ class Crashes:
             if deployment is None or unwanted():
                 return
             models = [self._models.resolve(text) for text in deployment.models]
-            instance = int(dead.container.labels[LABEL_INSTANCE])
-            take_over(dead, self._generations.start_again(deployment, models, instance))
+            take_over(dead, self._generations.start_again(deployment, models, dead.container))
 
     def save_failed(self, watched: Watched, error: EmulatorError) -> None:
         """The deployment has Failed, with the cloud's code for a crash loop and the reason of the last death."""

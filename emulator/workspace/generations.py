@@ -11,7 +11,7 @@ from emulator.engines import Container, Engine
 from emulator.entities import Model, OnlineDeployment
 from emulator.errors import EmulatorError
 from emulator.profiles import profile_of
-from emulator.scoring_container import MODELS_FOLDER, ContainerSpec, container_specs
+from emulator.scoring_container import LABEL_INSTANCE, MODELS_FOLDER, ContainerSpec, container_specs
 from emulator.store import Placement, Store
 from emulator.workspace.effects import Effects, FrontDoor, Progress
 from emulator.workspace.events import Events
@@ -69,10 +69,12 @@ class Generations:
         self._store.logs.forget_container(deployment.endpoint_name, deployment.name)
         return tuple(started)
 
-    def start_again(self, deployment: OnlineDeployment, models: Sequence[Model], instance: int) -> Container:
-        """Start one instance in place of the container that it had, which is removed; does not wait for it."""
+    def start_again(self, deployment: OnlineDeployment, models: Sequence[Model], old: Container) -> Container:
+        """Start an instance in place of the dead container that it had, which is removed; does not wait for it."""
         specs = container_specs(deployment, models, str(self.layout(deployment)), self._store.workspace_id)
-        return self._start(deployment, specs[instance])
+        container = self._start(deployment, specs[int(old.labels[LABEL_INSTANCE])])
+        self._started_at.pop(old.id, None)
+        return container
 
     def _start(self, deployment: OnlineDeployment, spec: ContainerSpec) -> Container:
         container = self._engine.start(spec)

@@ -39,6 +39,7 @@ class Health:
         self._watched: dict[str, Watched] = {}
         self._lock = threading.Lock()
         self._look_at = 0.0
+        self._looking = threading.Lock()
         self._stopping = threading.Event()
         self._changed = threading.Condition()
         self._restarting = 0
@@ -73,7 +74,7 @@ class Health:
         self._notice(now)
         if now >= self._look_at:
             self._look_at = now + _LOOK_SECONDS
-            self._look_for_the_dead()
+            self._effects.background(self._look_for_the_dead)
         for work in self._take_due(now):
             self._effects.background(work)
         with self._lock:
@@ -98,12 +99,19 @@ class Health:
 
     def _look_for_the_dead(self) -> None:
         """A dead container is noticed here, not by a probe: they may be far apart."""
-        with self._lock:
-            up = [watched for watched in self._watched.values() if not watched.down]
-        running = self._engine.running_ids() if up else frozenset()
-        for watched in up:
-            if watched.container.id not in running:
-                self._mark_dead(watched.container.id, "")
+        if not self._looking.acquire(blocking=False):
+            return  # an engine that does not answer is not asked twice
+        try:
+            with self._lock:
+                up = [id for id, watched in self._watched.items() if not watched.down]
+            running = self._engine.running_ids() if up else frozenset()
+        except EmulatorError:
+            return  # an engine that is away has told of no death
+        finally:
+            self._looking.release()
+        for id in up:
+            if id not in running:
+                self._mark_dead(id, "")
 
     def _take_due(self, now: float) -> Iterator[Callable[[], None]]:
         with self._lock:
@@ -132,7 +140,7 @@ class Health:
         return before, after
 
     def _publish(self, watched: Watched) -> None:
-        with suppress(EmulatorError):  # it was deleted this moment
+        with suppress(EmulatorError, OSError):  # it was deleted this moment
             self._endpoints.publish(watched.deployment.endpoint_name)
 
     # probes
@@ -173,8 +181,9 @@ class Health:
 
     def _mark_dead(self, id: str, unhealthy: str) -> None:
         """Out of rotation at once; `unhealthy` says why a container that still runs is to be killed."""
-        step = self._step(id, Watched.died)
-        if step:
+        serving = {container.id for those in self._endpoints.all_running().values() for container in those}
+        step = self._step(id, Watched.died) if id in serving else None
+        if step:  # not one that a deploy or a delete has just taken away
             self._publish(step[1])
             self._effects.background(partial(self._bury, step[1], unhealthy))
 
@@ -210,7 +219,7 @@ class Health:
         """From here on the new container is the instance."""
         with self._lock:
             started = self._crashes.started_at(container, self._effects.monotonic())
-            del self._watched[dead.container.id]
+            self._watched.pop(dead.container.id, None)
             self._watched[container.id] = dead.replaced(container, started)
             deployment = dead.deployment
             self._endpoints.replace_running(deployment.endpoint_name, deployment.name, dead.container.id, container)
