@@ -117,7 +117,7 @@ class Health:
         with self._lock:
             works: list[Callable[[], None]] = []
             for id, watched in list(self._watched.items()):
-                if watched.down and watched.restart_at <= now and not self._stopping.is_set():
+                if watched.down and watched.restart_at <= now:
                     self._watched[id] = watched.died()
                     works.append(partial(self._restart, watched))
                 for kind in watched.due_probes(now):

@@ -33,11 +33,13 @@ class FakeFrontDoor:
         self.taken: set[int] = set()
         self.drained: list[str] = []
         self.draining: Callable[[str], None] = lambda _instance_id: None
+        self.putting: Callable[[EndpointRoute], object] = lambda _route: None
         self.refuses: EmulatorError | None = None
 
     def put(self, route: EndpointRoute) -> None:
         if self.refuses:
             raise self.refuses
+        self.putting(route)
         self.routes[route.name] = route
         self.history.append(route)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import threading
-from collections.abc import Iterator, Mapping, Set
+from collections.abc import Callable, Iterator, Mapping, Set
 from dataclasses import dataclass, field, replace
 
 from emulator.engines import Container, Image, Log
@@ -98,6 +98,7 @@ class FakeEngine:
         self.differences: tuple[str, ...] = ()
         self.unavailable = False
         self.prunes: list[Set[str]] = []
+        self.looking: Callable[[], object] = lambda: None
 
     # what tests look at
 
@@ -193,6 +194,7 @@ class FakeEngine:
         return [container for container in mine if container.labels[LABEL_WORKSPACE] == self._workspace_id]
 
     def running_ids(self) -> frozenset[str]:
+        self.looking()
         return frozenset(container.id for container in self.list_containers() if container.running)
 
     def logs(self, container_id: str, *, tail: int | None = None, follow: bool = False) -> Iterator[str]:

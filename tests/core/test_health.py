@@ -417,6 +417,29 @@ def test_a_restart_waits_for_the_operation_on_its_endpoint(house: House) -> None
     assert house.running()[0].running
 
 
+def test_the_front_door_is_told_the_newest_state_last(house: House) -> None:
+    """Health tells it as well as operations do, at any moment: what was read first must not be told last."""
+    deploy(house)
+    (container,) = house.running()
+    told, go_on = threading.Event(), threading.Event()
+
+    def putting(_route: object) -> None:
+        house.door.putting = lambda _route: None
+        told.set()
+        go_on.wait(10)
+
+    house.door.putting = putting
+    endpoints = house.workspace.endpoints
+    house.effects.background(lambda: endpoints.publish("iris"))
+    told.wait(10)
+    endpoints.set_ready(container.id, ready=False)
+    house.effects.background(lambda: endpoints.publish("iris"))
+    time.sleep(0.05)
+    go_on.set()
+    house.settle()
+    assert house.instances() == []
+
+
 def test_what_a_deploy_replaced_is_not_started_again(house: House) -> None:
     deploy(house)
     house.engine.behaviours = [Behaviour(exit_code=3)] * 3
@@ -434,21 +457,20 @@ def test_what_a_deploy_replaced_is_not_started_again(house: House) -> None:
 def test_what_a_deploy_just_took_away_has_not_died(house: House) -> None:
     """The look at the engine is a moment older than what it is compared with."""
     deploy(house)
-    asked = house.engine.running_ids
 
-    def running_ids() -> frozenset[str]:
-        house.engine.running_ids = asked  # type: ignore[method-assign]
+    def looking() -> None:
+        house.engine.looking = lambda: None
         house.deploy(readiness_probe=SHORT, liveness_probe=PATIENT)
         deadline = time.monotonic() + 10
-        while len(house.running()) > 1 and time.monotonic() < deadline:
+        while len(house.running()) > 1:
+            assert time.monotonic() < deadline
             time.sleep(0.01)
-        return asked()
 
-    house.engine.running_ids = running_ids  # type: ignore[method-assign]
+    house.engine.looking = looking
     house.pass_time(1)
     house.pass_time(20)
     assert (len(house.running()), house.states()) == (1, [("Ready", 0)])
-    assert house.store.logs.kept_container("iris", "blue") == []
+    assert list(house.store.home.glob("logs/*.failed.log")) == [], "nobody asked for its last words"
 
 
 def test_what_was_deleted_is_not_started_again(house: House) -> None:
@@ -583,6 +605,21 @@ def test_a_deleted_endpoint_takes_its_events_along(house: House) -> None:
     house.workspace.deployments.delete_endpoint("iris")
     house.settle()
     assert not path.exists()
+
+
+def test_the_last_container_of_a_deleted_endpoint_writes_nothing(house: House) -> None:
+    house.deploy()
+
+    def draining(_id: str) -> None:
+        with house.workspace.endpoints.hold("iris", restoring=True):
+            pass  # the deploy has ended
+        house.workspace.deployments.delete_endpoint("iris")
+
+    house.door.draining = draining
+    house.deploy()
+    house.settle()
+    assert house.running() == []
+    assert not house.store.logs.events("iris").exists()
 
 
 def test_a_full_disk_keeps_nothing_from_restarting(house: House) -> None:
