@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from emulator.entities import EndpointKeys, Environment, Model, OnlineDeployment, OnlineEndpoint
+from emulator.entities import EndpointKeys, Environment, Model, OnlineDeployment, OnlineEndpoint, ProbeSettings
 from emulator.profiles import profile_of
 from emulator.workspace.watched import InstanceState
 
@@ -120,11 +120,24 @@ def deployment_resource(deployment: OnlineDeployment, instances: Sequence[Instan
             "requestTimeout": f"PT{deployment.request_settings.request_timeout_ms / 1000:g}S",
             "maxConcurrentRequestsPerInstance": deployment.request_settings.max_concurrent_requests_per_instance,
         },
+        "livenessProbe": _probe(deployment.liveness_probe),
+        "readinessProbe": _probe(deployment.readiness_probe),
         "scaleSettings": {"scaleType": "Default"},  # null makes the SDK fail (§1c row 25)
     }
     path = f"onlineEndpoints/{deployment.endpoint_name}/deployments/{deployment.name}"
     flat = flat_deployment(deployment, instances)
     return _resource("onlineEndpoints/deployments", path, deployment.name, properties, flat, {})
+
+
+def _probe(settings: ProbeSettings) -> Json:
+    """A probe as Azure's REST resources have it (contract/managed §5.2): durations as ISO 8601."""
+    return {
+        "initialDelay": f"PT{settings.initial_delay}S",
+        "period": f"PT{settings.period}S",
+        "timeout": f"PT{settings.timeout}S",
+        "successThreshold": settings.success_threshold,
+        "failureThreshold": settings.failure_threshold,
+    }
 
 
 def keys_document(keys: EndpointKeys) -> Json:

@@ -18,6 +18,9 @@ from emulator.workspace.models import Models
 from emulator.workspace.readiness import read_log, tail_of, why_it_died
 from emulator.workspace.watched import CRASH_LOOP_TARGET, Watched, is_crash_loop
 
+_STARTED_AGAIN = "it is started again with longer and longer waits; `amlemu logs` shows its last words"
+_NOT_STARTED_AGAIN = "nothing starts it again; `amlemu logs` shows its last words"
+
 
 class Crashes:
     """The deeds of `Health`; each waits for whatever operation is on the endpoint, and then looks again."""
@@ -53,8 +56,9 @@ class Crashes:
         """The reason of a death in one sentence; the log is kept until the next container has taken over."""
         log = read_log(self._engine, watched.container)
         deployment = watched.deployment
-        with suppress(OSError):
-            self._store.logs.keep_container(deployment.endpoint_name, deployment.name, log)
+        if self._current(watched):
+            with suppress(OSError):
+                self._store.logs.keep_container(deployment.endpoint_name, deployment.name, log)
         if unhealthy:
             return ResourceNotReady(unhealthy, log_tail=tail_of(log))
         try:
@@ -88,8 +92,7 @@ class Crashes:
             "code": profile.crash_loop_code,
             "message": profile.crash_loop_message.format(reason=error.message),
             "target": CRASH_LOOP_TARGET + watched.container.name,
-            "hint": error.hint
-            or "it is started again with longer and longer waits; `amlemu logs` shows its last words",
+            "hint": error.hint or (_STARTED_AGAIN if profile.run else _NOT_STARTED_AGAIN),
         }
         with self._endpoints.hold(watched.deployment.endpoint_name, restoring=True):
             deployment = self._current(watched)

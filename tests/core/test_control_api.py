@@ -199,6 +199,9 @@ def test_a_deployment_from_put_to_delete(served: Served) -> None:
     assert deployment == served.ask("GET", f"{ENDPOINTS}/iris/deployments/blue").json()
     assert deployment["properties"]["requestSettings"]["requestTimeout"] == "PT5S"
     assert deployment["properties"]["model"] == "m:1"
+    probe = {"initialDelay": "PT10S", "period": "PT10S", "timeout": "PT2S"}
+    assert deployment["properties"]["livenessProbe"] == {**probe, "successThreshold": 1, "failureThreshold": 30}
+    assert deployment["properties"]["readinessProbe"] == deployment["properties"]["livenessProbe"]
     assert served.ask("DELETE", f"{ENDPOINTS}/iris/deployments/blue").json() == {}
     assert served.ask("GET", f"{ENDPOINTS}/iris").json()["amlemu"]["deployments"] == []
     assert served.ask("DELETE", f"{ENDPOINTS}/iris").json() == {}

@@ -13,7 +13,7 @@ from core_support import House, Said
 from fake_engine import Behaviour
 
 from emulator.entities import ProbeSettings, Target
-from emulator.errors import BadArgument, OutOfQuota
+from emulator.errors import BadArgument, ImageBuildFailure, OutOfQuota
 from emulator.profiles import profile_of
 
 TARGETS: tuple[Target, ...] = ("managed", "kubernetes", "aks", "aci", "local")
@@ -291,6 +291,7 @@ def test_a_crash_loop_is_a_failed_deployment_with_the_clouds_code(house: House, 
     assert error["message"] == "User container has crashed or terminated: ValueError: bad (src/score.py, line 4)"
     assert error["log_tail"].splitlines()[-3:] == list(CRASH)
     assert error["target"].startswith("instance amlemu-iris-blue")
+    assert error["hint"].startswith("nothing starts it again" if target == "local" else "it is started again")
     assert deployment.serving, "it is the deployment's own generation, and may come back"
 
 
@@ -490,10 +491,10 @@ def test_a_failed_update_is_not_forgotten_for_a_crash_loop_that_ended(house: Hou
     die(house)
     house.pass_time(45)
     house.engine.fail_build = "no such package"
-    house.engine.images.clear()
-    with pytest.raises(Exception, match="no such package"):
+    images, house.engine.images = house.engine.images, {}
+    with pytest.raises(ImageBuildFailure, match="no such package"):
         house.deploy()
-    house.engine.images = {house.deployment().image: None}  # type: ignore[dict-item]
+    house.engine.images = images
     house.engine.behaviour = Behaviour()
     house.pass_time(100)
     assert len(house.instances()) == 1

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from emulator.entities import ProbeSettings
+from emulator.entities import ProbeSettings, Target
 from emulator.probing import BackOff, CrashLoop, Deaths, ProbeAnswer, Verdict, next_due
 from emulator.profiles import profile_of
 
@@ -75,8 +75,8 @@ def test_the_first_restart_is_at_once_and_waits_only_grow_without_a_long_run(dea
 
 @pytest.mark.row("probes.restart_back_off")
 @pytest.mark.parametrize("target", ["managed", "kubernetes", "aks", "aci"])
-def test_the_waits_of_every_target(target: str) -> None:
-    back_off = profile_of(target).probes.back_off  # type: ignore[arg-type]
+def test_the_waits_of_every_target(target: Target) -> None:
+    back_off = profile_of(target).probes.back_off
     state, waits = Deaths(), []
     for _ in range(9):
         state = state.after(1.0, back_off, was_ready=True)
