@@ -11,6 +11,8 @@
     ├── EngineUnavailable         EngineUnavailable       no Docker Engine, no base image, no interpreter
     ├── ImageBuildFailure         ImageBuildFailure       the environment could not be built
     ├── ResourceNotReady          ResourceNotReady        the container started badly or not at all
+    │   ├── DeploymentCrashLoopBackOff                    the same, where Kubernetes' own code tells it
+    │   └── CrashLoopBackOff                              the same, as v1 services tell it
     ├── OutOfQuota                OutOfQuota              no disk space, no free port
     ├── RequestFailed             RequestFailed           a scored request was answered with an error
     └── OperationTimedOut         OperationTimedOut       nothing answered in time
@@ -119,6 +121,18 @@ class ResourceNotReady(EmulatorError):
     """The scoring container died, or its probe never passed; `log_tail` is the end of its log."""
 
     code = "ResourceNotReady"
+
+
+class DeploymentCrashLoopBackOff(ResourceNotReady):
+    """The container of a Kubernetes deployment dies again and again (contract/managed §8)."""
+
+    code = "DeploymentCrashLoopBackOff"
+
+
+class CrashLoopBackOff(ResourceNotReady):
+    """The container of a v1 service dies again and again (contract/v1 §6)."""
+
+    code = "CrashLoopBackOff"
 
 
 class OutOfQuota(EmulatorError):

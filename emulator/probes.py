@@ -1,21 +1,66 @@
-"""Asks a scoring container over HTTP whether it is ready."""
+"""Asks a scoring container over HTTP whether it is alive and ready."""
 
 from __future__ import annotations
 
-import http.client
+import socket
+import time
+
+import httptools
 
 from emulator.engines import Container
+from emulator.probing import ProbeAnswer
+
+_READ_BYTES = 4096
 
 
-def answers(container: Container, timeout_seconds: float) -> bool:
-    """Whether `GET /` of the container is 200 within the time, as the cloud's probes ask (contract/managed §6.4)."""
+def probe(container: Container, path: str, timeout_seconds: float) -> ProbeAnswer:
+    """What `GET path` of the container answers within the time, from the first packet to the end of the headers.
+
+    As the cloud's probes ask (contract/managed §6.4): on the container's own port, with no key (§2.13).  Failures are
+    told in the words of Kubernetes' prober.
+    """
+    address = f"{container.host}:{container.port}"
     if not container.port:
-        return False
-    connection = http.client.HTTPConnection(container.host, container.port, timeout=timeout_seconds)
+        return ProbeAnswer(0, "the container does not run")
     try:
-        connection.request("GET", "/", headers={"Connection": "close"})
-        return connection.getresponse().status == http.HTTPStatus.OK
-    except (OSError, http.client.HTTPException):
-        return False
-    finally:
-        connection.close()
+        return ProbeAnswer(_ask(container, address, path, timeout_seconds))
+    except (OSError, EOFError, httptools.HttpParserError) as error:
+        return ProbeAnswer(0, f'Get "http://{address}{path}": {_why(error, address)}')
+
+
+def _why(error: Exception, address: str) -> str:
+    if isinstance(error, TimeoutError):
+        return "context deadline exceeded (Client.Timeout exceeded while awaiting headers)"
+    if isinstance(error, ConnectionRefusedError):
+        return f"dial tcp {address}: connect: connection refused"
+    if isinstance(error, EOFError):
+        return "EOF"
+    return str(getattr(error, "strerror", None) or error or "malformed HTTP response")
+
+
+def _ask(container: Container, address: str, path: str, timeout_seconds: float) -> int:
+    deadline = time.monotonic() + timeout_seconds
+    with socket.create_connection((container.host, container.port), timeout_seconds) as sock:
+        sock.sendall(f"GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n".encode())
+        head = _Head()
+        parser = httptools.HttpResponseParser(head)
+        while not head.complete:
+            left = deadline - time.monotonic()
+            if left <= 0:
+                raise TimeoutError
+            # Not a time-out for each piece: a server that drips its answer must not hold the probe for ever.
+            sock.settimeout(left)
+            data = sock.recv(_READ_BYTES)
+            if not data:
+                raise EOFError
+            parser.feed_data(data)
+        return int(parser.get_status_code())
+
+
+class _Head:
+    """Learns from the parser that all headers have come."""
+
+    complete = False
+
+    def on_headers_complete(self) -> None:
+        self.complete = True

@@ -27,7 +27,7 @@ from emulator.errors import BadArgument, EngineUnavailable
 from emulator.gateway import Gateway
 from emulator.jwks import read_jwks
 from emulator.lock import HomeLock
-from emulator.probes import answers
+from emulator.probes import probe
 from emulator.profiles import overridden, read_overrides
 from emulator.settings import Settings
 from emulator.shipped import launcher_text
@@ -131,12 +131,15 @@ def _run(
     gateway.start()
     stack.callback(gateway.stop, _GATEWAY_GRACE_SECONDS)
     workspace.reconcile()
+    workspace.health.start()
+    stack.callback(workspace.health.stop)
     threading.Thread(target=control.run, name="control-api", daemon=True).start()
     stack.callback(control.close)
     stopping.on_signals()
     started(description)
     keep_containers = stopping.wait()
     operations.cancel_all(_CANCEL_SECONDS)
+    workspace.health.stop()
     if not keep_containers:
         workspace.deployments.stop_all()
 
@@ -209,7 +212,7 @@ def _effects() -> Effects:
         monotonic=time.monotonic,
         sleep=time.sleep,
         new_key=lambda: secrets.token_urlsafe(24),
-        answers=answers,
+        probe=probe,
         background=lambda work: threading.Thread(target=work, daemon=True).start(),
     )
 

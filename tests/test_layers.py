@@ -33,6 +33,7 @@ PURE = frozenset(
         "admission",
         "diagnosis",
         "heads",
+        "probing",
     }
 )
 LOWEST = frozenset({"", "errors"})  # '' is the package itself: its version

@@ -71,10 +71,20 @@ def _print_deployment(deployment: Mapping[str, Any]) -> None:
         ("engine", f"{deployment['engine']}, {deployment['instance_count']} instance(s)"),
     ):
         click.echo(f"  {key:18} {value}")
+    for instance in deployment["instances"]:
+        if instance["state"] != "Ready" or instance["restarts"]:
+            click.echo(f"  {'instance':18} {instance['name']}: {_state_text(instance)}")
     for difference in deployment["differences"]:
         click.echo(f"  {'difference':18} {difference}")
     if deployment["error"]:
         click.echo(f"  {'error':18} {deployment['error']['code']}: {deployment['error']['message']}")
+
+
+def _state_text(instance: Mapping[str, Any]) -> str:
+    told = {"NotReady": "not ready", "BackOff": "dead, waiting to be restarted"}
+    restarts = instance["restarts"]
+    again = f", restarted {'once' if restarts == 1 else f'{restarts} times'}" if restarts else ""
+    return told.get(instance["state"], "ready") + again
 
 
 @click.command("logs")
@@ -84,15 +94,24 @@ def _print_deployment(deployment: Mapping[str, Any]) -> None:
 @click.option("--deployment", help="By default the only or first one.")
 @click.option("--instance", type=click.IntRange(min=0), help="Which container, counted from 0.")
 @click.option("--requests", "requests_only", is_flag=True, help="The front door's lines instead, one JSON object each.")
+@click.option("--events", "events_only", is_flag=True, help="Starts, failed probes and ends of containers instead.")
 def logs_command(
-    endpoint: str, follow: bool, tail: int | None, deployment: str | None, instance: int | None, requests_only: bool
+    endpoint: str,
+    follow: bool,
+    tail: int | None,
+    deployment: str | None,
+    instance: int | None,
+    requests_only: bool,
+    events_only: bool,
 ) -> None:
     """Print the log of a deployment's container; of one that failed, what its container last said."""
     from emulator.cli.connection import connect_or_start
 
+    if requests_only and events_only:
+        raise click.UsageError("--requests or --events, not both")
     with connect_or_start() as client:
         lines = client.get_logs(endpoint, requests_only=requests_only, follow=follow, tail=tail,
-                                deployment=deployment, instance=instance)  # fmt: skip
+                                events_only=events_only, deployment=deployment, instance=instance)  # fmt: skip
         for line in lines:
             click.echo(line)
 

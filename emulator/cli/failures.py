@@ -7,6 +7,8 @@ import click
 from emulator.errors import (
     BadArgument,
     BadDocument,
+    CrashLoopBackOff,
+    DeploymentCrashLoopBackOff,
     EmulatorError,
     EngineUnavailable,
     ImageBuildFailure,
@@ -28,6 +30,8 @@ EXIT_CODES: dict[type[EmulatorError], int] = {
     OutOfQuota: 3,
     ImageBuildFailure: 4,
     ResourceNotReady: 5,
+    DeploymentCrashLoopBackOff: 5,
+    CrashLoopBackOff: 5,
     RequestFailed: 6,
     OperationTimedOut: 7,
     ResourceNotFound: 8,

@@ -8,13 +8,14 @@ from emulator.control_api.requests import Services, flag, json_body, number
 from emulator.control_api.resources import (
     WORKSPACE_PATH,
     Json,
+    Shown,
     deployment_resource,
     endpoint_resource,
     keys_document,
     token_document,
 )
 from emulator.control_api.streams import line_stream
-from emulator.entities import DeploymentRequest
+from emulator.entities import DeploymentRequest, OnlineDeployment
 from emulator.errors import BadArgument
 from emulator.workspace.effects import Progress
 
@@ -25,7 +26,8 @@ def endpoint_routes(services: Services) -> Blueprint:
     endpoints, deployments = services.workspace.endpoints, services.workspace.deployments
 
     def resource(name: str) -> Json:
-        return endpoint_resource(endpoints.get(name), deployments.list_of(name), services.addresses())
+        shown = [_shown(services, deployment) for deployment in deployments.list_of(name)]
+        return endpoint_resource(endpoints.get(name), shown, services.addresses())
 
     @routes.get("/onlineEndpoints")
     def list_all() -> Response:
@@ -76,11 +78,11 @@ def _deployment_routes(routes: Blueprint, services: Services) -> None:
 
     @routes.get("/onlineEndpoints/<name>/deployments")
     def list_deployments(name: str) -> Response:
-        return jsonify({"value": [deployment_resource(d) for d in deployments.list_of(name)]})
+        return jsonify({"value": [deployment_resource(*_shown(services, d)) for d in deployments.list_of(name)]})
 
     @routes.get(one)
     def get_deployment(name: str, deployment: str) -> Response:
-        return jsonify(deployment_resource(deployments.get(name, deployment)))
+        return jsonify(deployment_resource(*_shown(services, deployments.get(name, deployment))))
 
     @routes.put(one)
     def create_or_update(name: str, deployment: str) -> tuple[Response, int, dict[str, str]]:
@@ -126,6 +128,16 @@ def _insight_routes(routes: Blueprint, services: Services) -> None:
     def requests(name: str) -> Response:
         lines = deployments.get_request_log(name, tail=number("tail"), follow=flag("follow"))
         return Response(line_stream(lines), mimetype="application/x-ndjson")
+
+    @routes.get("/onlineEndpoints/<name>/events")
+    def events(name: str) -> Response:
+        lines = deployments.get_event_log(name, tail=number("tail"), follow=flag("follow"))
+        return Response(line_stream(lines), mimetype="application/x-ndjson")
+
+
+def _shown(services: Services, deployment: OnlineDeployment) -> Shown:
+    health = services.workspace.health
+    return deployment, health.instances(deployment.endpoint_name, deployment.name)
 
 
 def _percents(body: Json, key: str) -> dict[str, int] | None:

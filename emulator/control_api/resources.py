@@ -6,7 +6,7 @@ Azure's shape is what the stock SDKs expect (contract/sdk-wire-protocol §1c); `
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from emulator.entities import (
@@ -16,9 +16,11 @@ from emulator.entities import (
     Model,
     OnlineDeployment,
     OnlineEndpoint,
+    ProbeSettings,
     Target,
 )
 from emulator.profiles import profile_of, rendered
+from emulator.workspace.watched import InstanceState
 
 SUBSCRIPTION = "00000000-0000-0000-0000-000000000000"
 GROUP = "amlemu"
@@ -29,6 +31,8 @@ WORKSPACE_PATH = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/{GROUP}/provider
 _AUTH_MODES = {"key": "Key", "aml_token": "AMLToken", "aad_token": "AADToken", "none": "None"}
 
 Json = dict[str, Any]
+Shown = tuple[OnlineDeployment, Sequence[InstanceState]]
+"""A deployment with how its instances are now."""
 
 
 @dataclass(frozen=True)
@@ -74,7 +78,7 @@ def environment_resource(environment: Environment, image: str) -> Json:
     return _resource("environments/versions", path, environment.version, properties, flat, environment.tags)
 
 
-def endpoint_resource(endpoint: OnlineEndpoint, deployments: Sequence[OnlineDeployment], addresses: Addresses) -> Json:
+def endpoint_resource(endpoint: OnlineEndpoint, deployments: Sequence[Shown], addresses: Addresses) -> Json:
     """An endpoint with its deployments."""
     base = profile_of(endpoint.target).base_uri(endpoint.name, addresses.host, endpoint.port, addresses.shared_port)
     flat = {
@@ -86,7 +90,7 @@ def endpoint_resource(endpoint: OnlineEndpoint, deployments: Sequence[OnlineDepl
         "auth_mode": endpoint.auth_mode,
         "traffic": endpoint.traffic,
         "mirror_traffic": endpoint.mirror_traffic,
-        "deployments": [flat_deployment(deployment) for deployment in deployments],
+        "deployments": [flat_deployment(*shown) for shown in deployments],
         "port": endpoint.port,
         "created_at": endpoint.created_at,
     }
@@ -103,7 +107,7 @@ def endpoint_resource(endpoint: OnlineEndpoint, deployments: Sequence[OnlineDepl
     return _resource("onlineEndpoints", path, endpoint.name, properties, flat, endpoint.tags)
 
 
-def flat_deployment(deployment: OnlineDeployment) -> Json:
+def flat_deployment(deployment: OnlineDeployment, instances: Sequence[InstanceState]) -> Json:
     """A deployment as `show -o json` prints it; names of variables, never their values."""
     hidden = {"environment_variables", "generation", "serving", "explicit_source_dir", "endpoint_name",
               "read_only_mounts"}  # fmt: skip
@@ -112,6 +116,7 @@ def flat_deployment(deployment: OnlineDeployment) -> Json:
     return document | {
         "environment_variables": sorted(deployment.environment_variables),
         "differences": differences,
+        "instances": [asdict(instance) for instance in instances],
     }
 
 
@@ -123,7 +128,7 @@ def override_differences(target: Target) -> list[str]:
     ]
 
 
-def deployment_resource(deployment: OnlineDeployment) -> Json:
+def deployment_resource(deployment: OnlineDeployment, instances: Sequence[InstanceState]) -> Json:
     """A deployment."""
     properties = {
         "codeConfiguration": {"scoringScript": deployment.code_configuration.scoring_script},
@@ -135,10 +140,12 @@ def deployment_resource(deployment: OnlineDeployment) -> Json:
             "requestTimeout": _duration(deployment.request_settings.request_timeout_ms),
             "maxConcurrentRequestsPerInstance": deployment.request_settings.max_concurrent_requests_per_instance,
         },
+        "livenessProbe": _probe(deployment.liveness_probe),
+        "readinessProbe": _probe(deployment.readiness_probe),
         "scaleSettings": {"scaleType": "Default"},  # null makes the SDK fail (§1c row 25)
     }
     path = f"onlineEndpoints/{deployment.endpoint_name}/deployments/{deployment.name}"
-    flat = flat_deployment(deployment)
+    flat = flat_deployment(deployment, instances)
     return _resource("onlineEndpoints/deployments", path, deployment.name, properties, flat, {})
 
 
@@ -159,3 +166,14 @@ def token_document(token: EndpointToken, endpoint: OnlineEndpoint) -> Json:
     names = profile.token_fields or ()
     values = (token.access_token, token.expiry_time_utc, token.refresh_after_time_utc, profile.auth_scheme)
     return dict(zip(names, values, strict=False))
+
+
+def _probe(settings: ProbeSettings) -> Json:
+    """A probe as Azure's REST resources have it (contract/managed §5.2): durations as ISO 8601."""
+    return {
+        "initialDelay": f"PT{settings.initial_delay}S",
+        "period": f"PT{settings.period}S",
+        "timeout": f"PT{settings.timeout}S",
+        "successThreshold": settings.success_threshold,
+        "failureThreshold": settings.failure_threshold,
+    }

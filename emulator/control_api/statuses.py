@@ -5,6 +5,8 @@ from __future__ import annotations
 from emulator.errors import (
     BadArgument,
     BadDocument,
+    CrashLoopBackOff,
+    DeploymentCrashLoopBackOff,
     EmulatorError,
     EngineUnavailable,
     ImageBuildFailure,
@@ -27,6 +29,8 @@ STATUSES: dict[type[EmulatorError], int] = {
     EngineUnavailable: 503,
     ImageBuildFailure: 400,
     ResourceNotReady: 400,
+    DeploymentCrashLoopBackOff: 400,
+    CrashLoopBackOff: 400,
     OutOfQuota: 507,
     RequestFailed: 502,
     OperationTimedOut: 504,

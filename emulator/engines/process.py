@@ -196,6 +196,11 @@ class ProcessEngine:
         with translated(""):
             return self._containers.read_all()
 
+    def running_ids(self) -> frozenset[str]:
+        """The containers of this workspace whose server runs."""
+        with translated(""):
+            return self._containers.running_ids()
+
     def logs(self, container_id: str, *, tail: int | None = None, follow: bool = False) -> Iterator[str]:
         """Lines of stdout and stderr; of very long logs the last 32 to 64 MiB.
 

@@ -119,6 +119,10 @@ class Containers:
                 continue  # another workspace's, or not started yet, or removed just now
         return found
 
+    def running_ids(self) -> frozenset[str]:
+        """The ids of all of this workspace that run."""
+        return frozenset(container.id for container in self.read_all() if container.running)
+
     def images_in_use(self) -> set[str]:
         """The digests of the environments of all containers but those of this workspace that do not run."""
         documents = (read_json(folder / "container.json") for folder in self._folder.glob("[0-9a-f]*"))

@@ -25,6 +25,10 @@ class ProbeSettings(Entity):
     success_threshold: int = Field(1, ge=1)
     failure_threshold: int = Field(30, ge=1)
 
+    def over(self, defaults: ProbeSettings) -> ProbeSettings:
+        """These settings, with what they leave open taken from `defaults`."""
+        return defaults.model_copy(update={name: getattr(self, name) for name in self.model_fields_set})
+
     @property
     def budget_seconds(self) -> int:
         """How long a start may take before the cloud would give up."""
@@ -69,7 +73,7 @@ class DeploymentRequest(Entity):
 
     `code` is an absolute folder, `environment` an absolute file, a `name:version`, or None for the file beside the
     script or the built-in default.  `explicit_source_dir` tells whether the user named the folder, which decides the
-    layout of target `local` (contract/v1 §8).
+    layout of target `local` (contract/v1 §8).  What the probes leave open is the target's default.
     """
 
     name: Annotated[str, rule(check_deployment_name)] = "blue"
@@ -84,8 +88,8 @@ class DeploymentRequest(Entity):
     environment_variables: Annotated[dict[str, str], AfterValidator(_check_variables)] = Field({}, repr=False)
     instance_count: int = Field(1, ge=1, le=1000)
     request_settings: OnlineRequestSettings = OnlineRequestSettings()
-    liveness_probe: ProbeSettings = ProbeSettings()
-    readiness_probe: ProbeSettings = ProbeSettings()
+    liveness_probe: ProbeSettings | None = None
+    readiness_probe: ProbeSettings | None = None
     auth_mode: AuthMode | None = None
     primary_key: Annotated[str, rule(check_key)] | None = Field(None, repr=False)
     gpus: str | None = None

@@ -3,6 +3,7 @@
 from emulator.profiles.document import rendered
 from emulator.profiles.layout import LayoutProfile
 from emulator.profiles.overrides import Misfit, read_overrides
+from emulator.profiles.probe_profile import ProbeProfile
 from emulator.profiles.profile import (
     PARTS,
     ContainerProfile,
@@ -27,6 +28,7 @@ __all__ = [
     "LayoutProfile",
     "Misfit",
     "Overrides",
+    "ProbeProfile",
     "Profile",
     "Row",
     "RulesProfile",

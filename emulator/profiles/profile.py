@@ -19,6 +19,8 @@ from emulator.profiles.container_rows import CONTAINER_ROWS
 from emulator.profiles.front_door_rows import FRONT_DOOR_ROWS
 from emulator.profiles.layout import LayoutProfile
 from emulator.profiles.layout_rows import LAYOUT_ROWS
+from emulator.profiles.probe_profile import ProbeProfile
+from emulator.profiles.probe_rows import PROBE_ROWS
 from emulator.profiles.rows import Answer, Row
 from emulator.profiles.rows import read_from as _row
 from emulator.profiles.rule_rows import RULE_ROWS
@@ -106,6 +108,7 @@ class Profile:
     scoring: ScoringProfile
     layout: LayoutProfile
     rules: RulesProfile
+    probes: ProbeProfile
     front_door: bool = field(metadata=_row("routing.front_door"))
     routed_methods: frozenset[str] | None = field(metadata=_row("routing.methods"))
     rejected_method: Answer | None = field(metadata=_row("routing.rejected_method"))
@@ -175,6 +178,7 @@ def rows() -> tuple[Row, ...]:
         + AUTH_ROWS
         + STATUS_ROWS
         + ADMISSION_ROWS
+        + PROBE_ROWS
         + CONTAINER_ROWS
         + LAYOUT_ROWS
         + ASSET_ROWS

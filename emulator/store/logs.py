@@ -40,9 +40,20 @@ class Logs:
 
     def forget_requests(self, endpoint_name: str) -> None:
         """Drop the front door's lines."""
-        path = self.requests(endpoint_name)
-        for file in (path, path.with_name(path.name + ".1")):
-            file.unlink(missing_ok=True)
+        _forget(self.requests(endpoint_name))
+
+    def events(self, endpoint_name: str) -> Path:
+        """The file of what happened to the endpoint's containers, one JSON object each."""
+        return self._folder / f"{endpoint_name}.events.jsonl"
+
+    def forget_events(self, endpoint_name: str) -> None:
+        """Drop what happened to the endpoint's containers."""
+        _forget(self.events(endpoint_name))
 
     def _container(self, endpoint_name: str, deployment_name: str) -> Path:
         return self._folder / f"{endpoint_name}.{deployment_name}.failed.log"
+
+
+def _forget(path: Path) -> None:
+    for file in (path, path.with_name(path.name + ".1")):
+        file.unlink(missing_ok=True)

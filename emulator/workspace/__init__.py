@@ -11,12 +11,15 @@ from emulator.errors import OperationCanceled
 from emulator.scoring_container import LABEL_DEPLOYMENT, LABEL_ENDPOINT, LABEL_GENERATION
 from emulator.store import Store
 from emulator.tokens import AadTrust
+from emulator.workspace.crashes import Crashes
 from emulator.workspace.deployments import Deployments
 from emulator.workspace.effects import Effects, FrontDoor, Progress, silent_progress
 from emulator.workspace.endpoints import Endpoints
 from emulator.workspace.environments import Environments
+from emulator.workspace.events import Events
 from emulator.workspace.gate import Gate
 from emulator.workspace.generations import Generations
+from emulator.workspace.health import Health
 from emulator.workspace.models import Models
 from emulator.workspace.tokens import EndpointTokens
 
@@ -44,10 +47,13 @@ class Workspace:
         self.environments = Environments(store, engine, launcher, self._gate)
         tokens = EndpointTokens(store, effects.epoch, aad_trust)
         self.endpoints = Endpoints(store, front_door, effects, ports, tokens)
-        generations = Generations(store, engine, front_door, effects)
+        events = Events(store, effects)
+        generations = Generations(store, engine, front_door, effects, events)
         self.deployments = Deployments(
             store, engine, effects, self.models, self.environments, self.endpoints, generations, self._gate
         )
+        crashes = Crashes(store, engine, self.models, self.endpoints, generations, events, self._gate)
+        self.health = Health(store, engine, effects, self.endpoints, crashes, events)
 
     @property
     def id(self) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
@@ -28,11 +29,14 @@ from emulator.workspace.planning import (
     check_scoring_script,
     plain_request,
     plan_code,
-    request_settings_differences,
     script_path,
-    settled_request_settings,
     version_differences,
     with_debugger,
+)
+from emulator.workspace.serving_settings import (
+    probe_settings,
+    request_settings_differences,
+    settled_request_settings,
 )
 
 
@@ -85,7 +89,8 @@ class Deployments:
         if running:
             if not 0 <= instance < len(running):
                 raise BadArgument(f"there are {len(running)} instances, counted from 0", target=deployment.name)
-            return self._engine.logs(running[instance].id, tail=tail, follow=follow)
+            with contextlib.suppress(ResourceNotFound):  # killed, and waiting to be started again
+                return self._engine.logs(running[instance].id, tail=tail, follow=follow)
         lines = self._store.logs.kept_container(endpoint_name, deployment.name)
         return iter(lines[len(lines) - min(tail, len(lines)) :] if tail is not None else lines)
 
@@ -102,6 +107,11 @@ class Deployments:
         """The front door's lines of the endpoint, one JSON object each, the last `tail` of them."""
         self._endpoints.get(endpoint_name)
         return LineReader(self._store.logs.requests(endpoint_name), tail, follow, self._effects.sleep)
+
+    def get_event_log(self, endpoint_name: str, *, tail: int | None, follow: bool) -> Iterator[str]:
+        """What happened to the endpoint's containers, one JSON object each (contract/managed §9)."""
+        self._endpoints.get(endpoint_name)
+        return LineReader(self._store.logs.events(endpoint_name), tail, follow, self._effects.sleep)
 
     # creating
 
@@ -157,15 +167,17 @@ class Deployments:
         settings = settled_request_settings(request.request_settings, target)
         code, left_out = plan_code(request, target)
         environment = with_debugger(environment, wanted=request.debug_port is not None)
-        return Plan(request, target, models, environment, code, left_out, settings)
+        probes = probe_settings(request, target)
+        return Plan(request, target, models, environment, code, left_out, settings, probes)
 
     def _draft(self, plan: Plan, before: OnlineDeployment | None) -> OnlineDeployment:
         request = plan.request
         return OnlineDeployment(
             **request.model_dump(
                 include={"name", "endpoint_name", "explicit_source_dir", "environment_variables", "instance_count",
-                         "liveness_probe", "readiness_probe", "gpus", "debug_port"}
+                         "gpus", "debug_port"}
             ),
+            **plan.probes,
             request_settings=plan.request_settings,
             generation=before.generation + 1 if before else 1,
             models=tuple(model.id for model in plan.models),
@@ -324,6 +336,7 @@ class Deployments:
                 self._discard(deployment)
                 self._store.logs.forget_container(name, deployment.name)
             self._store.logs.forget_requests(name)
+            self._store.logs.forget_events(name)
 
     def _discard(self, deployment: OnlineDeployment) -> None:
         old = self._endpoints.set_running(deployment.endpoint_name, deployment.name, ())

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from emulator.engines import Container
+from emulator.probing import ProbeAnswer
 from emulator.routes import EndpointRoute
 
 
@@ -31,8 +32,8 @@ class FrontDoor(Protocol):
 class Effects:
     """Time, randomness and probes.
 
-    `now` is UTC as ISO 8601, `epoch` the same in seconds since 1970, `monotonic` seconds, `answers` whether GET / of a
-    container is 200 within so many seconds, `background` runs a function on a thread of its own and returns at once.
+    `now` is UTC as ISO 8601, `epoch` the same in seconds since 1970, `monotonic` seconds, `probe` what GET of a path
+    of a container answers within so many seconds, `background` runs a function on a thread of its own.
     """
 
     now: Callable[[], str]
@@ -40,7 +41,7 @@ class Effects:
     monotonic: Callable[[], float]
     sleep: Callable[[float], None]
     new_key: Callable[[], str]
-    answers: Callable[[Container, float], bool]
+    probe: Callable[[Container, str, float], ProbeAnswer]
     background: Callable[[Callable[[], None]], None]
 
 

@@ -48,17 +48,19 @@ class Endpoints:
         self._ports = tuple(ports)
         self._tokens = tokens
         self._running: dict[DeploymentKey, tuple[Container, ...]] = {}
+        self._unready: set[str] = set()
         self._held: dict[str, str] = {}
         self._released = threading.Condition()
         self._creating = threading.Lock()
         self._lock = threading.Lock()
+        self._publishing = threading.Lock()
 
     @contextmanager
     def hold(self, name: str, *, restoring: bool = False) -> Iterator[None]:
         """Keep every other operation off the endpoint; OperationInProgress when one is on it already (HTTP 409).
 
-        What the emulator does by itself when it starts (`restoring`) nobody has asked for: it waits for every other
-        operation, and every other waits for it.
+        What the emulator does by itself (`restoring`: when it starts, and when a container has died) nobody has asked
+        for: it waits for every other operation, and every other waits for it.
         """
         with self._released:
             self._released.wait_for(lambda: self._held.get(name) not in (_RESTORING, _ASKED_FOR if restoring else ""))
@@ -113,6 +115,11 @@ class Endpoints:
         """The containers that serve a deployment now."""
         with self._lock:
             return self._running.get((name, deployment_name), ())
+
+    def all_running(self) -> dict[DeploymentKey, tuple[Container, ...]]:
+        """The containers that serve each deployment now, ready or not."""
+        with self._lock:
+            return dict(self._running)
 
     # changing
 
@@ -246,10 +253,28 @@ class Endpoints:
             before = self._running.pop((name, deployment_name), ())
             if containers:
                 self._running[name, deployment_name] = containers
+            self._unready &= {container.id for those in self._running.values() for container in those}
         return before
+
+    def replace_running(self, name: str, deployment_name: str, old_id: str, new: Container) -> None:
+        """One instance has a new container, which is not ready yet."""
+        with self._lock:
+            before = self._running.get((name, deployment_name), ())
+            self._running[name, deployment_name] = tuple(new if c.id == old_id else c for c in before)
+            self._unready.add(new.id)
+            self._unready.discard(old_id)
+
+    def set_ready(self, container_id: str, *, ready: bool) -> None:
+        """Whether requests may go to that container; all that run are ready unless told otherwise."""
+        with self._lock:
+            (self._unready.discard if ready else self._unready.add)(container_id)
 
     def publish(self, name: str) -> None:
         """Tell the front door how the endpoint stands."""
+        with self._publishing:  # the last one to tell has seen the newest state
+            self._publish(name)
+
+    def _publish(self, name: str) -> None:
         endpoint = self._store.find_endpoint(name)
         if endpoint is None:
             self._front_door.remove(name)
@@ -269,7 +294,9 @@ class Endpoints:
 
     def _route(self, endpoint: OnlineEndpoint, deployment: OnlineDeployment) -> DeploymentRoute:
         containers = self.running(endpoint.name, deployment.name)
-        instances = tuple(Instance(c.id, c.host, c.port) for c in containers)
+        with self._lock:
+            ready = [container for container in containers if container.id not in self._unready]
+        instances = tuple(Instance(c.id, c.host, c.port) for c in ready)
         settings = deployment.request_settings
         return DeploymentRoute(
             deployment.name,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -11,11 +11,13 @@ from emulator.engines import Container, Engine
 from emulator.entities import Model, OnlineDeployment
 from emulator.errors import EmulatorError
 from emulator.profiles import profile_of
-from emulator.scoring_container import MODELS_FOLDER, container_specs
+from emulator.scoring_container import LABEL_INSTANCE, MODELS_FOLDER, ContainerSpec, container_specs
 from emulator.store import Placement, Store
 from emulator.workspace.effects import Effects, FrontDoor, Progress
+from emulator.workspace.events import Events
 from emulator.workspace.readiness import read_log, wait_until_ready
 
+_PROBE_TIMEOUT_SECONDS = 2.0
 _DRAIN_SECONDS = 30.0
 _GRACE_SECONDS = 10.0
 
@@ -23,11 +25,17 @@ _GRACE_SECONDS = 10.0
 class Generations:
     """Makes and unmakes what runs; knows nothing of what is published."""
 
-    def __init__(self, store: Store, engine: Engine, front_door: FrontDoor, effects: Effects) -> None:
+    def __init__(self, store: Store, engine: Engine, front_door: FrontDoor, effects: Effects, events: Events) -> None:
         self._store = store
         self._engine = engine
         self._front_door = front_door
         self._effects = effects
+        self._events = events
+        self._started_at: dict[str, float] = {}
+
+    def started_at(self, container_id: str) -> float | None:
+        """When a container was started, on the monotonic clock; None for one of an earlier emulator."""
+        return self._started_at.get(container_id)
 
     def layout(self, deployment: OnlineDeployment) -> Path:
         """The generation's folder, which its containers see at /var/azureml-app."""
@@ -50,10 +58,11 @@ class Generations:
         progress.step(f"starting {_count(len(specs), 'container')} on {self._engine.name}")
         try:
             for spec in specs:
-                started.append(self._engine.start(spec))
+                started.append(self._start(deployment, spec))
             progress.step("waiting for the scoring server: init()")
             budget = float(deployment.liveness_probe.budget_seconds)
-            wait_until_ready(self._engine, started, budget, self._effects, progress, layout)
+            is_ready = self._probe_of(deployment)
+            wait_until_ready(self._engine, started, budget, self._effects, progress, layout, is_ready)
         except BaseException:
             with contextlib.suppress(OSError):  # a full disk must neither hide the reason nor keep the containers
                 self._keep_log(deployment, started)
@@ -61,6 +70,23 @@ class Generations:
             raise
         self._store.logs.forget_container(deployment.endpoint_name, deployment.name)
         return tuple(started)
+
+    def start_again(self, deployment: OnlineDeployment, models: Sequence[Model], old: Container) -> Container:
+        """Start an instance in place of the dead container that it had, which is removed; does not wait for it."""
+        specs = container_specs(deployment, models, str(self.layout(deployment)), self._store.workspace_id)
+        container = self._start(deployment, specs[int(old.labels[LABEL_INSTANCE])])
+        self._started_at.pop(old.id, None)
+        return container
+
+    def _start(self, deployment: OnlineDeployment, spec: ContainerSpec) -> Container:
+        container = self._engine.start(spec)
+        self._started_at[container.id] = self._effects.monotonic()
+        self._events.started(container, f"{deployment.environment}@{deployment.image[:12]}")
+        return container
+
+    def _probe_of(self, deployment: OnlineDeployment) -> Callable[[Container], bool]:
+        profile, probe = profile_of(deployment.target).probes, self._effects.probe
+        return lambda container: probe(container, profile.path, _PROBE_TIMEOUT_SECONDS).passes(profile.passing_status)
 
     def _keep_log(self, deployment: OnlineDeployment, containers: Sequence[Container]) -> None:
         # The one that died says why; without one the first is as good as any.
@@ -101,7 +127,10 @@ class Generations:
                 list(pool.map(lambda container: self._remove(container, grace_seconds), containers))
 
     def _remove(self, container: Container, grace_seconds: float) -> None:
+        self._started_at.pop(container.id, None)
         try:
+            if self._engine.inspect(container.id).running:
+                self._events.killing(container)
             self._engine.remove(container.id, grace_seconds=grace_seconds)
         except EmulatorError:
             return  # reconcile and prune find it again by its labels

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from emulator.diagnosis import check_script
-from emulator.entities import DeploymentRequest, Environment, Model, OnlineRequestSettings, Target
+from emulator.entities import DeploymentRequest, Environment, Model, OnlineRequestSettings, ProbeSettings, Target
 from emulator.errors import BadArgument, OutOfQuota, ResourceNotReady
 from emulator.profiles import profile_of
 from emulator.store import Placement, code_tree, placements
@@ -16,6 +16,7 @@ from emulator.store.sources import read_text
 from emulator.store.trees import named_path
 
 _DEBUGGER = "debugpy"
+_NO_PROBES = "failed probes change nothing, because of --debug: a breakpoint makes them fail"
 
 
 @dataclass(frozen=True)
@@ -29,6 +30,7 @@ class Plan:
     code: tuple[Placement, ...]
     left_out: tuple[str, ...]
     request_settings: OnlineRequestSettings
+    probes: Mapping[str, ProbeSettings]
 
 
 def plain_request(request: DeploymentRequest) -> DeploymentRequest:
@@ -102,45 +104,16 @@ def plan_code(request: DeploymentRequest, target: Target) -> tuple[tuple[Placeme
     return tuple(placements(tree, layout.code_folder(folder.name))), tree.left_out
 
 
-def settled_request_settings(asked: OnlineRequestSettings, target: Target) -> OnlineRequestSettings:
-    """What is asked for, with the target's defaults for the rest; BadArgument for a longer time-out than it has."""
-    profile = profile_of(target).scoring
-    timeout = asked.request_timeout_ms or profile.default_timeout_ms
-    if timeout is not None and profile.longest_timeout_ms is not None and timeout > profile.longest_timeout_ms:
-        raise BadArgument(
-            f"request_timeout_ms is {timeout}, and target {target} takes {profile.longest_timeout_ms} at most",
-            target="request_settings.request_timeout_ms",
-        )
-    waited = asked.max_queue_wait_ms if asked.max_queue_wait_ms is not None else profile.default_queue_wait_ms
-    return OnlineRequestSettings(
-        request_timeout_ms=None if profile.default_timeout_ms is None else timeout,
-        max_concurrent_requests_per_instance=asked.max_concurrent_requests_per_instance
-        or profile.default_max_concurrent,
-        max_queue_wait_ms=None if profile.default_queue_wait_ms is None else waited,
-    )
-
-
-def request_settings_differences(asked: OnlineRequestSettings, target: Target) -> list[str]:
-    """Settings that the target's cloud would not take."""
-    profile = profile_of(target).scoring
-    found = []
-    if asked.request_timeout_ms is not None and profile.default_timeout_ms is None:
-        found.append(f"request_timeout_ms has no effect: target {target} has no front door")
-    if target == "aci" and asked.request_timeout_ms not in (None, profile.default_timeout_ms):
-        found.append("the time-out of ACI cannot be set in the cloud: it is 60 s there")
-    if asked.max_queue_wait_ms is not None and profile.default_queue_wait_ms is None:
-        found.append(f"max_queue_wait_ms has no effect: the front door of target {target} has no queue")
-    return found
-
-
 def with_debugger(environment: Environment, *, wanted: bool) -> Environment:
-    """The environment with debugpy in it, which says so, when the server is to run under the debugger."""
-    if not wanted or any(r.startswith(_DEBUGGER) for r in environment.requirements):
+    """The environment as it is when the server is to run under the debugger: debugpy is in it, and it says so."""
+    if not wanted:
         return environment
+    added = () if any(r.startswith(_DEBUGGER) for r in environment.requirements) else (_DEBUGGER,)
+    told = ("debugpy is in the environment, because of --debug",) if added else ()
     return environment.model_copy(
         update={
-            "requirements": (*environment.requirements, _DEBUGGER),
-            "differences": (*environment.differences, "debugpy is in the environment, because of --debug"),
+            "requirements": (*environment.requirements, *added),
+            "differences": (*environment.differences, *told, _NO_PROBES),
         }
     )
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from emulator.diagnosis import Cause, explain
 from emulator.engines import Container, Engine
@@ -11,7 +11,6 @@ from emulator.scoring_container import APP_ROOT
 from emulator.workspace.effects import Effects, Progress
 
 POLL_SECONDS = 0.05
-_PROBE_TIMEOUT_SECONDS = 2.0
 _TAIL_LINES = 25
 _LOG_LINES = 5000
 
@@ -23,8 +22,9 @@ def wait_until_ready(
     effects: Effects,
     progress: Progress,
     layout: str,
+    is_ready: Callable[[Container], bool],
 ) -> None:
-    """Return when every container has answered its probe; `layout` is the host folder that holds their code.
+    """Return when every container `is_ready`, which asks once; `layout` is the host folder that holds their code.
 
     Raises ResourceNotReady as soon as one has died, OperationTimedOut after `budget_seconds`, OperationCanceled.
     """
@@ -33,7 +33,7 @@ def wait_until_ready(
     while waiting:
         if progress.canceled.is_set():
             raise OperationCanceled("the deployment was interrupted while its container started")
-        waiting = [container for container in waiting if not effects.answers(container, _PROBE_TIMEOUT_SECONDS)]
+        waiting = [container for container in waiting if not is_ready(container)]
         for container in waiting:
             _check_alive(engine, container, layout)
         if waiting and effects.monotonic() > deadline:
@@ -50,19 +50,24 @@ def _check_alive(engine: Engine, container: Container, layout: str) -> None:
     except ResourceNotFound as error:
         raise ResourceNotReady("the container was removed while it started", target=container.name) from error
     if not state.running:
-        raise _died(engine, state, layout)
+        raise why_it_died(read_log(engine, container), state, layout, " before it answered")
 
 
-def _died(engine: Engine, container: Container, layout: str) -> ResourceNotReady:
-    log = read_log(engine, container)
+def why_it_died(log: Sequence[str], container: Container, layout: str, when: str = "") -> ResourceNotReady:
+    """What a dead container's log says about its end; without a word of it, the exit code and `when` that was."""
     cause = explain("\n".join(log), (APP_ROOT, layout))
     if container.oom_killed:
         message = "the container was killed because it ran out of memory"
     elif cause:
         message = str(cause)
     else:
-        message = f"the container exited with code {container.exit_code} before it answered"
-    return ResourceNotReady(message, hint=_hint(cause), log_tail="\n".join(log[-_TAIL_LINES:]))
+        message = f"the container exited with code {container.exit_code}{when}"
+    return ResourceNotReady(message, hint=_hint(cause), log_tail=tail_of(log))
+
+
+def tail_of(log: Sequence[str]) -> str:
+    """The end of a log, as errors carry it."""
+    return "\n".join(log[-_TAIL_LINES:])
 
 
 def _hint(cause: Cause | None) -> str:
@@ -78,7 +83,7 @@ def _hint(cause: Cause | None) -> str:
 
 
 def _too_slow(engine: Engine, container: Container, budget_seconds: float) -> EmulatorError:
-    tail = "\n".join(read_log(engine, container)[-_TAIL_LINES:])
+    tail = tail_of(read_log(engine, container))
     return OperationTimedOut(
         f"the scoring server did not answer its probe within {budget_seconds:.0f} s, the liveness probe's budget",
         hint="init() may be slow or stuck; the cloud would kill this container too",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
@@ -10,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from fake_engine import FakeEngine, Running
+from fake_engine import Behaviour, FakeEngine, Running
 
 from emulator.engines import Container
 from emulator.entities import DeploymentRequest, Model, ModelRequest, OnlineDeployment
@@ -35,11 +36,13 @@ class FakeFrontDoor:
         self.taken: set[int] = set()
         self.drained: list[str] = []
         self.draining: Callable[[str], None] = lambda _instance_id: None
+        self.putting: Callable[[EndpointRoute], object] = lambda _route: None
         self.refuses: EmulatorError | None = None
 
     def put(self, route: EndpointRoute) -> None:
         if self.refuses:
             raise self.refuses
+        self.putting(route)
         self.routes[route.name] = route
         self.history.append(route)
 
@@ -99,7 +102,7 @@ class House:
             monotonic=lambda: self._slept,
             sleep=self._sleep,
             new_key=lambda: f"key-{next(self._keys)}",
-            answers=self.engine.answers,
+            probe=self.engine.probe,
             background=self._background,
         )
         self.ports = ports
@@ -126,6 +129,41 @@ class House:
         for thread in self.threads:
             thread.join(20)
             assert not thread.is_alive()
+
+    def pass_time(self, seconds: float, step: float = 1.0) -> None:
+        """Let the core's time go on, a step at a time, and do what is due of probes and restarts after each."""
+        end = self._slept + seconds
+        while self._slept < end:
+            self._slept += step
+            self.workspace.health.tick()
+            self.settle()
+            self.threads.clear()
+
+    def wait_for(self, condition: Callable[[], bool], seconds: float = 60) -> None:
+        """Let time go on until that holds."""
+        end = self._slept + seconds
+        while not condition():
+            assert self._slept < end, "it never came to that"
+            self.pass_time(1)
+
+    def events(self, endpoint: str = "iris", *, since: int = 0) -> list[tuple[str, str]]:
+        """Name and message of the event log's lines, without the first ones."""
+        lines = list(self.workspace.deployments.get_event_log(endpoint, tail=None, follow=False))[since:]
+        return [(event["Name"], event["Message"]) for event in map(json.loads, lines)]
+
+    def names(self, endpoint: str = "iris", *, since: int = 0) -> list[str]:
+        """The names of the event log's lines, without the first ones."""
+        return [name for name, _ in self.events(endpoint, since=since)]
+
+    def states(self, endpoint: str = "iris", name: str = "blue") -> list[tuple[str, int]]:
+        """State and restarts of each instance."""
+        return [(s.state, s.restarts) for s in self.workspace.health.instances(endpoint, name)]
+
+    def behave(self, instance: int = 0, **behaviour: Any) -> Running:
+        """From now on that container, in the order of names, behaves so."""
+        running = self.engine.containers()[instance]
+        running.behaviour = Behaviour(**behaviour)
+        return running
 
     def restarted(self) -> House:
         """The emulator after it ended and began again: the same store, and the containers that are still there."""

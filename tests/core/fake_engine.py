@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import itertools
 import threading
-from collections.abc import Iterator, Mapping, Set
+from collections.abc import Callable, Iterator, Mapping, Set
 from dataclasses import dataclass, field, replace
 
 from emulator.engines import Container, Image, Log
 from emulator.environments import ImageSpec
 from emulator.errors import EngineUnavailable, ImageBuildFailure, OperationCanceled, ResourceNotFound
+from emulator.probing import ProbeAnswer
 from emulator.scoring_container import LABEL_WORKSPACE, ContainerSpec
 
 CANCEL_SECONDS = 10.0
@@ -17,9 +18,14 @@ CANCEL_SECONDS = 10.0
 
 @dataclass(frozen=True)
 class Behaviour:
-    """What containers do: `ready` once started, or dead with `exit_code` and this `log`; `heard` is said at once."""
+    """What containers do: `ready` once started, or dead with `exit_code` and this `log`.
+
+    One that is not ready answers `status`; `answers` holds every probe back until it is set.
+    """
 
     ready: bool = True
+    status: int = 502
+    answers: threading.Event | None = None
     exit_code: int | None = None
     log: tuple[str, ...] = ("Users's init has completed successfully",)
     oom_killed: bool = False
@@ -87,9 +93,12 @@ class FakeEngine:
         self.building = threading.Event()
         self.builds: list[ImageSpec] = []
         self.removed: list[str] = []
+        self.graces: list[float] = []
+        self.probes: list[tuple[str, str, float]] = []
         self.differences: tuple[str, ...] = ()
         self.unavailable = False
         self.prunes: list[Set[str]] = []
+        self.looking: Callable[[], object] = lambda: None
 
     # what tests look at
 
@@ -103,10 +112,15 @@ class FakeEngine:
         (only,) = self.containers()
         return only.spec.environment_variables
 
-    def answers(self, container: Container, _timeout_seconds: float) -> bool:
-        """The probe."""
+    def probe(self, container: Container, path: str, timeout_seconds: float) -> ProbeAnswer:
+        """The probe; `probes` remembers what was asked."""
+        self.probes.append((container.id, path, timeout_seconds))
         running = self.world.get(container.id)
-        return running is not None and running.container.running and running.behaviour.ready
+        if running is None or not running.container.running:
+            return ProbeAnswer(0, "connection refused")
+        if running.behaviour.answers is not None:
+            running.behaviour.answers.wait()
+        return ProbeAnswer(200) if running.behaviour.ready else ProbeAnswer(running.behaviour.status, "")
 
     def die(self, container_id: str, exit_code: int = 137) -> None:
         """End a container from outside, as a kill or the machine does."""
@@ -179,6 +193,10 @@ class FakeEngine:
         mine = [r.container for r in self.containers()]
         return [container for container in mine if container.labels[LABEL_WORKSPACE] == self._workspace_id]
 
+    def running_ids(self) -> frozenset[str]:
+        self.looking()
+        return frozenset(container.id for container in self.list_containers() if container.running)
+
     def logs(self, container_id: str, *, tail: int | None = None, follow: bool = False) -> Iterator[str]:
         return FakeLog(self._find(container_id), tail, follow)
 
@@ -188,6 +206,7 @@ class FakeEngine:
             running = self.world.pop(container_id, None)
         if running is not None:
             self.removed.append(running.container.name)
+            self.graces.append(grace_seconds)
             with running.changed:
                 running.container = _stopped(running.container, 143)
                 running.changed.notify_all()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import socket
 import tarfile
@@ -153,6 +154,8 @@ def test_logs(client: Client, house: House) -> None:
     assert list(lines) == ["café \u2028"]
     house.store.logs.requests("iris").write_text("{}\n")
     assert list(client.get_logs("iris", requests_only=True, follow=False)) == ["{}"]
+    (event,) = client.get_logs("iris", requests_only=False, events_only=True, follow=False, tail=1)
+    assert json.loads(event)["Name"] == "Started"
     with pytest.raises(ResourceNotFound):
         list(client.get_logs("pets", requests_only=False, follow=False))
 

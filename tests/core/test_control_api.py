@@ -199,6 +199,9 @@ def test_a_deployment_from_put_to_delete(served: Served) -> None:
     assert deployment == served.ask("GET", f"{ENDPOINTS}/iris/deployments/blue").json()
     assert deployment["properties"]["requestSettings"]["requestTimeout"] == "PT5S"
     assert deployment["properties"]["model"] == "m:1"
+    probe = {"initialDelay": "PT10S", "period": "PT10S", "timeout": "PT2S"}
+    assert deployment["properties"]["livenessProbe"] == {**probe, "successThreshold": 1, "failureThreshold": 30}
+    assert deployment["properties"]["readinessProbe"] == deployment["properties"]["livenessProbe"]
     assert served.ask("DELETE", f"{ENDPOINTS}/iris/deployments/blue").json() == {}
     assert served.ask("GET", f"{ENDPOINTS}/iris").json()["amlemu"]["deployments"] == []
     assert served.ask("DELETE", f"{ENDPOINTS}/iris").json() == {}
@@ -253,6 +256,10 @@ def test_tree(served: Served) -> None:
         ({}, {"code", "scoring_script"}),
         ({"code": "/c", "scoring_script": "s.py", "instance_cuont": 2, "port": 0}, {"instance_cuont", "port"}),
         ({"code": "src", "scoring_script": "../s.py"}, {"code", "scoring_script"}),
+        (
+            {"code": "/c", "scoring_script": "s.py", "liveness_probe": {"period": 0}, "readiness_probe": {"delay": 1}},
+            {"liveness_probe.period", "readiness_probe.delay"},
+        ),
         ({"code": "/c", "scoring_script": "s.py", "models": [{"path": "x"}], "gpus": 1}, {"models.0", "gpus"}),
     ],
 )
@@ -451,6 +458,33 @@ def test_request_lines(served: Served) -> None:
     assert json.loads(json.loads(line)) == {"n": 2}
 
 
+def test_event_lines(served: Served) -> None:
+    deploy(served)
+    lines = served.ask("GET", f"{ENDPOINTS}/iris/events").text.splitlines()
+    assert [json.loads(json.loads(line))["Name"] for line in lines] == ["Pulled", "Created", "Started"]
+    (line,) = served.ask("GET", f"{ENDPOINTS}/iris/events?tail=1").text.splitlines()
+    assert json.loads(json.loads(line))["DeploymentName"] == "blue"
+    assert served.error("GET", f"{ENDPOINTS}/pets/events")[:2] == (404, "ResourceNotFound")
+    assert served.error("GET", f"{ENDPOINTS}/iris/events?tail=x")[:2] == (400, "BadArgument")
+
+
+def test_how_instances_are(served: Served) -> None:
+    deploy(served, instance_count=2, readiness_probe={"initial_delay": 1, "period": 1, "failure_threshold": 1})
+    house = served.house
+    names = [container.name for container in house.running()]
+    house.pass_time(1)
+    house.behave(0, ready=False)
+    house.engine.die(house.running()[1].id)
+    house.pass_time(3)
+    endpoint = served.ask("GET", f"{ENDPOINTS}/iris").json()["amlemu"]
+    assert endpoint["deployments"][0]["instances"] == [
+        {"name": names[0], "state": "NotReady", "restarts": 0},
+        {"name": names[1], "state": "Ready", "restarts": 1},
+    ]
+    (one,) = served.ask("GET", f"{ENDPOINTS}/iris/deployments").json()["value"]
+    assert one["amlemu"]["instances"] == endpoint["deployments"][0]["instances"]
+
+
 def followers() -> list[threading.Thread]:
     return [thread for thread in threading.enumerate() if thread.name == "follow"]
 
@@ -459,11 +493,12 @@ def test_followers_that_go_away_leave_no_thread(served: Served) -> None:
     """The logs are silent: only the empty lines that are sent now and then show that nobody listens."""
     deploy(served)
     answers = [
-        served.ask("GET", f"{ENDPOINTS}/iris/{kind}?follow=true&tail=0", stream=True) for kind in ("logs", "requests")
+        served.ask("GET", f"{ENDPOINTS}/iris/{kind}?follow=true&tail=0", stream=True)
+        for kind in ("logs", "requests", "events")
     ]
     for answer in answers:
         assert next(answer.iter_lines(chunk_size=None)) == b""
-    assert len(followers()) == 2
+    assert len(followers()) == 3
     for answer in answers:
         answer.close()
     deadline = time.monotonic() + 10

@@ -281,6 +281,17 @@ def test_logs_follow_until_interrupted(environ: Environ, steady: str) -> None:
     assert score(environ, steady)["answer"] == "first"
 
 
+def test_the_event_log(environ: Environ, steady: str) -> None:
+    lines = amlemu(environ, "logs", steady, "--events").stdout.splitlines()
+    assert [json.loads(line)["Name"] for line in lines][:3] == ["Pulled", "Created", "Started"]
+    assert amlemu(environ, "logs", steady, "--events", "--tail", "1").stdout.splitlines() == lines[-1:]
+    assert "not both" in amlemu(environ, "logs", steady, "--events", "--requests", code=2).stderr
+    with running(environ, "logs", steady, "--events", "-f") as (process, said):
+        until_said(said, "Started")
+        process.send_signal(signal.SIGINT)
+        assert process.wait(10) == 130
+
+
 def test_the_request_log_warns_of_forms(environ: Environ, steady: str) -> None:
     uri = json_of(environ, "show", steady)["scoring_uri"]
     key = json_of(environ, "keys", steady)["primaryKey"]

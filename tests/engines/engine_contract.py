@@ -283,6 +283,19 @@ class EngineContract:
         assert engine.inspect(container.id) == container
         assert engine.list_containers() == [container]
 
+    def test_running_ids_are_those_that_run(
+        self, engine: Engine, connect: Callable[[str], Engine], image: str, layout: Path, tmp_path: Path
+    ) -> None:
+        broken = managed_layout(tmp_path / "broken", "import no_such_module_of_amlemu\n")
+        assert engine.running_ids() == frozenset()
+        alive = ready(engine, container_spec(image, layout))
+        ended(engine, engine.start(container_spec(image, broken, name="dead")))
+        with temporary_engine(connect) as other:
+            other.start(container_spec(image, layout))
+            assert engine.running_ids() == {alive.id}
+        engine.remove(alive.id, grace_seconds=0)
+        assert engine.running_ids() == frozenset()
+
     def test_two_workspaces_do_not_see_each_other(
         self, engine: Engine, connect: Callable[[str], Engine], image: str, layout: Path
     ) -> None:

@@ -1,0 +1,69 @@
+"""The event log: what happened to an endpoint's containers, as AmlOnlineEndpointEventLog tells it."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+
+from emulator.engines import Container
+from emulator.profiles import ProbeProfile, profile_of
+from emulator.scoring_container import LABEL_DEPLOYMENT, LABEL_ENDPOINT
+from emulator.store import Store
+from emulator.store.lines import LineWriter
+from emulator.workspace.effects import Effects
+
+_OPERATION_NAME = "AmlOnlineEndpointEventLog"
+_CONTAINER_NAME = "inference-server"  # contract/managed §6.3.3
+
+
+class Events:
+    """Writes the event log of every endpoint: names and columns of contract/managed §9, the words of Kubernetes."""
+
+    def __init__(self, store: Store, effects: Effects) -> None:
+        self._store = store
+        self._effects = effects
+        self._lines = LineWriter(store.logs.events)
+
+    def started(self, container: Container, image: str) -> None:
+        """A container was made from its image, and started."""
+        messages = self._profile(container).event_messages
+        self._write(container, "Pulled", messages.pulled.format(image=image))
+        self._write(container, "Created", messages.created.format(container=_CONTAINER_NAME))
+        self._write(container, "Started", messages.started.format(container=_CONTAINER_NAME))
+
+    def killing(self, container: Container, *, unhealthy: bool = False) -> None:
+        """A container that runs is about to be stopped; `unhealthy` when its liveness probe is why."""
+        messages = self._profile(container).event_messages
+        message = messages.killing_unhealthy if unhealthy else messages.killing
+        self._write(container, "Killing", message.format(container=_CONTAINER_NAME))
+
+    def back_off(self, container: Container) -> None:
+        """The next restart of a container has to wait."""
+        message = self._profile(container).event_messages.back_off
+        self._write(container, "BackOff", message.format(container=_CONTAINER_NAME))
+
+    def probe_failed(self, container: Container, probe: str, reason: str) -> None:
+        """A probe, `Liveness` or `Readiness`, has failed once."""
+        message = self._profile(container).probe_failed_message.format(probe=probe, reason=reason)
+        self._write(container, f"{probe}ProbeFailed", message)
+
+    def _profile(self, container: Container) -> ProbeProfile:
+        endpoint = self._store.find_endpoint(container.labels[LABEL_ENDPOINT])
+        return profile_of(endpoint.target if endpoint else "managed").probes
+
+    def _write(self, container: Container, name: str, message: str) -> None:
+        endpoint = container.labels[LABEL_ENDPOINT]
+        profile = self._profile(container)
+        values = (
+            self._effects.now(),
+            _OPERATION_NAME,
+            container.name,
+            container.labels[LABEL_DEPLOYMENT],
+            name,
+            message,
+        )
+        if name not in profile.event_names or self._store.find_endpoint(endpoint) is None:
+            return  # the last containers of a deleted endpoint end in the background
+        # A full disk must not keep anything from being restarted.
+        with contextlib.suppress(OSError):
+            self._lines.write(endpoint, json.dumps(dict(zip(profile.event_columns, values, strict=True))))
