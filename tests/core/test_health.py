@@ -168,7 +168,7 @@ def test_a_container_that_is_not_alive_is_replaced(house: House, target: Target)
         house.pass_time(60)
         assert house.engine.containers() == [old, *others]
         return
-    house.wait_for(lambda: house.engine.containers()[0] is not old and len(house.running()) == count)
+    house.wait_for(lambda: old not in house.engine.containers() and len(house.running()) == count)
     assert house.engine.graces[-1] == 30
     new, *same = house.engine.containers()
     assert new.container.id != old.container.id
