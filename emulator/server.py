@@ -6,6 +6,7 @@ import contextlib
 import json
 import logging
 import os
+import random
 import secrets
 import signal
 import sys
@@ -108,10 +109,7 @@ def _run(
     store = Store(settings.home)
     chosen = choose_engine(settings.engine, store, read_host_packaging(environ))
     stack.callback(chosen.engine.close)
-    lines = LineWriter(store.logs.requests)
-    gateway = Gateway(
-        settings.bind_host, settings.gateway_port, lambda name, line: lines.write(name, json.dumps(line, default=str))
-    )
+    gateway = _gateway(settings, store)
     stopping = _Stopping()
     workspace = Workspace(
         store, chosen.engine, gateway, _effects(), settings.endpoint_ports, launcher_text(), _aad_trust(settings)
@@ -125,6 +123,7 @@ def _run(
         shared_port=settings.gateway_port,
         describe=lambda: description,
         shutdown=stopping.request,
+        metrics=gateway.metrics,
         report=_report,
     )
     control = _control_server(settings, services)
@@ -142,6 +141,17 @@ def _run(
     workspace.health.stop()
     if not keep_containers:
         workspace.deployments.stop_all()
+
+
+def _gateway(settings: Settings, store: Store) -> Gateway:
+    lines = LineWriter(store.logs.requests)
+    return Gateway(
+        settings.bind_host,
+        settings.gateway_port,
+        lambda name, line: lines.write(name, json.dumps(line, default=str)),
+        random.random if settings.traffic_seed is None else random.Random(settings.traffic_seed).random,
+        enforce_limits=settings.limits == "cloud",
+    )
 
 
 class _Stopping:

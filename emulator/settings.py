@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 PROJECT_FILE = "amlemu.toml"
 ENGINES = ("auto", "docker", "process")
+LIMITS = ("report", "cloud")
 
 
 @dataclass(frozen=True)
@@ -29,7 +30,9 @@ class Settings:
 
     `home` is the state folder, `port` the control port, `gateway_port` the one shared by endpoints with a path,
     `endpoint_ports` the range of the others' own.  `bind_host` is where the endpoints listen, `public_host` the name in
-    `scoring_uri` ('' for the one by which the caller came).  `url` names another emulator.  `assumed` holds by target
+    `scoring_uri` ('' for the one by which the caller came).  `limits` is `cloud`
+    to hold endpoints to the cloud's quotas, `report` to say only where they would have been; `traffic_seed` makes the
+    choice of deployments repeatable.  `url` names another emulator.  `assumed` holds by target
     and row id what replaces assumed facts of the parity table, checked against it, as plain values of JSON.
     `aad_keys` is a file with
     the public keys (a JSON Web Key Set) that sign aad_tokens beside the emulator's own, `aad_tenant` the tenant that
@@ -43,6 +46,8 @@ class Settings:
     bind_host: str = "127.0.0.1"
     public_host: str = ""
     engine: str = "auto"
+    limits: str = "report"
+    traffic_seed: int | None = None
     url: str = ""
     assumed: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     aad_keys: Path | None = None
@@ -62,6 +67,8 @@ _VARIABLES = {
     "bind_host": "AMLEMU_BIND_HOST",
     "public_host": "AMLEMU_PUBLIC_HOST",
     "engine": "AMLEMU_ENGINE",
+    "limits": "AMLEMU_LIMITS",
+    "traffic_seed": "AMLEMU_TRAFFIC_SEED",
     "url": "AMLEMU_URL",
     "aad_keys": "AMLEMU_AAD_KEYS",
     "aad_tenant": "AMLEMU_AAD_TENANT",
@@ -210,9 +217,22 @@ def _convert(name: str, value: Any, folder: Path) -> Any:
         return folder / Path(value).expanduser()
     if name == "engine" and value not in ENGINES:
         raise BadArgument(f"'{value}' is no engine: {', '.join(ENGINES)}")
+    if name == "limits" and value not in LIMITS:
+        raise BadArgument(f"'{value}' is not one of: {', '.join(LIMITS)}")
+    if name == "traffic_seed":
+        return _whole(value)
     if not isinstance(value, str):
         raise BadArgument(f"must be a text, not {value}")
     return value
+
+
+def _whole(value: Any) -> int:
+    try:
+        if isinstance(value, int | str) and not isinstance(value, bool):
+            return int(value)
+    except ValueError:
+        pass
+    raise BadArgument(f"'{value}' is no whole number")
 
 
 def _port(value: Any) -> int:

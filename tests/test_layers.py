@@ -33,6 +33,7 @@ PURE = frozenset(
         "admission",
         "diagnosis",
         "heads",
+        "metrics",
         "probing",
     }
 )

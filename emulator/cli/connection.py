@@ -116,6 +116,8 @@ def _variables(settings: Settings) -> dict[str, str]:
         "AMLEMU_BIND_HOST": settings.bind_host,
         "AMLEMU_PUBLIC_HOST": settings.public_host,
         "AMLEMU_ENGINE": settings.engine,
+        "AMLEMU_LIMITS": settings.limits,
+        "AMLEMU_TRAFFIC_SEED": "" if settings.traffic_seed is None else str(settings.traffic_seed),
         ASSUMED_VARIABLE: json.dumps(settings.assumed) if settings.assumed else "",
         "AMLEMU_AAD_KEYS": str(settings.aad_keys or ""),
         "AMLEMU_AAD_TENANT": settings.aad_tenant,

@@ -14,9 +14,10 @@ from emulator.cli.output import output_option, print_result, print_table, say
 @click.command("up")
 @click.option("--detach", "-d", is_flag=True, help="Run in the background and return once it serves.")
 @click.option("--engine", type=click.Choice(["auto", "docker", "process"]), help="What runs scoring containers.")
+@click.option("--limits", type=click.Choice(["report", "cloud"]), help="Hold to the cloud's quotas, or only say them.")
 @click.option("--port", type=int, help="The control port (default 18080).")
 @click.option("--ephemeral", is_flag=True, help="Use a temporary home that is removed at the end.")
-def up_command(detach: bool, engine: str | None, port: int | None, ephemeral: bool) -> None:
+def up_command(detach: bool, engine: str | None, limits: str | None, port: int | None, ephemeral: bool) -> None:
     """Start the emulator.
 
     One runs per AMLEMU_HOME.  What was deployed when it last went down comes back.  In the foreground, Ctrl-C ends it.
@@ -25,7 +26,7 @@ def up_command(detach: bool, engine: str | None, port: int | None, ephemeral: bo
 
     from emulator.cli.connection import current_settings, start_in_background
 
-    flags: dict[str, Any] = {"engine": engine, "port": port}
+    flags: dict[str, Any] = {"engine": engine, "limits": limits, "port": port}
     if ephemeral and detach:
         raise click.UsageError("--ephemeral needs the foreground: the temporary home goes when the command ends")
     if detach:

@@ -11,6 +11,7 @@ from flask import Blueprint, Flask, Response, jsonify, request
 from werkzeug.exceptions import HTTPException
 
 from emulator.control_api.endpoints import endpoint_routes
+from emulator.control_api.metrics import metrics_text
 from emulator.control_api.models import model_routes
 from emulator.control_api.requests import Services, json_body
 from emulator.control_api.resources import WORKSPACE_PATH
@@ -72,6 +73,17 @@ def _server_routes(services: Services) -> Blueprint:
     @routes.get("/healthz")
     def health() -> Response:
         return jsonify(services.describe())
+
+    @routes.get("/metrics")
+    def metrics() -> Response:
+        workspace = services.workspace
+        capacity = {
+            (name, deployment.name): workspace.health.instances(name, deployment.name)
+            for name in workspace.endpoints.list_names()
+            for deployment in workspace.deployments.list_of(name)
+        }
+        text = metrics_text(services.metrics(), capacity)
+        return Response(text, content_type="text/plain; version=0.0.4; charset=utf-8")
 
     @routes.post("/shutdown")
     def shutdown() -> Response:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,6 +10,7 @@ from flask import request
 
 from emulator.control_api.resources import Addresses
 from emulator.errors import BadArgument
+from emulator.metrics import EndpointMetrics
 from emulator.workspace import Workspace
 from emulator.workspace.operations import Operations
 
@@ -19,7 +20,8 @@ class Services:
     """The core and the server that the routes speak to.
 
     `public_host` is the host of scoring URIs, '' for the one by which the caller came; `describe` says who this server
-    is; `shutdown` ends it, keeping the containers when told so; `report` writes an unexpected error to the server log.
+    is; `shutdown` ends it, keeping the containers when told so; `metrics` says how the endpoints
+    are doing; `report` writes an unexpected error to the server log.
     """
 
     workspace: Workspace
@@ -28,6 +30,7 @@ class Services:
     shared_port: int
     describe: Callable[[], dict[str, Any]]
     shutdown: Callable[[bool], None]
+    metrics: Callable[[], Sequence[EndpointMetrics]]
     report: Callable[[BaseException], None]
 
     def addresses(self) -> Addresses:

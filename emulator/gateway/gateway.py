@@ -8,6 +8,7 @@ import os
 import random
 import socket
 import threading
+import time
 from collections.abc import Callable, Coroutine
 from concurrent.futures import TimeoutError as FutureTimeoutError
 from functools import partial
@@ -17,8 +18,10 @@ from emulator.gateway.conversation import Handler as Handling
 from emulator.gateway.handler import Handler
 from emulator.gateway.limits import Limits
 from emulator.gateway.listener import Listener, bind
+from emulator.gateway.measured import Measured
 from emulator.gateway.pool import Pool
 from emulator.gateway.traffic_log import TrafficLog, WriteLine
+from emulator.metrics import EndpointMetrics
 from emulator.routes import EndpointRoute, Snapshot
 
 T = TypeVar("T")
@@ -71,7 +74,8 @@ class Gateway:
         self._wanted_shared_port = shared_port
         self._loop = _new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="amlemu-gateway", daemon=True)
-        self._log = TrafficLog(write_line)
+        self._measured = Measured()
+        self._log = TrafficLog(write_line, self._measured.add)
         self._pool = Pool(self._loop)
         self._snapshot = Snapshot.of(())
         self._limits = Limits(enforced=enforce_limits)
@@ -160,6 +164,23 @@ class Gateway:
         """On how many requests the deployment's containers still work although nobody waits for the answer."""
         return self._handler.abandoned.counts.get((endpoint, deployment), 0)
 
+    def metrics(self) -> list[EndpointMetrics]:
+        """How every endpoint is doing."""
+        now = time.perf_counter()
+        return [self._metrics_of(route, now) for route in self._snapshot.endpoints.values()]
+
+    def _metrics_of(self, route: EndpointRoute, now: float) -> EndpointMetrics:
+        names = [deployment.name for deployment in route.deployments]
+        listener = self._listeners.get(route.name)
+        return EndpointMetrics(
+            endpoint=route.name,
+            minute=self._measured.minute(route.name, now),
+            connections_active=listener.open_connections if listener else 0,
+            new_connections_per_second=listener.new_per_second() if listener else 0.0,
+            in_flight={name: self.admitted(route.name, name) for name in names},
+            abandoned={name: self.abandoned(route.name, name) for name in names},
+        )
+
     def drain(self, instance_id: str, timeout_seconds: float) -> bool:
         """Wait until nothing is in flight there; False when that takes longer than `timeout_seconds`.
 
@@ -179,6 +200,7 @@ class Gateway:
         self._loop.call_soon_threadsafe(self._pool.keep_only, snapshot.instances)
         self._loop.call_soon_threadsafe(self._handler.advance)
         self._loop.call_soon_threadsafe(self._limits.keep_only, frozenset(snapshot.endpoints))
+        self._measured.keep_only(frozenset(snapshot.endpoints))
 
     def _call(self, coroutine: Coroutine[Any, Any, T]) -> T:
         return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result()

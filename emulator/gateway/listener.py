@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import socket
 import time
+from collections import deque
 from typing import Any
 
 from emulator.errors import BadArgument
 from emulator.gateway.conversation import Conversation, Handler
+from emulator.metrics import WINDOW_SECONDS
 
 _BACKLOG = 4096
 _SWEEP_SECONDS = 15.0
@@ -26,7 +28,7 @@ class Listener:
     ) -> None:
         self._at_most = at_most
         self._enforced = enforced
-        self.accepted = 0
+        self._accepted: deque[float] = deque()
         self._loop = loop
         self._handler = handler
         self._conversations: set[Conversation] = set()
@@ -56,11 +58,21 @@ class Listener:
 
     def _converse(self) -> Conversation:
         conversation = Conversation(self._loop, self._handler, self._lost)
-        self.accepted += 1
+        self._note_new(time.monotonic())
         if self._at_most is not None and len(self._conversations) >= self._at_most:
             conversation.is_excess, conversation.is_refused = True, self._enforced
         self._conversations.add(conversation)
         return conversation
+
+    def new_per_second(self) -> float:
+        """Connections accepted per second, over the last minute."""
+        since = time.monotonic() - WINDOW_SECONDS
+        return sum(accepted > since for accepted in tuple(self._accepted)) / WINDOW_SECONDS
+
+    def _note_new(self, now: float) -> None:
+        while self._accepted and self._accepted[0] < now - WINDOW_SECONDS:
+            self._accepted.popleft()
+        self._accepted.append(now)
 
     @property
     def open_connections(self) -> int:

@@ -128,11 +128,15 @@ class TrafficLog:
     """A bounded queue of finished requests and the one thread that writes them down; adding never blocks, what does
     not fit is counted.
 
-    `write_line` is called on that thread only.  A line that it fails on is counted as dropped too.
+    `write_line` is called on that thread only, and `measure` before it.  A line that it fails on is counted as dropped
+    too.
     """
 
-    def __init__(self, write_line: WriteLine, capacity: int = 10_000) -> None:
+    def __init__(
+        self, write_line: WriteLine, measure: Callable[[Exchange], None] = lambda _: None, capacity: int = 10_000
+    ) -> None:
         self._write_line = write_line
+        self._measure = measure
         self._capacity = capacity
         self._exchanges: deque[Exchange] = deque()
         self._waiting = threading.Event()
@@ -177,6 +181,7 @@ class TrafficLog:
             exchange = self._exchanges.popleft()
             written += 1
             try:
+                self._measure(exchange)
                 time_generated = datetime.fromtimestamp(since + exchange.ended, timezone.utc)
                 self._write_line(exchange.endpoint, line_of(exchange, time_generated))
             except Exception:  # the writer must outlive whatever a line meets

@@ -19,6 +19,7 @@ from emulator.profiles.container_rows import CONTAINER_ROWS
 from emulator.profiles.front_door_rows import FRONT_DOOR_ROWS
 from emulator.profiles.layout import LayoutProfile
 from emulator.profiles.layout_rows import LAYOUT_ROWS
+from emulator.profiles.log_rows import LOG_ROWS
 from emulator.profiles.probe_profile import ProbeProfile
 from emulator.profiles.probe_rows import PROBE_ROWS
 from emulator.profiles.rows import Answer, Row
@@ -179,6 +180,7 @@ def rows() -> tuple[Row, ...]:
         + STATUS_ROWS
         + ADMISSION_ROWS
         + PROBE_ROWS
+        + LOG_ROWS
         + CONTAINER_ROWS
         + LAYOUT_ROWS
         + ASSET_ROWS

@@ -13,6 +13,7 @@ from core_support import House
 
 from emulator.control_api import Services, create_control_api
 from emulator.control_api.resources import WORKSPACE_PATH
+from emulator.metrics import EndpointMetrics
 from emulator.workspace.operations import Operations
 
 
@@ -23,6 +24,7 @@ class Served:
         self.house = house
         self.reported: list[BaseException] = []
         self.shutdowns: list[bool] = []
+        self.metrics: list[EndpointMetrics] = []
         numbers = iter(range(1_000_000))
         self.operations = Operations(lambda: f"op{next(numbers)}", self.reported.append)
         self._server = waitress.create_server(
@@ -34,6 +36,7 @@ class Served:
                     shared_port=18081,
                     describe=lambda: {"version": "0", "home": str(house.store.home)},
                     shutdown=self.shutdowns.append,
+                    metrics=lambda: self.metrics,
                     report=self.reported.append,
                 )
             ),

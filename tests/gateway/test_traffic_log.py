@@ -12,6 +12,7 @@ from gateway_support import AUTHORIZED, Door, answering, ask, container, free_po
 
 from emulator.gateway.request import Request
 from emulator.gateway.traffic_log import FORM_WARNING, Exchange, TrafficLog
+from emulator.profiles import rows
 
 COLUMNS = {
     "TimeGenerated",
@@ -42,6 +43,7 @@ COLUMNS = {
 }
 
 
+@pytest.mark.row("logs.traffic_columns", "logs.user_agent_characters")
 def test_the_line_of_a_scored_request(door: Door) -> None:
     with container(answering(b"HTTP/1.1 201 Created\r\nContent-Length: 3\r\n\r\nabc")) as upstream:
         headers = (
@@ -49,7 +51,8 @@ def test_the_line_of_a_scored_request(door: Door) -> None:
         )
         answer = ask(door.serve(upstream.port).port, post(b"12345", target=b"/score?q=1", headers=headers))
         line = door.line()
-        assert set(line) == COLUMNS
+        (row,) = (row for row in rows() if row.id == "logs.traffic_columns")
+        assert set(line) == COLUMNS == set(row.facts["managed"].value)
         assert door.lines[0][0] == "iris"
         expected = {
             "Method": "POST",

@@ -239,3 +239,26 @@ def test_the_file_of_keys_is_named_by_a_text(environ: dict[str, str], folder: Pa
     with pytest.raises(BadDocument) as caught:
         read_settings(environ, folder)
     assert caught.value.faults[0].message == "must be a text, not 7"
+
+
+# quotas and chance
+
+
+def test_limits_and_seed(environ: dict[str, str], folder: Path) -> None:
+    assert (read_settings(environ, folder).limits, read_settings(environ, folder).traffic_seed) == ("report", None)
+    (folder / PROJECT_FILE).write_text('limits = "cloud"\ntraffic_seed = 7\n')
+    settings = read_settings(environ, folder)
+    assert (settings.limits, settings.traffic_seed) == ("cloud", 7)
+    assert read_settings(environ | {"AMLEMU_TRAFFIC_SEED": "8"}, folder).traffic_seed == 8
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "told"),
+    [
+        ("AMLEMU_LIMITS", "none", "'none' is not one of: report, cloud"),
+        ("AMLEMU_TRAFFIC_SEED", "x", "'x' is no whole number"),
+    ],
+)
+def test_bad_limits_and_seed(environ: dict[str, str], folder: Path, variable: str, value: str, told: str) -> None:
+    with pytest.raises(BadArgument, match=f"{variable}: {told}"):
+        read_settings(environ | {variable: value}, folder)

@@ -1,0 +1,97 @@
+"""What the last minute was like for an endpoint: the values of Azure Monitor's metrics (contract/managed §9).  Pure.
+
+Times are seconds of one clock that only goes forward; latencies are milliseconds, sizes bytes.
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections import Counter, deque
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+WINDOW_SECONDS = 60
+QUANTILES = (50, 90, 95, 99)
+
+
+class Answered(NamedTuple):
+    """The dimensions of RequestsPerMinute: what a request was answered with; `model_status` '' without a container."""
+
+    deployment: str
+    status: str
+    model_status: str
+
+
+@dataclass
+class _Second:
+    """What happened within one second."""
+
+    second: int
+    answered: Counter[Answered] = field(default_factory=Counter)
+    latencies: dict[str, array[float]] = field(default_factory=dict)
+    size: int = 0
+
+
+@dataclass(frozen=True)
+class Minute:
+    """The last minute: how often each answer was given, latencies by deployment in rising order, bytes of bodies."""
+
+    answered: Mapping[Answered, int]
+    latencies: Mapping[str, Sequence[float]]
+    network_bytes: int
+
+
+class Window:
+    """The last minute of one endpoint, second by second; what is older is forgotten."""
+
+    def __init__(self) -> None:
+        self._seconds: deque[_Second] = deque()
+
+    def add(self, now: float, answered: Answered, latency_ms: float, size: int) -> None:
+        """A request was answered at `now`."""
+        self._forget(now)
+        if not self._seconds or self._seconds[-1].second < int(now):
+            self._seconds.append(_Second(int(now)))
+        current = self._seconds[-1]
+        current.answered[answered] += 1
+        current.size += size
+        current.latencies.setdefault(answered.deployment, array("d")).append(latency_ms)
+
+    def minute(self, now: float) -> Minute:
+        """What is in the window at `now`."""
+        self._forget(now)
+        answered: Counter[Answered] = Counter()
+        latencies: dict[str, list[float]] = {}
+        for second in self._seconds:
+            answered.update(second.answered)
+            for deployment, values in second.latencies.items():
+                latencies.setdefault(deployment, []).extend(values)
+        in_order = {deployment: sorted(values) for deployment, values in latencies.items()}
+        return Minute(dict(answered), in_order, sum(second.size for second in self._seconds))
+
+    def _forget(self, now: float) -> None:
+        while self._seconds and self._seconds[0].second <= now - WINDOW_SECONDS - 1:
+            self._seconds.popleft()
+
+
+@dataclass(frozen=True)
+class EndpointMetrics:
+    """What the gateway knows of an endpoint: its last minute, its connections, and by deployment, what is in flight."""
+
+    endpoint: str
+    minute: Minute
+    connections_active: int
+    new_connections_per_second: float
+    in_flight: dict[str, int]
+    abandoned: dict[str, int]
+
+
+def quantile(in_order: Sequence[float], percent: int) -> float:
+    """The value that `percent` of the values do not exceed (nearest rank).
+
+    >>> [quantile([1.0, 2.0, 3.0, 4.0], percent) for percent in (50, 75, 99)]
+    [2.0, 3.0, 4.0]
+    """
+    rank = -(-len(in_order) * percent // 100)
+    return in_order[max(0, rank - 1)]
