@@ -12,6 +12,8 @@ from emulator.gateway.heads import ResponseHead
 
 # Bytes of an answer that may wait for a slow caller before the container is made to wait.
 _HIGH_WATER = 256 * 1024
+# Bytes that may come without a piece of a body among them: a head, chunk sizes, trailers.
+_LONGEST_HEAD = 256 * 1024
 
 # A head whose short body follows in the next packet goes on together with it: one packet and one wake-up less for the
 # caller.  A body that is not there after this time does not hold its head back, nor does a stream ever.
@@ -51,6 +53,7 @@ class Connection(asyncio.Protocol):
         self._head: ResponseHead | None = None
         self._chunks: list[bytes] = []
         self._waiting_bytes = 0
+        self._unspent_bytes = 0
         self._answered = False
         self._head_taken = False
         self._hold: asyncio.TimerHandle | None = None
@@ -145,11 +148,15 @@ class Connection(asyncio.Protocol):
             self.abort()
             return
         self._answered = True
+        self._unspent_bytes += len(data)
         try:
             self._parser.feed_data(data)
         except (httptools.HttpParserError, httptools.HttpParserUpgrade):
             if not self.complete:
                 self._fail("the container's answer is not HTTP/1.1")
+            self.abort()
+        if self._unspent_bytes > _LONGEST_HEAD:
+            self._fail("the head or the trailers of the container's answer have no end")
             self.abort()
         if self._waiting_bytes > _HIGH_WATER and not self._reading_paused:
             self._reading_paused = True
@@ -183,6 +190,7 @@ class Connection(asyncio.Protocol):
             self._headers.append((name, value.rstrip(b" \t")))
 
     def on_headers_complete(self) -> None:
+        self._unspent_bytes = 0
         status = self._parser.get_status_code()
         if status < 200 or self.complete:  # interim: the real answer follows
             return
@@ -192,11 +200,13 @@ class Connection(asyncio.Protocol):
             self.complete = True
 
     def on_body(self, body: bytes) -> None:
+        self._unspent_bytes = 0
         if not self.complete:
             self._chunks.append(body)
             self._waiting_bytes += len(body)
 
     def on_message_complete(self) -> None:
+        self._unspent_bytes = 0
         if self._head is not None and not self.complete:
             self.complete = True
             self._keep_alive = self._parser.should_keep_alive()
