@@ -66,7 +66,7 @@ class Connection(asyncio.Protocol):
         """Start a request: its head, and whatever of its body is there already."""
         self._method = method
         self._active = True
-        self._answered = self.complete = self._head_taken = False
+        self._answered = self.complete = self._head_taken = self._keep_alive = False
         self._head = None
         self._chunks.clear()
         self._transport.write(data)

@@ -175,3 +175,22 @@ def test_a_long_head_of_a_container_passes(door: Door) -> None:
         for _ in range(2):
             one.send(post())
             assert len(one.answer().all("X")[0]) == 150_000
+
+
+@pytest.mark.parametrize("framing", [b"Content-Length: 500\r\n", b"Transfer-Encoding: chunked\r\n"])
+def test_no_answer_follows_one_to_head_on_its_connection(door: Door, framing: bytes) -> None:
+    """The parser waits for the body that HEAD tells of: the next answer would be taken for it."""
+
+    def script(conversation: Conversation, received: Received) -> bool:
+        if received.method != "HEAD":
+            return echo(conversation, received)
+        conversation.send(b"HTTP/1.1 200 OK\r\n%s\r\n" % framing)
+        return True
+
+    with container(script) as upstream, caller(door.serve(upstream.port, target="local").port) as one:
+        for number in range(3):
+            one.send(post(b"%d" % number))
+            assert one.answer().json()["body"] == str(number)
+            one.send(b"HEAD /score HTTP/1.1\r\nHost: a\r\n\r\n")
+            assert one.answer("HEAD").status == 200
+        assert upstream.connections == 3
