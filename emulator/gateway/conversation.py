@@ -293,11 +293,10 @@ class Conversation(asyncio.Protocol):
         if task.exception() is not None or not task.result() or request is None:
             self._close()
             return
-        if not request.complete:
-            request.discard()
-            if self._refusal is not None:
-                self._close()
-                return
+        request.discard()  # also a body that came whole: one that nobody read may have stopped the reading
+        if not request.complete and self._refusal is not None:
+            self._close()
+            return
         self._next()
         self._pace()
 

@@ -194,3 +194,25 @@ def test_no_answer_follows_one_to_head_on_its_connection(door: Door, framing: by
             one.send(b"HEAD /score HTTP/1.1\r\nHost: a\r\n\r\n")
             assert one.answer("HEAD").status == 200
         assert upstream.connections == 3
+
+
+@pytest.mark.parametrize("size", [1, 255 * 1024, 300 * 1024, 3 * MEGABYTE])
+def test_a_connection_goes_on_behind_a_body_that_nobody_wanted(door: Door, size: int) -> None:
+    """Refused, or answered early by the container: what waits of the body must not stop the reading for ever."""
+
+    def script(conversation: Conversation, received: Received) -> bool:
+        if received.all("Content-Length") == ["2"]:
+            return echo(conversation, received)
+        conversation.send(b"HTTP/1.1 413 Too Large\r\nConnection: close\r\nContent-Length: 0\r\n\r\n")
+        while conversation.sock.recv(65536):
+            pass
+        return False
+
+    refused = b"POST /score HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\n\r\n" % size
+    with container(script) as upstream, caller(door.serve(upstream.port).port) as one:
+        for head, statuses in ((refused, {401}), (post(b"x" * size).split(b"x")[0], {413, 424})):
+            for _ in range(2):
+                one.send(head + b"x" * size)
+                assert one.answer().status in statuses
+                one.send(post(b"{}"))
+                assert one.answer().json()["body"] == "{}"
