@@ -129,10 +129,11 @@ class Conversation(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._on_lost(self)
-        self._parser = None
+        self._parser = self._transport = None  # nothing must wait for the collector of garbage
         self._waiting.clear()
         if self._coming is not None:
             self._coming.fail()
+            self._coming = None
         if self._drained is not None and not self._drained.done():
             self._drained.set_exception(ConnectionError("the caller is gone"))
             self._drained.exception()  # nobody may be waiting
@@ -306,7 +307,7 @@ class Conversation(asyncio.Protocol):
         head = response_head(
             own_head(status, formatdate(usegmt=True), body), Changes(), chunked=False, connection=b"close"
         )
-        if not self._transport.is_closing():
+        if self._transport is not None and not self._transport.is_closing():
             self._transport.write(head + body)
         self._close()
 

@@ -20,6 +20,8 @@ _LONGEST_HEAD = 256 * 1024
 _SHORT_BODY = 64 * 1024
 _HOLD_SECONDS = 0.001
 
+_CLOSED = "the container closed the connection"
+
 
 class UpstreamLost(Exception):
     """The container refused, closed, or broke the protocol.
@@ -47,7 +49,8 @@ class Connection(asyncio.Protocol):
         self._waiter: asyncio.Future[None] | None = None
         self._drained: asyncio.Future[None] | None = None
         self._reading_paused = False
-        self._lost: UpstreamLost | None = None
+        self._lost: str | None = None  # why nothing more will come
+        self._lost_answered = False
         self._reason = b""
         self._headers: list[tuple[bytes, bytes]] = []
         self._head: ResponseHead | None = None
@@ -69,12 +72,13 @@ class Connection(asyncio.Protocol):
         self._answered = self.complete = self._head_taken = self._keep_alive = False
         self._head = None
         self._chunks.clear()
-        self._transport.write(data)
+        if self._transport is not None:  # else the answer is awaited in vain, and that says why
+            self._transport.write(data)
 
     async def write(self, data: bytes) -> None:
         """Go on with the request's body; waits while the container reads too slowly."""
         if not self.is_open():
-            raise self._lost or UpstreamLost("the container closed the connection", answered=self._answered)
+            raise self._loss()
         self._transport.write(data)
         if self._drained is not None:
             await self._drained
@@ -136,10 +140,10 @@ class Connection(asyncio.Protocol):
         if self._ends_with_connection() and exc is None:
             self.complete = True
         self._keep_alive = False
-        self._fail("the container closed the connection")
-        self._parser = None
+        self._fail(_CLOSED)
+        self._parser = self._transport = None
         if self._drained is not None and not self._drained.done():
-            self._drained.set_exception(self._lost or UpstreamLost("closed", answered=self._answered))
+            self._drained.set_exception(self._loss())
             self._drained.exception()  # nobody may be waiting
         self._wake()
 
@@ -224,7 +228,11 @@ class Connection(asyncio.Protocol):
 
     def _fail(self, reason: str) -> None:
         if self._lost is None:
-            self._lost = UpstreamLost(reason, answered=self._answered)
+            self._lost, self._lost_answered = reason, self._answered
+
+    def _loss(self) -> UpstreamLost:
+        # a new one each time: one that is kept would keep, by its traceback, all that the request has in memory
+        return UpstreamLost(self._lost or _CLOSED, answered=self._lost_answered if self._lost else self._answered)
 
     def _wake(self) -> None:
         if self._hold is not None:
@@ -236,6 +244,6 @@ class Connection(asyncio.Protocol):
 
     async def _changed(self) -> None:
         if self._lost is not None:
-            raise self._lost
+            raise self._loss()
         self._waiter = self._loop.create_future()
         await self._waiter

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import time
 from collections.abc import Callable
 
@@ -11,6 +12,7 @@ from gateway_support import AUTHORIZED, Conversation, Door, Received, caller, co
 
 from emulator.gateway.conversation import HEAD_SECONDS, IDLE_SECONDS
 from emulator.gateway.conversation import Conversation as CallersSide
+from emulator.gateway.request import Request
 
 CHUNKED = b"POST /score HTTP/1.1\r\nHost: a\r\n" + AUTHORIZED + b"Transfer-Encoding: chunked\r\n\r\n"
 UPGRADE = b"Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAAQ\r\n"
@@ -216,3 +218,26 @@ def test_a_connection_goes_on_behind_a_body_that_nobody_wanted(door: Door, size:
                 assert one.answer().status in statuses
                 one.send(post(b"{}"))
                 assert one.answer().json()["body"] == "{}"
+
+
+def test_what_a_request_holds_goes_with_it(door: Door) -> None:
+    """Without waiting for the collector of garbage, which runs seldom here; large bodies would pile up meanwhile."""
+    raw = [
+        post(b"x" * 1000),
+        post(b"x" * 1000)[:-1],
+        CHUNKED + b"3\r\nabc",
+        CHUNKED + b"zz\r\n",
+        b"GET /",
+        b"NOT HTTP\r\n\r\n",
+    ]
+    gc.collect()
+    gc.disable()
+    try:
+        with container(lambda _conversation, _received: False) as upstream:
+            route = door.serve(upstream.port)
+            for one_raw in raw * 5:
+                with caller(route.port) as one:
+                    one.send(one_raw)
+            eventually(lambda: not any(isinstance(each, Request) for each in gc.get_objects()))
+    finally:
+        gc.enable()
