@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import signal
 from collections.abc import Iterable
 
@@ -18,6 +19,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     """`--every-row` belongs to runs of the whole suite: a run of one file has not all tests before it."""
     text = "fail unless every row of the parity table has a test that proves it"
     parser.addoption("--every-row", action="store_true", help=text)
+    seed = random.randrange(1_000_000)
+    parser.addoption("--fuzz-seed", type=int, default=seed, help="run the hostile requests of that seed again")
+    parser.addoption("--fuzz-requests", type=int, help="how many hostile requests to make instead of the usual number")
+
+
+def pytest_report_header(config: pytest.Config) -> str:
+    return f"hostile requests: --fuzz-seed {config.getoption('--fuzz-seed')}"
 
 
 @pytest.hookimpl(tryfirst=True)  # before -m and -k take tests away
