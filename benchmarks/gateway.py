@@ -36,7 +36,6 @@ import subprocess
 import sys
 import tempfile
 import time
-import urllib.request
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import asdict, dataclass
@@ -45,7 +44,7 @@ from pathlib import Path
 from typing import Any
 
 import httptools
-import platformdirs
+from scoring_server import SERVER, free_port, scoring_server, server_python
 
 from emulator.gateway import Gateway
 from emulator.profiles import profile_of
@@ -130,18 +129,18 @@ def main() -> None:
             )
         )
         return
-    result = measure(options.server_python or _server_python(), options.workers, options.rounds, options.seconds)
+    result = measure(options.server_python or server_python(SERVER), options.workers, options.rounds, options.seconds)
     print(report(result))
     if options.json:
         options.json.write_text(json.dumps(asdict(result), indent=2) + "\n")
 
 
-def measure(server_python: Path, workers: int, rounds: int, seconds: float) -> Result:
+def measure(python: Path, workers: int, rounds: int, seconds: float) -> Result:
     """Start server and gateway, run the rounds."""
     wrk = shutil.which("wrk")
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        server_port = stack.enter_context(scoring_server(server_python, workers, folder))
+        server_port = stack.enter_context(_server(python, workers, folder))
         gateway_port = stack.enter_context(gateway_to(server_port))
         script = folder / "post.lua"
         script.write_text(WRK_SCRIPT % (BODY.decode(), KEY))
@@ -200,52 +199,13 @@ def report(result: Result) -> str:
 # What is measured.
 
 
-def _server_python() -> Path:
-    """An interpreter with azureml-inference-server-http, made once."""
-    folder = Path(platformdirs.user_cache_dir("amlemu")) / "benchmarks" / "server"
-    python = folder / "bin" / "python"
-    if not (folder / ".ready").exists():
-        uv = [sys.executable, "-m", "uv"]
-        subprocess.run([*uv, "venv", "--quiet", "--clear", str(folder)], check=True)
-        install = [*uv, "pip", "install", "--quiet", "--python", str(python), "azureml-inference-server-http"]
-        subprocess.run(install, check=True)
-        (folder / ".ready").touch()
-    return python
-
-
 @contextmanager
-def scoring_server(python: Path, workers: int, folder: Path) -> Iterator[int]:
+def _server(python: Path, workers: int, folder: Path) -> Iterator[int]:
     """A running azmlinfsrv with a small undecorated script; its port."""
-    (folder / "score.py").write_text(SCORE)
-    port = _free_port()
-    command = [str(python), "-m", "azureml_inference_server_http.amlserver"]
-    command = [str(python.parent / "azmlinfsrv")] if (python.parent / "azmlinfsrv").exists() else command
-    with (folder / "server.log").open("wb") as log:
-        process = subprocess.Popen(
-            [*command, "--entry_script", "score.py", "--port", str(port)],
-            cwd=folder,
-            env={**os.environ, "WORKER_COUNT": str(workers), "AZUREML_LOG_LEVEL": "ERROR"},
-            stdout=log,
-            stderr=subprocess.STDOUT,
-        )
-        try:
-            _wait_until_healthy(port, process, folder / "server.log")
-            yield port
-        finally:
-            process.terminate()
-            process.wait(30)
-
-
-def _wait_until_healthy(port: int, process: subprocess.Popen[bytes], log: Path) -> None:
-    for _ in range(600):
-        try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{port}/", timeout=2):
-                return
-        except OSError:
-            if process.poll() is not None:
-                break
-            time.sleep(0.05)
-    sys.exit(f"the scoring server did not start:\n{log.read_text()[-2000:]}")
+    script = folder / "score.py"
+    script.write_text(SCORE)
+    with scoring_server(python, script, folder / "server.log", workers=workers) as port:
+        yield port
 
 
 @contextmanager
@@ -256,7 +216,7 @@ def gateway_to(port: int) -> Iterator[int]:
     try:
         instances = (Instance("blue-1", "127.0.0.1", port),)
         deployment = DeploymentRoute("blue", 100, instances, max_concurrent=4, timeout_ms=5000)
-        route = EndpointRoute("benchmark", _free_port(), profile_of("managed"), (KEY,), (deployment,))
+        route = EndpointRoute("benchmark", free_port(), profile_of("managed"), (KEY,), (deployment,))
         gateway.put(route)
         yield route.port
     finally:
@@ -273,11 +233,6 @@ def idle_clients(port: int, count: int) -> Iterator[None]:
             if not client.recv(4096).startswith(b"HTTP/1.1 405"):
                 raise RuntimeError("an idle client got no answer")
         yield
-
-
-def _free_port() -> int:
-    with closing(socket.create_server(("127.0.0.1", 0))) as sock:
-        return int(sock.getsockname()[1])
 
 
 # What makes the load.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import signal
 from collections.abc import Iterable
 from pathlib import Path
@@ -24,11 +25,18 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parity = "write the parity table to this file, each row with how its tests ended; includes --every-row"
     parser.addoption("--every-row", action="store_true", help=every_row)
     parser.addoption("--parity", type=Path, metavar="FILE", help=parity)
+    seed = random.randrange(1_000_000)
+    parser.addoption("--fuzz-seed", type=int, default=seed, help="run the hostile requests of that seed again")
+    parser.addoption("--fuzz-requests", type=int, help="how many hostile requests to make instead of the usual number")
 
 
 def pytest_configure(config: pytest.Config) -> None:
     """Begin to count what is proven."""
     config.stash[PROOFS] = Proofs()
+
+
+def pytest_report_header(config: pytest.Config) -> str:
+    return f"hostile requests: --fuzz-seed {config.getoption('--fuzz-seed')}"
 
 
 @pytest.hookimpl(tryfirst=True)  # before -m and -k take tests away

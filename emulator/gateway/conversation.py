@@ -38,6 +38,7 @@ IDLE_SECONDS = 3600.0
 _LINGER_SECONDS = 5.0
 
 _VERSIONS = ("1.1", "1.0")
+_FRAMING = frozenset({b"content-length", b"transfer-encoding"})
 
 _log = logging.getLogger(__name__)
 _clock = time.monotonic
@@ -61,8 +62,9 @@ class Conversation(asyncio.Protocol):
         self._parser: Any = httptools.HttpRequestParser(self)
         self._target = b""
         self._headers: list[tuple[bytes, bytes, bytes]] = []
-        self._head_bytes = 0
+        self._unspent_bytes = 0  # what has come of a head, or between two pieces of a body: chunk sizes, trailers
         self._in_head = True
+        self._framing = b""  # header lines of a request whose body the parser has left unread
         self._coming: Request | None = None  # its body is being read
         self._waiting: deque[Request] = deque()
         self._answering: Answering | None = None
@@ -147,7 +149,7 @@ class Conversation(asyncio.Protocol):
 
     def sweep(self, now: float) -> None:
         """Close a connection that has been idle, or at one head, for too long; `now` is of time.monotonic."""
-        at_rest = self._head_bytes == 0 and self._coming is None
+        at_rest = self._unspent_bytes == 0 and self._coming is None
         if self._answering is None and now - self._since > (IDLE_SECONDS if at_rest else HEAD_SECONDS):
             self.abort()
 
@@ -160,10 +162,11 @@ class Conversation(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._on_lost(self)
-        self._parser = None
+        self._parser = self._transport = None  # nothing must wait for the collector of garbage
         self._waiting.clear()
         if self._coming is not None:
             self._coming.fail()
+            self._coming = None
         if self._drained is not None and not self._drained.done():
             self._drained.set_exception(ConnectionError("the caller is gone"))
             self._drained.exception()  # nobody may be waiting
@@ -173,13 +176,12 @@ class Conversation(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         if self._refusal is not None or self._parser is None:
             return
-        if self._in_head:
-            if self._head_bytes == 0:
-                self._since = _clock()
-            self._head_bytes += len(data)
+        if self._unspent_bytes == 0:
+            self._since = _clock()
+        self._unspent_bytes += len(data)
         self._parse(data)
-        if self._in_head and self._head_bytes > _LONGEST_HEAD:
-            self._refuse(431)
+        if self._unspent_bytes > _LONGEST_HEAD:
+            self._refuse(431 if self._in_head else 400)
         if self._answering is None:
             self._next()
         elif len(self._waiting) > _PIPELINED:
@@ -199,6 +201,7 @@ class Conversation(asyncio.Protocol):
         self._target = b""
         self._headers = []
         self._in_head = True
+        self._unspent_bytes = self._unspent_bytes or 1  # not at rest, also when it begins behind another's end
 
     def on_url(self, url: bytes) -> None:
         self._target += url
@@ -210,34 +213,44 @@ class Conversation(asyncio.Protocol):
     def on_headers_complete(self) -> None:
         parser = self._parser
         self._in_head = False
-        too_long = self._head_bytes > _LONGEST_HEAD and self._size_of_head() > _LONGEST_HEAD
-        self._head_bytes = 0
+        if self._coming is not None:  # its head has been here before: see _on_upgrade
+            return
+        too_long = self._unspent_bytes > _LONGEST_HEAD and self._size_of_head() > _LONGEST_HEAD
+        self._unspent_bytes = 0
         if self._refusal is not None:
             return
         if too_long:
             self._refusal = 431
             return
-        if parser.get_http_version() not in _VERSIONS:
+        version = parser.get_http_version()
+        if version not in _VERSIONS:
             self._refusal = 505
             return
-        request = Request(
-            parser.get_method().decode(),
-            self._target,
-            parser.get_http_version(),
-            self._headers,
-            keep_alive=parser.should_keep_alive(),
-        )
+        method = parser.get_method().decode()
+        request = Request(method, self._target, version, self._headers, keep_alive=parser.should_keep_alive())
+        if request.chunked:
+            if not request.is_1_1:  # its framing is faulty (RFC 9112 §6.1)
+                self._refusal = 400
+                return
+            # whoever sends a coding that is not known here may mean another end than the one that is found
+            request.keep_alive = request.keep_alive and request.header(b"transfer-encoding").lower() == b"chunked"
+        if parser.should_upgrade():
+            self._on_upgrade(request)
         request.on_pause(self._hold)
         self._coming = request
         self._waiting.append(request)
 
     def on_body(self, body: bytes) -> None:
+        self._unspent_bytes = 0
         if self._coming is not None:
             self._coming.feed(body)
 
     def on_message_complete(self) -> None:
+        if self._framing:  # the parser stops here, the request does not
+            return
         coming, self._coming = self._coming, None
         self._in_head = True
+        self._unspent_bytes = 0
         if coming is not None:
             coming.end()
 
@@ -247,15 +260,35 @@ class Conversation(asyncio.Protocol):
         return len(self._target) + sum(len(name) + len(value) for _, name, value in self._headers)
 
     def _parse(self, data: bytes) -> None:
-        try:
-            self._parser.feed_data(data)
-        except httptools.HttpParserUpgrade as upgrade:
-            # not followed: what comes next is one more request
-            self._parser = httptools.HttpRequestParser(self)
-            if rest := data[upgrade.args[0] :]:
-                self._parse(rest)
-        except httptools.HttpParserError:
-            self._refuse(400)
+        rest: bytes | memoryview = data
+        while rest:
+            try:
+                self._parser.feed_data(rest)
+                return
+            except httptools.HttpParserUpgrade as upgrade:
+                self._begin_again()
+                rest = memoryview(rest)[upgrade.args[0] :]
+            except httptools.HttpParserError:
+                self._refuse(400)
+                return
+
+    def _on_upgrade(self, request: Request) -> None:
+        """An upgrade is not followed, so its body must be read all the same; the parser takes no body for its own.
+
+        Clients that would like HTTP/2 ask for it with their first POST (RFC 7540 §3.2), body and all.
+        """
+        if request.method == "CONNECT":  # what follows is for the other end of a tunnel, never another request
+            request.keep_alive = False
+            return
+        lines = [b"%s: %s\r\n" % (name, value) for key, name, value in request.headers if key in _FRAMING]
+        self._framing = b"".join(lines)
+
+    def _begin_again(self) -> None:
+        """Go on with a new parser, which is told first of the body that the last one has left unread."""
+        self._parser = httptools.HttpRequestParser(self)
+        framing, self._framing = self._framing, b""
+        if framing:
+            self._parse(b"POST / HTTP/1.1\r\n%s\r\n" % framing)
 
     def _refuse(self, status: int) -> None:
         """Read no more: what comes cannot be told from a request; the requests before it are answered first."""
@@ -288,12 +321,11 @@ class Conversation(asyncio.Protocol):
         """Whether the connection goes on after that request, which is answered."""
         if self._transport.is_closing():
             return False
+        request.discard()  # also a body that came whole: one that nobody read may have stopped the reading
         if not keep_alive or (self._refusal is not None and not request.complete):
             self._close()
             return False
         self._since = _clock()
-        if not request.complete:
-            request.discard()
         return True
 
     def _turn_away(self, status: int) -> None:
@@ -302,7 +334,7 @@ class Conversation(asyncio.Protocol):
         head = response_head(
             own_head(status, formatdate(usegmt=True), body), Changes(), chunked=False, connection=b"close"
         )
-        if not self._transport.is_closing():
+        if self._transport is not None and not self._transport.is_closing():
             self._transport.write(head + body)
         self._close()
 

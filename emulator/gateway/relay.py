@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from http import HTTPStatus
 from typing import Any, Protocol
@@ -145,7 +145,7 @@ class Relay:
             self._connect(self._whole).on_change = self._changed
         else:
             connection = self._connect(self._head)
-            self._run(self._stream(connection))
+            self._run(self._stream, connection)
 
     def expires_in(self, seconds: float) -> None:
         """Give up after that time (rows timeouts.*)."""
@@ -230,7 +230,7 @@ class Relay:
             elif connection.complete and self._bandwidth is None:
                 self._end(self._reply(connection))
             else:
-                self._run(self._reply_streaming(connection))
+                self._run(self._reply_streaming, connection)
         except ConnectionError:
             self._note_client_gone()
             self._end(False)
@@ -274,13 +274,15 @@ class Relay:
 
     # Whatever streams.
 
-    def _run(self, streaming: Coroutine[Any, Any, bool]) -> None:
-        self._task = self._loop.create_task(self._guard(streaming))
+    def _run(self, streaming: Callable[[Connection], Coroutine[Any, Any, bool]], connection: Connection) -> None:
+        self._task = self._loop.create_task(self._guard(streaming, connection))
 
-    async def _guard(self, streaming: Coroutine[Any, Any, bool]) -> None:
+    async def _guard(
+        self, streaming: Callable[[Connection], Coroutine[Any, Any, bool]], connection: Connection
+    ) -> None:
         keep_alive = False
         try:
-            keep_alive = await streaming
+            keep_alive = await streaming(connection)
         except (UpstreamLost, BrokenBody) as error:
             keep_alive = self._door.stand_in(self, error)
         except ConnectionError:

@@ -14,11 +14,15 @@ from emulator.heads import ResponseHead
 
 # Bytes of an answer that may wait for a slow caller before the container is made to wait.
 _HIGH_WATER = 256 * 1024
+# Bytes that may come without a piece of a body among them: a head, chunk sizes, trailers.
+_LONGEST_HEAD = 256 * 1024
 
 # A head whose short body follows in the next packet goes on together with it: one packet and one wake-up less for the
 # caller.  A body that is not there after this time does not hold its head back, nor does a stream ever.
 _SHORT_BODY = 64 * 1024
 _HOLD_SECONDS = 0.001
+
+_CLOSED = "the container closed the connection"
 
 
 class UpstreamLost(Exception):
@@ -51,12 +55,14 @@ class Connection(asyncio.Protocol):
         self._waiter: asyncio.Future[None] | None = None
         self._drained: asyncio.Future[None] | None = None
         self._reading_paused = False
-        self._lost: UpstreamLost | None = None
+        self._lost: str | None = None  # why nothing more will come
+        self._lost_answered = False
         self._reason = b""
         self._headers: list[tuple[bytes, bytes, bytes]] = []
         self._head: ResponseHead | None = None
         self._chunks: list[bytes] = []
         self._waiting_bytes = 0
+        self._unspent_bytes = 0
         self._answered = False
         self._head_taken = False
         self._hold: asyncio.TimerHandle | None = None
@@ -69,17 +75,18 @@ class Connection(asyncio.Protocol):
         """Start a request: its head, and whatever of its body is there already."""
         self._method = method
         self._active = True
-        self._answered = self.complete = self._head_taken = False
+        self._answered = self.complete = self._head_taken = self._keep_alive = False
         self._head = None
         self._chunks.clear()
-        self._transport.write(data)
+        if self._transport is not None:  # else the answer is awaited in vain, and that says why
+            self._transport.write(data)
 
     async def write(self, data: bytes) -> None:
         """Go on with the request's body; waits while the container reads too slowly."""
         if self._reaching is not None:
             await asyncio.wait([self._reaching])
         if not self.is_open():
-            raise self._lost or UpstreamLost("the container closed the connection", answered=self._answered)
+            raise self._loss()
         self._transport.write(data)
         if self._drained is not None:
             await self._drained
@@ -87,7 +94,7 @@ class Connection(asyncio.Protocol):
     @property
     def lost(self) -> UpstreamLost | None:
         """Why there will be no more of an answer."""
-        return self._lost
+        return None if self._lost is None else self._loss()
 
     @property
     def has_head(self) -> bool:
@@ -174,7 +181,7 @@ class Connection(asyncio.Protocol):
 
     def fail(self, error: UpstreamLost) -> None:
         """The container cannot be reached."""
-        self._lost = error
+        self._fail(str(error))
         self._wake()
 
     # What the transport tells it.
@@ -190,10 +197,10 @@ class Connection(asyncio.Protocol):
         if self._ends_with_connection() and exc is None:
             self.complete = True
         self._keep_alive = False
-        self._fail("the container closed the connection")
-        self._parser = None
+        self._fail(_CLOSED)
+        self._parser = self._transport = None
         if self._drained is not None and not self._drained.done():
-            self._drained.set_exception(self._lost or UpstreamLost("closed", answered=self._answered))
+            self._drained.set_exception(self._loss())
             self._drained.exception()  # nobody may be waiting
         self._wake()
 
@@ -202,11 +209,15 @@ class Connection(asyncio.Protocol):
             self.abort()
             return
         self._answered = True
+        self._unspent_bytes += len(data)
         try:
             self._parser.feed_data(data)
         except (httptools.HttpParserError, httptools.HttpParserUpgrade):
             if not self.complete:
                 self._fail("the container's answer is not HTTP/1.1")
+            self.abort()
+        if self._unspent_bytes > _LONGEST_HEAD:
+            self._fail("the head or the trailers of the container's answer have no end")
             self.abort()
         if self._waiting_bytes > _HIGH_WATER and not self._reading_paused:
             self._reading_paused = True
@@ -240,6 +251,7 @@ class Connection(asyncio.Protocol):
             self._headers.append((name.lower(), name, value.rstrip(b" \t")))
 
     def on_headers_complete(self) -> None:
+        self._unspent_bytes = 0
         status = self._parser.get_status_code()
         if status < 200 or self.complete:  # interim: the real answer follows
             return
@@ -249,11 +261,13 @@ class Connection(asyncio.Protocol):
             self.complete = True
 
     def on_body(self, body: bytes) -> None:
+        self._unspent_bytes = 0
         if not self.complete:
             self._chunks.append(body)
             self._waiting_bytes += len(body)
 
     def on_message_complete(self) -> None:
+        self._unspent_bytes = 0
         if self._head is not None and not self.complete:
             self.complete = True
             self._keep_alive = self._parser.should_keep_alive()
@@ -271,7 +285,11 @@ class Connection(asyncio.Protocol):
 
     def _fail(self, reason: str) -> None:
         if self._lost is None:
-            self._lost = UpstreamLost(reason, answered=self._answered)
+            self._lost, self._lost_answered = reason, self._answered
+
+    def _loss(self) -> UpstreamLost:
+        # a new one each time: one that is kept would keep, by its traceback, all that the request has in memory
+        return UpstreamLost(self._lost or _CLOSED, answered=self._lost_answered if self._lost else self._answered)
 
     def _wake(self) -> None:
         if self._hold is not None:
@@ -286,6 +304,6 @@ class Connection(asyncio.Protocol):
 
     async def _changed(self) -> None:
         if self._lost is not None:
-            raise self._lost
+            raise self._loss()
         self._waiter = self._loop.create_future()
         await self._waiter

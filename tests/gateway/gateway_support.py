@@ -315,6 +315,18 @@ class Door:
         return self.lines[-1][1]
 
 
+@contextmanager
+def running_door() -> Iterator[Door]:
+    """A gateway of its own that ends with the context."""
+    lines: list[tuple[str, dict[str, Any]]] = []
+    gateway = Gateway("127.0.0.1", 0, lambda endpoint, line: lines.append((endpoint, line)))
+    gateway.start()
+    try:
+        yield Door(gateway, lines)
+    finally:
+        gateway.stop(2.0)
+
+
 def eventually(condition: Callable[[], bool], seconds: float = 10.0) -> None:
     """Wait until the condition holds."""
     end = time.monotonic() + seconds

@@ -228,7 +228,7 @@ def test_a_big_body_up_needs_little_memory(door: Door) -> None:
             peak = max(peak, resident_bytes())
         assert one.answer().status == 200
         assert counted == [size]
-        assert peak - before < 30 * MEGABYTE
+        assert peak - before < 16 * MEGABYTE
         assert door.line()["RequestPayloadSize"] == size
 
 
@@ -251,7 +251,7 @@ def test_a_big_body_down_needs_little_memory(door: Door) -> None:
         while left:
             left -= len(one.file.read(min(left, MEGABYTE)))
             peak = max(peak, resident_bytes())
-        assert peak - before < 30 * MEGABYTE
+        assert peak - before < 16 * MEGABYTE
         assert door.line()["ResponsePayloadSize"] == size
 
 
