@@ -60,7 +60,7 @@ class Pool:
             sock, unsent, connected = None, data, False
         else:
             sock, unsent, connected = _dial(instance, instance.family, data)
-        connection = Connection(self.loop, method, unsent)
+        connection = Connection(self.loop, method, sock, unsent)
         reaching = self._reach(connection, instance, sock, connected=connected)
         connection.reaches(self.loop.create_task(reaching))
         return connection

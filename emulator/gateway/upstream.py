@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import select
+import socket
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -21,6 +22,8 @@ _LONGEST_HEAD = 256 * 1024
 # caller.  A body that is not there after this time does not hold its head back, nor does a stream ever.
 _SHORT_BODY = 64 * 1024
 _HOLD_SECONDS = 0.001
+# How long to wait before a look whether a socket that was full takes more.
+_FULL_SECONDS = 0.001
 
 _CLOSED = "the container closed the connection"
 
@@ -40,11 +43,15 @@ class Connection(asyncio.Protocol):
     """A connection that carries one request at a time: `send`, `head`, then `take` and `more` until it is `complete`.
 
     It may still be on its way to the container, with the first bytes of the request of `method` gone already and
-    `unsent` to follow them.  `on_change` is called whenever there is more to know, in place of waking who awaits.
+    `unsent` to follow them; `sock` is its socket, None where the loop makes one.  `on_change` is called whenever there
+    is more to know, in place of waking who awaits.
     """
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, method: str, unsent: bytes = b"") -> None:
+    def __init__(
+        self, loop: asyncio.AbstractEventLoop, method: str, sock: socket.socket | None = None, unsent: bytes = b""
+    ) -> None:
         self._loop = loop
+        self._sock = sock
         self._unsent = unsent
         self._reaching: asyncio.Task[None] | None = None
         self.on_change: Callable[[], None] | None = None
@@ -85,11 +92,36 @@ class Connection(asyncio.Protocol):
         """Go on with the request's body; waits while the container reads too slowly."""
         if self._reaching is not None:
             await asyncio.wait([self._reaching])
-        if not self.is_open():
+        if self._sock is None:
+            if not self.is_open():
+                raise self._loss()
+            self._transport.write(data)
+            if self._drained is not None:
+                await self._drained
+        elif not await self._put(self._sock, memoryview(data)):
+            # the loop reads what the container said before it closed, in its next turns
+            await asyncio.sleep(0)
+            await asyncio.sleep(0)
             raise self._loss()
-        self._transport.write(data)
-        if self._drained is not None:
-            await self._drained
+
+    async def _put(self, sock: socket.socket, data: memoryview) -> bool:
+        """Send that past the transport; False when the container takes no more.
+
+        A transport whose own write fails closes without reading the answer that may have come before it.
+        """
+        while data:
+            if not self.is_open():
+                raise self._loss()
+            try:
+                if not self._transport.get_write_buffer_size():
+                    data = data[sock.send(data) :]
+                    continue
+            except BlockingIOError:
+                pass
+            except OSError:
+                return False
+            await asyncio.sleep(_FULL_SECONDS)
+        return True
 
     @property
     def lost(self) -> UpstreamLost | None:
@@ -198,7 +230,7 @@ class Connection(asyncio.Protocol):
             self.complete = True
         self._keep_alive = False
         self._fail(_CLOSED)
-        self._parser = self._transport = None
+        self._parser = self._transport = self._sock = None
         if self._drained is not None and not self._drained.done():
             self._drained.set_exception(self._loss())
             self._drained.exception()  # nobody may be waiting

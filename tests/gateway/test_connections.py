@@ -186,6 +186,23 @@ def test_an_early_answer_while_the_body_still_comes(door: Door) -> None:
         eventually(lambda: upstream.open_connections == 0)
 
 
+def test_an_answer_that_needs_no_body_survives_its_connection(door: Door) -> None:
+    """A server that answers and closes with the body unread resets the connection, maybe under the next write."""
+
+    def script(conversation: Conversation, received: Received) -> bool:
+        conversation.send(OK)
+        return False
+
+    with container(script) as upstream:
+        route = door.serve(upstream.port, target="local")
+        raw = post(b"x" * (2 * MEGABYTE))
+        for _ in range(30):
+            with caller(route.port) as one:
+                with suppress(ConnectionResetError, BrokenPipeError):
+                    one.send(raw)
+                assert one.answer().status == 200
+
+
 def test_a_connection_with_half_a_request_on_it_is_not_used_again(door: Door) -> None:
     """The container answers early and promises to keep the connection: the rest of the body is still to come."""
 
