@@ -98,7 +98,12 @@ class Conversation(asyncio.Protocol):
             await self._drained
 
     def answer(self, request: Request, status: int, text: str, changes: Changes, *, close: bool = False) -> bool:
-        """Write an answer of the gateway's own, in plain text; `close` ends the connection after it."""
+        """Write an answer of the gateway's own, in plain text; `close` ends the connection after it.
+
+        Nobody gets it when the caller is going: that is False, and no error, since many a request is ended with it.
+        """
+        if self._transport is None or self._transport.is_closing():
+            return False
         body = text.encode()
         keep_alive = request.keep_alive and not close
         head = response_head(
@@ -124,7 +129,7 @@ class Conversation(asyncio.Protocol):
     def excuse(self, request: Request, error: Exception) -> bool:
         """Answer a request that met a bug of ours, as far as it can be; whether another may follow."""
         _log.error("a request met a bug in the gateway", exc_info=error)
-        if self.written or self._transport.is_closing():
+        if self.written or self._transport is None or self._transport.is_closing():
             self.abort()  # only the end of the connection can tell of it
             return False
         return self.answer(request, 500, HTTPStatus(500).phrase, Changes(), close=True)
@@ -170,8 +175,9 @@ class Conversation(asyncio.Protocol):
         if self._drained is not None and not self._drained.done():
             self._drained.set_exception(ConnectionError("the caller is gone"))
             self._drained.exception()  # nobody may be waiting
-        if self._answering is not None:
-            self._answering.cancel()
+        answering, self._answering = self._answering, None
+        if answering is not None:
+            answering.cancel()
 
     def data_received(self, data: bytes) -> None:
         if self._refusal is not None or self._parser is None:
@@ -280,7 +286,7 @@ class Conversation(asyncio.Protocol):
         if request.method == "CONNECT":  # what follows is for the other end of a tunnel, never another request
             request.keep_alive = False
             return
-        lines = [b"%s: %s\r\n" % (name, value) for key, name, value in request.headers if key in _FRAMING]
+        lines = [b"%s: %s\r\n" % (key, value) for key, _, value in request.headers if key in _FRAMING]
         self._framing = b"".join(lines)
 
     def _begin_again(self) -> None:
@@ -319,13 +325,13 @@ class Conversation(asyncio.Protocol):
 
     def _goes_on(self, request: Request, keep_alive: bool) -> bool:
         """Whether the connection goes on after that request, which is answered."""
-        if self._transport.is_closing():
+        if self._transport is None or self._transport.is_closing():
             return False
-        request.discard()  # also a body that came whole: one that nobody read may have stopped the reading
         if not keep_alive or (self._refusal is not None and not request.complete):
             self._close()
             return False
         self._since = _clock()
+        request.discard()  # also a body that came whole: one that nobody read may have stopped the reading
         return True
 
     def _turn_away(self, status: int) -> None:

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Coroutine
-from contextlib import suppress
+from collections.abc import Awaitable, Callable
 from http import HTTPStatus
-from typing import Any, Protocol
+from typing import Protocol
 
 from emulator.gateway.answers import answer_changes, mapped
 from emulator.gateway.conversation import Answering, connection_header
@@ -274,14 +273,13 @@ class Relay:
 
     # Whatever streams.
 
-    def _run(self, streaming: Callable[[Connection], Coroutine[Any, Any, bool]], connection: Connection) -> None:
+    def _run(self, streaming: Callable[[Connection], Awaitable[bool]], connection: Connection) -> None:
         self._task = self._loop.create_task(self._guard(streaming, connection))
 
-    async def _guard(
-        self, streaming: Callable[[Connection], Coroutine[Any, Any, bool]], connection: Connection
-    ) -> None:
+    async def _guard(self, streaming: Callable[[Connection], Awaitable[bool]], connection: Connection) -> None:
         keep_alive = False
         try:
+            # called here, because a task that is canceled before it begins would leave a coroutine that nobody awaits
             keep_alive = await streaming(connection)
         except (UpstreamLost, BrokenBody) as error:
             keep_alive = self._door.stand_in(self, error)
@@ -301,18 +299,17 @@ class Relay:
         if request.is_1_1 and request.header(b"expect").lower() == b"100-continue":
             self.caller.write(CONTINUE)
         upload = self._loop.create_task(self._upload(connection))
+        upload.add_done_callback(_hear)
         try:
             return await self._answer(await connection.head(), connection)
         except UpstreamLost:
             if upload.done() and not upload.cancelled() and isinstance(broken := upload.exception(), BrokenBody):
-                raise broken from None
+                raise BrokenBody(broken.refused) from None  # its own would be kept by its task, and keep this frame
             raise
         finally:
             if not upload.done():
                 connection.abort()  # the rest of this body must not become the next request
-            upload.cancel()
-            with suppress(asyncio.CancelledError, BrokenBody):
-                await upload
+            upload.cancel()  # not awaited: who is canceled here meanwhile would not learn of it, and end twice
 
     async def _upload(self, connection: Connection) -> None:
         """Send the body on as it comes in, at the pace of the slower side."""
@@ -407,3 +404,9 @@ class Relay:
         if names is None or not any(delays):
             return LAST_CHUNK
         return b"0\r\n" + b"".join(line(name, str(delay)) for name, delay in zip(names, delays, strict=True)) + b"\r\n"
+
+
+def _hear(upload: asyncio.Task[None]) -> None:
+    """Take note of how an upload ended: whoever needs to know has asked by then."""
+    if not upload.cancelled():
+        upload.exception()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import socket
 import time
 from collections.abc import Callable
 
@@ -13,6 +14,7 @@ from gateway_support import AUTHORIZED, Conversation, Door, Received, caller, co
 from emulator.gateway.conversation import HEAD_SECONDS, IDLE_SECONDS
 from emulator.gateway.conversation import Conversation as CallersSide
 from emulator.gateway.request import Request
+from emulator.heads import Changes
 
 CHUNKED = b"POST /score HTTP/1.1\r\nHost: a\r\n" + AUTHORIZED + b"Transfer-Encoding: chunked\r\n\r\n"
 UPGRADE = b"Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAAQ\r\n"
@@ -58,7 +60,7 @@ def test_small_chunks_with_extensions_pass(door: Door) -> None:
 def swept(before: bytes, after_seconds: float) -> bool:
     """Whether a connection that has sent these bytes is cut so much later."""
 
-    async def answer_all(conversation: CallersSide, _request: object) -> bool:
+    def answer_all(conversation: CallersSide, _request: object) -> bool:
         conversation.write(b"answer")
         return True
 
@@ -241,3 +243,45 @@ def test_what_a_request_holds_goes_with_it(door: Door) -> None:
             eventually(lambda: not any(isinstance(each, Request) for each in gc.get_objects()))
     finally:
         gc.enable()
+
+
+def test_an_answer_to_a_caller_that_is_going_is_no_error() -> None:
+    """A time-out, a queue or another request's end may give it, and none of them may stumble over that."""
+    answered: list[bool] = []
+
+    def refuse(conversation: CallersSide, request: Request) -> bool:
+        answered.append(conversation.answer(request, 503, "busy", Changes()))
+        return answered[-1]
+
+    class Going(asyncio.Transport):
+        is_closing = staticmethod(lambda: True)
+
+    async def run() -> None:
+        conversation = CallersSide(asyncio.get_running_loop(), refuse, lambda _: None)
+        conversation.connection_made(Going())
+        conversation.data_received(post())
+
+    asyncio.run(run())
+    assert answered == [False]
+
+
+@pytest.mark.parametrize("raw", [post(b"x" * 3000), post(b"x" * 3000)[:-1], CHUNKED + b"1\r\nx", CHUNKED + b"zz\r\n"])
+def test_callers_that_leave_while_the_container_is_lost_leave_nothing(
+    door: Door, raw: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Both ends go at the same moment, in every order; each request is counted off once, and none of another's."""
+
+    def script(conversation: Conversation, received: Received) -> bool:
+        conversation.read_body(received)
+        return False
+
+    with container(script) as upstream:
+        route = door.serve(upstream.port)
+        for number in range(300):
+            with caller(route.port) as one:
+                one.send(raw)
+                if number % 2:
+                    one.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\x01\0\0\0\0\0\0\0")
+                time.sleep(number % 10 / 5000)
+        assert door.gateway.drain(route.deployments[0].instances[0].id, 10.0)
+        assert [record.getMessage() for record in caplog.records] == []
