@@ -255,8 +255,10 @@ class Handler:
         methods = route.profile.routed_methods
         if refused.reason == "routing.rejected_method" and methods:
             last += line("allow", ", ".join(sorted(methods)))
-        # a caller that waits for 100 Continue may send its next request where its body should be
-        close = not request.complete and request.has(b"expect")
+        # a caller that waits for 100 Continue may send its next request where its body should be, and what still comes
+        # of a body after its time is read by nobody
+        unread = request.has(b"expect") or refused.reason == "timeouts.answer"
+        close = unread and not request.complete
         return caller.answer(request, refused.answer.status, body, changes._replace(last=last), close=close)
 
     def _finish(self, exchange: Exchange) -> None:

@@ -7,7 +7,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import IO, Any
 
@@ -139,7 +139,8 @@ class Container:
         self._acceptor.join()
         with self._lock:
             for conversation in self._conversations:
-                conversation.sock.shutdown(socket.SHUT_RDWR)
+                with suppress(OSError):  # its other side has reset it
+                    conversation.sock.shutdown(socket.SHUT_RDWR)
         for thread in self._threads:
             thread.join()
 
