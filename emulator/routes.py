@@ -79,8 +79,10 @@ class EndpointRoute:
 
     @cached_property
     def weights(self) -> Mapping[str, int]:
-        """Percent by deployment name."""
-        return {deployment.name: deployment.weight for deployment in self.deployments}
+        """Percent by deployment name, of those that take part (row traffic.failed_keeps_weight)."""
+        keep = self.profile.scoring.failed_keeps_weight
+        ready = [deployment for deployment in self.deployments if keep or deployment.instances]
+        return {deployment.name: deployment.weight for deployment in ready or self.deployments}
 
     @cached_property
     def by_name(self) -> Mapping[str, DeploymentRoute]:
@@ -105,7 +107,9 @@ class EndpointRoute:
     @cached_property
     def dropped_from_requests(self) -> frozenset[bytes]:
         """The request headers, lower case, that stay here: one hop's, and those that the front door sets itself."""
-        return dropping(_lower(self.profile.request_id_header, self.profile.scoring.client_request_id_header))
+        scoring = self.profile.scoring
+        kept_here = None if scoring.authorization_passes else "authorization"
+        return dropping(_lower(self.profile.request_id_header, scoring.client_request_id_header, kept_here))
 
     @cached_property
     def dropped_from_answers(self) -> frozenset[bytes]:

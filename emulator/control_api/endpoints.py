@@ -27,7 +27,10 @@ def endpoint_routes(services: Services) -> Blueprint:
 
     def resource(name: str) -> Json:
         shown = [_shown(services, deployment) for deployment in deployments.list_of(name)]
-        return endpoint_resource(endpoints.get(name), shown, services.addresses())
+        document = endpoint_resource(endpoints.get(name), shown, services.addresses())
+        measured = (one for one in services.metrics() if one.endpoint == name)
+        document["amlemu"]["requests_abandoned"] = sum(sum(one.abandoned.values()) for one in measured)
+        return document
 
     @routes.get("/onlineEndpoints")
     def list_all() -> Response:

@@ -10,6 +10,7 @@ from emulator.profiles import ScoringProfile
 from emulator.routes import EndpointRoute
 
 _CONTENT_LENGTH = b"content-length"
+_OF_THE_BODY = frozenset({_CONTENT_LENGTH, b"content-type", b"content-encoding", b"transfer-encoding", b"date"})
 
 
 def request_id_line(route: EndpointRoute, exchange: Exchange) -> bytes:
@@ -49,13 +50,18 @@ def mapped(profile: ScoringProfile, head: ResponseHead, exchange: Exchange) -> t
         lines += line(profile.reason_header, profile.model_error_reason)
         exchange.model_reason = profile.model_error_reason
     head = head._replace(status=status, reason=phrase.encode())
-    return (head, lines) if head.has_body else (_with_empty_body(head), lines)
+    if not profile.mapped_headers_stay:
+        head = head._replace(headers=[header for header in head.headers if header[0] in _OF_THE_BODY])
+    if head.has_body and profile.mapped_body_stays:
+        return head, lines
+    return _with_empty_body(head), lines
 
 
 def _with_empty_body(head: ResponseHead) -> ResponseHead:
     """204 and 304 have no body by their status; the status in their place has one, which is empty."""
     kept = [header for header in head.headers if header[0] != _CONTENT_LENGTH]
-    return head._replace(headers=[*kept, (_CONTENT_LENGTH, _CONTENT_LENGTH, b"0")], content_length=0, chunked=False)
+    length = (_CONTENT_LENGTH, _CONTENT_LENGTH, b"0")
+    return head._replace(headers=[*kept, length], content_length=0, chunked=False, has_body=False)
 
 
 def legal_client_id(value: bytes) -> bytes:

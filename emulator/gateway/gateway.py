@@ -22,6 +22,7 @@ from emulator.gateway.measured import Measured
 from emulator.gateway.pool import Pool
 from emulator.gateway.traffic_log import TrafficLog, WriteLine
 from emulator.metrics import EndpointMetrics
+from emulator.profiles import ScoringProfile
 from emulator.routes import EndpointRoute, Snapshot
 
 T = TypeVar("T")
@@ -128,7 +129,7 @@ class Gateway:
             wanted = None if route.path_prefix else route.port
             if wanted is not None and (listener is None or listener.port != wanted):
                 sock = bind(self._bind_host, wanted, f"endpoint {route.name}")
-                opening = self._open(partial(self._handler.own_port, wanted), sock, route.profile.scoring.connections)
+                opening = self._open(partial(self._handler.own_port, wanted), sock, route.profile.scoring)
                 self._listeners[route.name] = self._call(opening)
             elif wanted is None:
                 self._listeners.pop(route.name, None)
@@ -205,8 +206,9 @@ class Gateway:
     def _call(self, coroutine: Coroutine[Any, Any, T]) -> T:
         return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result()
 
-    async def _open(self, handler: Handling, sock: socket.socket, at_most: int | None = None) -> Listener:
-        listener = Listener(handler, self._loop, at_most, enforced=self._limits.enforced)
+    async def _open(self, handler: Handling, sock: socket.socket, scoring: ScoringProfile | None = None) -> Listener:
+        at_most, new_at_most = (scoring.connections, scoring.new_connections_per_second) if scoring else (None, None)
+        listener = Listener(handler, self._loop, at_most, new_at_most, enforced=self._limits.enforced)
         await listener.open(sock)
         return listener
 

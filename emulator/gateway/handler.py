@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from itertools import count
 
 from emulator.admission import InFlight, Line
+from emulator.entities import Target
 from emulator.gateway.answers import answer_changes, legal_client_id, own_lines, request_id_line
 from emulator.gateway.conversation import Answering, Conversation
 from emulator.gateway.front_door import Asked, Refused, decide, free_instance, least_busy
@@ -26,6 +27,8 @@ from emulator.routes import DeploymentRoute, EndpointRoute, Instance, Snapshot, 
 
 _CLIENT_GONE = 499  # nobody gets it; it is what proxies write into their logs
 _UNKNOWN_CODING = Answer(501, "Not Implemented")
+_SERVICES = b"/api/v1/service/"
+_NOTHING: dict[str, int] = {}  # to whoever does not look how busy instances are, all are alike
 _WORKS_ON = "the container was not told, and goes on with this request until it is done"
 
 
@@ -58,12 +61,16 @@ class Handler:
     def own_port(self, port: int, conversation: Conversation, request: Request) -> bool | Answering:
         """A request on the port of one endpoint; whether another may follow on its connection."""
         target = _origin_form(request.target)
-        return self._serve(self._snapshot().by_port.get(port), target, conversation, request)
+        route = self._snapshot().by_port.get(port)
+        return self._serve(route, target, conversation, request) if route else _nobody("managed", conversation, request)
 
     def shared_port(self, conversation: Conversation, request: Request) -> bool | Answering:
         """A request on the port that the endpoints with a path share; whether another may follow on its connection."""
         prefix, target = split_prefix(_origin_form(request.target))
-        return self._serve(self._snapshot().by_prefix.get(prefix), target, conversation, request)
+        route = self._snapshot().by_prefix.get(prefix)
+        if route is None:
+            return _nobody("aks" if prefix.startswith(_SERVICES) else "kubernetes", conversation, request)
+        return self._serve(route, target, conversation, request)
 
     def advance(self) -> None:
         """Let those go who wait for an instance, as far as there are free ones now."""
@@ -73,11 +80,8 @@ class Handler:
                     self._advance((route.name, deployment.name))
 
     def _serve(
-        self, route: EndpointRoute | None, target: bytes, conversation: Conversation, request: Request
+        self, route: EndpointRoute, target: bytes, conversation: Conversation, request: Request
     ) -> bool | Answering:
-        if route is None:
-            missing = profile_of("kubernetes").no_such_endpoint
-            return conversation.answer(request, missing.status, missing.body, Changes(), close=True)
         exchange = _begin(route, target.partition(b"?")[0], request)
         decision = _refuse_coding(request) or decide(route, _asked(route, exchange, request), self._draw(), time.time())
         exchange.identity = decision.identity
@@ -106,8 +110,8 @@ class Handler:
             refused = Refused(scoring.too_many, "concurrency.too_many", scoring.too_many_reason)
             return self._turn_away(route, refused, asked.caller, asked.exchange)
         if not scoring.queues:
-            instance = least_busy(deployment, self._pool.in_flight, next(self._turns))
-            return self._send(asked, instance)
+            in_flight = self._pool.in_flight if scoring.least_busy else _NOTHING
+            return self._send(asked, least_busy(deployment, in_flight, next(self._turns)))
         if self.line.length(asked.key) == 0:
             instance = free_instance(deployment, self._pool.in_flight, next(self._turns))
             if instance is not None:
@@ -131,7 +135,7 @@ class Handler:
             self._leave(relay)
             return self._turn_away(asked.route, _unreachable(asked.route), asked.caller, asked.exchange)
         if asked.deployment.timeout_ms is not None:
-            spent = time.perf_counter() - asked.exchange.started
+            spent = time.perf_counter() - asked.exchange.started if scoring.timeout_includes_queue else 0.0
             relay.expires_in(max(0.0, asked.deployment.timeout_ms / 1000 - spent))
         return relay
 
@@ -210,8 +214,8 @@ class Handler:
 
     def timed_out(self, relay: Relay) -> bool:
         """The answer when the container took too long."""
-        relay.exchange.warning = _WORKS_ON
         scoring = relay.route.profile.scoring
+        relay.exchange.warning = _WORKS_ON if scoring.container_goes_on else ""
         answer = scoring.timed_out or scoring.container_unreachable
         return self._refuse(relay.route, Refused(answer, "timeouts.answer"), relay.caller, relay.exchange)
 
@@ -289,6 +293,12 @@ class _Admitted:
 
     def left(self) -> None:
         self.handler.left(self)
+
+
+def _nobody(target: Target, conversation: Conversation, request: Request) -> bool:
+    """The answer where no endpoint of that target is (row routing.no_such_endpoint)."""
+    missing = profile_of(target).no_such_endpoint
+    return conversation.answer(request, missing.status, missing.body, Changes(), close=True)
 
 
 def _begin(route: EndpointRoute, path: bytes, request: Request) -> Exchange:

@@ -53,7 +53,10 @@ class Limits:
     def refuse(self, scoring: ScoringProfile, exchange: Exchange, *, excess_connection: bool) -> Refused | None:
         """The refusal of a request beyond a quota; says it in the log line where quotas are not held to."""
         if excess_connection:
-            exchange.warning = f"the cloud would have refused this connection: it takes {scoring.connections} at once"
+            exchange.warning = (
+                f"the cloud would have refused this connection: it takes {scoring.connections} at once,"
+                f" and {scoring.new_connections_per_second} new ones in a second"
+            )
         if scoring.requests_per_second is not None and self._is_too_fast(scoring.requests_per_second, exchange):
             if self.enforced and scoring.too_fast is not None:
                 return Refused(scoring.too_fast, "limits.too_fast")

@@ -19,14 +19,22 @@ _SWEEP_SECONDS = 15.0
 class Listener:
     """A port that answers with one handler.
 
-    `at_most` connections are taken at once (None: any number); one more is refused where that is `enforced`, else it
-    is marked.
+    `at_most` connections are taken at once and `new_at_most` in a second (None: any number); one more is refused where
+    that is `enforced`, else it is marked.
     """
 
     def __init__(
-        self, handler: Handler, loop: asyncio.AbstractEventLoop, at_most: int | None = None, *, enforced: bool = False
+        self,
+        handler: Handler,
+        loop: asyncio.AbstractEventLoop,
+        at_most: int | None = None,
+        new_at_most: int | None = None,
+        *,
+        enforced: bool = False,
     ) -> None:
         self._at_most = at_most
+        self._new_at_most = new_at_most
+        self._second, self._new_in_second = 0, 0
         self._enforced = enforced
         self._accepted: deque[float] = deque()
         self._loop = loop
@@ -58,8 +66,8 @@ class Listener:
 
     def _converse(self) -> Conversation:
         conversation = Conversation(self._loop, self._handler, self._lost)
-        self._note_new(time.monotonic())
-        if self._at_most is not None and len(self._conversations) >= self._at_most:
+        too_fast = self._note_new(time.monotonic())
+        if too_fast or (self._at_most is not None and len(self._conversations) >= self._at_most):
             conversation.is_excess, conversation.is_refused = True, self._enforced
         self._conversations.add(conversation)
         return conversation
@@ -69,10 +77,15 @@ class Listener:
         since = time.monotonic() - WINDOW_SECONDS
         return sum(accepted > since for accepted in tuple(self._accepted)) / WINDOW_SECONDS
 
-    def _note_new(self, now: float) -> None:
+    def _note_new(self, now: float) -> bool:
+        """Count one more connection; whether that is more than may be made in a second."""
         while self._accepted and self._accepted[0] < now - WINDOW_SECONDS:
             self._accepted.popleft()
         self._accepted.append(now)
+        if int(now) != self._second:
+            self._second, self._new_in_second = int(now), 0
+        self._new_in_second += 1
+        return self._new_at_most is not None and self._new_in_second > self._new_at_most
 
     @property
     def open_connections(self) -> int:

@@ -93,6 +93,7 @@ class Relay:
         "_ended",
         "_head",
         "_loop",
+        "_mute",
         "_pool",
         "_reused",
         "_task",
@@ -126,6 +127,7 @@ class Relay:
         self._head = head
         self._connection: Connection | None = None
         self._ended = False
+        self._mute = False  # the body of the container's answer stays here
         self._bandwidth = door.limits.bandwidth(route.profile.scoring, exchange)
         self._reused = False
         self._whole = b""
@@ -161,6 +163,8 @@ class Relay:
     def _expire(self) -> None:
         """The time is over: an answer that has begun is cut, else the front door answers in its place."""
         if self.caller.written:
+            if not self.route.profile.scoring.timeout_cuts_streams:
+                return
             self.exchange.reason = "timeouts.cuts_streams"
             self._drop()
             self._over()
@@ -180,7 +184,7 @@ class Relay:
         connection, self._connection = self._connection, None
         if connection is None:
             return
-        works_on = bool(self._whole) and not connection.has_head
+        works_on = bool(self._whole) and not connection.has_head and self.route.profile.scoring.container_goes_on
         if works_on and self._pool.abandon(connection, lambda: self._door.abandoned_ended(self)):
             self._door.abandon(self)
         else:
@@ -250,7 +254,7 @@ class Relay:
     def _reply(self, connection: Connection) -> bool:
         """Pass on an answer that is there whole."""
         out, chunked, keep_alive = self._begin_answer(connection.take_head())
-        data = connection.take()
+        data = b"" if self._mute else connection.take()
         self.exchange.response_size = len(data)
         if chunked:
             data = (chunk(data) if data else b"") + LAST_CHUNK
@@ -366,7 +370,9 @@ class Relay:
         exchange.model_status = head.status
         changes = answer_changes(route, exchange)
         if head.status != HTTPStatus.OK:
+            has_body = head.has_body
             head, explanation = mapped(route.profile.scoring, head, exchange)
+            self._mute = has_body and not head.has_body
             changes = changes._replace(last=changes.last + explanation)
         exchange.status = head.status
         ends_with_connection = head.has_body and head.content_length is None
@@ -379,6 +385,8 @@ class Relay:
         """Write `out` and the body as it comes, each piece at once."""
         while True:
             data, last = connection.take(), connection.complete
+            if self._mute:
+                data = b""
             self.exchange.response_size += len(data)
             if data:
                 if self._bandwidth is not None:

@@ -5,7 +5,7 @@ Times are milliseconds, sizes bytes.
 
 from __future__ import annotations
 
-from emulator.profiles.rows import UNCHANGED, Answer, Row, assumed, documented, observed, row
+from emulator.profiles.rows import Answer, Row, assumed, documented, observed, row
 
 _NO_FRONT_DOOR = documented(None, "contract/v1 §8: LocalWebservice has no front end, so no limit of it")
 _MANAGED_LIMIT = "contract/managed §4.4: how-to-manage-quotas"
@@ -51,29 +51,30 @@ ADMISSION_ROWS: tuple[Row, ...] = (
     row(
         "timeouts.includes_queue",
         "The time that a request waits in the front door's queue counts.",
-        managed=documented(UNCHANGED, "contract/managed §4.1, §4.3.3"),
-        kubernetes=assumed(UNCHANGED, "contract/managed §4.3.3, by analogy with managed"),
-        aks=assumed(UNCHANGED, "contract/managed §4.3.3, by analogy with managed"),
-        aci=assumed(UNCHANGED, "contract/managed §4.3.3, by analogy with managed"),
-        local=documented(UNCHANGED, "contract/v1 §8: there is neither a queue nor a time-out"),
+        managed=documented(True, "contract/managed §4.1, §4.3.3"),
+        kubernetes=assumed(True, "contract/managed §4.3.3, by analogy with managed"),
+        aks=assumed(True, "contract/managed §4.3.3, by analogy with managed"),
+        aci=assumed(True, "contract/managed §4.3.3, by analogy with managed"),
+        local=documented(True, "contract/v1 §8: there is neither a queue nor a time-out"),
     ),
     row(
         "timeouts.container_goes_on",
-        "The container is not told: it works on what the caller was given up on, and later requests wait behind it.",
-        managed=observed(UNCHANGED, "contract/managed §4.3.4, T4: azure-docs#94105"),
-        kubernetes=assumed(UNCHANGED, "contract/managed §4.3.4, as managed"),
-        aks=assumed(UNCHANGED, "contract/managed §4.3.4, as managed"),
-        aci=assumed(UNCHANGED, "contract/managed §4.3.4, as managed"),
-        local=documented(UNCHANGED, "contract/v1 §8: there is no time-out"),
+        "The container is not told: it works on what the caller was given up on, and later requests wait behind it. No:"
+        " its connection is reset.",
+        managed=observed(True, "contract/managed §4.3.4, T4: azure-docs#94105"),
+        kubernetes=assumed(True, "contract/managed §4.3.4, as managed"),
+        aks=assumed(True, "contract/managed §4.3.4, as managed"),
+        aci=assumed(True, "contract/managed §4.3.4, as managed"),
+        local=documented(True, "contract/v1 §8: there is no time-out"),
     ),
     row(
         "timeouts.cuts_streams",
-        "An answer that has begun when the time is over ends there, without its rest.",
-        managed=assumed(UNCHANGED, "contract/managed §4.3: the bound is on the whole request, as in Envoy"),
-        kubernetes=assumed(UNCHANGED, "contract/managed §4.3, as managed"),
-        aks=assumed(UNCHANGED, "contract/managed §4.3, as managed"),
-        aci=assumed(UNCHANGED, "contract/managed §4.3, as managed"),
-        local=documented(UNCHANGED, "contract/v1 §8: there is no time-out"),
+        "An answer that has begun when the time is over ends there, without its rest. No: it goes on.",
+        managed=assumed(True, "contract/managed §4.3: the bound is on the whole request, as in Envoy"),
+        kubernetes=assumed(True, "contract/managed §4.3, as managed"),
+        aks=assumed(True, "contract/managed §4.3, as managed"),
+        aci=assumed(True, "contract/managed §4.3, as managed"),
+        local=documented(True, "contract/v1 §8: there is no time-out"),
     ),
     row(
         "concurrency.default",
@@ -148,12 +149,12 @@ ADMISSION_ROWS: tuple[Row, ...] = (
     ),
     row(
         "concurrency.least_busy",
-        "A request goes to the instance with the fewest in flight.",
-        managed=assumed(UNCHANGED, "contract/managed §12 has no source; Envoy's least-request balancing"),
-        kubernetes=documented(UNCHANGED, "contract/managed §5.3: busy replicas are known to the router"),
-        aks=documented(UNCHANGED, "contract/v1 §6: busy replicas are known to the router"),
-        aci=documented(UNCHANGED, "contract/v1 §4: one instance only"),
-        local=documented(UNCHANGED, "contract/v1 §8: one instance only"),
+        "A request goes to the instance with the fewest in flight. No: the instances take turns.",
+        managed=assumed(True, "contract/managed §12 has no source; Envoy's least-request balancing"),
+        kubernetes=documented(True, "contract/managed §5.3: busy replicas are known to the router"),
+        aks=documented(True, "contract/v1 §6: busy replicas are known to the router"),
+        aci=documented(True, "contract/v1 §4: one instance only"),
+        local=documented(True, "contract/v1 §8: one instance only"),
     ),
     row(
         "limits.requests_per_second",
@@ -179,6 +180,15 @@ ADMISSION_ROWS: tuple[Row, ...] = (
         "limits.connections",
         "Connections that callers hold to an endpoint at once; one more is closed at once (how the cloud refuses it is"
         " not known). None: no limit is named.",
+        managed=documented(500, _MANAGED_LIMIT),
+        kubernetes=_NO_LIMIT_NAMED,
+        aks=_V1_NO_LIMIT_NAMED,
+        aci=_V1_NO_LIMIT_NAMED,
+        local=_NO_FRONT_DOOR,
+    ),
+    row(
+        "limits.new_connections_per_second",
+        "Connections that callers may make to an endpoint in a second; one more is closed at once, as above.",
         managed=documented(500, _MANAGED_LIMIT),
         kubernetes=_NO_LIMIT_NAMED,
         aks=_V1_NO_LIMIT_NAMED,

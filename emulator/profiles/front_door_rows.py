@@ -127,12 +127,13 @@ FRONT_DOOR_ROWS: tuple[Row, ...] = (
     ),
     row(
         "traffic.failed_keeps_weight",
-        "A deployment that has no ready instance keeps its share of the traffic, which then fails.",
-        managed=assumed(UNCHANGED, "contract/managed §7.12: no re-weighting is documented"),
-        kubernetes=assumed(UNCHANGED, "contract/managed §7.12: no re-weighting is documented"),
-        aks=assumed(UNCHANGED, "contract/v1 §4: one deployment"),
-        aci=assumed(UNCHANGED, "contract/v1 §4: one deployment"),
-        local=assumed(UNCHANGED, "contract/v1 §4: one deployment"),
+        "A deployment that has no ready instance keeps its share of the traffic, which then fails. No: the others"
+        " get it.",
+        managed=assumed(True, "contract/managed §7.12: no re-weighting is documented"),
+        kubernetes=assumed(True, "contract/managed §7.12: no re-weighting is documented"),
+        aks=assumed(True, "contract/v1 §4: one deployment"),
+        aci=assumed(True, "contract/v1 §4: one deployment"),
+        local=assumed(True, "contract/v1 §4: one deployment"),
     ),
     row(
         "traffic.weights_sum",
@@ -210,11 +211,11 @@ FRONT_DOOR_ROWS: tuple[Row, ...] = (
     row(
         "headers.authorization",
         "The Authorization header reaches the container.",
-        managed=assumed(UNCHANGED, "contract/managed §12"),
-        kubernetes=assumed(UNCHANGED, "contract/managed §12"),
-        aks=observed(UNCHANGED, "contract/v1 §2.5: old servers log it"),
-        aci=observed(UNCHANGED, "contract/v1 §2.5: old servers log it"),
-        local=documented(UNCHANGED, "contract/v1 §5: no key, the header is ignored"),
+        managed=assumed(True, "contract/managed §12"),
+        kubernetes=assumed(True, "contract/managed §12"),
+        aks=observed(True, "contract/v1 §2.5: old servers log it"),
+        aci=observed(True, "contract/v1 §2.5: old servers log it"),
+        local=documented(True, "contract/v1 §5: no key, the header is ignored"),
     ),
     row(
         "headers.client_request_id",

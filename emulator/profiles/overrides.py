@@ -22,7 +22,6 @@ TARGETS: tuple[Target, ...] = get_args(Target)
 # What has assumed facts and only one behaviour so far, with the reason why there is no other.
 NO_OTHER_BEHAVIOUR: Mapping[str, str] = {
     "routing.paths": "amlemu passes every path on as it came",
-    "headers.authorization": "amlemu passes the header on as it came",
     "logs.traffic_columns": "amlemu writes one log for all targets",
     "logs.user_agent_characters": "amlemu writes one log for all targets",
     "metrics.names": "amlemu has one set of metrics for all targets",

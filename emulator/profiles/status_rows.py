@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from emulator.profiles.rows import UNCHANGED, Answer, Row, StatusMapping, assumed, documented, observed, row
+from emulator.profiles.rows import Answer, Row, StatusMapping, assumed, documented, observed, row
 
 _NO_FRONT_DOOR = documented(None, "contract/v1 §8: LocalWebservice has no front end")
 _MANAGED_ONLY = documented(None, "contract/managed §4.2: the table of Kubernetes has no 424, so nothing to explain")
@@ -31,21 +31,22 @@ STATUS_ROWS: tuple[Row, ...] = (
     ),
     row(
         "status.mapped_body",
-        "The container's body stays under a mapped status.",
-        managed=observed(UNCHANGED, "contract/managed §4.1.2: azure-sdk-for-python#39025"),
-        kubernetes=assumed(UNCHANGED, "contract/managed §4.2; by analogy with managed"),
-        aks=assumed(UNCHANGED, "contract/v1 §6 shows another body only where the container gave none"),
-        aci=observed(UNCHANGED, "contract/v1 §6: DEPLOY#64"),
-        local=documented(UNCHANGED, "contract/v1 §8: no front end"),
+        "The container's body stays under a mapped status. No: it is empty.",
+        managed=observed(True, "contract/managed §4.1.2: azure-sdk-for-python#39025"),
+        kubernetes=assumed(True, "contract/managed §4.2; by analogy with managed"),
+        aks=assumed(True, "contract/v1 §6 shows another body only where the container gave none"),
+        aci=observed(True, "contract/v1 §6: DEPLOY#64"),
+        local=documented(True, "contract/v1 §8: no front end"),
     ),
     row(
         "status.mapped_headers",
-        "The container's headers stay under a mapped status, x-ms-run-function-failed among them.",
-        managed=assumed(UNCHANGED, "contract/managed §4.1.2, by analogy with the body"),
-        kubernetes=assumed(UNCHANGED, "contract/managed §4.1.2, by analogy with managed"),
-        aks=assumed(UNCHANGED, "contract/v1 §6, by analogy with ACI"),
-        aci=observed(UNCHANGED, "contract/v1 §6: DEPLOY#64 shows X-Ms-Run-Function-Failed"),
-        local=documented(UNCHANGED, "contract/v1 §8: no front end"),
+        "The container's headers stay under a mapped status, x-ms-run-function-failed among them. No: only"
+        " those of the body.",
+        managed=assumed(True, "contract/managed §4.1.2, by analogy with the body"),
+        kubernetes=assumed(True, "contract/managed §4.1.2, by analogy with managed"),
+        aks=assumed(True, "contract/v1 §6, by analogy with ACI"),
+        aci=observed(True, "contract/v1 §6: DEPLOY#64 shows X-Ms-Run-Function-Failed"),
+        local=documented(True, "contract/v1 §8: no front end"),
     ),
     row(
         "status.original_header",

@@ -94,6 +94,32 @@ def _is_cut(one: Caller) -> bool:
         return True
 
 
+@pytest.mark.row("limits.new_connections_per_second")
+@pytest.mark.parametrize("target", ALL)
+def test_new_connections(door: Door, enforced: bool, target: Target) -> None:
+    """Twelve hundred connections in less than two seconds, each gone before the next: some second has more than 500."""
+    with container() as upstream:
+        port, _ = serve(door, upstream, target)
+        began = time.monotonic()
+        cut = 0
+        for _ in range(1200):
+            with caller(port) as one:
+                one.send(b"OPTIONS / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+                cut += _was_cut(one)
+        took = time.monotonic() - began
+        if not enforced or target != "managed":
+            assert cut == 0
+        elif took < 2:
+            assert cut >= 1200 - 500 * (int(took) + 2)
+
+
+def _was_cut(one: Caller) -> bool:
+    try:
+        return one.file.read(1) == b""
+    except ConnectionResetError:
+        return True
+
+
 @pytest.mark.row("limits.bytes_per_second", "limits.bandwidth_trailers")
 @pytest.mark.parametrize("target", ALL)
 def test_bandwidth(door: Door, enforced: bool, target: Target) -> None:

@@ -11,6 +11,7 @@ from collections.abc import Callable
 import pytest
 from gateway_support import AUTHORIZED, Conversation, Door, Received, caller, container, echo, eventually, post
 
+from emulator.entities import Target
 from emulator.gateway.conversation import HEAD_SECONDS, IDLE_SECONDS
 from emulator.gateway.conversation import Conversation as CallersSide
 from emulator.gateway.request import Request
@@ -285,3 +286,21 @@ def test_callers_that_leave_while_the_container_is_lost_leave_nothing(
                 time.sleep(number % 10 / 5000)
         assert door.gateway.drain(route.deployments[0].instances[0].id, 10.0)
         assert [record.getMessage() for record in caplog.records] == []
+
+
+@pytest.mark.parametrize("target", ["local", "managed"])
+def test_an_answer_that_does_not_wait_for_the_body_arrives(door: Door, target: Target) -> None:
+    """As a raw script gives it that never looks at the body: gunicorn answers, and resets what still comes."""
+    raw = b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\n{}"
+
+    def script(conversation: Conversation, _received: Received) -> bool:
+        conversation.send(raw)
+        return False
+
+    with container(script) as upstream:
+        route = door.serve(upstream.port, target=target)
+        for _ in range(40):
+            with caller(route.port) as one:
+                one.send(post(b"x" * 2 * MEGABYTE))
+                answer = one.answer()
+                assert (answer.status, answer.body) == (200, b"{}")
