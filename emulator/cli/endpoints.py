@@ -58,9 +58,7 @@ def _print_endpoint(endpoint: Mapping[str, Any]) -> None:
     if endpoint["mirror_traffic"]:
         click.echo(f"{'mirrored':20} {_split_text(endpoint['mirror_traffic'])}")
     if endpoint.get("requests_abandoned"):
-        click.echo(
-            f"{'abandoned':20} {endpoint['requests_abandoned']} request(s) that nobody waits for any more"
-        )
+        click.echo(f"{'abandoned':20} {endpoint['requests_abandoned']} request(s) that nobody waits for any more")
     for deployment in endpoint["deployments"]:
         _print_deployment(deployment)
 

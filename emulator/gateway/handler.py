@@ -11,12 +11,13 @@ from itertools import count
 from emulator.admission import InFlight, Line
 from emulator.entities import Target
 from emulator.gateway.answers import answer_changes, legal_client_id, own_lines, request_id_line
+from emulator.gateway.caller import Caller
 from emulator.gateway.conversation import Answering, Conversation
 from emulator.gateway.front_door import Asked, Refused, decide, free_instance, least_busy
 from emulator.gateway.limits import Limits
 from emulator.gateway.mirror import Silence, copy_of
 from emulator.gateway.pool import Pool
-from emulator.gateway.relay import Caller, Relay
+from emulator.gateway.relay import Relay
 from emulator.gateway.request import BrokenBody, Request
 from emulator.gateway.traffic_log import Exchange, TrafficLog
 from emulator.gateway.upstream import UpstreamLost

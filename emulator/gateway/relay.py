@@ -9,51 +9,19 @@ from http import HTTPStatus
 from typing import Protocol
 
 from emulator.gateway.answers import answer_changes, mapped
-from emulator.gateway.conversation import Answering, connection_header
+from emulator.gateway.caller import Caller
+from emulator.gateway.conversation import connection_header
 from emulator.gateway.limits import Bandwidth, Limits
 from emulator.gateway.pool import Pool
 from emulator.gateway.request import BrokenBody, Request
 from emulator.gateway.traffic_log import Exchange
 from emulator.gateway.upstream import Connection, UpstreamLost
-from emulator.heads import CONTINUE, LAST_CHUNK, Changes, ResponseHead, chunk, line, response_head
+from emulator.heads import CONTINUE, LAST_CHUNK, ResponseHead, chunk, line, response_head
 from emulator.routes import EndpointRoute, Instance
 
 # Repeating these is harmless (RFC 9110 §9.2.2), so a lost reused connection may be tried again.
 _IDEMPOTENT = frozenset({"GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE"})
 _CLIENT_GONE = 499  # nobody gets it; it is what proxies write into their logs
-
-
-class Caller(Protocol):
-    """Who gets the answer: a conversation, or nobody."""
-
-    @property
-    def written(self) -> bool:
-        """Whether something of the answer is on its way."""
-
-    @property
-    def congested(self) -> bool:
-        """Whether the caller reads too slowly."""
-
-    def write(self, data: bytes) -> None:
-        """Send that; ConnectionError when the caller is gone."""
-
-    async def drain(self) -> None:
-        """Wait until the caller has read enough."""
-
-    def answer(self, request: Request, status: int, text: str, changes: Changes, *, close: bool = False) -> bool:
-        """Write an answer of the gateway's own; whether another request may follow."""
-
-    def settle(self, request: Request, keep_alive: bool) -> None:
-        """The request is answered."""
-
-    def is_answered_by(self, answering: Answering) -> None:
-        """Who answers now."""
-
-    def excuse(self, request: Request, error: Exception) -> bool:
-        """Answer a request that met a bug."""
-
-    def abort(self) -> None:
-        """Cut the connection."""
 
 
 class Door(Protocol):
