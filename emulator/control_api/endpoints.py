@@ -26,11 +26,7 @@ def endpoint_routes(services: Services) -> Blueprint:
     endpoints, deployments = services.workspace.endpoints, services.workspace.deployments
 
     def resource(name: str) -> Json:
-        shown = [_shown(services, deployment) for deployment in deployments.list_of(name)]
-        document = endpoint_resource(endpoints.get(name), shown, services.addresses())
-        measured = (one for one in services.metrics() if one.endpoint == name)
-        document["amlemu"]["requests_abandoned"] = sum(sum(one.abandoned.values()) for one in measured)
-        return document
+        return _resource(services, name)
 
     @routes.get("/onlineEndpoints")
     def list_all() -> Response:
@@ -73,6 +69,15 @@ def endpoint_routes(services: Services) -> Blueprint:
     _deployment_routes(routes, services)
     _insight_routes(routes, services)
     return routes
+
+
+def _resource(services: Services, name: str) -> Json:
+    workspace = services.workspace
+    shown = [_shown(services, deployment) for deployment in workspace.deployments.list_of(name)]
+    document = endpoint_resource(workspace.endpoints.get(name), shown, services.addresses())
+    measured = (one for one in services.metrics() if one.endpoint == name)
+    document["amlemu"]["requests_abandoned"] = sum(sum(one.abandoned.values()) for one in measured)
+    return document
 
 
 def _deployment_routes(routes: Blueprint, services: Services) -> None:
