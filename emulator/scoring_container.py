@@ -107,7 +107,8 @@ def platform_variables(deployment: OnlineDeployment, models: Sequence[Model]) ->
         "AZUREML_MODEL_DIR": profile.model_dir(tuple((m.name, m.version) for m in models)),
     }
     set_ones = {name: value for name, value in variables.items() if value is not None}
-    return set_ones | profile.service_variables(deployment.endpoint_name)
+    timeout_ms = deployment.request_settings.request_timeout_ms
+    return set_ones | profile.service_variables(deployment.endpoint_name, timeout_ms)
 
 
 def container_differences(deployment: OnlineDeployment, models: Sequence[Model]) -> list[str]:

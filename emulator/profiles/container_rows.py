@@ -136,10 +136,10 @@ CONTAINER_ROWS: tuple[Row, ...] = (
     ),
     row(
         "container.scoring_timeout_ms",
-        "SCORING_TIMEOUT_MS, in milliseconds.",
+        "SCORING_TIMEOUT_MS, in milliseconds: the deployment's own time-out, so that the server gives up too.",
         managed=_USER_SETS_IT,
         kubernetes=assumed(None, "contract/managed §6.1, as managed"),
-        aks=observed("60000", "contract/v1 §6: MLN#1624"),
+        aks=observed("{request_timeout_ms}", "contract/v1 §6: MLN#1624"),
         aci=assumed(None, "contract/v1 §6 names it for AKS only"),
         local=_LOCAL_HAS_NOT,
     ),

@@ -85,14 +85,15 @@ class ContainerProfile:
         name, version = models[0]
         return self.model_dir_template.format(model=name, version=version)
 
-    def service_variables(self, endpoint: str) -> dict[str, str]:
+    def service_variables(self, endpoint: str, request_timeout_ms: int | None) -> dict[str, str]:
         """SERVICE_NAME, SERVICE_PATH_PREFIX and SCORING_TIMEOUT_MS, as far as the target sets them."""
         templates = {
             "SERVICE_NAME": self.service_name_template,
             "SERVICE_PATH_PREFIX": self.service_path_prefix_template,
             "SCORING_TIMEOUT_MS": self.scoring_timeout_ms,
         }
-        return {name: value.format(endpoint=endpoint) for name, value in templates.items() if value is not None}
+        known = {"endpoint": endpoint, "request_timeout_ms": request_timeout_ms}
+        return {name: value.format(**known) for name, value in templates.items() if value is not None}
 
 
 @dataclass(frozen=True)

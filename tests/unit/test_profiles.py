@@ -215,11 +215,11 @@ def test_service_variables(target: Target) -> None:
         "aks": {
             "SERVICE_NAME": "iris",
             "SERVICE_PATH_PREFIX": "api/v1/service/iris",
-            "SCORING_TIMEOUT_MS": "60000",
+            "SCORING_TIMEOUT_MS": "1234",
         },
         "aci": {"SERVICE_NAME": "iris"},
     }
-    assert profile_of(target).container.service_variables("iris") == expected.get(target, {})
+    assert profile_of(target).container.service_variables("iris", 1234) == expected.get(target, {})
 
 
 @pytest.mark.row("container.read_only_mounts")
