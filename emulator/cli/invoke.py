@@ -14,6 +14,10 @@ from emulator.cli.output import say
 _TIMEOUT_SECONDS = 320.0
 _SCRIPT_HINT = "`amlemu logs ENDPOINT` shows the script's side"
 _HINTS = {
+    408: "raise --request-timeout-ms, or make run() faster; the container goes on with the request all the same",
+    424: "`amlemu logs ENDPOINT` shows the script's side; the container's own status is in"
+    " ms-azureml-model-error-statuscode",
+    429: "more requests at once than 2 * max_concurrent_requests_per_instance * instance_count",
     401: "`amlemu keys ENDPOINT` prints the key or a token; a client sends it as Authorization: Bearer KEY",
     405: "only GET and POST reach a container, as in the cloud",
 }
