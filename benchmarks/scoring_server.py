@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import random
 import socket
 import subprocess
 import sys
@@ -75,6 +76,11 @@ def _wait_until_healthy(port: int, process: subprocess.Popen[bytes], log: Path) 
 
 
 def free_port() -> int:
-    """A port on which nothing listens."""
-    with closing(socket.create_server(("127.0.0.1", 0))) as sock:
-        return int(sock.getsockname()[1])
+    """A port on which nothing listens, outside the range from which systems give ports to whoever connects."""
+    for port in random.sample(range(20_000, 30_000), 200):
+        try:
+            with closing(socket.create_server(("127.0.0.1", port))):
+                return port
+        except OSError:
+            continue
+    raise OSError("no port is free")

@@ -11,6 +11,8 @@ from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import IO, Any
 
+from scoring_server import free_port
+
 from emulator.entities import Target
 from emulator.gateway import Gateway
 from emulator.profiles import profile_of
@@ -264,11 +266,6 @@ def post(body: bytes = b"{}", *, target: bytes = b"/score", headers: bytes = b""
 
 def get(target: bytes = b"/score", headers: bytes = AUTHORIZED, method: bytes = b"GET") -> bytes:
     return b"%s %s HTTP/1.1\r\nHost: amlemu\r\n%s\r\n" % (method, target, headers)
-
-
-def free_port() -> int:
-    with closing(socket.create_server(("127.0.0.1", 0))) as sock:
-        return int(sock.getsockname()[1])
 
 
 @dataclass
