@@ -15,14 +15,13 @@ Headers = Sequence[tuple[bytes, bytes, bytes]]
 """Each header as its name in lower case, its name as it came, its value."""
 
 # RFC 9110 §7.6.1 and its predecessors.
-_HOP_BY_HOP = frozenset({b"connection", b"keep-alive", b"te", b"trailer", b"transfer-encoding", b"upgrade"})
+# Expect is among them, because the gateway answers it itself (RFC 9110 §10.1.1).
+_HOP_BY_HOP = frozenset({b"connection", b"keep-alive", b"te", b"trailer", b"transfer-encoding", b"upgrade", b"expect"})
 _PROXY = b"proxy-"
 # A Connection header may not take these away: they frame or address the message.
 _NEVER_NAMED = frozenset({b"content-length", b"host"})
 # Content-Length goes where the chunked coding comes in its place (RFC 9112 §6.2).
 _REFRAMED = frozenset({b"content-length"})
-# The gateway answers Expect itself (RFC 9110 §10.1.1).
-_ANSWERED_HERE = frozenset({b"expect"})
 # These say nothing about other headers.
 _PLAIN_OPTIONS = frozenset({b"close", b"keep-alive", b"Close", b"Keep-Alive"})
 _NO_BODY = frozenset({204, 304})
@@ -90,7 +89,7 @@ def request_head(
     `target` keeps every byte the caller sent.  `host` is used when the caller, of HTTP/1.0, sent none; `connection` is
     the value of the caller's Connection header.
     """
-    dropped = changes.drop | _ANSWERED_HERE | _REFRAMED if chunked else changes.drop | _ANSWERED_HERE
+    dropped = changes.drop | _REFRAMED if chunked else changes.drop
     parts = [method.encode(), b" ", target, b" HTTP/1.1\r\n"]
     if not _add_end_to_end(parts, headers, _with_options(dropped, connection)):
         parts.append(line("Host", host))

@@ -16,11 +16,11 @@ QUANTILES = (50, 90, 95, 99)
 
 
 class Answered(NamedTuple):
-    """The dimensions of RequestsPerMinute: what a request was answered with; `model_status` '' without a container."""
+    """The dimensions of RequestsPerMinute: what was answered; `model_status` None where no container did."""
 
     deployment: str
-    status: str
-    model_status: str
+    status: int
+    model_status: int | None
 
 
 @dataclass
@@ -56,7 +56,10 @@ class Window:
         current = self._seconds[-1]
         current.answered[answered] += 1
         current.size += size
-        current.latencies.setdefault(answered.deployment, array("d")).append(latency_ms)
+        latencies = current.latencies.get(answered.deployment)
+        if latencies is None:
+            latencies = current.latencies[answered.deployment] = array("d")
+        latencies.append(latency_ms)
 
     def minute(self, now: float) -> Minute:
         """What is in the window at `now`."""

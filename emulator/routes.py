@@ -85,6 +85,12 @@ class EndpointRoute:
         return {deployment.name: deployment.weight for deployment in ready or self.deployments}
 
     @cached_property
+    def sole(self) -> str | None:
+        """The deployment that gets all of the traffic; None when several share it, or none has any."""
+        positive = [name for name, weight in self.weights.items() if weight > 0]
+        return positive[0] if len(positive) == 1 else None
+
+    @cached_property
     def by_name(self) -> Mapping[str, DeploymentRoute]:
         """The deployments by name."""
         return {deployment.name: deployment for deployment in self.deployments}

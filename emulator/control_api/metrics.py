@@ -47,10 +47,9 @@ def _of_endpoints(endpoints: Sequence[EndpointMetrics]) -> Iterator[Metric]:
     requests = Gauge("requests_per_minute", "Requests answered in the last minute.", labels=labels)
     for one in endpoints:
         for answered, count in one.minute.answered.items():
-            kind = f"{answered.status[:1]}xx"
-            requests.add_metric(
-                (one.endpoint, answered.deployment, answered.status, kind, answered.model_status), count
-            )
+            status, model_status = str(answered.status), str(answered.model_status or "")
+            labels_of = (one.endpoint, answered.deployment, status, f"{status[:1]}xx", model_status)
+            requests.add_metric(labels_of, count)
     yield requests
     yield from _latencies(endpoints)
     yield _by_endpoint(

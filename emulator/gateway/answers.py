@@ -13,15 +13,9 @@ _CONTENT_LENGTH = b"content-length"
 _OF_THE_BODY = frozenset({_CONTENT_LENGTH, b"content-type", b"content-encoding", b"transfer-encoding", b"date"})
 
 
-def request_id_line(route: EndpointRoute, exchange: Exchange) -> bytes:
-    """The front door's own id of the request, for the container and for the caller; empty where it has none."""
-    header = route.profile.request_id_header
-    return line(header, exchange.request_id) if header else b""
-
-
 def answer_changes(route: EndpointRoute, exchange: Exchange) -> Changes:
     """What the front door puts into an answer, in the order of the captures (contract/managed §3.3)."""
-    last = request_id_line(route, exchange)
+    last = exchange.id_line
     if exchange.deployment:
         last += route.deployment_lines(exchange.deployment, exchange.by_weight)
     return Changes(route.dropped_from_answers, route.server_line, last)

@@ -75,7 +75,7 @@ def _refused_by(verdict: Verdict) -> Refused | None:
 
 def _choose(route: EndpointRoute, named: str | None, draw: float) -> Refused | Chosen:
     profile = route.profile
-    name = named if named is not None else traffic.choose_deployment(route.weights, draw)
+    name = named if named is not None else route.sole or traffic.choose_deployment(route.weights, draw)
     if name is None:
         return Refused(profile.no_valid_deployment, "traffic.no_valid_deployment")
     deployment = route.by_name.get(name)

@@ -5,12 +5,12 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import count
 
 from emulator.admission import InFlight, Line
 from emulator.entities import Target
-from emulator.gateway.answers import answer_changes, legal_client_id, own_lines, request_id_line
+from emulator.gateway.answers import answer_changes, legal_client_id, own_lines
 from emulator.gateway.caller import Caller
 from emulator.gateway.conversation import Answering, Conversation
 from emulator.gateway.front_door import Asked, Refused, decide, free_instance, least_busy
@@ -281,10 +281,10 @@ class _Admitted:
     target: bytes
     caller: Caller
     exchange: Exchange
+    key: DeploymentKey = field(init=False)
 
-    @property
-    def key(self) -> DeploymentKey:
-        return self.route.name, self.deployment.name
+    def __post_init__(self) -> None:
+        self.key = self.route.name, self.deployment.name
 
     def go(self) -> None:
         self.handler.send_waiting(self)
@@ -303,15 +303,13 @@ def _nobody(target: Target, conversation: Conversation, request: Request) -> boo
 
 
 def _begin(route: EndpointRoute, path: bytes, request: Request) -> Exchange:
-    own_id = route.profile.request_id_header is not None
-    return Exchange(
-        route.name,
-        request,
-        path,
-        time.perf_counter(),
-        _new_guid() if own_id else request.header(b"x-request-id").decode("utf-8", "replace"),
-        route.access.auth_type_at(path),
-    )
+    header = route.profile.request_id_header
+    own_id = _new_guid() if header else request.header(b"x-request-id").decode("utf-8", "replace")
+    auth_type = route.access.auth_type_at(path)
+    exchange = Exchange(route.name, request, path, time.perf_counter(), own_id, auth_type)
+    if header:
+        exchange.id_line = line(header, own_id)
+    return exchange
 
 
 def _new_guid() -> str:
@@ -341,7 +339,7 @@ def _unreachable(route: EndpointRoute) -> Refused:
 
 def _request_lines(route: EndpointRoute, exchange: Exchange) -> bytes:
     """The headers that the front door sets for the container."""
-    lines = request_id_line(route, exchange)
+    lines = exchange.id_line
     header = route.client_id_header
     if header and exchange.request.has(header) and (kept := legal_client_id(exchange.request.header(header))):
         lines += line(header.decode(), kept.decode())

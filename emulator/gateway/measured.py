@@ -17,8 +17,7 @@ class Measured:
 
     def add(self, exchange: Exchange) -> None:
         """Count a finished request."""
-        model_status = "" if exchange.model_status is None else str(exchange.model_status)
-        answered = Answered(exchange.deployment, str(exchange.status), model_status)
+        answered = Answered(exchange.deployment, exchange.status, exchange.model_status)
         latency_ms = (exchange.ended - exchange.started) * 1000
         size = exchange.request_size + exchange.response_size
         with self._lock:

@@ -48,7 +48,7 @@ class Door(Protocol):
 
 
 class Relay:
-    """A request on its way; `head` is the head for the container.
+    """A request on its way; `head` is the head for the container, `key` names the endpoint and the deployment.
 
     A request that is there whole and an answer that comes whole, as nearly all do, need no task: what the container's
     connection tells is acted on at once.  Everything else streams, in a task.
@@ -70,6 +70,7 @@ class Relay:
         "caller",
         "exchange",
         "instance",
+        "key",
         "request",
         "route",
     )
@@ -88,6 +89,7 @@ class Relay:
         self._pool = pool
         self._door = door
         self.route = route
+        self.key = route.name, exchange.deployment
         self.caller = caller
         self.request: Request = exchange.request
         self.exchange = exchange
@@ -101,11 +103,6 @@ class Relay:
         self._whole = b""
         self._task: asyncio.Task[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
-
-    @property
-    def key(self) -> tuple[str, str]:
-        """Endpoint and deployment that the request is for."""
-        return self.route.name, self.exchange.deployment
 
     def begin(self) -> None:
         """Send what is there of the request; UpstreamLost when the container refuses it at once."""

@@ -41,7 +41,8 @@ class Exchange:
 
     `path` is without the query string, which may hold a credential.  `reason` is the id of the row that answered when
     the container did not, `model_reason` what the caller was told of the model.  `by_weight` tells that the weights
-    chose the deployment, `mirrored` that this is a copy whose answer nobody sees.
+    chose the deployment, `mirrored` that this is a copy whose answer nobody sees.  `id_line` is the header line of
+    `request_id` where the front door sets that.
     """
 
     endpoint: str
@@ -50,6 +51,7 @@ class Exchange:
     started: float
     request_id: str
     auth_type: str
+    id_line: bytes = b""
     identity: str = ""
     deployment: str = ""
     by_weight: bool = False

@@ -36,8 +36,8 @@ def test_the_metrics(served: Served) -> None:
     served.house.deploy(instance_count=2)
     window = Window()
     for latency in (10.0, 20.0, 30.0, 40.0):
-        window.add(100.0, Answered("blue", "200", "200"), latency, 5)
-    window.add(101.0, Answered("blue", "424", "500"), 50.0, 5)
+        window.add(100.0, Answered("blue", 200, 200), latency, 5)
+    window.add(101.0, Answered("blue", 424, 500), 50.0, 5)
     minute = window.minute(110.0)
     served.metrics = [EndpointMetrics("iris", minute, 3, 0.5, {"blue": 2}, {"blue": 1})]
     answer = served.ask("GET", "//metrics")

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from emulator import metrics
 from emulator.metrics import Answered, Window, quantile
 
-BLUE = Answered("blue", "200", "200")
+BLUE = Answered("blue", 200, 200)
 times = st.lists(st.floats(0, 300, allow_nan=False), min_size=1, max_size=60).map(sorted)
 
 
