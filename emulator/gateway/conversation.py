@@ -36,6 +36,7 @@ HEAD_SECONDS = 60.0
 IDLE_SECONDS = 3600.0
 # How long a caller may go on sending a body that nobody reads before its connection is cut.
 _LINGER_SECONDS = 5.0
+_LINGER_TIMES = 12
 
 _VERSIONS = ("1.1", "1.0")
 _FRAMING = frozenset({b"content-length", b"transfer-encoding"})
@@ -70,6 +71,7 @@ class Conversation(asyncio.Protocol):
         self._answering: Answering | None = None
         self._refusal: int | None = None  # what comes after the waiting requests cannot be read
         self._ending = False
+        self._lingering: asyncio.TimerHandle | None = None
         self._held = False
         self._reading = True
         self._drained: asyncio.Future[None] | None = None
@@ -167,6 +169,8 @@ class Conversation(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._on_lost(self)
+        if self._lingering is not None:
+            self._lingering.cancel()
         self._parser = self._transport = None  # nothing must wait for the collector of garbage
         self._waiting.clear()
         if self._coming is not None:
@@ -328,7 +332,7 @@ class Conversation(asyncio.Protocol):
         if self._transport is None or self._transport.is_closing():
             return False
         if not keep_alive or (self._refusal is not None and not request.complete):
-            self._close()
+            self._close(more_may_come=True)
             return False
         self._since = _clock()
         request.discard()  # also a body that came whole: one that nobody read may have stopped the reading
@@ -357,19 +361,29 @@ class Conversation(asyncio.Protocol):
             self._reading = wanted
             (self._transport.resume_reading if wanted else self._transport.pause_reading)()
 
-    def _close(self) -> None:
-        """Close, but not under the caller's hands: a reset while it still sends would take the answer along."""
+    def _close(self, *, more_may_come: bool = False) -> None:
+        """Close, but in steps while the caller still sends: a reset would take the answer along (RFC 9112 §9.6)."""
         self._ending = True
         if self._transport is None or self._transport.is_closing():
             return
-        unread = self._refusal is not None or (self._coming is not None and not self._coming.complete)
-        if not unread or not self._transport.can_write_eof():
+        unread = more_may_come or self._refusal is not None or (self._coming is not None and not self._coming.complete)
+        if self._lingering is not None or not unread or not self._transport.can_write_eof():
             self._transport.close()
             return
         self._refusal = self._refusal or 400  # nothing that comes is read any more
         self._transport.write_eof()
         self._hold(False)
-        self._loop.call_later(_LINGER_SECONDS, self.abort)
+        self._linger(_LINGER_TIMES)
+
+    def _linger(self, times: int) -> None:
+        """Read over what comes until the caller closes, for a while, or longer where it has yet to read its answer."""
+        if self._transport is None:
+            return
+        unsent = self._transport.get_write_buffer_size() > 0
+        if times == 0 or (times < _LINGER_TIMES and not unsent):
+            self.abort()
+            return
+        self._lingering = self._loop.call_later(_LINGER_SECONDS, self._linger, times - 1)
 
 
 def connection_header(request: Request, *, keep_alive: bool) -> bytes | None:

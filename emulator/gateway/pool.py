@@ -11,6 +11,7 @@ import os
 import socket
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 
 from emulator.gateway.upstream import Connection, UpstreamLost
 from emulator.routes import Instance
@@ -63,8 +64,10 @@ class Pool:
         else:
             sock, unsent, connected = _dial(instance, instance.family, data)
         connection = Connection(self.loop, method, sock, unsent)
-        reaching = self._reach(connection, instance, sock, connected=connected)
-        connection.reaches(self.loop.create_task(reaching))
+        reaching = self.loop.create_task(self._reach(connection, instance, sock, connected=connected))
+        if sock is not None:
+            reaching.add_done_callback(partial(_close_unreached, sock))
+        connection.reaches(reaching)
         return connection
 
     async def _reach(
@@ -171,6 +174,12 @@ def _dial(instance: Instance, family: socket.AddressFamily, data: bytes) -> tupl
     except OSError as error:
         sock.close()
         raise _lost(error) from error
+
+
+def _close_unreached(sock: socket.socket, reaching: asyncio.Task[None]) -> None:
+    """Close a socket whose task was canceled, perhaps before it began."""
+    if reaching.cancelled():
+        sock.close()
 
 
 def _lost(error: BaseException) -> UpstreamLost:

@@ -22,13 +22,14 @@ _POST = b"POST /score"
 class Difference:
     """A request that is answered otherwise, and the reason; `same_status` when only words differ.
 
-    `half_closed` requests end the caller's side of the connection.
+    `half_closed` requests end the caller's side of the connection, which is told when the answer takes its time.
     """
 
     request: Request
     reason: str
     same_status: bool = False
     half_closed: bool = False
+    script: str = "raw_echo"
 
 
 def _raw(name: str, raw: bytes) -> Request:
@@ -119,6 +120,7 @@ KNOWN_DIFFERENCES: tuple[Difference, ...] = (
         get("half_closed", b"/score?x=1"),
         "a caller that ends its side counts as gone, as at Envoy: otherwise one that is gone would hold its place",
         half_closed=True,
+        script="slow",
     ),
     Difference(
         _raw("half_a_body", b"POST /score HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\n123"),

@@ -36,7 +36,7 @@ def test_the_answer_is_the_bare_servers(served: Callable[[str], Served], script:
 
 @pytest.mark.parametrize("known", [pytest.param(known, id=known.request.name) for known in KNOWN_DIFFERENCES])
 def test_a_known_difference_is_one_still(served: Callable[[str], Served], known: Difference) -> None:
-    ports = served("raw_echo")
+    ports = served(known.script)
     bare = comparable(ask(ports.bare, known.request, half_closed=known.half_closed))
     through = comparable(ask(ports.local, known.request, half_closed=known.half_closed))
     assert bare is not None

@@ -6,16 +6,30 @@ import asyncio
 import gc
 import socket
 import time
+import warnings
 from collections.abc import Callable
 
 import pytest
-from gateway_support import AUTHORIZED, Conversation, Door, Received, caller, container, echo, eventually, post
+from gateway_support import (
+    AUTHORIZED,
+    Conversation,
+    Door,
+    Received,
+    answering,
+    caller,
+    container,
+    echo,
+    eventually,
+    post,
+)
 
 from emulator.entities import Target
 from emulator.gateway.conversation import HEAD_SECONDS, IDLE_SECONDS
 from emulator.gateway.conversation import Conversation as CallersSide
+from emulator.gateway.pool import Pool
 from emulator.gateway.request import Request
 from emulator.heads import Changes
+from emulator.routes import Instance
 
 CHUNKED = b"POST /score HTTP/1.1\r\nHost: a\r\n" + AUTHORIZED + b"Transfer-Encoding: chunked\r\n\r\n"
 UPGRADE = b"Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAAQ\r\n"
@@ -304,3 +318,54 @@ def test_an_answer_that_does_not_wait_for_the_body_arrives(door: Door, target: T
                 one.send(post(b"x" * 2 * MEGABYTE))
                 answer = one.answer()
                 assert (answer.status, answer.body) == (200, b"{}")
+
+
+def test_a_connection_that_is_given_up_at_once_leaves_no_socket() -> None:
+    """Its caller went before the loop came to it: the task that would have closed the socket has not begun."""
+
+    async def run(port: int) -> None:
+        pool = Pool(asyncio.get_running_loop())
+        connection = pool.connect(Instance("blue-1", "127.0.0.1", port), "POST", post())
+        connection.abort()
+        await asyncio.sleep(0.01)
+
+    with container() as upstream, warnings.catch_warnings():
+        warnings.simplefilter("error", ResourceWarning)
+        asyncio.run(run(upstream.port))
+        gc.collect()
+        eventually(lambda: upstream.open_connections == 0)
+
+
+@pytest.mark.parametrize("last", [b"Connection: close\r\n", b"Connection: close\r\nExpect: 100-continue\r\n"])
+def test_a_last_answer_arrives_while_the_caller_still_sends(door: Door, last: bytes) -> None:
+    """What comes behind the last request is nobody's, but its reset must not take the answer along."""
+    raw = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % MEGABYTE + b"x" * MEGABYTE
+
+    with container(answering(raw)) as upstream:
+        route = door.serve(upstream.port)
+        for _ in range(10):
+            with caller(route.port) as one:
+                one.send(post(headers=last))
+                one.read_until(b"\r\n\r\n")
+                for _ in range(20):
+                    one.send(post(b"more"))
+                    time.sleep(0.001)
+                body = one.file.read()
+                assert len(body) == MEGABYTE
+                assert one.is_closed()
+        assert len(upstream.received) == 10
+
+
+@pytest.mark.slow
+def test_a_last_answer_waits_for_a_slow_reader(door: Door) -> None:
+    """The caller begins to read only when a caller that merely sends on would have been cut."""
+    size = 8 * MEGABYTE
+    raw = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % size + b"x" * size
+    with container(answering(raw)) as upstream, caller(door.serve(upstream.port).port) as one:
+        one.send(post(headers=b"Connection: close\r\n") + post(b"more"))
+        one.read_until(b"\r\n\r\n")
+        left = size
+        while left:
+            time.sleep(0.0 if left > MEGABYTE or left < MEGABYTE // 2 else 0.5)
+            left -= len(one.file.read(min(left, 64 * 1024)))
+        assert one.is_closed()
