@@ -299,7 +299,7 @@ def run(body):
 def test_a_daemon_ends_with_its_container(engines: Engines, image: str, tmp_path: Path, isolation: Isolation) -> None:
     engine = engines(isolation)
     container = ready(engine, container_spec(image, managed_layout(tmp_path / "layout", DAEMON)))
-    assert len(processes_of(container)) >= 3
+    assert until(lambda: len(processes_of(container)) >= 3)  # it may be between its fork and its exec
     engine.remove(container.id)
     assert processes_of(container) == []
 
