@@ -339,6 +339,10 @@ class Relay:
             head, explanation = mapped(route.profile.scoring, head, exchange)
             self._mute = has_body and not head.has_body
             changes = changes._replace(last=changes.last + explanation)
+        if route.profile.scoring.model_time_header:
+            spent_ms = round((exchange.response_began - (exchange.request_received or exchange.started)) * 1000)
+            told = line(route.profile.scoring.model_time_header, str(spent_ms))
+            changes = changes._replace(last=changes.last + told)
         exchange.status = head.status
         ends_with_connection = head.has_body and head.content_length is None
         chunked = ends_with_connection and self.request.is_1_1

@@ -75,6 +75,19 @@ def test_the_headers_of_a_mapped_status(door: Door) -> None:
         assert answer.all("ms-azureml-model-error-statuscode") == ["500"]
 
 
+def test_the_models_time(door: Door) -> None:
+    def script(conversation: Conversation, received: Received) -> bool:
+        conversation.read_body(received)
+        time.sleep(0.1)
+        conversation.send(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nms-azureml-model-time: 1\r\n\r\n{}")
+        return False
+
+    with chosen("managed", "headers.model_time", "ms-azureml-model-time"), container(script) as upstream:
+        port, _ = serve(door, upstream.port)
+        (spent_ms,) = ask(port, post()).all("ms-azureml-model-time")
+        assert 100 <= int(spent_ms) < 2000
+
+
 def test_the_authorization_header(door: Door) -> None:
     with chosen("managed", "headers.authorization", False), container() as upstream:
         port, _ = serve(door, upstream.port)
