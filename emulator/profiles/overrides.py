@@ -22,6 +22,7 @@ TARGETS: tuple[Target, ...] = get_args(Target)
 # What has assumed facts and only one behaviour so far, with the reason why there is no other.
 NO_OTHER_BEHAVIOUR: Mapping[str, str] = {
     "routing.paths": "amlemu passes every path on as it came",
+    "limits.head_bytes": "a head is read before anybody knows which endpoint it is for",
     "logs.traffic_columns": "amlemu writes one log for all targets",
     "logs.user_agent_characters": "amlemu writes one log for all targets",
     "metrics.names": "amlemu has one set of metrics for all targets",

@@ -92,7 +92,7 @@ class Item:
 def test_how_a_row_ended() -> None:
     proofs = Proofs()
     items = [Item("a[1]", "a", "x.y"), Item("a[2]", "a", "x.y"), Item("b", "b", "x.y", "x.z"), Item("c", "c", "x.w")]
-    proofs.collected(items)  # type: ignore[arg-type]
+    proofs.collected(items)
     assert proofs.rows == {"x.y", "x.z", "x.w"}
     proofs.heard("a[1]", passed=True, failed=False)
     assert (proofs.result("x.y"), proofs.result("x.z")) == ("passed", "not run")
