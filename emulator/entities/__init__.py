@@ -3,6 +3,8 @@
 from emulator.entities.base import Entity
 from emulator.entities.deployment import (
     CodeConfiguration,
+    Collection,
+    DataCollector,
     DeploymentRequest,
     OnlineDeployment,
     OnlineRequestSettings,
@@ -16,7 +18,7 @@ from emulator.entities.endpoint import (
     ProvisioningState,
     Target,
 )
-from emulator.entities.environment import Environment
+from emulator.entities.environment import ANONYMOUS, BuildContext, Environment, InferenceConfig, Route
 from emulator.entities.model import Model, ModelFile, ModelReference, ModelRequest, parse_model_reference
 from emulator.names import (
     check_asset_name,
@@ -26,13 +28,18 @@ from emulator.names import (
 )
 
 __all__ = [
+    "ANONYMOUS",
     "AuthMode",
+    "BuildContext",
     "CodeConfiguration",
+    "Collection",
+    "DataCollector",
     "DeploymentRequest",
     "EndpointKeys",
     "EndpointToken",
     "Entity",
     "Environment",
+    "InferenceConfig",
     "Model",
     "ModelFile",
     "ModelReference",
@@ -42,6 +49,7 @@ __all__ = [
     "OnlineRequestSettings",
     "ProbeSettings",
     "ProvisioningState",
+    "Route",
     "Target",
     "check_asset_name",
     "check_deployment_name",
