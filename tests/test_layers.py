@@ -21,6 +21,7 @@ PURE = frozenset(
     {
         "names",
         "entities",
+        "azure_files",
         "documents",
         "environments",
         "profiles",
@@ -60,7 +61,7 @@ MAY_IMPORT: Mapping[str, frozenset[str]] = {
     "control_api": LOWEST | PURE | {"workspace"},
     "gateway": LOWEST | PURE,
     "client": LOWEST,
-    "cli": LOWEST | {"client", "settings", "lock", "shipped", "names"},
+    "cli": LOWEST | {"client", "settings", "lock", "shipped", "names", "documents", "azure_files"},
     # the composition root
     "server": LOWEST
     | PURE

@@ -13,6 +13,7 @@ from emulator.entities.deployment import (
 from emulator.entities.endpoint import (
     AuthMode,
     EndpointKeys,
+    EndpointRequest,
     EndpointToken,
     OnlineEndpoint,
     ProvisioningState,
@@ -36,6 +37,7 @@ __all__ = [
     "DataCollector",
     "DeploymentRequest",
     "EndpointKeys",
+    "EndpointRequest",
     "EndpointToken",
     "Entity",
     "Environment",

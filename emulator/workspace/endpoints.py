@@ -10,6 +10,7 @@ from emulator.engines import Container
 from emulator.entities import (
     AuthMode,
     EndpointKeys,
+    EndpointRequest,
     EndpointToken,
     OnlineDeployment,
     OnlineEndpoint,
@@ -162,6 +163,27 @@ class Endpoints:
         if port is not None:
             self._check_free(port)
         return target or "managed"
+
+    def create_or_update(self, request: EndpointRequest) -> OnlineEndpoint:
+        """The endpoint as the request wants it; its deployments, its port, its keys and its traffic stay.
+
+        Raises BadArgument for what its target has not, and for what an endpoint keeps for life.
+        """
+        with self.hold(request.name):
+            is_new = self._store.find_endpoint(request.name) is None
+            self.ensure(
+                request.name,
+                target=request.target,
+                port=request.port,
+                primary_key=request.primary_key,
+                auth_mode=request.auth_mode,
+            )
+            self.update_auth_mode(request.name, request.auth_mode)
+            told = request.model_dump(include={"description", "tags", "properties", "cloud_settings"})
+            changes = told | {"differences": request.differences}
+            if is_new:
+                changes["provisioning_state"] = "Succeeded"
+            return self.put(self.get(request.name).model_copy(update=changes))
 
     def _create(self, name: str, target: Target, port: int | None, auth_mode: AuthMode | None) -> OnlineEndpoint:
         _check_name(name, target)

@@ -8,7 +8,8 @@ from typing import Any
 import click
 import pytest
 
-from emulator.cli.deploy import deploy_command, read_options
+from emulator.cli.deploy import deploy_command
+from emulator.cli.deploy_flags import read_options
 from emulator.errors import BadArgument
 
 
