@@ -42,6 +42,7 @@ def plan_files(options: Mapping[str, Any], variables: Mapping[str, str]) -> Depl
         traffic={requests[0][0]: 100} if options["all_traffic"] else endpoint.traffic if endpoint else None,
         mirror_traffic=endpoint.mirror_traffic if endpoint else None,
         document=files.endpoint_document,
+        is_from_files=True,
     )
 
 

@@ -19,7 +19,8 @@ Json = dict[str, Any]
 class DeployPlan:
     """One endpoint, its deployments in order, and what its traffic is to be; None leaves what is.
 
-    `document` is the endpoint's file, in which faults of its traffic are told.
+    `document` is the endpoint's file, in which faults of its traffic are told.  Files of deployments alone make an
+    endpoint as `az ml` would ask for it: with keys.
     """
 
     endpoint_name: str
@@ -28,6 +29,7 @@ class DeployPlan:
     traffic: Mapping[str, int] | None = None
     mirror_traffic: Mapping[str, int] | None = None
     document: Document | None = None
+    is_from_files: bool = False
 
 
 def deploy_plan(client: Client, plan: DeployPlan, on_event: OnEvent) -> Json:
@@ -37,8 +39,12 @@ def deploy_plan(client: Client, plan: DeployPlan, on_event: OnEvent) -> Json:
     name = plan.endpoint_name
     if plan.endpoint is not None:
         client.put_endpoint(name, plan.endpoint)
-    elif there is None and plan.document is None and plan.deployments[0][1].get("target"):
-        say(f"endpoint '{name}' is new: target {plan.deployments[0][1]['target']}", dim=True)
+    elif there is None and plan.is_from_files:
+        request = plan.deployments[0][1]
+        say(
+            f"endpoint '{name}' is new: target {request['target']}, auth_mode {request.get('auth_mode', 'key')}",
+            dim=True,
+        )
     for deployment, request in plan.deployments:
         client.deploy(name, deployment, request, on_event)
     if plan.traffic is not None or plan.mirror_traffic is not None:

@@ -28,6 +28,7 @@ from emulator.workspace.planning import (
     Plan,
     check_limits,
     check_scoring_script,
+    name_differences,
     plain_request,
     plan_code,
     script_path,
@@ -393,6 +394,7 @@ def _differences(
     code = [f"left out of the code: {', '.join(plan.left_out)}"] if plan.left_out else []
     found = [
         *plan.request.differences,
+        *name_differences(plan.request),
         *container_differences(deployment, plan.models),
         *version_differences(plan.models),
         *request_settings_differences(plan.request.request_settings, plan.target),

@@ -19,6 +19,7 @@ from emulator.entities import (
     Target,
 )
 from emulator.errors import BadArgument, OutOfQuota, ResourceNotReady
+from emulator.names import is_against_the_rule
 from emulator.profiles import profile_of
 from emulator.store import Placement, code_tree, placements
 from emulator.store.sources import read_text
@@ -133,6 +134,12 @@ def with_debugger(environment: Environment, *, wanted: bool) -> Environment:
             "differences": (*environment.differences, *told, _NO_PROBES),
         }
     )
+
+
+def name_differences(request: DeploymentRequest) -> list[str]:
+    """Names that are taken here and against the cloud's rule (row names.endpoint)."""
+    odd = [name for name in (request.endpoint_name, request.name) if is_against_the_rule(name)]
+    return [f"the cloud refuses the name '{name}': letters, digits and '-' only" for name in odd]
 
 
 def version_differences(models: Sequence[Model]) -> list[str]:
