@@ -34,6 +34,7 @@ _DEBUG_PORT = 5678
 @click.option("--request-timeout-ms", type=int, help="As in the deployment's YAML.")
 @click.option("--primary-key", help="The endpoint's primary key, for tests that must know it.")
 @click.option("--gpus", help="GPUs for the container, as docker run takes them: all, 1, device=0.")
+@click.option("--instance-type", metavar="SIZE", help="Limits as of that machine: Standard_DS3_v2.")
 @click.option("--debug", "debug_port", type=int, is_flag=False, flag_value=_DEBUG_PORT, metavar="[PORT]",
               help=f"Run the server under debugpy (default port {_DEBUG_PORT}).")  # fmt: skip
 @click.option("--watch", is_flag=True, help="Deploy again whenever a file of the code folder changes.")
@@ -83,7 +84,7 @@ def read_options(options: Mapping[str, Any], environ: Mapping[str, str]) -> tupl
         "environment_variables": _variables(options["env_file"], options["variables"], environ),
         "request_settings": settings,
     }
-    for name in ("target", "auth_mode", "port", "primary_key", "gpus", "debug_port"):
+    for name in ("target", "auth_mode", "port", "primary_key", "gpus", "instance_type", "debug_port"):
         request[name] = options[name]
     if options["instance_count"] is not None:
         request["instance_count"] = options["instance_count"]

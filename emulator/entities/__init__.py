@@ -18,6 +18,7 @@ from emulator.entities.endpoint import (
 )
 from emulator.entities.environment import Environment
 from emulator.entities.model import Model, ModelFile, ModelReference, ModelRequest, parse_model_reference
+from emulator.entities.resources import ResourceRequirements
 from emulator.names import (
     check_asset_name,
     check_deployment_name,
@@ -42,6 +43,7 @@ __all__ = [
     "OnlineRequestSettings",
     "ProbeSettings",
     "ProvisioningState",
+    "ResourceRequirements",
     "Target",
     "check_asset_name",
     "check_deployment_name",

@@ -10,6 +10,7 @@ from pydantic import AfterValidator, Field, field_validator
 
 from emulator.entities.base import Entity, check_local_path, rule
 from emulator.entities.endpoint import AuthMode, ProvisioningState, Target
+from emulator.entities.resources import ResourceRequirements
 from emulator.errors import BadArgument
 from emulator.names import check_deployment_name, check_endpoint_name, check_key
 
@@ -93,6 +94,8 @@ class DeploymentRequest(Entity):
     auth_mode: AuthMode | None = None
     primary_key: Annotated[str, rule(check_key)] | None = Field(None, repr=False)
     gpus: str | None = None
+    instance_type: str | None = Field(None, min_length=1, max_length=64)
+    resources: ResourceRequirements | None = None
     debug_port: int | None = Field(None, ge=1, le=65535)
 
     @field_validator("models")
@@ -130,6 +133,8 @@ class OnlineDeployment(Entity):
     liveness_probe: ProbeSettings = ProbeSettings()
     readiness_probe: ProbeSettings = ProbeSettings()
     gpus: str | None = None
+    instance_type: str | None = None
+    resources: ResourceRequirements | None = None
     debug_port: int | None = None
     read_only_mounts: bool = True
     differences: tuple[str, ...] = ()

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
 
+from emulator.container_size import check_instance_type, is_sized, size_differences
 from emulator.engines import Container, Engine, Image
 from emulator.entities import CodeConfiguration, DeploymentRequest, Model, OnlineDeployment
 from emulator.errors import BadArgument, EmulatorError, OperationCanceled, ResourceNotFound
@@ -163,6 +164,7 @@ class Deployments:
         environment = self._environments.of_deployment(request.environment, script_path(request).parent)
         others = [d.name for d in self._store.deployments(request.endpoint_name) if d.name != request.name]
         check_limits(request, target, len(others))
+        check_instance_type(request, target, f"deployment {request.name} of endpoint {request.endpoint_name}")
         check_scoring_script(request, environment, target)
         settings = settled_request_settings(request.request_settings, target)
         code, left_out = plan_code(request, target)
@@ -175,9 +177,10 @@ class Deployments:
         return OnlineDeployment(
             **request.model_dump(
                 include={"name", "endpoint_name", "explicit_source_dir", "environment_variables", "instance_count",
-                         "gpus", "debug_port"}
+                         "gpus", "instance_type", "debug_port"}
             ),
             **plan.probes,
+            resources=request.resources,
             request_settings=plan.request_settings,
             generation=before.generation + 1 if before else 1,
             models=tuple(model.id for model in plan.models),
@@ -206,6 +209,7 @@ class Deployments:
             update={
                 "differences": (
                     *_differences(plan, draft, image, containers),
+                    *self._size_differences(draft),
                     *self._endpoints.differences(draft.endpoint_name, plan.request.auth_mode),
                 ),
                 "provisioning_state": "Succeeded",
@@ -214,6 +218,9 @@ class Deployments:
         )
         self._swap(deployment, containers)
         return deployment
+
+    def _size_differences(self, deployment: OnlineDeployment) -> list[str]:
+        return size_differences(deployment, deployment.target, self._engine.machine()) if is_sized(deployment) else []
 
     def _make_room(self, draft: OnlineDeployment, progress: Progress) -> None:
         """Stop what serves before the new containers start, where both cannot be.

@@ -15,6 +15,7 @@ from emulator.workspace.crashes import Crashes
 from emulator.workspace.effects import Effects
 from emulator.workspace.endpoints import Endpoints
 from emulator.workspace.events import Events
+from emulator.workspace.out_of_memory import MemoryKills
 from emulator.workspace.watched import InstanceState, ProbeKind, Watched, watch
 
 _LOOK_SECONDS = 1.0
@@ -36,6 +37,7 @@ class Health:
         self._endpoints = endpoints
         self._crashes = crashes
         self._events = events
+        self._memory_kills = MemoryKills(engine, events)
         self._watched: dict[str, Watched] = {}
         self._lock = threading.Lock()
         self._look_at = 0.0
@@ -87,9 +89,11 @@ class Health:
         """Watch what serves since the last time, and nothing that does not any more."""
         with self._lock:
             serving = {c.id: (key, c) for key, those in self._endpoints.all_running().items() for c in those}
-            for gone in self._watched.keys() - serving.keys():
+            all_gone = self._watched.keys() - serving.keys()
+            for gone in all_gone:
                 del self._watched[gone]
             new = [found for id, found in serving.items() if id not in self._watched]
+        self._memory_kills.forget(list(all_gone))
         for (endpoint, name), container in new:
             deployment = self._store.find_deployment(endpoint, name)
             if deployment and self._crashes.belongs(container, deployment):
@@ -104,7 +108,10 @@ class Health:
         try:
             with self._lock:
                 up = [id for id, watched in self._watched.items() if not watched.down]
+                serving = [(watched.deployment, watched.container) for watched in self._watched.values()]
             running = self._engine.running_ids() if up else frozenset()
+            if up:
+                self._memory_kills.look(serving)
         except EmulatorError:
             return  # an engine that is away has told of no death
         finally:
