@@ -13,6 +13,7 @@ import threading
 import time
 from collections.abc import Iterable, Iterator, Mapping, Set
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
@@ -36,7 +37,7 @@ from emulator.engines.docker_container import Network, container_of, create_argu
 from emulator.engines.docker_errors import docker_errors, explanation, raise_for_answer
 from emulator.engines.docker_logs import LogLines
 from emulator.engines.docker_oom import OomKills, nanoseconds
-from emulator.engines.docker_usage import usage_of_all, usage_of_stats
+from emulator.engines.docker_usage import CGROUPS, usage_of_all, usage_of_stats
 from emulator.engines.packages import HostPackaging
 from emulator.environments import ImageSpec
 from emulator.errors import BadArgument, ResourceNotFound
@@ -66,17 +67,26 @@ class DockerEngine:
     """An Engine (see the protocol) on a Docker Engine.
 
     Images are built with the docker command, because BuildKit's cache mounts and secrets are not in the SDK; all else
-    goes through the SDK.  `platform` is `sys.platform`.
+    goes through the SDK.  `platform` is `sys.platform`, `cgroups` where the kernel's files of this machine are.
     """
 
     name = "docker"
 
-    def __init__(self, host: DockerHost, workspace_id: str, packaging: HostPackaging, *, platform: str) -> None:
+    def __init__(
+        self,
+        host: DockerHost,
+        workspace_id: str,
+        packaging: HostPackaging,
+        *,
+        platform: str,
+        cgroups: Path = CGROUPS,
+    ) -> None:
         self._host = host
         self._client = host.client
         self._workspace_id = workspace_id
         self._packaging = packaging
         self._platform = platform
+        self._cgroups = cgroups
 
     def check(self) -> None:
         """Raise EngineUnavailable unless the engine answers and the docker command can build."""
@@ -185,7 +195,7 @@ class DockerEngine:
         """From the kernel's files where the engine is on this machine, else from the engine."""
         percent = self._disk_percent()
         with docker_errors():
-            found = usage_of_all(container_ids, self._ask_usage)
+            found = usage_of_all(container_ids, self._ask_usage, self._cgroups)
         return {id: replace(usage, disk_percent=percent) for id, usage in found.items()}
 
     def _ask_usage(self, container_id: str) -> Usage | None:
