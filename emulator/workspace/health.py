@@ -89,11 +89,9 @@ class Health:
         """Watch what serves since the last time, and nothing that does not any more."""
         with self._lock:
             serving = {c.id: (key, c) for key, those in self._endpoints.all_running().items() for c in those}
-            all_gone = self._watched.keys() - serving.keys()
-            for gone in all_gone:
+            for gone in self._watched.keys() - serving.keys():
                 del self._watched[gone]
             new = [found for id, found in serving.items() if id not in self._watched]
-        self._memory_kills.forget(list(all_gone))
         for (endpoint, name), container in new:
             deployment = self._store.find_deployment(endpoint, name)
             if deployment and self._crashes.belongs(container, deployment):

@@ -7,7 +7,7 @@ a worker: its callers get no answer, the server starts another one, and the cont
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -76,16 +76,16 @@ class MemoryKills:
 
     def look(self, serving: Iterable[tuple[OnlineDeployment, Container]]) -> None:
         """Ask the engine, and tell of each kill once; nothing while the engine is away."""
-        with suppress(EmulatorError), self._lock:
+        with suppress(EmulatorError):
             kills = self._engine.oom_kills()
-            new = [(d, c) for d, c in serving if kills.get(c.id, 0) > self._told.get(c.id, 0)]
-            for deployment, container in new:
-                for _ in range(kills[container.id] - self._told.get(container.id, 0)):
+            for deployment, container in serving:
+                for _ in range(self._new(container.id, kills.get(container.id, 0))):
                     self._events.out_of_memory(container, memory_of(deployment, self._engine).limit_text)
-            self._told |= {container.id: kills[container.id] for _, container in new}
 
-    def forget(self, ids: Sequence[str]) -> None:
-        """These containers are gone."""
+    def _new(self, container_id: str, kills: int) -> int:
+        """How many of them nobody has been told of."""
         with self._lock:
-            for id in ids:
-                self._told.pop(id, None)
+            told = self._told.get(container_id, 0)
+            if kills > told:
+                self._told[container_id] = kills
+            return max(0, kills - told)

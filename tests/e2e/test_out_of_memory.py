@@ -63,6 +63,12 @@ def test_init_takes_too_much(environ: Environ, tmp_path: Path, target: str, code
     assert "raise resources.limits.memory" in failed.value.hint
 
 
+def test_the_server_itself_takes_too_much(environ: Environ, tmp_path: Path) -> None:
+    """The script is loaded before there are workers: the container's first process is killed, and it ends."""
+    with pytest.raises(OutOfQuota, match="the container was killed because it ran out of memory: its limit is 200 MiB"):
+        deploy(environ, "preload", tmp_path, "take(400)", environment_variables={"WORKER_PRELOAD": "true"})
+
+
 @pytest.mark.row("events.out_of_memory", "container.size")
 def test_run_takes_too_much(environ: Environ, tmp_path: Path) -> None:
     uri = deploy(environ, "run", tmp_path, "pass")
