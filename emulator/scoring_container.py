@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 
 from emulator.container_size import NO_LIMIT, ContainerSize
-from emulator.entities import Model, OnlineDeployment
+from emulator.entities import CodeConfiguration, Model, OnlineDeployment
 from emulator.profiles import profile_of
 
 APP_ROOT = "/var/azureml-app"
@@ -42,14 +42,15 @@ class ContainerSpec:
     """One scoring container, the same for every engine.
 
     `layout` is the host folder that the container sees at /var/azureml-app, read-only unless `read_only` is False;
-    `working_dir` is absolute inside.  `environment_variables` may hold secrets: engines neither print nor label them.
-    `image` is the digest of an ImageSpec.  `memory_bytes`, `cpus` and `pids_limit` None mean the engine's default.
+    `working_dir` is absolute inside, None for the image's own.  `environment_variables` may hold secrets: engines
+    neither print nor label them.  `image` is the digest of an ImageSpec.  `memory_bytes`, `cpus` and `pids_limit` None
+    mean the engine's default.
     """
 
     name: str
     image: str
     layout: str
-    working_dir: str
+    working_dir: str | None
     environment_variables: Mapping[str, str] = field(repr=False)
     labels: Mapping[str, str]
     port: int = SCORING_PORT
@@ -69,8 +70,12 @@ def container_specs(
     size: ContainerSize = NO_LIMIT,
 ) -> tuple[ContainerSpec, ...]:
     """One specification for each instance of `deployment`, whose files lie in the host folder `layout`."""
-    code, script = code_name(deployment), deployment.code_configuration.scoring_script
-    profile = profile_of(deployment.target)
+    configuration, profile = deployment.code_configuration, profile_of(deployment.target)
+    working_dir = (
+        profile.container.working_dir(code_name(deployment, configuration), configuration.scoring_script)
+        if configuration
+        else None
+    )
     platform, users = platform_variables(deployment, models), deployment.environment_variables
     variables = platform | users if profile.container.user_variables_win else users | platform
     if deployment.debug_port:
@@ -81,7 +86,7 @@ def container_specs(
             name=f"{stem}-{instance}",
             image=deployment.image,
             layout=layout,
-            working_dir=profile.container.working_dir(code, script),
+            working_dir=working_dir,
             environment_variables=variables,
             labels=_labels(deployment, workspace_id, instance),
             # Two instances cannot listen on one port of the host: the first has the debugger.
@@ -96,26 +101,35 @@ def container_specs(
     )
 
 
-def code_name(deployment: OnlineDeployment) -> str:
+def code_name(deployment: OnlineDeployment, configuration: CodeConfiguration) -> str:
     """Where the code folder lies below /var/azureml-app: its base name, which the container keeps."""
-    name = PurePosixPath(deployment.code_configuration.code.replace("\\", "/")).name or "code"
+    name = PurePosixPath(configuration.code.replace("\\", "/")).name or "code"
     return profile_of(deployment.target).layout.code_folder(name)
 
 
 def platform_variables(deployment: OnlineDeployment, models: Sequence[Model]) -> dict[str, str]:
     """The variables that the target's cloud sets."""
     profile = profile_of(deployment.target).container
-    code, script = code_name(deployment), deployment.code_configuration.scoring_script
-    explicit = deployment.explicit_source_dir
-    variables = {
-        "AML_APP_ROOT": profile.app_root(code, script),
-        "AZUREML_ENTRY_SCRIPT": profile.entry_script(code, script, explicit_source_dir=explicit),
-        "AZUREML_SOURCE_DIRECTORY": profile.source_directory(code, explicit_source_dir=explicit),
-        "AZUREML_MODEL_DIR": profile.model_dir(tuple((m.name, m.version) for m in models)),
-    }
+    variables = _script_variables(deployment)
+    variables["AZUREML_MODEL_DIR"] = profile.model_dir(tuple((m.name, m.version) for m in models))
     set_ones = {name: value for name, value in variables.items() if value is not None}
     timeout_ms = deployment.request_settings.request_timeout_ms
     return set_ones | profile.service_variables(deployment.endpoint_name, timeout_ms)
+
+
+def _script_variables(deployment: OnlineDeployment) -> dict[str, str | None]:
+    """What leads to the script; nothing for a container without one."""
+    configuration = deployment.code_configuration
+    if configuration is None:
+        return {}
+    profile = profile_of(deployment.target).container
+    code, script = code_name(deployment, configuration), configuration.scoring_script
+    explicit = deployment.explicit_source_dir
+    return {
+        "AML_APP_ROOT": profile.app_root(code, script),
+        "AZUREML_ENTRY_SCRIPT": profile.entry_script(code, script, explicit_source_dir=explicit),
+        "AZUREML_SOURCE_DIRECTORY": profile.source_directory(code, explicit_source_dir=explicit),
+    }
 
 
 def container_differences(deployment: OnlineDeployment, models: Sequence[Model]) -> list[str]:

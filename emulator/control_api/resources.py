@@ -130,8 +130,9 @@ def override_differences(target: Target) -> list[str]:
 
 def deployment_resource(deployment: OnlineDeployment, instances: Sequence[InstanceState]) -> Json:
     """A deployment."""
+    code = deployment.code_configuration
     properties = {
-        "codeConfiguration": {"scoringScript": deployment.code_configuration.scoring_script},
+        "codeConfiguration": code and {"scoringScript": code.scoring_script},
         "endpointComputeType": "Kubernetes" if deployment.target == "kubernetes" else "Managed",
         "model": deployment.models[0] if len(deployment.models) == 1 else None,
         "environmentId": deployment.environment,

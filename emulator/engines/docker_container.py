@@ -56,7 +56,7 @@ def create_arguments(spec: ContainerSpec, image: str, workspace_id: str, network
         "name": spec.name,
         "labels": dict(spec.labels) | {LABEL_WORKSPACE: workspace_id, LABEL_PORT: str(spec.port)},
         "environment": dict(spec.environment_variables) | _port_variable(spec),
-        "working_dir": spec.working_dir,
+        "working_dir": spec.working_dir,  # None is the image's own
         "mounts": [Mount(target=APP_ROOT, source=spec.layout, type="bind", read_only=spec.read_only)],
         "cap_drop": ["ALL"],
         "security_opt": ["no-new-privileges"],

@@ -243,7 +243,7 @@ class ProcessEngine:
 
 def _check_layout(spec: ContainerSpec, target: str) -> None:
     """The working directory must exist: nothing can be made in a layout, which is read-only."""
-    inside = PurePosixPath(spec.working_dir)
+    inside = PurePosixPath(spec.working_dir or APP_ROOT)
     folder = Path(spec.layout)
     if inside.is_relative_to(APP_ROOT):
         folder /= inside.relative_to(APP_ROOT)

@@ -174,7 +174,8 @@ def _proc(path: str, isolation: Isolation) -> dict[str, str]:
 
 def working_dir(isolation: Isolation, spec: ContainerSpec) -> str:
     """Where the server is started, as the machine names it in mode `none`."""
-    return spec.working_dir if isolation.mode != "none" else _rewritten(spec.working_dir, {APP_ROOT: spec.layout})
+    inside = spec.working_dir or APP_ROOT  # where the images that amlemu builds begin
+    return inside if isolation.mode != "none" else _rewritten(inside, {APP_ROOT: spec.layout})
 
 
 def command(isolation: Isolation, folders: Folders) -> list[str]:

@@ -3,6 +3,8 @@
 from emulator.entities.base import Entity
 from emulator.entities.deployment import (
     CodeConfiguration,
+    Collection,
+    DataCollector,
     DeploymentRequest,
     OnlineDeployment,
     OnlineRequestSettings,
@@ -16,7 +18,7 @@ from emulator.entities.endpoint import (
     ProvisioningState,
     Target,
 )
-from emulator.entities.environment import Environment
+from emulator.entities.environment import ANONYMOUS, BuildContext, Environment, InferenceConfig, Route
 from emulator.entities.model import Model, ModelFile, ModelReference, ModelRequest, parse_model_reference
 from emulator.entities.resources import ResourceRequirements
 from emulator.names import (
@@ -27,13 +29,18 @@ from emulator.names import (
 )
 
 __all__ = [
+    "ANONYMOUS",
     "AuthMode",
+    "BuildContext",
     "CodeConfiguration",
+    "Collection",
+    "DataCollector",
     "DeploymentRequest",
     "EndpointKeys",
     "EndpointToken",
     "Entity",
     "Environment",
+    "InferenceConfig",
     "Model",
     "ModelFile",
     "ModelReference",
@@ -44,6 +51,7 @@ __all__ = [
     "ProbeSettings",
     "ProvisioningState",
     "ResourceRequirements",
+    "Route",
     "Target",
     "check_asset_name",
     "check_deployment_name",

@@ -6,13 +6,15 @@ import ntpath
 import posixpath
 import re
 from collections.abc import Callable, Mapping
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Discriminator, Tag, ValidationError
 
 from emulator.errors import BadArgument, BadDocument, Fault
 
 E = TypeVar("E", bound="Entity")
+T = TypeVar("T")
+_TEXT_TAG, _OTHER_TAG = "<text>", "<other>"
 _WINDOWS_PATH = re.compile(r"[A-Za-z]:[\\/]|\\\\")
 
 
@@ -28,7 +30,7 @@ class Entity(BaseModel):
             return cls.model_validate(dict(document))
         except ValidationError as error:
             faults = [
-                Fault(e["msg"].removeprefix("Value error, "), field=".".join(str(p) for p in e["loc"]))
+                Fault(e["msg"].removeprefix("Value error, "), field=".".join(str(p) for p in field_path(e["loc"])))
                 for e in error.errors()
             ]
             first = faults[0]
@@ -38,6 +40,19 @@ class Entity(BaseModel):
     def to_document(self) -> dict[str, Any]:
         """The entity as plain JSON values."""
         return self.model_dump(mode="json")
+
+
+def _tag(value: Any) -> str:
+    return _TEXT_TAG if isinstance(value, str) else _OTHER_TAG
+
+
+TextOr = Annotated[Annotated[str, Tag(_TEXT_TAG)] | Annotated[T, Tag(_OTHER_TAG)], Discriminator(_tag)]
+"""A text or a T: faults are those of the one that was meant."""
+
+
+def field_path(loc: tuple[int | str, ...]) -> tuple[int | str, ...]:
+    """Where a fault is, without the tags that tell which member of a union was meant."""
+    return tuple(part for part in loc if part not in (_TEXT_TAG, _OTHER_TAG))
 
 
 def rule(check: Callable[[str], str]) -> AfterValidator:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import posixpath
 import re
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field, field_validator
+from pydantic import AfterValidator, Field, field_validator, model_validator
 
-from emulator.entities.base import Entity, check_local_path, rule
+from emulator.entities.base import Entity, TextOr, check_local_path, rule
 from emulator.entities.endpoint import AuthMode, ProvisioningState, Target
+from emulator.entities.environment import Environment, InferenceConfig
+from emulator.entities.model import ModelRequest
 from emulator.entities.resources import ResourceRequirements
 from emulator.errors import BadArgument
 from emulator.names import check_deployment_name, check_endpoint_name, check_key
@@ -47,6 +49,23 @@ class OnlineRequestSettings(Entity):
     max_queue_wait_ms: int | None = Field(None, ge=0)
 
 
+class Collection(Entity):
+    """One kind of data that is collected: `request` and `response`, or the name of a Collector in the script."""
+
+    enabled: bool
+    data: dict[str, Any] | None = None
+    client_id: str | None = None
+
+
+class DataCollector(Entity):
+    """What of a deployment's traffic is kept (contract/managed §5.6): `sampling_rate` is a share from 0 to 1."""
+
+    collections: dict[str, Collection] = {}
+    sampling_rate: float = Field(1.0, ge=0.0, le=1.0)
+    rolling_rate: Literal["minute", "hour", "day"] = "hour"
+    capture_headers: tuple[str, ...] = ()
+
+
 class CodeConfiguration(Entity):
     """`code` is the folder as the user gave it, `scoring_script` the script's path below it, with '/'."""
 
@@ -69,21 +88,32 @@ def _check_script_path(path: str) -> str:
     return plain
 
 
+def _check_mount_path(path: str) -> str:
+    plain = posixpath.normpath(path)
+    if not posixpath.isabs(plain) or plain.strip("/") == "" or "\0" in path:
+        raise ValueError(f"'{path}' is not the absolute path of a folder in the container")
+    return plain
+
+
 class DeploymentRequest(Entity):
     """What a caller asks for; the workspace resolves it into an OnlineDeployment.
 
-    `code` is an absolute folder, `environment` an absolute file, a `name:version`, or None for the file beside the
-    script or the built-in default.  `explicit_source_dir` tells whether the user named the folder, which decides the
-    layout of target `local` (contract/v1 §8).  What the probes leave open is the target's default.
+    `models` are references, or models of the request's own that are registered on the way.  `code` is an absolute
+    folder, None together with `scoring_script` where the container needs no script.  `environment` is an absolute file,
+    a `name:version`, an environment of the request's own, or None for the file beside the script or the built-in
+    default.  `explicit_source_dir` tells whether the user named the folder, which decides the layout of target `local`
+    (contract/v1 §8).  What the probes leave open is the target's default.  `cloud_settings` are fields that only the
+    cloud acts upon, kept for whoever reads the deployment; `differences` is what the door has found in that respect.
     """
 
     name: Annotated[str, rule(check_deployment_name)] = "blue"
     endpoint_name: Annotated[str, rule(check_endpoint_name)]
-    models: tuple[str, ...] = ()
-    code: Annotated[str, rule(check_local_path)]
-    scoring_script: Annotated[str, rule(_check_script_path)]
+    models: tuple[TextOr[ModelRequest], ...] = ()
+    code: Annotated[str, rule(check_local_path)] | None = None
+    scoring_script: Annotated[str, rule(_check_script_path)] | None = None
     explicit_source_dir: bool = False
-    environment: str | None = None
+    environment: TextOr[Environment] | None = None
+    model_mount_path: Annotated[str, AfterValidator(_check_mount_path)] | None = None
     target: Target | None = None
     port: int | None = Field(None, ge=1, le=65535)
     environment_variables: Annotated[dict[str, str], AfterValidator(_check_variables)] = Field({}, repr=False)
@@ -93,6 +123,13 @@ class DeploymentRequest(Entity):
     readiness_probe: ProbeSettings | None = None
     auth_mode: AuthMode | None = None
     primary_key: Annotated[str, rule(check_key)] | None = Field(None, repr=False)
+    app_insights_enabled: bool = False
+    data_collector: DataCollector | None = None
+    description: str = ""
+    tags: dict[str, str] = {}
+    properties: dict[str, str] = {}
+    cloud_settings: dict[str, Any] = {}
+    differences: tuple[str, ...] = ()
     gpus: str | None = None
     instance_type: str | None = Field(None, min_length=1, max_length=64)
     resources: ResourceRequirements | None = None
@@ -100,10 +137,24 @@ class DeploymentRequest(Entity):
 
     @field_validator("models")
     @classmethod
-    def _no_model_twice(cls, models: tuple[str, ...]) -> tuple[str, ...]:
-        if len(set(models)) != len(models):
+    def _no_model_twice(cls, models: tuple[str | ModelRequest, ...]) -> tuple[str | ModelRequest, ...]:
+        named = [model for model in models if isinstance(model, str)]
+        if len(set(named)) != len(named):
             raise ValueError("the same model is named twice")
         return models
+
+    @model_validator(mode="after")
+    def _script_with_its_folder(self) -> DeploymentRequest:
+        if (self.code is None) != (self.scoring_script is None):
+            raise ValueError("code and scoring_script belong together: give both, or none for a container without one")
+        return self
+
+    @property
+    def code_configuration(self) -> CodeConfiguration | None:
+        """The script and its folder, None without."""
+        if self.code is None or self.scoring_script is None:
+            return None
+        return CodeConfiguration(code=self.code, scoring_script=self.scoring_script)
 
 
 class OnlineDeployment(Entity):
@@ -120,10 +171,12 @@ class OnlineDeployment(Entity):
     endpoint_name: str
     generation: int = Field(ge=1)
     models: tuple[str, ...] = ()
-    code_configuration: CodeConfiguration
+    code_configuration: CodeConfiguration | None = None
     explicit_source_dir: bool = False
     environment: str
     environment_source: str = ""
+    inference_config: InferenceConfig | None = None
+    model_mount_path: str | None = None
     image: str
     engine: str
     target: Target
@@ -132,6 +185,12 @@ class OnlineDeployment(Entity):
     request_settings: OnlineRequestSettings = OnlineRequestSettings()
     liveness_probe: ProbeSettings = ProbeSettings()
     readiness_probe: ProbeSettings = ProbeSettings()
+    app_insights_enabled: bool = False
+    data_collector: DataCollector | None = None
+    description: str = ""
+    tags: dict[str, str] = {}
+    properties: dict[str, str] = {}
+    cloud_settings: dict[str, Any] = {}
     gpus: str | None = None
     instance_type: str | None = None
     resources: ResourceRequirements | None = None

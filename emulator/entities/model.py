@@ -39,6 +39,7 @@ class Model(Entity):
 
     `path` is the base name of the registered file or folder, which the layout keeps (contract/v1 §1.2).  `files` are
     relative to the version's folder, so each begins with `path`.  `sha256` digests paths and contents together.
+    `anonymous` ones came with a deployment, without a name.
     """
 
     name: Annotated[str, rule(check_asset_name)]
@@ -52,6 +53,7 @@ class Model(Entity):
     tags: dict[str, str] = {}
     properties: dict[str, str] = {}
     archived: bool = False
+    anonymous: bool = False
     created_at: str
 
     @property
@@ -61,9 +63,13 @@ class Model(Entity):
 
 
 class ModelRequest(Entity):
-    """What a caller wants registered: the file or folder at the absolute `path`; `version` None counts up."""
+    """What a caller wants registered: the file or folder at the absolute `path`; `version` None counts up.
 
-    name: Annotated[str, rule(check_asset_name)]
+    `name` None makes an anonymous model, as an inline one without a name is in the cloud: its name is the digest of its
+    content, its version 1 (contract/managed §5.4).
+    """
+
+    name: Annotated[str, rule(check_asset_name)] | None = None
     path: Annotated[str, rule(check_local_path)]
     version: Annotated[str, rule(check_version)] | None = None
     type: ModelType = "custom_model"

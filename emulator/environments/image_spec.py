@@ -112,6 +112,9 @@ def image_spec(environment: Environment, launcher: str) -> ImageSpec:
 
     Raises BadArgument for an image name or a variable that a Dockerfile cannot hold.
     """
+    if environment.python_version is None:
+        message = "an image as it is, or one built from a Dockerfile, cannot be run in this release"
+        raise BadArgument(message, target=f"environment {environment.id}")
     base_image = environment.image or BASE_IMAGE.format(python_version=environment.python_version)
     if not _REFERENCE.fullmatch(base_image):
         raise BadArgument(f"'{base_image}' cannot be the name of an image", target=f"environment {environment.id}")

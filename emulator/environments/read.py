@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import PurePath
 
 from emulator.documents import Document, parse_document, refuse
-from emulator.entities import Environment
+from emulator.entities import ANONYMOUS, Environment
 from emulator.entities.model import check_version
 from emulator.environments.conda import DEFAULT_PYTHON, CondaEnvironment, parse_conda
 from emulator.environments.requirements import ReadText, parse_requirements
@@ -23,7 +23,7 @@ FILE_NAMES = (
     "conda_dependencies.yaml",
     "requirements.txt",
 )
-ANONYMOUS = "CliV2AnonymousEnvironment"  # azure-ai-ml's own name for an inline one (contract/managed §5.5)
+
 
 DEFAULT_ENVIRONMENT = Environment(
     name="amlemu-default",
@@ -85,11 +85,11 @@ def _azure_environment(document: Document, read: ReadText) -> Environment:
     return base.model_copy(
         update={
             "name": str(data.get("name") or ANONYMOUS),
-            "version": str(data.get("version") or "1"),
             "image": str(data["image"]) if data.get("image") else None,
             "description": str(data.get("description") or ""),
             "tags": {str(k): str(v) for k, v in (data.get("tags") or {}).items()},
         }
+        | ({"version": str(data["version"])} if data.get("version") else {})
     )
 
 

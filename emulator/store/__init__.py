@@ -6,7 +6,7 @@ import hashlib
 import secrets
 import shutil
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from emulator.entities import (
@@ -19,6 +19,7 @@ from emulator.entities import (
     OnlineEndpoint,
 )
 from emulator.errors import BadArgument, ResourceNotFound
+from emulator.store.content_name import content_name
 from emulator.store.disk import read_document, translated, write_document
 from emulator.store.files import Files
 from emulator.store.layouts import Layouts, Placement, placements
@@ -66,25 +67,29 @@ class Store:
 
     # models
 
-    def register_model(self, request: ModelRequest, now: Callable[[], str]) -> Model:
+    def register_model(self, request: ModelRequest, now: Callable[[], str], *, reuse: bool = False) -> Model:
         """Store the file or folder at `request.path` as the next version of its name, or as the version asked for.
 
         The version exists once everything is on disk, not before.  Raises BadArgument for a path that is no file or
         folder, for an MLflow model without MLmodel, and for a version that other content has; the same content at the
-        same version is returned as it is.  `now` says when, as the version is created: the order of creation is that
+        same version is returned as it is, and with `reuse` also the last version that has it where none is asked
+        for.  `now` says when, as the version is created: the order of creation is that
         of the version numbers, however long each file took to copy.
         """
         source = named_path(Path(request.path))
-        with translated(f"model {request.name}"):
+        with translated(f"model {request.name or source.name}"):
             tree = model_tree(source)
             _check_type(request, source)
             stored = [(file.path, self.files.add(file.source)) for file in tree.files]
             files = tuple(ModelFile(path=path, size=s.size, sha256=s.sha256) for path, s in stored)
             with self._versions:
+                name, version = self._identity(request, files, reuse=reuse)
                 return self._create_version(
                     Model(
-                        **request.model_dump(exclude={"path", "version"}),
-                        version=request.version or self._next_version(request.name),
+                        **request.model_dump(exclude={"path", "name", "version"}),
+                        name=name,
+                        version=version,
+                        anonymous=request.name is None,
                         path=source.name,
                         files=files,
                         size=sum(f.size for f in files),
@@ -92,6 +97,14 @@ class Store:
                         created_at=now(),
                     )
                 )
+
+    def _identity(self, request: ModelRequest, files: Sequence[ModelFile], *, reuse: bool) -> tuple[str, str]:
+        digest = _digest_of(files)
+        if request.name is None:  # the content is read once more for its name, unless it has one already
+            known = [m.name for m in self.models() if m.anonymous and m.sha256 == digest]
+            return (known or [content_name((f.path, self.files.path_of(f.sha256)) for f in files)])[0], "1"
+        same = [m.version for m in self.model_versions(request.name) if m.sha256 == digest] if reuse else []
+        return request.name, request.version or (same or [self._next_version(request.name)])[-1]
 
     def _create_version(self, model: Model) -> Model:
         existing = self.find_model(model.name, model.version)
@@ -248,7 +261,7 @@ def _check_type(request: ModelRequest, source: Path) -> None:
         )
 
 
-def _digest_of(files: tuple[ModelFile, ...]) -> str:
+def _digest_of(files: Sequence[ModelFile]) -> str:
     digest = hashlib.sha256()
     for file in sorted(files, key=lambda f: f.path):
         digest.update(f"{file.path}\0{file.sha256}\n".encode())

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
 from emulator.container_size import check_instance_type, is_sized, size_differences
 from emulator.engines import Container, Engine, Image
-from emulator.entities import CodeConfiguration, DeploymentRequest, Model, OnlineDeployment
+from emulator.entities import DeploymentRequest, Environment, Model, ModelRequest, OnlineDeployment
 from emulator.errors import BadArgument, EmulatorError, OperationCanceled, ResourceNotFound
 from emulator.profiles import profile_of
 from emulator.scoring_container import (
@@ -125,7 +126,7 @@ class Deployments:
         if self._endpoints.is_restoring(request.endpoint_name):
             progress.step("waiting: the emulator is bringing this endpoint back")
         with self._gate.work(), self._endpoints.hold(request.endpoint_name):
-            plan = self.plan(request)
+            plan = self._settle(self.plan(request))
             endpoint = self._endpoints.ensure(
                 request.endpoint_name,
                 target=plan.target,
@@ -159,32 +160,50 @@ class Deployments:
         target = self._endpoints.check(
             request.endpoint_name, target=request.target, port=request.port, auth_mode=request.auth_mode
         )
-        models = tuple(self._models.resolve(text) for text in request.models)
+        models = tuple(self._models.resolve(text) for text in request.models if isinstance(text, str))
+        own_models = tuple(model for model in request.models if isinstance(model, ModelRequest))
         _refuse_twice(models)
-        environment = self._environments.of_deployment(request.environment, script_path(request).parent)
+        configuration = request.code_configuration
+        folder = script_path(configuration).parent if configuration else None
+        environment = self._environments.of_deployment(request.environment, folder)
         others = [d.name for d in self._store.deployments(request.endpoint_name) if d.name != request.name]
         check_limits(request, target, len(others))
         check_instance_type(request, target, f"deployment {request.name} of endpoint {request.endpoint_name}")
-        check_scoring_script(request, environment, target)
+        if configuration:
+            check_scoring_script(configuration, environment, target)
+        elif not environment.inference_config:
+            message = "there is no scoring script, and the environment is no container that does without"
+            raise BadArgument(message, target=f"deployment {request.name}", hint="name the script with --entry")
         settings = settled_request_settings(request.request_settings, target)
         code, left_out = plan_code(request, target)
         environment = with_debugger(environment, wanted=request.debug_port is not None)
         probes = probe_settings(request, target)
-        return Plan(request, target, models, environment, code, left_out, settings, probes)
+        return Plan(request, target, models, own_models, environment, code, left_out, settings, probes)
+
+    def _settle(self, plan: Plan) -> Plan:
+        """The plan once what the request brings along is registered: its own models, an environment with a name."""
+        models = (*plan.models, *(self._models.ensure(model) for model in plan.own_models))
+        _refuse_twice(models)
+        environment = plan.environment
+        if isinstance(plan.request.environment, Environment) and not environment.is_anonymous:
+            environment = self._environments.register(environment)
+        return replace(plan, models=models, own_models=(), environment=environment)
 
     def _draft(self, plan: Plan, before: OnlineDeployment | None) -> OnlineDeployment:
         request = plan.request
         return OnlineDeployment(
             **request.model_dump(
                 include={"name", "endpoint_name", "explicit_source_dir", "environment_variables", "instance_count",
-                         "gpus", "instance_type", "debug_port"}
+                         "gpus", "instance_type", "resources", "debug_port", "model_mount_path",
+                         "app_insights_enabled", "data_collector", "description", "tags", "properties",
+                         "cloud_settings"}
             ),
             **plan.probes,
-            resources=request.resources,
             request_settings=plan.request_settings,
             generation=before.generation + 1 if before else 1,
             models=tuple(model.id for model in plan.models),
-            code_configuration=CodeConfiguration(code=request.code, scoring_script=request.scoring_script),
+            code_configuration=request.code_configuration,
+            inference_config=plan.environment.inference_config,
             environment=plan.environment.id,
             environment_source=plan.environment.source,
             image=self._environments.spec(plan.environment).digest,
@@ -380,6 +399,7 @@ def _differences(
     of_containers = [text for container in containers for text in container.differences]
     code = [f"left out of the code: {', '.join(plan.left_out)}"] if plan.left_out else []
     found = [
+        *plan.request.differences,
         *container_differences(deployment, plan.models),
         *version_differences(plan.models),
         *request_settings_differences(plan.request.request_settings, plan.target),

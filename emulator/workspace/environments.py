@@ -8,7 +8,7 @@ from pathlib import Path
 from emulator.engines import Engine, Image
 from emulator.entities import Environment
 from emulator.environments import DEFAULT_ENVIRONMENT, ImageSpec, file_beside, image_spec, read_environment
-from emulator.errors import ImageBuildFailure, ResourceNotFound
+from emulator.errors import BadArgument, ImageBuildFailure, ResourceNotFound
 from emulator.names import check_asset_name
 from emulator.store import Store
 from emulator.store.sources import file_names, read_text
@@ -28,14 +28,25 @@ class Environments:
 
     def create_or_update(self, file: Path) -> Environment:
         """Register the environment that `file` describes; without a version of its own it gets the next one."""
-        environment = self.read(file)
+        return self.register(self.read(file))
+
+    def register(self, environment: Environment) -> Environment:
+        """Register the environment, or take the one of its name with the same content.
+
+        A version of its own that has other content is refused (BadArgument); without one it gets the next.
+        """
         check_asset_name(environment.name, "environment")
         with self._versions:
             known = [e for e in self._store.environments() if e.name == environment.name]
-            same = next((e for e in known if _content(e) == _content(environment)), None)
+            candidates = [e for e in known if not _has_version(environment) or e.version == environment.version]
+            same = next((e for e in candidates if _content(e) == _content(environment)), None)
             if same:
                 return same
-            if any(e.version == environment.version for e in known):
+            if candidates and _has_version(environment):
+                message = f"version {environment.version} is registered already with other content"
+                hint = "give it another version, or none to register it as the next one"
+                raise BadArgument(message, target=f"environment {environment.id}", hint=hint)
+            if not _has_version(environment):
                 numbers = [int(e.version) for e in known if e.version.isdecimal()]
                 environment = environment.model_copy(update={"version": str(max(numbers, default=0) + 1)})
             self._store.put_environment(environment)
@@ -65,11 +76,14 @@ class Environments:
         text = read_text(file, "environment file")
         return read_environment(text, file.name, lambda name: read_text(file.parent / name, "file"))
 
-    def of_deployment(self, environment: str | None, script_folder: Path) -> Environment:
-        """What a deployment names: a file, a registered environment; else the file beside the script or the default."""
+    def of_deployment(self, environment: str | Environment | None, script_folder: Path | None) -> Environment:
+        """What a deployment brings or names: an environment, a file, a registered environment; else the file beside the
+        script or the default."""
+        if isinstance(environment, Environment):
+            return environment
         if environment is None:
-            name = file_beside(file_names(script_folder))
-            return self.read(script_folder / name) if name else DEFAULT_ENVIRONMENT
+            name = file_beside(file_names(script_folder)) if script_folder else None
+            return self.read(script_folder / name) if script_folder and name else DEFAULT_ENVIRONMENT
         if Path(environment).is_absolute():
             return self.read(Path(environment))
         return self.get(environment)
@@ -109,6 +123,19 @@ class Environments:
             return self._engine.build_image(spec, log, progress.canceled)
 
 
+def _has_version(environment: Environment) -> bool:
+    """Whether its author has given it one."""
+    return "version" in environment.model_fields_set
+
+
 def _content(environment: Environment) -> tuple[object, ...]:
     e = environment
-    return (e.image, e.python_version, e.requirements, e.system_packages, tuple(sorted(e.variables.items())))
+    return (
+        e.image,
+        e.build,
+        e.python_version,
+        e.requirements,
+        e.system_packages,
+        tuple(sorted(e.variables.items())),
+        e.inference_config,
+    )

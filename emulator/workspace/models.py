@@ -27,10 +27,18 @@ class Models:
         with self._gate.work():
             return self._store.register_model(request, self._effects.now)
 
+    def ensure(self, request: ModelRequest) -> Model:
+        """The model that comes with a deployment: registered, or the one of that name with the same content.
+
+        A version of its own that has other content is refused (BadArgument): a version never changes.
+        """
+        with self._gate.work():
+            return self._store.register_model(request, self._effects.now, reuse=True)
+
     def list_versions(self, name: str | None = None, *, include_archived: bool = False) -> list[Model]:
-        """Every version, of `name` only when given; archived ones only when asked for."""
+        """Every version, of `name` only when given; archived ones only when asked for, anonymous ones by name only."""
         models = self._store.model_versions(check_asset_name(name)) if name else self._store.models()
-        return [model for model in models if include_archived or not model.archived]
+        return [m for m in models if (include_archived or not m.archived) and not (m.anonymous and name is None)]
 
     def get(self, name: str, version: str | None = None) -> Model:
         """That version, the latest when None; ResourceNotFound names the versions that exist."""

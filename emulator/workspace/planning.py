@@ -8,7 +8,16 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from emulator.diagnosis import check_script
-from emulator.entities import DeploymentRequest, Environment, Model, OnlineRequestSettings, ProbeSettings, Target
+from emulator.entities import (
+    CodeConfiguration,
+    DeploymentRequest,
+    Environment,
+    Model,
+    ModelRequest,
+    OnlineRequestSettings,
+    ProbeSettings,
+    Target,
+)
 from emulator.errors import BadArgument, OutOfQuota, ResourceNotReady
 from emulator.profiles import profile_of
 from emulator.store import Placement, code_tree, placements
@@ -21,11 +30,15 @@ _NO_PROBES = "failed probes change nothing, because of --debug: a breakpoint mak
 
 @dataclass(frozen=True)
 class Plan:
-    """A deployment whose words are all resolved: exact models, an environment, the code's files."""
+    """A deployment whose words are all resolved: exact models, an environment, the code's files.
+
+    `own_models` are the request's own, which do not exist before the deployment is made.
+    """
 
     request: DeploymentRequest
     target: Target
     models: tuple[Model, ...]
+    own_models: tuple[ModelRequest, ...]
     environment: Environment
     code: tuple[Placement, ...]
     left_out: tuple[str, ...]
@@ -35,12 +48,12 @@ class Plan:
 
 def plain_request(request: DeploymentRequest) -> DeploymentRequest:
     """The request with a code folder whose last part is a name, which the container keeps."""
-    return request.model_copy(update={"code": str(named_path(Path(request.code)))})
+    return request.model_copy(update={"code": str(named_path(Path(request.code)))}) if request.code else request
 
 
-def script_path(request: DeploymentRequest) -> Path:
+def script_path(code: CodeConfiguration) -> Path:
     """The scoring script on this machine."""
-    return Path(request.code) / PurePosixPath(request.scoring_script)
+    return Path(code.code) / PurePosixPath(code.scoring_script)
 
 
 def check_limits(request: DeploymentRequest, target: Target, others: int) -> None:
@@ -64,24 +77,25 @@ def check_limits(request: DeploymentRequest, target: Target, others: int) -> Non
         raise OutOfQuota(message, target=resource, hint="delete one, or deploy under the name of one that is there")
 
 
-def check_scoring_script(request: DeploymentRequest, environment: Environment, target: Target) -> None:
+def check_scoring_script(code: CodeConfiguration, environment: Environment, target: Target) -> None:
     """Raise BadArgument without a script or for a name that is refused, ResourceNotReady for one that cannot load."""
-    path = script_path(request)
+    path = script_path(code)
     source = read_text(path, "scoring script")
     if path.suffix != ".py":
-        raise BadArgument(f"the scoring script '{path.name}' must be a .py file", target=request.scoring_script)
+        raise BadArgument(f"the scoring script '{path.name}' must be a .py file", target=code.scoring_script)
     if not profile_of(target).rules.takes_script(path.stem):
         message = (
             f"'{path.name}' cannot be an entry script of target {target}: its name must be that of a Python module"
         )
-        raise BadArgument(message, target=request.scoring_script, hint="letters, digits and '_' only, no digit first")
-    # A newer Python than this one may know syntax that this one refuses: then the container decides.
-    if _minor(environment.python_version) > sys.version_info[1]:
+        raise BadArgument(message, target=code.scoring_script, hint="letters, digits and '_' only, no digit first")
+    # A newer Python than this one may know syntax that this one refuses, and what runs in an image of the user's own
+    # is not known: then the container decides.
+    if environment.python_version is None or _minor(environment.python_version) > sys.version_info[1]:
         return
-    problem = check_script(source, request.scoring_script)
+    problem = check_script(source, code.scoring_script)
     if problem:
         hint = "a scoring script defines init() and run(data)"
-        raise ResourceNotReady(problem, target=f"scoring script {request.scoring_script}", hint=hint)
+        raise ResourceNotReady(problem, target=f"scoring script {code.scoring_script}", hint=hint)
 
 
 def _minor(python_version: str) -> int:
@@ -93,14 +107,17 @@ def plan_code(request: DeploymentRequest, target: Target) -> tuple[tuple[Placeme
 
     Rows layout.script_alone, layout.code_folder, layout.ignore_files, layout.tool_folders.
     """
-    path, layout = script_path(request), profile_of(target).layout
+    configuration = request.code_configuration
+    if configuration is None:
+        return (), ()
+    path, layout = script_path(configuration), profile_of(target).layout
     if not request.explicit_source_dir and (places := layout.script_alone(path.name)):
         return tuple(Placement(place, path) for place in places), ()
-    folder = Path(request.code)
+    folder = Path(configuration.code)
     tree = code_tree(folder, ignore_files=layout.ignore_files, tool_folders=layout.takes_tool_folders)
-    if request.scoring_script not in {file.path for file in tree.files}:
+    if configuration.scoring_script not in {file.path for file in tree.files}:
         message = f"the ignore file of '{folder}' leaves the scoring script out, or it is never part of the code"
-        raise BadArgument(message, target=request.scoring_script)
+        raise BadArgument(message, target=configuration.scoring_script)
     return tuple(placements(tree, layout.code_folder(folder.name))), tree.left_out
 
 

@@ -253,14 +253,14 @@ def test_tree(served: Served) -> None:
 @pytest.mark.parametrize(
     ("body", "fields"),
     [
-        ({}, {"code", "scoring_script"}),
         ({"code": "/c", "scoring_script": "s.py", "instance_cuont": 2, "port": 0}, {"instance_cuont", "port"}),
         ({"code": "src", "scoring_script": "../s.py"}, {"code", "scoring_script"}),
         (
             {"code": "/c", "scoring_script": "s.py", "liveness_probe": {"period": 0}, "readiness_probe": {"delay": 1}},
             {"liveness_probe.period", "readiness_probe.delay"},
         ),
-        ({"code": "/c", "scoring_script": "s.py", "models": [{"path": "x"}], "gpus": 1}, {"models.0", "gpus"}),
+        ({"code": "/c", "scoring_script": "s.py", "models": [{"path": "x"}], "gpus": 1}, {"models.0.path", "gpus"}),
+        ({"environment": 5, "models": [7], "gpus": 1}, {"environment", "models.0", "gpus"}),
     ],
 )
 def test_bad_deployments(served: Served, body: dict[str, Any], fields: set[str]) -> None:
@@ -539,3 +539,9 @@ def test_a_source_that_breaks_off_is_told_to_the_reader() -> None:
     assert next(stream) == b'"one"\n'
     with pytest.raises(RuntimeError, match="went away"):
         next(stream)
+
+
+def test_a_script_without_its_folder(served: Served) -> None:
+    status, code, message = served.error("PUT", f"{ENDPOINTS}/iris/deployments/blue", json={"code": "/c"})
+    assert (status, code) == (400, "BadArgument")
+    assert message == "code and scoring_script belong together: give both, or none for a container without one"
