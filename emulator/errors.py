@@ -13,7 +13,8 @@
     ├── ResourceNotReady          ResourceNotReady        the container started badly or not at all
     │   ├── DeploymentCrashLoopBackOff                    the same, where Kubernetes' own code tells it
     │   └── CrashLoopBackOff                              the same, as v1 services tell it
-    ├── OutOfQuota                OutOfQuota              no disk space, no free port
+    ├── OutOfQuota                OutOfQuota              no disk space, no free port, not enough memory
+    │   └── PodOutOfMemory                                memory, where Kubernetes' own code tells it
     ├── RequestFailed             RequestFailed           a scored request was answered with an error
     └── OperationTimedOut         OperationTimedOut       nothing answered in time
 
@@ -139,6 +140,12 @@ class OutOfQuota(EmulatorError):
     """The machine has no room left: disk, ports, memory."""
 
     code = "OutOfQuota"
+
+
+class PodOutOfMemory(OutOfQuota):
+    """The container of a Kubernetes deployment needs more memory than its limit (contract/managed §8)."""
+
+    code = "PodOutOfMemory"
 
 
 class RequestFailed(EmulatorError):

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 
+from emulator.container_size import NO_LIMIT, ContainerSize
 from emulator.entities import CodeConfiguration, Model, OnlineDeployment
 from emulator.profiles import profile_of
 
@@ -62,7 +63,11 @@ class ContainerSpec:
 
 
 def container_specs(
-    deployment: OnlineDeployment, models: Sequence[Model], layout: str, workspace_id: str
+    deployment: OnlineDeployment,
+    models: Sequence[Model],
+    layout: str,
+    workspace_id: str,
+    size: ContainerSize = NO_LIMIT,
 ) -> tuple[ContainerSpec, ...]:
     """One specification for each instance of `deployment`, whose files lie in the host folder `layout`."""
     configuration, profile = deployment.code_configuration, profile_of(deployment.target)
@@ -88,6 +93,8 @@ def container_specs(
             debug_port=deployment.debug_port if instance == 0 else None,
             # As it was laid out, whatever the settings say now: hard links must never be written to.
             read_only=deployment.read_only_mounts,
+            cpus=size.cpus,
+            memory_bytes=size.memory_bytes,
             gpus=deployment.gpus,
         )
         for instance in range(deployment.instance_count)

@@ -30,6 +30,8 @@ PURE = frozenset(
         "credentials",
         "routes",
         "scoring_container",
+        "container_size",
+        "usage",
         "traffic",
         "admission",
         "diagnosis",
@@ -54,6 +56,7 @@ MAY_IMPORT: Mapping[str, frozenset[str]] = {
     "store": LOWEST | PURE,
     "probes": LOWEST | PURE | {"engines"},
     "lock": LOWEST,
+    "gpus": LOWEST | PURE,
     "settings": LOWEST | {"profiles"},  # what may be overridden, and by what
     # the core
     "workspace": LOWEST | PURE | {"engines", "store"},
@@ -65,7 +68,19 @@ MAY_IMPORT: Mapping[str, frozenset[str]] = {
     # the composition root
     "server": LOWEST
     | PURE
-    | {"engines", "engines.*", "shipped", "store", "probes", "lock", "settings", "workspace", "control_api", "gateway"},
+    | {
+        "engines",
+        "engines.*",
+        "shipped",
+        "store",
+        "probes",
+        "lock",
+        "gpus",
+        "settings",
+        "workspace",
+        "control_api",
+        "gateway",
+    },
     "__main__": LOWEST | {"cli"},
 }
 

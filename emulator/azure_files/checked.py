@@ -6,7 +6,7 @@ import difflib
 from collections.abc import Iterator, Mapping
 from typing import Any, TypeVar, get_args, get_origin
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
@@ -43,7 +43,7 @@ def checked(document: Document, kind: type[F]) -> tuple[F | None, list[Fault]]:
 
 
 def _fault(document: Document, kind: type[AzureFile], details: ErrorDetails) -> Fault:
-    path = field_path(details["loc"])
+    path = tuple(part for part in field_path(details["loc"]) if part != "[key]")
     if details["type"] == "extra_forbidden":
         return document.fault(path, _unknown(str(path[-1]), kind, path[:-1]))
     sentence = _SENTENCES.get(details["type"])
@@ -94,8 +94,8 @@ def _child(kind: Any, part: str | int) -> Any:
     return get_args(container)[-1] if container else None
 
 
-def _model(kind: Any) -> type[AzureFile] | None:
-    return next((one for one in _members(kind) if isinstance(one, type) and issubclass(one, AzureFile)), None)
+def _model(kind: Any) -> type[BaseModel] | None:
+    return next((one for one in _members(kind) if isinstance(one, type) and issubclass(one, BaseModel)), None)
 
 
 def _members(kind: Any) -> list[Any]:

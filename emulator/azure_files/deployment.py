@@ -15,7 +15,6 @@ from emulator.azure_files.fields import (
     LocalPath,
     OnOff,
     ScriptPath,
-    Text,
     Texts,
     Unsaid,
     Whole,
@@ -24,6 +23,7 @@ from emulator.azure_files.fields import (
 )
 from emulator.azure_files.model import ModelPart
 from emulator.entities.base import TextOr
+from emulator.entities.resources import ResourceRequirements
 
 _COLLECTIONS = 5  # contract/managed §5.6: up to five of the script's own
 
@@ -108,21 +108,6 @@ class DataCollectorFile(AzureFile):
     request_logging: RequestLoggingFile | None = None
 
 
-class ResourcesFile(AzureFile):
-    """`resources`: what a container asks for, and the most that it gets, as Kubernetes writes quantities."""
-
-    cpu: Text | None = None
-    memory: Text | None = None
-    gpu: Annotated[Text | None, Field(alias="nvidia.com/gpu")] = None
-
-
-class ResourceRequirementsFile(AzureFile):
-    """`resources` of a Kubernetes deployment."""
-
-    requests: ResourcesFile | None = None
-    limits: ResourcesFile | None = None
-
-
 _OF_THE_SDK = "is an argument of the SDK, not a key of the file: write it in code_configuration"
 
 
@@ -141,6 +126,7 @@ class DeploymentFile(AzureFile):
     environment_variables: Texts = {}
     instance_count: AtLeastOne | None = None
     app_insights_enabled: bool = False
+    instance_type: str | None = None
     scale_settings: ScaleFile | None = None
     data_collector: DataCollectorFile | None = None
     request_settings: RequestSettingsFile | None = None
@@ -168,5 +154,4 @@ class KubernetesDeploymentFile(DeploymentFile):
     """A Kubernetes online deployment (reference-yaml-deployment-kubernetes-online)."""
 
     type: enumeration("kubernetes")  # type: ignore[valid-type]
-    instance_type: str | None = None
-    resources: ResourceRequirementsFile | None = None
+    resources: ResourceRequirements | None = None

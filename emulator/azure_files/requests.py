@@ -71,11 +71,14 @@ def _request(
     file = deployment.file
     code = _code(deployment, disk, faults)
     kept = _kept(deployment)
+    resources = getattr(file, "resources", None)
     request = {
         "models": _models(deployment, disk, faults),
         "environment": _environment(deployment, disk, faults),
         "environment_variables": _variables(deployment, variables, faults),
         "request_settings": file.request_settings.model_dump(exclude_none=True) if file.request_settings else {},
+        "instance_type": file.instance_type,
+        "resources": resources.model_dump(mode="json") if resources else None,
         "instance_count": _instance_count(deployment),
         "app_insights_enabled": file.app_insights_enabled,
         "data_collector": _data_collector(file.data_collector),

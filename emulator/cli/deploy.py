@@ -42,6 +42,7 @@ _DEFAULT_DEPLOYMENT = "blue"
 @click.option("--request-timeout-ms", type=int, help="As in the deployment's YAML.")
 @click.option("--primary-key", help="The endpoint's primary key, for tests that must know it.")
 @click.option("--gpus", help="GPUs for the container, as docker run takes them: all, 1, device=0.")
+@click.option("--instance-type", metavar="SIZE", help="Limits as of that machine: Standard_DS3_v2.")
 @click.option("--debug", "debug_port", type=int, is_flag=False, flag_value=_DEBUG_PORT, metavar="[PORT]",
               help=f"Run the server under debugpy (default port {_DEBUG_PORT}).")  # fmt: skip
 @click.option("--watch", is_flag=True, help="Deploy again whenever a file of the code folder changes.")

@@ -24,7 +24,7 @@ def read_options(options: Mapping[str, Any], environ: Mapping[str, str]) -> tupl
         "environment_variables": read_variables(options["env_file"], options["variables"], environ),
         "request_settings": given_request_settings(options),
     }
-    for name in ("target", "auth_mode", "port", "primary_key", "gpus", "debug_port"):
+    for name in ("target", "auth_mode", "port", "primary_key", "gpus", "instance_type", "debug_port"):
         request[name] = options[name]
     if options["instance_count"] is not None:
         request["instance_count"] = options["instance_count"]

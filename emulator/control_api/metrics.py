@@ -1,7 +1,6 @@
 """`/metrics`: Azure Monitor's metrics of online endpoints in Prometheus' text format, their names in snake case.
 
-Not there, because nothing here measures them yet: the metrics of processors, memory, GPUs and disks, and those of data
-collection (row metrics.names).
+Not there, because nothing here measures them yet: those of data collection (row metrics.names).
 """
 
 from __future__ import annotations
@@ -9,7 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from emulator.control_api.use_metrics import use_metrics
 from emulator.metrics import QUANTILES, EndpointMetrics, quantile
+from emulator.workspace.uses import InstanceUse
 from emulator.workspace.watched import InstanceState
 
 if TYPE_CHECKING:
@@ -30,13 +31,14 @@ class _Collector:
         return self._metrics
 
 
-def metrics_text(endpoints: Sequence[EndpointMetrics], capacity: Capacity) -> bytes:
+def metrics_text(endpoints: Sequence[EndpointMetrics], capacity: Capacity, uses: Sequence[InstanceUse]) -> bytes:
     """Prometheus' text format, version 0.0.4."""
     # loading it takes longer than all of the control API's own modules
     from prometheus_client import CollectorRegistry, generate_latest
 
     registry = CollectorRegistry(auto_describe=False)
-    registry.register(_Collector([*_of_endpoints(endpoints), *_of_deployments(endpoints, capacity)]))
+    found = [*_of_endpoints(endpoints), *_of_deployments(endpoints, capacity), *use_metrics(uses)]
+    registry.register(_Collector(found))
     return generate_latest(registry)
 
 

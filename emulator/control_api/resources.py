@@ -142,6 +142,7 @@ def deployment_resource(deployment: OnlineDeployment, instances: Sequence[Instan
         "endpointComputeType": "Kubernetes" if deployment.target == "kubernetes" else "Managed",
         "model": deployment.models[0] if len(deployment.models) == 1 else None,
         "environmentId": deployment.environment,
+        "instanceType": deployment.instance_type,
         "provisioningState": deployment.provisioning_state,
         "requestSettings": {
             "requestTimeout": _duration(deployment.request_settings.request_timeout_ms),

@@ -14,6 +14,7 @@ from emulator.errors import (
     OperationInProgress,
     OperationTimedOut,
     OutOfQuota,
+    PodOutOfMemory,
     RequestFailed,
     ResourceNotFound,
     ResourceNotReady,
@@ -32,6 +33,7 @@ STATUSES: dict[type[EmulatorError], int] = {
     DeploymentCrashLoopBackOff: 400,
     CrashLoopBackOff: 400,
     OutOfQuota: 507,
+    PodOutOfMemory: 507,
     RequestFailed: 502,
     OperationTimedOut: 504,
 }

@@ -21,6 +21,7 @@ from emulator.entities.endpoint import (
 )
 from emulator.entities.environment import ANONYMOUS, BuildContext, Environment, InferenceConfig, Route
 from emulator.entities.model import Model, ModelFile, ModelReference, ModelRequest, parse_model_reference
+from emulator.entities.resources import ResourceRequirements
 from emulator.names import (
     check_asset_name,
     check_deployment_name,
@@ -51,6 +52,7 @@ __all__ = [
     "OnlineRequestSettings",
     "ProbeSettings",
     "ProvisioningState",
+    "ResourceRequirements",
     "Route",
     "Target",
     "check_asset_name",

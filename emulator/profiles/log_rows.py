@@ -16,6 +16,8 @@ _COLUMNS = (
 _NAMES = (
     "requests_per_minute", "request_latency", "request_latency_p50", "request_latency_p90", "request_latency_p95",
     "request_latency_p99", "connections_active", "new_connections_per_second", "network_bytes", "deployment_capacity",
+    "cpu_utilization_percentage", "cpu_memory_utilization_percentage", "disk_utilization",
+    "gpu_utilization_percentage", "gpu_memory_utilization_percentage", "gpu_energy_joules",
 )  # fmt: skip
 _OURS = "contract/managed §9 is of managed endpoints; amlemu writes one form for all targets"
 
@@ -40,8 +42,8 @@ LOG_ROWS: tuple[Row, ...] = (
     ),
     row(
         "metrics.names",
-        "The metrics that `/metrics` of the control port has, Azure Monitor's names in snake case; those of processors,"
-        " memory, GPUs, disks and data collection are not measured.",
+        "The metrics that `/metrics` of the control port has, Azure Monitor's names in snake case; those of data"
+        " collection are not measured.",
         managed=documented(_NAMES, _METRICS),
         kubernetes=assumed(_NAMES, _OURS),
         aks=assumed(_NAMES, _OURS),

@@ -31,4 +31,6 @@ class ProbeProfile:
     event_columns: tuple[str, ...] = field(metadata=_row("events.columns"))
     event_names: tuple[str, ...] = field(metadata=_row("events.names"))
     probe_failed_message: str = field(metadata=_row("events.probe_failed"))
+    out_of_memory_code: str = field(metadata=_row("deployment.out_of_memory_code"))
+    out_of_memory_message: str = field(metadata=_row("events.out_of_memory"))
     event_messages: EventMessages = field(metadata=_row("events.messages"))

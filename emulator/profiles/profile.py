@@ -28,6 +28,7 @@ from emulator.profiles.rule_rows import RULE_ROWS
 from emulator.profiles.rules import RulesProfile
 from emulator.profiles.scoring_profile import ScoringProfile
 from emulator.profiles.server_rows import SERVER_ROWS
+from emulator.profiles.size_rows import SIZE_ROWS
 from emulator.profiles.status_rows import STATUS_ROWS
 
 Overrides = Mapping[Target, Mapping[str, Any]]
@@ -56,6 +57,7 @@ class ContainerProfile:
     scoring_timeout_ms: str | None = field(metadata=_row("container.scoring_timeout_ms"))
     user_variables_win: bool = field(metadata=_row("container.user_variables_win"))
     read_only_mounts: bool = field(metadata=_row("container.read_only_mounts"))
+    size_share: float = field(metadata=_row("container.size"))
 
     def app_root(self, code: str, script: str) -> str:
         """AML_APP_ROOT for the code folder's base name `code` and the `script` path below it."""
@@ -183,6 +185,7 @@ def rows() -> tuple[Row, ...]:
         + PROBE_ROWS
         + LOG_ROWS
         + CONTAINER_ROWS
+        + SIZE_ROWS
         + LAYOUT_ROWS
         + ASSET_ROWS
         + RULE_ROWS

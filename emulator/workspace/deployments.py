@@ -8,6 +8,7 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
+from emulator.container_size import check_instance_type, is_sized, size_differences
 from emulator.engines import Container, Engine, Image
 from emulator.entities import DeploymentRequest, Environment, Model, ModelRequest, OnlineDeployment
 from emulator.errors import BadArgument, EmulatorError, OperationCanceled, ResourceNotFound
@@ -168,6 +169,7 @@ class Deployments:
         environment = self._environments.of_deployment(request.environment, folder)
         others = [d.name for d in self._store.deployments(request.endpoint_name) if d.name != request.name]
         check_limits(request, target, len(others))
+        check_instance_type(request, target, f"deployment {request.name} of endpoint {request.endpoint_name}")
         if configuration:
             check_scoring_script(configuration, environment, target)
         elif not environment.inference_config:
@@ -193,8 +195,9 @@ class Deployments:
         return OnlineDeployment(
             **request.model_dump(
                 include={"name", "endpoint_name", "explicit_source_dir", "environment_variables", "instance_count",
-                         "gpus", "debug_port", "model_mount_path", "app_insights_enabled", "data_collector",
-                         "description", "tags", "properties", "cloud_settings"}
+                         "gpus", "instance_type", "resources", "debug_port", "model_mount_path",
+                         "app_insights_enabled", "data_collector", "description", "tags", "properties",
+                         "cloud_settings"}
             ),
             **plan.probes,
             request_settings=plan.request_settings,
@@ -226,6 +229,7 @@ class Deployments:
             update={
                 "differences": (
                     *_differences(plan, draft, image, containers),
+                    *self._size_differences(draft),
                     *self._endpoints.differences(draft.endpoint_name, plan.request.auth_mode),
                 ),
                 "provisioning_state": "Succeeded",
@@ -234,6 +238,9 @@ class Deployments:
         )
         self._swap(deployment, containers)
         return deployment
+
+    def _size_differences(self, deployment: OnlineDeployment) -> list[str]:
+        return size_differences(deployment, deployment.target, self._engine.machine()) if is_sized(deployment) else []
 
     def _make_room(self, draft: OnlineDeployment, progress: Progress) -> None:
         """Stop what serves before the new containers start, where both cannot be.

@@ -10,6 +10,7 @@ from typing import Protocol
 from emulator.engines import Container
 from emulator.probing import ProbeAnswer
 from emulator.routes import EndpointRoute
+from emulator.usage import Gpu
 
 
 class FrontDoor(Protocol):
@@ -33,7 +34,8 @@ class Effects:
     """Time, randomness and probes.
 
     `now` is UTC as ISO 8601, `epoch` the same in seconds since 1970, `monotonic` seconds, `probe` what GET of a path
-    of a container answers within so many seconds, `background` runs a function on a thread of its own.
+    of a container answers within so many seconds, `background` runs a function on a thread of its own, `gpus` reads
+    the machine's GPUs.
     """
 
     now: Callable[[], str]
@@ -43,6 +45,7 @@ class Effects:
     new_key: Callable[[], str]
     probe: Callable[[Container, str, float], ProbeAnswer]
     background: Callable[[Callable[[], None]], None]
+    gpus: Callable[[], tuple[Gpu, ...]] = lambda: ()
 
 
 class Progress:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from emulator.container_size import NO_LIMIT, container_size, is_sized
 from emulator.engines import Container, Engine
 from emulator.entities import Model, OnlineDeployment
 from emulator.errors import EmulatorError
@@ -15,6 +16,7 @@ from emulator.scoring_container import LABEL_INSTANCE, MODELS_FOLDER, ContainerS
 from emulator.store import Placement, Store
 from emulator.workspace.effects import Effects, FrontDoor, Progress
 from emulator.workspace.events import Events
+from emulator.workspace.out_of_memory import memory_of
 from emulator.workspace.readiness import read_log, wait_until_ready
 
 _PROBE_TIMEOUT_SECONDS = 2.0
@@ -53,7 +55,7 @@ class Generations:
     def start(self, deployment: OnlineDeployment, models: Sequence[Model], progress: Progress) -> tuple[Container, ...]:
         """Start every instance and wait until all are ready; on a failure none is left, but its log is kept."""
         layout = str(self.layout(deployment))
-        specs = container_specs(deployment, models, layout, self._store.workspace_id)
+        specs = self._specs(deployment, models)
         started: list[Container] = []
         progress.step(f"starting {_count(len(specs), 'container')} on {self._engine.name}")
         try:
@@ -61,8 +63,8 @@ class Generations:
                 started.append(self._start(deployment, spec))
             progress.step("waiting for the scoring server: init()")
             budget = float(deployment.liveness_probe.budget_seconds)
-            is_ready = self._probe_of(deployment)
-            wait_until_ready(self._engine, started, budget, self._effects, progress, layout, is_ready)
+            is_ready, memory = self._probe_of(deployment), memory_of(deployment, self._engine)
+            wait_until_ready(self._engine, started, budget, self._effects, progress, layout, memory, is_ready)
         except BaseException:
             with contextlib.suppress(OSError):  # a full disk must neither hide the reason nor keep the containers
                 self._keep_log(deployment, started)
@@ -73,10 +75,16 @@ class Generations:
 
     def start_again(self, deployment: OnlineDeployment, models: Sequence[Model], old: Container) -> Container:
         """Start an instance in place of the dead container that it had, which is removed; does not wait for it."""
-        specs = container_specs(deployment, models, str(self.layout(deployment)), self._store.workspace_id)
+        specs = self._specs(deployment, models)
         container = self._start(deployment, specs[int(old.labels[LABEL_INSTANCE])])
         self._started_at.pop(old.id, None)
         return container
+
+    def _specs(self, deployment: OnlineDeployment, models: Sequence[Model]) -> tuple[ContainerSpec, ...]:
+        sized = is_sized(deployment)
+        size = container_size(deployment, deployment.target, self._engine.machine()) if sized else NO_LIMIT
+        layout = str(self.layout(deployment))
+        return container_specs(deployment, models, layout, self._store.workspace_id, size)
 
     def _start(self, deployment: OnlineDeployment, spec: ContainerSpec) -> Container:
         container = self._engine.start(spec)

@@ -71,6 +71,7 @@ endpoint_name: iris
 model: azureml:iris@latest
 code_configuration: {code: ./src, scoring_script: score.py}
 environment: azureml:sklearn:1
+resources: {requests: {cpu: 0.1, memory: 0.5Gi}, limits: {cpu: 1}}
 scale_settings: {type: target_utilization, min_instances: 2, max_instances: 5, target_utilization_percentage: 70}
 """
 CONDA = "name: c\ndependencies: [python=3.10, pip, {pip: [azureml-inference-server-http]}]\n"
@@ -128,6 +129,8 @@ def test_a_managed_deployment() -> None:
         "request_settings": {
             "request_timeout_ms": 3000, "max_concurrent_requests_per_instance": 4, "max_queue_wait_ms": 0
         },
+        "instance_type": "Standard_DS3_v2",
+        "resources": None,
         "instance_count": 2,
         "app_insights_enabled": True,
         "data_collector": {
@@ -159,6 +162,7 @@ def test_a_kubernetes_deployment() -> None:
     assert read_files([source(KUBERNETES)]).is_kubernetes
     assert (document["models"], document["environment"]) == (["azureml:iris@latest"], "azureml:sklearn:1")
     assert document["instance_count"] == 2
+    assert document["resources"] == {"requests": {"cpu": "0.1", "memory": "0.5Gi"}, "limits": {"cpu": "1"}}
     assert document["differences"] == ["scale_settings: 2 instances run, none more under load"]
 
 
