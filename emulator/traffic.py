@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Mapping, Sequence
 
 
@@ -25,6 +26,15 @@ def choose_deployment(weights: Mapping[str, int], draw: float) -> str | None:
                 return name
             mark -= weight
     return last
+
+
+def draw_of(caller: str) -> float:
+    """The number in [0, 1) that always chooses the same deployment for a caller (row traffic.per_request).
+
+    >>> draw_of("127.0.0.1") == draw_of("127.0.0.1") != draw_of("127.0.0.2")
+    True
+    """
+    return zlib.crc32(caller.encode()) / 2**32
 
 
 def least_busy(in_flight: Sequence[int], turn: int) -> int | None:

@@ -9,7 +9,7 @@ from pathlib import Path, PurePosixPath
 
 from emulator.diagnosis import check_script
 from emulator.entities import DeploymentRequest, Environment, Model, OnlineRequestSettings, ProbeSettings, Target
-from emulator.errors import BadArgument, OutOfQuota, ResourceNotReady
+from emulator.errors import BadArgument, OutOfQuota, ResourceNotReady, with_code
 from emulator.profiles import profile_of
 from emulator.store import Placement, code_tree, placements
 from emulator.store.sources import read_text
@@ -81,7 +81,8 @@ def check_scoring_script(request: DeploymentRequest, environment: Environment, t
     problem = check_script(source, request.scoring_script)
     if problem:
         hint = "a scoring script defines init() and run(data)"
-        raise ResourceNotReady(problem, target=f"scoring script {request.scoring_script}", hint=hint)
+        told = ResourceNotReady(str(problem), target=f"scoring script {request.scoring_script}", hint=hint)
+        raise with_code(told, profile_of(target).start.code_of(problem.stage))
 
 
 def _minor(python_version: str) -> int:

@@ -4,9 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 
-from emulator.diagnosis import Cause, explain
+from emulator.diagnosis import Cause, Stage, explain
 from emulator.engines import Container, Engine
-from emulator.errors import EmulatorError, OperationCanceled, OperationTimedOut, ResourceNotFound, ResourceNotReady
+from emulator.errors import (
+    EmulatorError,
+    OperationCanceled,
+    OperationTimedOut,
+    ResourceNotFound,
+    ResourceNotReady,
+    with_code,
+)
+from emulator.profiles import StartProfile
 from emulator.scoring_container import APP_ROOT
 from emulator.workspace.effects import Effects, Progress
 
@@ -23,10 +31,12 @@ def wait_until_ready(
     progress: Progress,
     layout: str,
     is_ready: Callable[[Container], bool],
+    codes: StartProfile,
 ) -> None:
     """Return when every container `is_ready`, which asks once; `layout` is the host folder that holds their code.
 
-    Raises ResourceNotReady as soon as one has died, OperationTimedOut after `budget_seconds`, OperationCanceled.
+    Raises ResourceNotReady, with one of `codes`, as soon as one has died, OperationTimedOut after `budget_seconds`,
+    OperationCanceled.
     """
     deadline = effects.monotonic() + budget_seconds
     waiting = list(containers)
@@ -35,27 +45,41 @@ def wait_until_ready(
             raise OperationCanceled("the deployment was interrupted while its container started")
         waiting = [container for container in waiting if not is_ready(container)]
         for container in waiting:
-            _check_alive(engine, container, layout)
+            _check_alive(engine, container, layout, codes)
         if waiting and effects.monotonic() > deadline:
             raise _too_slow(engine, waiting[0], budget_seconds)
         if waiting:
             effects.sleep(POLL_SECONDS)
     for container in containers if len(containers) > 1 else ():  # one may have died while another became ready
-        _check_alive(engine, container, layout)
+        _check_alive(engine, container, layout, codes)
 
 
-def _check_alive(engine: Engine, container: Container, layout: str) -> None:
+def _check_alive(engine: Engine, container: Container, layout: str, codes: StartProfile) -> None:
     try:
         state = engine.inspect(container.id)
     except ResourceNotFound as error:
-        raise ResourceNotReady("the container was removed while it started", target=container.name) from error
+        removed = ResourceNotReady("the container was removed while it started", target=container.name)
+        raise with_code(removed, codes.crashed_code) from error
     if not state.running:
-        raise why_it_died(read_log(engine, container), state, layout, " before it answered")
+        log = read_log(engine, container)
+        told = why_it_died(log, state, layout, " before it answered")
+        raise with_code(told, codes.code_of(_stage_of(log, state, layout)))
+
+
+def _stage_of(log: Sequence[str], container: Container, layout: str) -> Stage:
+    cause = _cause_of(log, layout)
+    if container.oom_killed:
+        return "memory"
+    return cause.stage if cause else "other"
+
+
+def _cause_of(log: Sequence[str], layout: str) -> Cause | None:
+    return explain("\n".join(log), (APP_ROOT, layout))
 
 
 def why_it_died(log: Sequence[str], container: Container, layout: str, when: str = "") -> ResourceNotReady:
     """What a dead container's log says about its end; without a word of it, the exit code and `when` that was."""
-    cause = explain("\n".join(log), (APP_ROOT, layout))
+    cause = _cause_of(log, layout)
     if container.oom_killed:
         message = "the container was killed because it ran out of memory"
     elif cause:
