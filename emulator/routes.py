@@ -90,10 +90,10 @@ class EndpointRoute:
         return self.profile.path_prefix(self.name)
 
     @cached_property
-    def paths(self) -> frozenset[bytes] | None:
-        """The only paths, without prefix and query, that reach a container; None when all do (row routing.paths)."""
+    def paths(self) -> frozenset[bytes]:
+        """The only paths, without prefix and query, that reach a container, where not all do (row routing.paths)."""
         rule = self.profile.paths
-        return None if rule is None else frozenset(path.encode() for path in rule.only)
+        return frozenset(path.encode() for path in rule.only) if rule else frozenset()
 
     @cached_property
     def chooses_anew(self) -> bool:

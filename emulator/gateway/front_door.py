@@ -57,7 +57,7 @@ def decide(route: EndpointRoute, asked: Asked, draw: float, now: float) -> Refus
     verdict = route.access.check(asked.path, asked.authorization, now)
     if verdict.answer is not None:
         return _unauthorized(route, asked, verdict)
-    decision = _route(route, asked, draw)
+    decision = _choose(route, asked, draw)
     return decision._replace(identity=verdict.identity) if verdict.identity else decision
 
 
@@ -79,23 +79,17 @@ def refuse_version(route: EndpointRoute) -> Refused | None:
 
 def _unauthorized(route: EndpointRoute, asked: Asked, verdict: Verdict) -> Refused:
     """The refusal of a request that may not enter, or of one that leads nowhere (row auth.before_routing)."""
-    led = None if route.profile.auth_before_routing else _route(route, asked, 0.0)
+    led = None if route.profile.auth_before_routing else _choose(route, asked, 0.0)
     if isinstance(led, Refused):
         return led
     assert verdict.answer is not None, "it refuses"
     return Refused(verdict.answer, verdict.reason, why=verdict.why)
 
 
-def _route(route: EndpointRoute, asked: Asked, draw: float) -> Refused | Chosen:
-    paths = route.paths
-    if paths is not None and asked.path not in paths:
-        assert route.profile.paths is not None, "they are its paths"
-        return Refused(route.profile.paths.answer, "routing.paths")
-    return _choose(route, asked.deployment, draw)
-
-
-def _choose(route: EndpointRoute, named: str | None, draw: float) -> Refused | Chosen:
-    profile = route.profile
+def _choose(route: EndpointRoute, asked: Asked, draw: float) -> Refused | Chosen:
+    profile, named = route.profile, asked.deployment
+    if profile.paths is not None and asked.path not in route.paths:
+        return Refused(profile.paths.answer, "routing.paths")
     name = named if named is not None else route.sole or traffic.choose_deployment(route.weights, draw)
     if name is None:
         return Refused(profile.no_valid_deployment, "traffic.no_valid_deployment")

@@ -10,7 +10,7 @@ from typing import Any, Literal
 import pytest
 
 from emulator.entities import ProbeSettings, Target
-from emulator.profiles import Answer, Fact, Row, overridden, profile_of, read_overrides
+from emulator.profiles import Answer, Fact, RoutedPaths, Row, overridden, profile_of, read_overrides
 from emulator.profiles.overrides import assumed_facts
 from emulator.profiles.values import Unfit, fit, toml
 
@@ -39,6 +39,40 @@ def test_every_guess_can_be_spelled_as_a_setting(row: Row, target: Target, fact:
     overrides, misfits = read_overrides(tomllib.loads(text)["assumed"])
     assert misfits == []
     assert overrides[target][row.id] == fact.value
+
+
+@pytest.mark.parametrize(
+    ("target", "text", "value"),
+    [
+        ("managed", '"auth.before_routing" = false', False),
+        ("managed", '"auth.regenerate" = 300', 300),
+        ("managed", '"limits.head_bytes" = 8192', 8192),
+        ("managed", '"probes.no_auth" = { User-Agent = "kube-probe/1.29" }', {"User-Agent": "kube-probe/1.29"}),
+        ("managed", '"probes.restart_in_place" = false', False),
+        ("managed", '"routing.http_version" = { status = 426, body = "" }', Answer(426, "")),
+        ("managed", '"traffic.per_request" = "caller"', "caller"),
+        ("kubernetes", '"headers.cors" = "none"', "none"),
+        ("kubernetes", '"headers.end_to_end" = ["X-Mine"]', ("X-Mine",)),
+        ("kubernetes", '"logs.traffic_columns" = ["Method"]', ("Method",)),
+        ("kubernetes", '"metrics.names" = []', ()),
+        ("kubernetes", '"routing.paths" = { only = ["/score"] }', RoutedPaths(("/score",), Answer(404, "Not Found"))),
+        (
+            "kubernetes",
+            '"routing.paths" = { only = ["/"], answer = { status = 403, body = "no" } }',
+            RoutedPaths(("/",), Answer(403, "no")),
+        ),
+        ("kubernetes", '"routing.streaming" = false', False),
+        ("local", '"start.crashed_code" = "CrashLoopBackOff"', "CrashLoopBackOff"),
+    ],
+)
+def test_other_behaviours_as_settings_spell_them(target: Target, text: str, value: object) -> None:
+    overrides, misfits = read_overrides(tomllib.loads(f"[assumed.{target}]\n{text}\n")["assumed"])
+    assert misfits == []
+    ((row_id, taken),) = overrides[target].items()
+    assert taken == value
+    assert (
+        tomllib.loads(f"value = {toml(taken)}")["value"] == tomllib.loads(text.replace(f'"{row_id}"', "value"))["value"]
+    )
 
 
 def test_a_choice_is_in_force_as_long_as_it_is_asked_for() -> None:
