@@ -152,7 +152,7 @@ class Health:
 
     def _probe(self, watched: Watched, kind: ProbeKind) -> None:
         container, profile = watched.container, watched.profile
-        answer = self._effects.probe(container, profile.path, watched.probe(kind).settings.timeout)
+        answer = self._effects.probe(container, profile.path, watched.probe(kind).settings.timeout, profile.headers)
         passed, now = answer.passes(profile.passing_status), self._effects.monotonic()
         step = self._step(container.id, lambda w: w.with_probe(kind, w.probe(kind).ended(passed, now)))
         if step is None:

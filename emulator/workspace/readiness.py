@@ -4,9 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 
-from emulator.diagnosis import Cause, explain
+from emulator.diagnosis import Cause, Stage, explain
 from emulator.engines import Container, Engine
-from emulator.errors import EmulatorError, OperationCanceled, OperationTimedOut, ResourceNotFound, ResourceNotReady
+from emulator.errors import (
+    EmulatorError,
+    OperationCanceled,
+    OperationTimedOut,
+    ResourceNotFound,
+    ResourceNotReady,
+    with_code,
+)
+from emulator.profiles import profile_of
 from emulator.scoring_container import APP_ROOT
 from emulator.workspace.effects import Effects, Progress
 from emulator.workspace.out_of_memory import Memory, peak_bytes
@@ -29,8 +37,8 @@ def wait_until_ready(
 ) -> None:
     """Return when every container `is_ready`, which asks once; `layout` is the host folder that holds their code.
 
-    Raises ResourceNotReady as soon as one has died, what `memory` says of one that ran out of it, OperationTimedOut
-    after `budget_seconds`, OperationCanceled.
+    Raises ResourceNotReady, with the target's own code, as soon as one has died, what `memory` says of one that ran out
+    of it, OperationTimedOut after `budget_seconds`, OperationCanceled.
     """
     deadline = effects.monotonic() + budget_seconds
     look_at = effects.monotonic() + _MEMORY_LOOK_SECONDS
@@ -63,19 +71,32 @@ def _check_memory(engine: Engine, waiting: Iterable[Container], memory: Memory, 
 
 
 def _check_alive(engine: Engine, container: Container, layout: str, memory: Memory) -> None:
+    codes = profile_of(memory.deployment.target).start
     try:
         state = engine.inspect(container.id)
     except ResourceNotFound as error:
-        raise ResourceNotReady("the container was removed while it started", target=container.name) from error
+        removed = ResourceNotReady("the container was removed while it started", target=container.name)
+        raise with_code(removed, codes.crashed_code) from error
     if not state.running:
-        raise why_it_died(read_log(engine, container), state, layout, memory, " before it answered")
+        log = read_log(engine, container)
+        told = why_it_died(log, state, layout, memory, " before it answered")
+        raise told if state.oom_killed else with_code(told, codes.code_of(_stage_of(log, layout)))
+
+
+def _stage_of(log: Sequence[str], layout: str) -> Stage:
+    cause = _cause_of(log, layout)
+    return cause.stage if cause else "other"
+
+
+def _cause_of(log: Sequence[str], layout: str) -> Cause | None:
+    return explain("\n".join(log), (APP_ROOT, layout))
 
 
 def why_it_died(log: Sequence[str], container: Container, layout: str, memory: Memory, when: str = "") -> EmulatorError:
     """What a dead container's log says about its end; without a word of it, the exit code and `when` that was."""
     if container.oom_killed:
         return memory.error("the container", tail_of(log))
-    cause = explain("\n".join(log), (APP_ROOT, layout))
+    cause = _cause_of(log, layout)
     message = str(cause) if cause else f"the container exited with code {container.exit_code}{when}"
     return ResourceNotReady(message, hint=_hint(cause), log_tail=tail_of(log))
 

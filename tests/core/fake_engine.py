@@ -97,6 +97,7 @@ class FakeEngine:
         self.removed: list[str] = []
         self.graces: list[float] = []
         self.probes: list[tuple[str, str, float]] = []
+        self.probe_headers: Mapping[str, str] = {}
         self.differences: tuple[str, ...] = ()
         self.unavailable = False
         self.size = Machine(cpus=8, memory_bytes=16 * 2**30)
@@ -117,8 +118,9 @@ class FakeEngine:
         (only,) = self.containers()
         return only.spec.environment_variables
 
-    def probe(self, container: Container, path: str, timeout_seconds: float) -> ProbeAnswer:
-        """The probe; `probes` remembers what was asked."""
+    def probe(self, container: Container, path: str, timeout_seconds: float, headers: Mapping[str, str]) -> ProbeAnswer:
+        """The probe; `probes` remembers what was asked, `probe_headers` how the last time."""
+        self.probe_headers = headers
         self.probes.append((container.id, path, timeout_seconds))
         running = self.world.get(container.id)
         if running is None or not running.container.running:
