@@ -53,7 +53,7 @@ MAY_IMPORT: Mapping[str, frozenset[str]] = {
     "store": LOWEST | PURE,
     "probes": LOWEST | PURE | {"engines"},
     "lock": LOWEST,
-    "settings": LOWEST | {"profiles"},  # what may be overridden, and by what
+    "settings": LOWEST | {"profiles", "environments"},  # what may be overridden, and by what
     # the core
     "workspace": LOWEST | PURE | {"engines", "store"},
     # doors: none knows another; none touches Docker or the disk

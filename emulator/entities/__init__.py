@@ -19,7 +19,8 @@ from emulator.entities.endpoint import (
     Target,
 )
 from emulator.entities.environment import ANONYMOUS, BuildContext, Environment, InferenceConfig, Route
-from emulator.entities.model import Model, ModelFile, ModelReference, ModelRequest, parse_model_reference
+from emulator.entities.model import Model, ModelFile, ModelRequest
+from emulator.entities.reference import AssetKind, AssetReference, not_found, parse_model_reference, parse_reference
 from emulator.names import (
     check_asset_name,
     check_deployment_name,
@@ -29,6 +30,8 @@ from emulator.names import (
 
 __all__ = [
     "ANONYMOUS",
+    "AssetKind",
+    "AssetReference",
     "AuthMode",
     "BuildContext",
     "CodeConfiguration",
@@ -42,7 +45,6 @@ __all__ = [
     "InferenceConfig",
     "Model",
     "ModelFile",
-    "ModelReference",
     "ModelRequest",
     "OnlineDeployment",
     "OnlineEndpoint",
@@ -55,5 +57,7 @@ __all__ = [
     "check_deployment_name",
     "check_endpoint_name",
     "legal_endpoint_name",
+    "not_found",
     "parse_model_reference",
+    "parse_reference",
 ]

@@ -23,6 +23,7 @@ TARGETS: tuple[Target, ...] = get_args(Target)
 NO_OTHER_BEHAVIOUR: Mapping[str, str] = {
     "routing.paths": "amlemu passes every path on as it came",
     "limits.head_bytes": "a head is read before anybody knows which endpoint it is for",
+    "environment.anonymous_version": "amlemu names them in one way for all targets",
     "logs.traffic_columns": "amlemu writes one log for all targets",
     "logs.user_agent_characters": "amlemu writes one log for all targets",
     "metrics.names": "amlemu has one set of metrics for all targets",

@@ -27,9 +27,11 @@ from emulator.workspace.models import Models
 from emulator.workspace.planning import (
     Plan,
     check_limits,
+    check_registries,
     check_scoring_script,
     plain_request,
     plan_code,
+    registry_differences,
     script_path,
     version_differences,
     with_debugger,
@@ -159,6 +161,7 @@ class Deployments:
         target = self._endpoints.check(
             request.endpoint_name, target=request.target, port=request.port, auth_mode=request.auth_mode
         )
+        check_registries(request, target)
         models = tuple(self._models.resolve(text) for text in request.models if isinstance(text, str))
         own_models = tuple(model for model in request.models if isinstance(model, ModelRequest))
         _refuse_twice(models)
@@ -395,6 +398,7 @@ def _differences(
         *plan.request.differences,
         *container_differences(deployment, plan.models),
         *version_differences(plan.models),
+        *registry_differences(plan.request),
         *request_settings_differences(plan.request.request_settings, plan.target),
         *plan.environment.differences,
         *image.differences,
