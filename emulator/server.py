@@ -204,6 +204,7 @@ def _description(settings: Settings, workspace: Workspace, chosen: ChosenEngine)
         "gateway_port": settings.gateway_port,
         "home": str(settings.home),
         "assumed": settings.assumed,
+        "curated_environments": settings.curated_environments,
     }
 
 

@@ -1,7 +1,7 @@
 """Settings: flags over AMLEMU_* variables over amlemu.toml over the user's file over defaults, in one place.
 
 What replaces assumed facts of the parity table, `[assumed.TARGET]`, is taken together from all of them, row by row;
-what stands in for curated environments, `[curated_environments.NAME]`, from the files, name by name.
+what stands in for curated environments, `[curated_environments.NAME]`, likewise, name by name.
 """
 
 from __future__ import annotations
@@ -81,8 +81,9 @@ _VARIABLES = {
 }
 
 
-# Not among the others: what it holds is taken together with what the files hold.
+# Not among the others: what they hold, as JSON, is taken together with what the files hold.
 ASSUMED_VARIABLE = "AMLEMU_ASSUMED"
+CURATED_VARIABLE = "AMLEMU_CURATED_ENVIRONMENTS"
 CURATED_TABLE = "curated_environments"
 
 Assumed = Mapping[str, Mapping[str, Any]]
@@ -102,7 +103,8 @@ def read_settings(environ: Mapping[str, str], folder: Path, flags: Mapping[str, 
         curated |= of_file.pop(CURATED_TABLE, {})
         assumed.append(of_file.pop("assumed", {}))
         values |= of_file
-    assumed.append(_assumed_of_variable(environ.get(ASSUMED_VARIABLE, "")))
+    assumed.append(_of_variable(ASSUMED_VARIABLE, environ, _faults_of_assumed))
+    curated |= _of_variable(CURATED_VARIABLE, environ, _faults_of_curated)
     given = {name: (variable, environ[variable]) for name, variable in _VARIABLES.items() if environ.get(variable)}
     given |= {name: (f"--{name.replace('_', '-')}", v) for name, v in (flags or {}).items() if v is not None}
     for name, (where, value) in given.items():
@@ -168,18 +170,19 @@ def _refuse(where: str, faults: list[Fault]) -> None:
         raise BadDocument(f"{where} has {count}", faults=faults)
 
 
-def _assumed_of_variable(text: str) -> Assumed:
-    """What AMLEMU_ASSUMED says, as JSON."""
+def _of_variable(
+    name: str, environ: Mapping[str, str], faults_of: Callable[[Any, Callable[[Any], str]], list[Fault]]
+) -> Mapping[str, Mapping[str, Any]]:
+    """What a variable with JSON says."""
+    text = environ.get(name, "")
     if not text:
         return {}
     try:
         given = json.loads(text)
     except ValueError as error:
-        raise BadDocument(
-            f"{ASSUMED_VARIABLE} is not valid JSON", faults=[Fault(str(error), ASSUMED_VARIABLE)]
-        ) from error
-    _refuse(ASSUMED_VARIABLE, _faults_of_assumed(given, lambda _: ASSUMED_VARIABLE))
-    found: Assumed = given
+        raise BadDocument(f"{name} is not valid JSON", faults=[Fault(str(error), name)]) from error
+    _refuse(name, faults_of(given, lambda _: name))
+    found: Mapping[str, Mapping[str, Any]] = given
     return found
 
 

@@ -59,7 +59,8 @@ def show(environment: str, dockerfile: bool, output: str) -> None:
 
 
 def _print_environment(environment: dict[str, Any]) -> None:
-    click.echo(f"{environment['name']}:{environment['version']}  Python {environment['python_version']}")
+    separator = "@" if environment["version"] == "latest" else ":"
+    click.echo(f"{environment['name']}{separator}{environment['version']}  Python {environment['python_version']}")
     for requirement in environment["requirements"]:
         click.echo(f"  {requirement}")
     for package in environment["system_packages"]:

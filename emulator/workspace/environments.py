@@ -96,7 +96,10 @@ class Environments:
         if curated and not known and wanted.registry in ("", CURATED_REGISTRY):
             return curated_environment(curated, wanted.version)
         names = {e.name for e in self._store.environments()} | {curated.name for curated in self._curated}
-        register = "amlemu environment register -f FILE, or give --environment the file itself"
+        register = (
+            "amlemu environment register -f FILE, or give --environment the file itself;"
+            " amlemu environment list --curated names the curated ones"
+        )
         raise not_found(wanted, [e.version for e in known], names, register)
 
     def read(self, file: Path) -> Environment:
