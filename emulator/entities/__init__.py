@@ -20,7 +20,14 @@ from emulator.entities.endpoint import (
 )
 from emulator.entities.environment import ANONYMOUS, BuildContext, Environment, InferenceConfig, Route
 from emulator.entities.model import Model, ModelFile, ModelRequest
-from emulator.entities.reference import AssetKind, AssetReference, not_found, parse_model_reference, parse_reference
+from emulator.entities.reference import (
+    AssetKind,
+    AssetReference,
+    is_arm_id,
+    not_found,
+    parse_model_reference,
+    parse_reference,
+)
 from emulator.names import (
     check_asset_name,
     check_deployment_name,
@@ -56,6 +63,7 @@ __all__ = [
     "check_asset_name",
     "check_deployment_name",
     "check_endpoint_name",
+    "is_arm_id",
     "legal_endpoint_name",
     "not_found",
     "parse_model_reference",

@@ -60,6 +60,11 @@ def check_version(version: str) -> str:
     raise BadArgument(f"'{version}' cannot be a version: 1 to 30 letters, digits, '-', '_' or '.'")
 
 
+def is_arm_id(text: str) -> bool:
+    """Whether `text` is an ARM id, which begins like the absolute path of a file."""
+    return text.lower().startswith("/subscriptions/")
+
+
 def parse_reference(text: str, kind: AssetKind) -> AssetReference:
     """What `text` names: `name:version`, `name@latest` or `name`, each with or without `azureml:` before it; an
     `azureml://` URI of a workspace or of a registry; or an ARM id.  BadArgument for anything else.
@@ -72,7 +77,7 @@ def parse_reference(text: str, kind: AssetKind) -> AssetReference:
     plain = text.removeprefix("azureml:")
     if plain.startswith("//"):
         return _of_uri(text, plain[2:], kind)
-    if plain.lower().startswith("/subscriptions/"):
+    if is_arm_id(plain):
         return _of_uri(text, plain[1:], kind)
     return _of_name(text, plain, kind)
 

@@ -6,7 +6,7 @@ import threading
 from pathlib import Path
 
 from emulator.engines import Engine, Image
-from emulator.entities import Environment, not_found, parse_reference
+from emulator.entities import Environment, is_arm_id, not_found, parse_reference
 from emulator.environments import (
     CURATED,
     CURATED_REGISTRY,
@@ -115,7 +115,7 @@ class Environments:
         if environment is None:
             name = file_beside(file_names(script_folder)) if script_folder else None
             return self.read(script_folder / name) if script_folder and name else DEFAULT_ENVIRONMENT
-        if Path(environment).is_absolute():
+        if Path(environment).is_absolute() and not is_arm_id(environment):
             return self.read(Path(environment))
         return self.get(environment)
 

@@ -18,6 +18,7 @@ from emulator.entities import (
     OnlineRequestSettings,
     ProbeSettings,
     Target,
+    is_arm_id,
     parse_reference,
 )
 from emulator.errors import BadArgument, OutOfQuota, ResourceNotReady
@@ -103,7 +104,7 @@ def registry_differences(request: DeploymentRequest) -> list[str]:
 def _references(request: DeploymentRequest) -> list[AssetReference]:
     found = [parse_reference(text, "model") for text in request.models if isinstance(text, str)]
     environment = request.environment
-    if isinstance(environment, str) and not Path(environment).is_absolute():
+    if isinstance(environment, str) and (is_arm_id(environment) or not Path(environment).is_absolute()):
         found.append(parse_reference(environment, "environment"))
     return found
 

@@ -98,6 +98,7 @@ def test_what_a_registry_has_and_this_workspace_has_not(house: House) -> None:
         ("sklearn-1.5", "sklearn-1.5@latest"),
         ("azureml:AzureML-sklearn-1.5:34", "sklearn-1.5:34"),
         ("azureml://registries/azureml/environments/sklearn-1.5/versions/34", "sklearn-1.5:34"),
+        (f"{ARM}/environments/AzureML-sklearn-1.5/versions/34", "sklearn-1.5:34"),
         ("azureml://registries/azureml/environments/sklearn-1.5/labels/latest", "sklearn-1.5@latest"),
     ],
 )
