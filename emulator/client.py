@@ -89,9 +89,9 @@ class Client:
         """Register an environment file."""
         return _flat(self._call("POST", f"{_WORKSPACE}/environments", body={"file": file}))
 
-    def list_environments(self) -> list[Json]:
-        """Every registered environment."""
-        return _flats(self._call("GET", f"{_WORKSPACE}/environments"))
+    def list_environments(self, *, curated: bool = False) -> list[Json]:
+        """Every registered environment, or every curated one."""
+        return _flats(self._call("GET", f"{_WORKSPACE}/environments", query={"curated": "true"} if curated else {}))
 
     def resolve_environment(self, named: Mapping[str, str]) -> Json:
         """The environment that `file` or `name` means, with its Dockerfile."""

@@ -25,6 +25,7 @@ from emulator import __version__
 from emulator.control_api import Services, create_control_api
 from emulator.engines import Engine
 from emulator.engines.packages import HostPackaging, read_host_packaging
+from emulator.environments import read_curated, with_curated
 from emulator.errors import BadArgument, EngineUnavailable
 from emulator.gateway import Gateway
 from emulator.gpus import gpu_reader
@@ -114,9 +115,7 @@ def _run(
     stack.callback(chosen.engine.close)
     gateway = _gateway(settings, store)
     stopping = _Stopping()
-    workspace = Workspace(
-        store, chosen.engine, gateway, _effects(), settings.endpoint_ports, launcher_text(), _aad_trust(settings)
-    )
+    workspace = _workspace(settings, store, chosen.engine, gateway)
     operations = Operations(lambda: secrets.token_hex(8), _report)
     description = _description(settings, workspace, chosen)
     services = Services(
@@ -208,7 +207,14 @@ def _description(settings: Settings, workspace: Workspace, chosen: ChosenEngine)
         "gateway_port": settings.gateway_port,
         "home": str(settings.home),
         "assumed": settings.assumed,
+        "curated_environments": settings.curated_environments,
     }
+
+
+def _workspace(settings: Settings, store: Store, engine: Engine, gateway: Gateway) -> Workspace:
+    curated, _ = read_curated(settings.curated_environments)  # checked when the settings were read
+    ports, launcher, trust = settings.endpoint_ports, launcher_text(), _aad_trust(settings)
+    return Workspace(store, engine, gateway, _effects(), ports, launcher, trust, with_curated(curated))
 
 
 def _aad_trust(settings: Settings) -> AadTrust:

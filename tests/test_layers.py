@@ -57,7 +57,7 @@ MAY_IMPORT: Mapping[str, frozenset[str]] = {
     "probes": LOWEST | PURE | {"engines"},
     "lock": LOWEST,
     "gpus": LOWEST | PURE,
-    "settings": LOWEST | {"profiles"},  # what may be overridden, and by what
+    "settings": LOWEST | {"profiles", "environments"},  # what may be overridden, and by what
     # the core
     "workspace": LOWEST | PURE | {"engines", "store"},
     # doors: none knows another; none touches Docker or the disk

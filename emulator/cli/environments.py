@@ -29,20 +29,21 @@ def register(file: Path, output: str) -> None:
 
 
 @environment_command.command("list")
+@click.option("--curated", is_flag=True, help="List the curated environments that can be named, instead.")
 @output_option
-def list_environments(output: str) -> None:
+def list_environments(curated: bool, output: str) -> None:
     """List registered environments."""
     from emulator.cli.connection import connect_or_start
 
     with connect_or_start() as client:
-        environments = client.list_environments()
+        environments = client.list_environments(curated=curated)
     columns = ("NAME", "VERSION", "PYTHON", "PACKAGES", "SOURCE")
     rows = [(e["name"], e["version"], e["python_version"], len(e["requirements"]), e["source"]) for e in environments]
     print_result(environments, output, lambda: print_table(columns, rows, "no environments are registered"))
 
 
 @environment_command.command("show")
-@click.argument("environment", metavar="FILE|NAME[:VERSION]")
+@click.argument("environment", metavar="FILE|NAME[:VERSION]|URI")
 @click.option("--dockerfile", is_flag=True, help="Print the generated Dockerfile alone.")
 @output_option
 def show(environment: str, dockerfile: bool, output: str) -> None:
@@ -58,7 +59,8 @@ def show(environment: str, dockerfile: bool, output: str) -> None:
 
 
 def _print_environment(environment: dict[str, Any]) -> None:
-    click.echo(f"{environment['name']}:{environment['version']}  Python {environment['python_version']}")
+    separator = "@" if environment["version"] == "latest" else ":"
+    click.echo(f"{environment['name']}{separator}{environment['version']}  Python {environment['python_version']}")
     for requirement in environment["requirements"]:
         click.echo(f"  {requirement}")
     for package in environment["system_packages"]:
@@ -68,7 +70,7 @@ def _print_environment(environment: dict[str, Any]) -> None:
 
 
 @environment_command.command("build")
-@click.argument("environment", metavar="FILE|NAME[:VERSION]")
+@click.argument("environment", metavar="FILE|NAME[:VERSION]|URI")
 def build(environment: str) -> None:
     """Build an environment's image ahead of a deployment; one that is unchanged is not built again."""
     from emulator.cli.connection import connect_or_start
@@ -85,6 +87,8 @@ def named(text: str) -> dict[str, str]:
     path = Path(text)
     if path.is_file():
         return {"file": str(path.absolute())}
+    if text.startswith(("azureml:", "/subscriptions/")):
+        return {"name": text}
     if path.suffix in (".yml", ".yaml", ".txt") or "/" in text:
         raise click.UsageError(f"the environment file '{text}' does not exist")
     return {"name": text}

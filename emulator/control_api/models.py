@@ -69,7 +69,8 @@ def _environment_routes(routes: Blueprint, services: Services) -> None:
 
     @routes.get("/environments")
     def list_environments() -> Response:
-        return jsonify({"value": [resource(e) for e in environments.list_versions()]})
+        listed = environments.list_curated() if flag("curated") else environments.list_versions()
+        return jsonify({"value": [resource(e) for e in listed]})
 
     @routes.post("/environments")
     def create_environment() -> tuple[Response, int]:

@@ -20,7 +20,15 @@ from emulator.entities.endpoint import (
     Target,
 )
 from emulator.entities.environment import ANONYMOUS, BuildContext, Environment, InferenceConfig, Route
-from emulator.entities.model import Model, ModelFile, ModelReference, ModelRequest, parse_model_reference
+from emulator.entities.model import Model, ModelFile, ModelRequest
+from emulator.entities.reference import (
+    AssetKind,
+    AssetReference,
+    is_arm_id,
+    not_found,
+    parse_model_reference,
+    parse_reference,
+)
 from emulator.entities.resources import ResourceRequirements
 from emulator.names import (
     check_asset_name,
@@ -31,6 +39,8 @@ from emulator.names import (
 
 __all__ = [
     "ANONYMOUS",
+    "AssetKind",
+    "AssetReference",
     "AuthMode",
     "BuildContext",
     "CodeConfiguration",
@@ -45,7 +55,6 @@ __all__ = [
     "InferenceConfig",
     "Model",
     "ModelFile",
-    "ModelReference",
     "ModelRequest",
     "OnlineDeployment",
     "OnlineEndpoint",
@@ -58,6 +67,9 @@ __all__ = [
     "check_asset_name",
     "check_deployment_name",
     "check_endpoint_name",
+    "is_arm_id",
     "legal_endpoint_name",
+    "not_found",
     "parse_model_reference",
+    "parse_reference",
 ]

@@ -64,8 +64,8 @@ class Environment(Entity):
 
     @property
     def id(self) -> str:
-        """`name:version`."""
-        return f"{self.name}:{self.version}"
+        """`name:version`; a curated one whose version is not known here is `name@latest`."""
+        return f"{self.name}@latest" if self.version == "latest" else f"{self.name}:{self.version}"
 
     @property
     def is_anonymous(self) -> bool:

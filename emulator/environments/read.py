@@ -7,7 +7,8 @@ from pathlib import PurePath
 
 from emulator.documents import Document, parse_document, refuse
 from emulator.entities import ANONYMOUS, Environment
-from emulator.entities.model import check_version
+from emulator.entities.reference import check_version
+from emulator.environments.anonymous import anonymous_version, anonymous_version_of_requirements
 from emulator.environments.conda import DEFAULT_PYTHON, CondaEnvironment, parse_conda
 from emulator.environments.requirements import ReadText, parse_requirements
 from emulator.errors import BadArgument, BadDocument, Fault
@@ -54,11 +55,18 @@ def read_environment(text: str, file: str, read: ReadText) -> Environment:
     """
     if PurePath(file).suffix == ".txt":
         requirements = parse_requirements(text, file, read)
-        return Environment(name=ANONYMOUS, python_version=DEFAULT_PYTHON, requirements=requirements, source=file)
+        return Environment(
+            name=ANONYMOUS,
+            version=anonymous_version_of_requirements(requirements),
+            python_version=DEFAULT_PYTHON,
+            requirements=requirements,
+            source=file,
+        )
     document = parse_document(text, file)
     if document.data.keys() & {"image", "conda_file", "build", "$schema", "inference_config"}:
         return _azure_environment(document, read)
-    return _from_conda(parse_conda(document), file)
+    environment = _from_conda(parse_conda(document), file)
+    return _versioned(environment, anonymous_version(None, document.data))
 
 
 def _from_conda(conda: CondaEnvironment, source: str) -> Environment:
@@ -73,6 +81,11 @@ def _from_conda(conda: CondaEnvironment, source: str) -> Environment:
     )
 
 
+def _versioned(environment: Environment, version: str) -> Environment:
+    """The environment with that version if nobody has named it: two that differ never share an id."""
+    return environment.model_copy(update={"version": version}) if environment.is_anonymous else environment
+
+
 def _azure_environment(document: Document, read: ReadText) -> Environment:
     data = document.data
     faults = document.unknown_keys(_ENVIRONMENT_KEYS) + _not_yet(document) + _bad_fields(document)
@@ -81,8 +94,9 @@ def _azure_environment(document: Document, read: ReadText) -> Environment:
             document.fault(("image",), "an image alone is not an environment here: name its packages in conda_file")
         )
     refuse(document, faults)
-    base = _from_conda(_conda_of(document, read), document.file)
-    return base.model_copy(
+    conda = _conda_of(document, read)
+    base = _from_conda(parse_conda(conda), document.file)
+    environment = base.model_copy(
         update={
             "name": str(data.get("name") or ANONYMOUS),
             "image": str(data["image"]) if data.get("image") else None,
@@ -91,6 +105,7 @@ def _azure_environment(document: Document, read: ReadText) -> Environment:
         }
         | ({"version": str(data["version"])} if data.get("version") else {})
     )
+    return _versioned(environment, anonymous_version(environment.image, conda.data))
 
 
 def _bad_fields(document: Document) -> list[Fault]:
@@ -123,17 +138,17 @@ def _not_yet(document: Document) -> list[Fault]:
     return faults
 
 
-def _conda_of(document: Document, read: ReadText) -> CondaEnvironment:
+def _conda_of(document: Document, read: ReadText) -> Document:
     conda = document.data["conda_file"]
     if isinstance(conda, dict):
-        return parse_conda(document.part("conda_file"))
+        return document.part("conda_file")
     try:
         text = read(conda)
     except BadArgument as error:
         raise BadDocument(
             f"{document.file} has one fault", faults=[document.fault(("conda_file",), error.message)]
         ) from error
-    return parse_conda(parse_document(text, conda))
+    return parse_document(text, conda)
 
 
 def read_environment_part(document: Document, read: ReadText) -> Environment:

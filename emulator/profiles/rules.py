@@ -18,6 +18,7 @@ class RulesProfile:
     max_instances: int | None = field(metadata=_row("limits.instances"))
     max_deployments: int | None = field(metadata=_row("limits.deployments"))
     max_model_bytes: int | None = field(metadata=_row("limits.model_bytes"))
+    takes_registry_assets: bool = field(metadata=_row("registry.other_registries"))
     script_must_be_module: bool = field(metadata=_row("script.module_name"))
     serves_while_updating: bool = field(metadata=_row("deployment.serves_while_updating"))
 

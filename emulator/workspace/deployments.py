@@ -28,10 +28,12 @@ from emulator.workspace.models import Models
 from emulator.workspace.planning import (
     Plan,
     check_limits,
+    check_registries,
     check_scoring_script,
     name_differences,
     plain_request,
     plan_code,
+    registry_differences,
     script_path,
     version_differences,
     with_debugger,
@@ -161,6 +163,7 @@ class Deployments:
         target = self._endpoints.check(
             request.endpoint_name, target=request.target, port=request.port, auth_mode=request.auth_mode
         )
+        check_registries(request, target)
         models = tuple(self._models.resolve(text) for text in request.models if isinstance(text, str))
         own_models = tuple(model for model in request.models if isinstance(model, ModelRequest))
         _refuse_twice(models)
@@ -404,6 +407,7 @@ def _differences(
         *name_differences(plan.request),
         *container_differences(deployment, plan.models),
         *version_differences(plan.models),
+        *registry_differences(plan.request),
         *request_settings_differences(plan.request.request_settings, plan.target),
         *plan.environment.differences,
         *image.differences,

@@ -6,9 +6,20 @@ import threading
 from pathlib import Path
 
 from emulator.engines import Engine, Image
-from emulator.entities import Environment
-from emulator.environments import DEFAULT_ENVIRONMENT, ImageSpec, file_beside, image_spec, read_environment
-from emulator.errors import BadArgument, ImageBuildFailure, ResourceNotFound
+from emulator.entities import Environment, is_arm_id, not_found, parse_reference
+from emulator.environments import (
+    CURATED,
+    CURATED_REGISTRY,
+    DEFAULT_ENVIRONMENT,
+    CuratedEnvironment,
+    ImageSpec,
+    curated_environment,
+    file_beside,
+    find_curated,
+    image_spec,
+    read_environment,
+)
+from emulator.errors import BadArgument, ImageBuildFailure
 from emulator.names import check_asset_name
 from emulator.store import Store
 from emulator.store.sources import file_names, read_text
@@ -17,12 +28,20 @@ from emulator.workspace.gate import Gate
 
 
 class Environments:
-    """Registered environments, environment files, and their images."""
+    """Registered environments, curated ones, environment files, and their images."""
 
-    def __init__(self, store: Store, engine: Engine, launcher: str, gate: Gate) -> None:
+    def __init__(
+        self,
+        store: Store,
+        engine: Engine,
+        launcher: str,
+        gate: Gate,
+        curated: tuple[CuratedEnvironment, ...] = CURATED,
+    ) -> None:
         self._store = store
         self._engine = engine
         self._launcher = launcher
+        self._curated = curated
         self._versions = threading.Lock()
         self._gate = gate
 
@@ -56,20 +75,32 @@ class Environments:
         """Every registered environment."""
         return self._store.environments()
 
+    def list_curated(self) -> list[Environment]:
+        """Every curated environment, as it would be rebuilt here; those with a registered one of their name too."""
+        return [curated_environment(curated) for curated in self._curated]
+
     def get(self, reference: str) -> Environment:
-        """`name:version`, `name@latest` or `name`, with or without `azureml:`; ResourceNotFound."""
-        text = reference.removeprefix("azureml:").removesuffix("@latest")
-        name, _, version = text.partition(":")
-        known = [e for e in self._store.environments() if e.name == name]
-        found = [e for e in known if version in ("", e.version)]
+        """The environment that a reference means: a registered one, the built-in one, or a curated one of any version.
+
+        ResourceNotFound names the versions that there are, or the nearest name.
+        """
+        wanted = parse_reference(reference, "environment")
+        known = [e for e in self._store.environments() if e.name == wanted.name]
+        found = [e for e in known if wanted.version in (None, e.version)]
         if found:
-            return found[-1]
-        if name == DEFAULT_ENVIRONMENT.name:
+            differences = (*found[-1].differences, *filter(None, [wanted.difference]))
+            return found[-1].model_copy(update={"differences": differences})
+        if wanted.name == DEFAULT_ENVIRONMENT.name and not wanted.registry:
             return DEFAULT_ENVIRONMENT
-        what = f"; it has: {', '.join(e.version for e in known)}" if known else ""
-        hint = "amlemu environment register -f FILE, or give --environment the file itself"
-        message = f"no environment '{text}' is registered{what}"
-        raise ResourceNotFound(message, target=f"environment {text}", hint=hint)
+        curated = find_curated(wanted.name, self._curated)
+        if curated and not known and wanted.registry in ("", CURATED_REGISTRY):
+            return curated_environment(curated, wanted.version)
+        names = {e.name for e in self._store.environments()} | {curated.name for curated in self._curated}
+        register = (
+            "amlemu environment register -f FILE, or give --environment the file itself;"
+            " amlemu environment list --curated names the curated ones"
+        )
+        raise not_found(wanted, [e.version for e in known], names, register)
 
     def read(self, file: Path) -> Environment:
         """The environment that a file on disk describes."""
@@ -84,7 +115,7 @@ class Environments:
         if environment is None:
             name = file_beside(file_names(script_folder)) if script_folder else None
             return self.read(script_folder / name) if script_folder and name else DEFAULT_ENVIRONMENT
-        if Path(environment).is_absolute():
+        if Path(environment).is_absolute() and not is_arm_id(environment):
             return self.read(Path(environment))
         return self.get(environment)
 

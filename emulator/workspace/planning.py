@@ -9,6 +9,7 @@ from pathlib import Path, PurePosixPath
 
 from emulator.diagnosis import check_script
 from emulator.entities import (
+    AssetReference,
     CodeConfiguration,
     DeploymentRequest,
     Environment,
@@ -17,6 +18,8 @@ from emulator.entities import (
     OnlineRequestSettings,
     ProbeSettings,
     Target,
+    is_arm_id,
+    parse_reference,
 )
 from emulator.errors import BadArgument, OutOfQuota, ResourceNotReady, with_code
 from emulator.names import is_against_the_rule
@@ -76,6 +79,35 @@ def check_limits(request: DeploymentRequest, target: Target, others: int) -> Non
         count = "one deployment" if others == 1 else f"{others} deployments"
         message = f"endpoint '{request.endpoint_name}' has {count}, the most that {target} takes"
         raise OutOfQuota(message, target=resource, hint="delete one, or deploy under the name of one that is there")
+
+
+def check_registries(request: DeploymentRequest, target: Target) -> None:
+    """Raise BadArgument for assets of a registry where the target takes only the workspace's own.
+
+    Row registry.other_registries; for Kubernetes in the words of the SDK's `exit_if_registry_assets`.
+    """
+    references = _references(request)
+    if profile_of(target).rules.takes_registry_assets or not any(reference.registry for reference in references):
+        return
+    refused = next(reference for reference in references if reference.registry)
+    caller = "K8SDeployment" if target == "kubernetes" else f"target {target}"
+    message = f"Registry reference for {refused.kind}s is not supported for {caller}"
+    register = "give --environment its file" if refused.kind == "environment" else f"azureml:{refused}"
+    hint = f"copy it from registry '{refused.registry}' to the workspace, and name it there: {register}"
+    raise BadArgument(message, target=f"{refused.kind} {refused}", hint=hint)
+
+
+def registry_differences(request: DeploymentRequest) -> list[str]:
+    """Which models the cloud would take from elsewhere; environments bring their own differences."""
+    return [r.difference for r in _references(request) if r.kind == "model" and r.registry]
+
+
+def _references(request: DeploymentRequest) -> list[AssetReference]:
+    found = [parse_reference(text, "model") for text in request.models if isinstance(text, str)]
+    environment = request.environment
+    if isinstance(environment, str) and (is_arm_id(environment) or not Path(environment).is_absolute()):
+        found.append(parse_reference(environment, "environment"))
+    return found
 
 
 def check_scoring_script(code: CodeConfiguration, environment: Environment, target: Target) -> None:

@@ -15,6 +15,7 @@ from fake_engine import Behaviour, FakeEngine, Running
 
 from emulator.engines import Container
 from emulator.entities import DeploymentRequest, Model, ModelRequest, OnlineDeployment
+from emulator.environments import CURATED, CuratedEnvironment
 from emulator.errors import BadArgument, EmulatorError
 from emulator.routes import EndpointRoute
 from emulator.store import Store
@@ -86,6 +87,7 @@ class House:
         world: dict[str, Running] | None = None,
         ports: Iterable[int] = PORTS,
         aad_trust: AadTrust | None = None,
+        curated: tuple[CuratedEnvironment, ...] = CURATED,
     ) -> None:
         self.folder = folder
         self.store = Store(folder / "home")
@@ -107,7 +109,7 @@ class House:
         )
         self.ports = ports
         trust = aad_trust or AadTrust()
-        self.workspace = Workspace(self.store, self.engine, self.door, self.effects, ports, "launcher", trust)
+        self.workspace = Workspace(self.store, self.engine, self.door, self.effects, ports, "launcher", trust, curated)
         self.code = self.write_code("src")
 
     def _now(self) -> str:

@@ -213,7 +213,7 @@ BAD_WORDS: dict[str, tuple[list[str], int, list[str]]] = {
         2,
         ["BadArgument", "the same model is named twice"],
     ),
-    "no such environment": (["--environment", "nowhere:3"], 8, ["ResourceNotFound", "no environment 'nowhere:3'"]),
+    "no such environment": (["--environment", "nowhere:3"], 8, ["ResourceNotFound", "no environment named 'nowhere'"]),
     "no such environment file": (
         ["--environment", "nowhere.yml"],
         2,

@@ -262,3 +262,41 @@ def test_limits_and_seed(environ: dict[str, str], folder: Path) -> None:
 def test_bad_limits_and_seed(environ: dict[str, str], folder: Path, variable: str, value: str, told: str) -> None:
     with pytest.raises(BadArgument, match=f"{variable}: {told}"):
         read_settings(environ | {variable: value}, folder)
+
+
+# what stands in for curated environments
+
+
+def test_curated_environments_of_all_files(environ: dict[str, str], folder: Path) -> None:
+    user_file(
+        environ,
+        '[curated_environments.ours]\npython_version = "3.8"\npackages = ["flask"]\n'
+        '[curated_environments."sklearn-1.5"]\npython_version = "3.8"\npackages = ["flask"]\n',
+    )
+    (folder / PROJECT_FILE).write_text(
+        'port = 1001\n[curated_environments."sklearn-1.5"]\npython_version = "3.11"\npackages = []\n'
+    )
+    settings = read_settings(environ, folder)
+    assert settings.port == 1001
+    assert settings.curated_environments == {
+        "ours": {"python_version": "3.8", "packages": ["flask"]},
+        "sklearn-1.5": {"python_version": "3.11", "packages": []},
+    }
+    environ["AMLEMU_CURATED_ENVIRONMENTS"] = '{"ours": {"python_version": "3.12", "packages": []}}'
+    assert read_settings(environ, folder).curated_environments["ours"] == {"python_version": "3.12", "packages": []}
+    assert read_settings({"HOME": "/nowhere"}, folder.parent).curated_environments == {}
+
+
+@pytest.mark.parametrize(
+    ("value", "told"),
+    [
+        ("{", "Expecting property name"),
+        ('{"ours": 3}', 'curated_environments."ours": must be a table of python_version and packages'),
+        ("[]", "curated_environments: must be a table of environments"),
+    ],
+)
+def test_a_bad_variable_of_curated_environments(environ: dict[str, str], folder: Path, value: str, told: str) -> None:
+    with pytest.raises(BadDocument) as caught:
+        read_settings(environ | {"AMLEMU_CURATED_ENVIRONMENTS": value}, folder)
+    assert told in str(caught.value.faults[0])
+    assert caught.value.faults[0].where == "AMLEMU_CURATED_ENVIRONMENTS"
