@@ -34,6 +34,8 @@ PURE = frozenset(
         "diagnosis",
         "heads",
         "metrics",
+        "cloud_events",
+        "data_collection",
         "probing",
     }
 )

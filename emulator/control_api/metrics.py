@@ -1,7 +1,7 @@
 """`/metrics`: Azure Monitor's metrics of online endpoints in Prometheus' text format, their names in snake case.
 
-Not there, because nothing here measures them yet: the metrics of processors, memory, GPUs and disks, and those of data
-collection (row metrics.names).
+Not there, because nothing here measures them yet: the metrics of processors, memory, GPUs and disks (row
+metrics.names).
 """
 
 from __future__ import annotations
@@ -9,7 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from emulator.control_api.collection_metrics import collection_metrics
 from emulator.metrics import QUANTILES, EndpointMetrics, quantile
+from emulator.workspace.collection_counts import Counted
 from emulator.workspace.watched import InstanceState
 
 if TYPE_CHECKING:
@@ -30,13 +32,14 @@ class _Collector:
         return self._metrics
 
 
-def metrics_text(endpoints: Sequence[EndpointMetrics], capacity: Capacity) -> bytes:
+def metrics_text(endpoints: Sequence[EndpointMetrics], capacity: Capacity, collected: Mapping[Counted, int]) -> bytes:
     """Prometheus' text format, version 0.0.4."""
     # loading it takes longer than all of the control API's own modules
     from prometheus_client import CollectorRegistry, generate_latest
 
     registry = CollectorRegistry(auto_describe=False)
     registry.register(_Collector([*_of_endpoints(endpoints), *_of_deployments(endpoints, capacity)]))
+    registry.register(_Collector(collection_metrics(collected)))
     return generate_latest(registry)
 
 

@@ -353,7 +353,7 @@ class Relay:
     async def _pour(self, connection: Connection, out: bytes, *, chunked: bool) -> None:
         """Write `out` and the body as it comes, each piece at once."""
         while True:
-            data, last = connection.take(), connection.complete
+            data, last = self._take_piece(connection), connection.complete
             if self._mute:
                 data = b""
             self.exchange.response_size += len(data)
@@ -367,6 +367,9 @@ class Relay:
             out = b""
             await connection.more()
         await self._write(out + self._last_chunk() if chunked else out)
+
+    def _take_piece(self, connection: Connection) -> bytes:
+        return connection.take()
 
     async def _write(self, out: bytes) -> None:
         if out:

@@ -41,7 +41,7 @@ LOG_ROWS: tuple[Row, ...] = (
     row(
         "metrics.names",
         "The metrics that `/metrics` of the control port has, Azure Monitor's names in snake case; those of processors,"
-        " memory, GPUs, disks and data collection are not measured.",
+        " memory, GPUs and disks are not measured; for data collection see collection.metrics.",
         managed=documented(_NAMES, _METRICS),
         kubernetes=assumed(_NAMES, _OURS),
         aks=assumed(_NAMES, _OURS),

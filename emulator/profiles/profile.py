@@ -15,6 +15,8 @@ from emulator.entities import AuthMode, Target
 from emulator.profiles.admission_rows import ADMISSION_ROWS
 from emulator.profiles.asset_rows import ASSET_ROWS
 from emulator.profiles.auth_rows import AUTH_ROWS
+from emulator.profiles.collection_profile import CollectionProfile
+from emulator.profiles.collection_rows import COLLECTION_ROWS
 from emulator.profiles.container_rows import CONTAINER_ROWS
 from emulator.profiles.front_door_rows import FRONT_DOOR_ROWS
 from emulator.profiles.layout import LayoutProfile
@@ -111,6 +113,7 @@ class Profile:
     layout: LayoutProfile
     rules: RulesProfile
     probes: ProbeProfile
+    collection: CollectionProfile
     front_door: bool = field(metadata=_row("routing.front_door"))
     routed_methods: frozenset[str] | None = field(metadata=_row("routing.methods"))
     rejected_method: Answer | None = field(metadata=_row("routing.rejected_method"))
@@ -182,6 +185,7 @@ def rows() -> tuple[Row, ...]:
         + ADMISSION_ROWS
         + PROBE_ROWS
         + LOG_ROWS
+        + COLLECTION_ROWS
         + CONTAINER_ROWS
         + LAYOUT_ROWS
         + ASSET_ROWS

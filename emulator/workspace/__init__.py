@@ -11,6 +11,7 @@ from emulator.errors import OperationCanceled
 from emulator.scoring_container import LABEL_DEPLOYMENT, LABEL_ENDPOINT, LABEL_GENERATION
 from emulator.store import Store
 from emulator.tokens import AadTrust
+from emulator.workspace.collecting import Collecting
 from emulator.workspace.crashes import Crashes
 from emulator.workspace.deployments import Deployments
 from emulator.workspace.effects import Effects, FrontDoor, Progress, silent_progress
@@ -38,6 +39,7 @@ class Workspace:
         ports: Iterable[int],
         launcher: str,
         aad_trust: AadTrust = AadTrust(),  # noqa: B008 - frozen
+        collecting: Collecting | None = None,
     ) -> None:
         self._store = store
         self._effects = effects
@@ -48,7 +50,8 @@ class Workspace:
         tokens = EndpointTokens(store, effects.epoch, aad_trust)
         self.endpoints = Endpoints(store, front_door, effects, ports, tokens)
         events = Events(store, effects)
-        generations = Generations(store, engine, front_door, effects, events)
+        self.collecting = collecting or Collecting(store, effects)
+        generations = Generations(store, engine, front_door, effects, events, self.collecting)
         self.deployments = Deployments(
             store, engine, effects, self.models, self.environments, self.endpoints, generations, self._gate
         )

@@ -13,6 +13,7 @@ from emulator.errors import EmulatorError
 from emulator.profiles import profile_of
 from emulator.scoring_container import LABEL_INSTANCE, MODELS_FOLDER, ContainerSpec, container_specs
 from emulator.store import Placement, Store
+from emulator.workspace.collecting import Collecting
 from emulator.workspace.effects import Effects, FrontDoor, Progress
 from emulator.workspace.events import Events
 from emulator.workspace.readiness import read_log, wait_until_ready
@@ -25,12 +26,21 @@ _GRACE_SECONDS = 10.0
 class Generations:
     """Makes and unmakes what runs; knows nothing of what is published."""
 
-    def __init__(self, store: Store, engine: Engine, front_door: FrontDoor, effects: Effects, events: Events) -> None:
+    def __init__(
+        self,
+        store: Store,
+        engine: Engine,
+        front_door: FrontDoor,
+        effects: Effects,
+        events: Events,
+        collecting: Collecting,
+    ) -> None:
         self._store = store
         self._engine = engine
         self._front_door = front_door
         self._effects = effects
         self._events = events
+        self._collecting = collecting
         self._started_at: dict[str, float] = {}
 
     def started_at(self, container_id: str) -> float | None:
@@ -53,7 +63,7 @@ class Generations:
     def start(self, deployment: OnlineDeployment, models: Sequence[Model], progress: Progress) -> tuple[Container, ...]:
         """Start every instance and wait until all are ready; on a failure none is left, but its log is kept."""
         layout = str(self.layout(deployment))
-        specs = container_specs(deployment, models, layout, self._store.workspace_id)
+        specs = self._specs(deployment, models)
         started: list[Container] = []
         progress.step(f"starting {_count(len(specs), 'container')} on {self._engine.name}")
         try:
@@ -73,12 +83,17 @@ class Generations:
 
     def start_again(self, deployment: OnlineDeployment, models: Sequence[Model], old: Container) -> Container:
         """Start an instance in place of the dead container that it had, which is removed; does not wait for it."""
-        specs = container_specs(deployment, models, str(self.layout(deployment)), self._store.workspace_id)
+        specs = self._specs(deployment, models)
         container = self._start(deployment, specs[int(old.labels[LABEL_INSTANCE])])
         self._started_at.pop(old.id, None)
         return container
 
+    def _specs(self, deployment: OnlineDeployment, models: Sequence[Model]) -> tuple[ContainerSpec, ...]:
+        layout, sinks = str(self.layout(deployment)), self._collecting.folder(deployment)
+        return container_specs(deployment, models, layout, self._store.workspace_id, sinks)
+
     def _start(self, deployment: OnlineDeployment, spec: ContainerSpec) -> Container:
+        self._collecting.prepare(deployment, spec)
         container = self._engine.start(spec)
         self._started_at[container.id] = self._effects.monotonic()
         self._events.started(container, f"{deployment.environment}@{deployment.image[:12]}")
@@ -107,6 +122,11 @@ class Generations:
         self.remove(containers)
         if layout:
             self._store.layouts.remove(layout)
+
+    def forget(self, deployment: OnlineDeployment) -> None:
+        """Remove the files of a generation whose containers are gone, once the last of what they collected is taken."""
+        self._collecting.finish(deployment)
+        self._store.layouts.remove(self.layout(deployment))
 
     def remove_all(self) -> int:
         """Stop and remove every container of this workspace, also one that is being drained; how many there were.
