@@ -5,9 +5,11 @@ from __future__ import annotations
 from emulator.profiles.rows import Row, assumed, documented, everywhere, observed, row
 
 _PAGE = "contract/managed §5.6: how-to-collect-production-data"
-_PACKAGE = "azureml-ai-monitoring 1.0.0, its own source"
+_PACKAGE = "contract/managed §5.6: azureml-ai-monitoring 1.0.0, its own source"
 _REST = "contract/managed §5.6: REST DataCollector.rollingRate"
-_ONLINE_ONLY = documented(False, "concept-data-collection: managed and Kubernetes online endpoints only")
+_ONLINE_ONLY = documented(
+    False, "contract/managed §5.6: concept-data-collection names managed and Kubernetes online endpoints only"
+)
 _REQUEST = (
     "specversion", "id", "source", "type", "datacontenttype", "time", "data", "path", "method", "contentrange",
     "correlationid", "xrequestid",
@@ -129,7 +131,7 @@ COLLECTION_ROWS: tuple[Row, ...] = (
         "What Collector(name=...) raises where the deployment does not enable it, unless it is given on_error.",
         documented(
             ("custom logging is not enabled, drop the data", "collection {name} is not enabled, drop the data"),
-            f"{_PACKAGE}; how-to-collect-production-data: by default an exception is raised",
+            f"{_PACKAGE}; the page: by default an exception is raised",
         ),
     ),
     everywhere(

@@ -26,6 +26,12 @@ NO_OTHER_BEHAVIOUR: Mapping[str, str] = {
     "logs.traffic_columns": "amlemu writes one log for all targets",
     "logs.user_agent_characters": "amlemu writes one log for all targets",
     "metrics.names": "amlemu has one set of metrics for all targets",
+    "collection.rolled_by_minute": "amlemu has one layout of collected data",
+    "collection.unknown_length": "amlemu writes one form of events",
+    "collection.headers": "amlemu writes one form of events",
+    "collection.text": "amlemu writes one form of events",
+    "collection.containers_answer": "the other answer is in the request log",
+    "collection.kept": "amlemu removes nothing that it cannot make again",
 }
 
 

@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-_LONGEST_FILE = 256 << 20
+_LONGEST_FILE = 96 << 20  # more than a sink writes at once
 # Not there on Windows, whose containers are Docker's.
 _READ = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
 # Containers run as uid 1000, whoever the emulator is; the folder above lets nobody else of this machine in.
@@ -66,7 +66,7 @@ class SinkFolders:
 
     def take(self, folder: SinkFolder) -> Iterator[bytes]:
         """What the container has handed over, file by file in its order; each is removed once it was taken."""
-        with contextlib.suppress(FileNotFoundError):
+        with contextlib.suppress(OSError):  # a script may have taken the right to look away
             for path in sorted(path for path in folder.path.iterdir() if path.name.endswith(".jsonl")):
                 content = _read(path)
                 if content is not None:
@@ -88,10 +88,11 @@ def _read(path: Path) -> bytes | None:
         handle = os.open(path, _READ)
     except OSError:
         return None
+    facts = os.fstat(handle)
+    if not stat.S_ISREG(facts.st_mode) or facts.st_size > _LONGEST_FILE:
+        os.close(handle)
+        return None
     with os.fdopen(handle, "rb") as file:
-        facts = os.fstat(file.fileno())
-        if not stat.S_ISREG(facts.st_mode) or facts.st_size > _LONGEST_FILE:
-            return None
         return file.read(_LONGEST_FILE)
 
 

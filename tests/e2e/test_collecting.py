@@ -1,9 +1,8 @@
-"""data_collector and app_insights_enabled with the real packages: azureml-ai-monitoring and the server's own exporter."""
+"""data_collector and app_insights_enabled with azureml-ai-monitoring itself and the server's own exporter."""
 
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -55,7 +54,6 @@ class Collected:
         self.environ = environ
         script = project(folder / "code", SCRIPT, requirements__txt=PACKAGES)
         document = {"code": str(script.parent), "scoring_script": script.name, **request}
-        # The address of the emulator is known once it runs.
         amlemu(environ, "up", "--detach")
         with Client(f"http://127.0.0.1:{environ['AMLEMU_PORT']}") as client:
             self.endpoint = client.deploy("collect", "blue", document, lambda _kind, _text: None)
@@ -96,7 +94,7 @@ def check_collected(one: Collected) -> None:
     assert inputs["type"] == "azureml.inference.model_inputs"
     assert inputs["data"] == [{"a": 1, "b": 10.5}, {"a": 2, "b": 20.5}]
     assert inputs["correlationid"] == inputs["xrequestid"] == "mine"
-    assert inputs["collectdatatype"] == "pandas.core.frame.DataFrame" or "DataFrame" in inputs["collectdatatype"]
+    assert inputs["collectdatatype"].startswith("pandas.")  # what follows depends on the version of pandas
     assert inputs["agent"].startswith("azureml-ai-monitoring/")
     (outputs,) = until(lambda: one.lines("--collected", "model_outputs"), "the other Collector's data")
     assert outputs["data"] == [{"sum": 11.5}, {"sum": 22.5}]
@@ -161,4 +159,4 @@ def test_without_a_data_collector_the_package_refuses(own: Environ, folder: Path
 def test_what_the_real_packages_send_is_collected_from_docker(folder: Path) -> None:
     with temporary_environ("docker") as environ:
         check_collected(Collected(environ, folder, **ASKED))
-        assert os.stat(Path(environ["AMLEMU_HOME"]) / "sinks").st_mode & 0o077 == 0
+        assert Path(environ["AMLEMU_HOME"], "sinks").stat().st_mode & 0o077 == 0

@@ -35,6 +35,7 @@ from engine_contract import (
     until,
 )
 
+from emulator.data_collection import SINK_FOLDER
 from emulator.engines import Container
 from emulator.engines.packages import HostPackaging, read_host_packaging
 from emulator.engines.process import ProcessEngine
@@ -266,6 +267,22 @@ def test_only_folders_of_the_system_are_shown() -> None:
     assert not_shown(("/usr/lib/jvm", "/home/me/python", "/var/x", "/opt/conda", "/home/me/python")) == (
         "/home/me/python",
     )
+
+
+def test_what_a_container_hands_over_has_a_folder_that_it_may_write_to() -> None:
+    steps = mounts(USER, Folders("/own", "/env", "/layout", sink="/sinks/0"), [])
+    order = [(step["kind"], step["path"]) for step in steps]
+    place = f"/own/root{SINK_FOLDER}"
+    assert {"kind": "bind", "source": "/sinks/0", "path": place} in steps
+    assert order.index(("folder", place)) < order.index(("readonly", "/own/root")) < order.index(("bind", place))
+    spec = container_spec(
+        "i",
+        Path("/layout"),
+        sink="/sinks/0",
+        environment_variables={"AMLEMU_SINK": SINK_FOLDER, "P": f"{SINK_FOLDER}/x"},
+    )
+    given = environment(NONE, Folders("/own", "/env", "/layout", sink="/sinks/0"), {}, (), spec, 5099)
+    assert (given["AMLEMU_SINK"], given["P"]) == ("/sinks/0", "/sinks/0/x")
 
 
 def test_what_is_asked_and_not_enforced_is_a_difference() -> None:
