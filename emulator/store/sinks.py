@@ -14,6 +14,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from emulator.store.disk import translated
+
 _LONGEST_FILE = 96 << 20  # more than a sink writes at once
 # Not there on Windows, whose containers are Docker's.
 _READ = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
@@ -43,17 +45,21 @@ class SinkFolders:
         return self._folder / endpoint_name / deployment_name / str(generation)
 
     def prepare(self, folder: Path, files: Mapping[str, str]) -> None:
-        """Make a container's folder with these files, which replace what an earlier container has left of them."""
-        self._folder.mkdir(mode=_OWNER_ONLY, exist_ok=True)
-        self._folder.chmod(_OWNER_ONLY)
-        folder.mkdir(parents=True, exist_ok=True)
-        folder.chmod(_FOR_EVERYBODY)
-        for name, text in files.items():
-            path = folder / name
-            _remove(path)
-            with path.open("x", encoding="utf-8") as file:  # which follows no link
-                file.write(text)
-            path.chmod(0o644)
+        """Make a container's folder with these files, which replace what an earlier container has left of them.
+
+        Raises OutOfQuota for a full disk, BadArgument for what may not be written.
+        """
+        with translated(f"folder {folder}"):
+            self._folder.mkdir(mode=_OWNER_ONLY, exist_ok=True)
+            self._folder.chmod(_OWNER_ONLY)
+            folder.mkdir(parents=True, exist_ok=True)
+            folder.chmod(_FOR_EVERYBODY)
+            for name, text in files.items():
+                path = folder / name
+                _remove(path)
+                with path.open("x", encoding="utf-8") as file:  # which follows no link
+                    file.write(text)
+                path.chmod(0o644)
 
     def all(self) -> list[SinkFolder]:
         """Every container's folder."""

@@ -18,7 +18,7 @@ from emulator.profiles import profile_of
 from emulator.store.sinks import SinkFolder
 
 _EVENT_TYPE = "azureml.inference."
-_ID = re.compile(r"[A-Za-z0-9_.-]{1,64}")
+_ID = re.compile(r"[A-Za-z0-9-]{1,64}")  # it may become a file's name
 # The parts of a Collector's event in the order of row collection.collector_attributes.
 _ATTRIBUTES = {
     "xrequestid": "ce-x-request-id",
@@ -71,7 +71,7 @@ def collected_of(
     if not name or collector is None:
         return "", None
     id = str(record.get("id", ""))
-    if not _ID.fullmatch(id) or not id.strip("."):
+    if not _ID.fullmatch(id):
         return name, None
     try:
         body = base64.b64decode(str(record.get("body")), validate=True)

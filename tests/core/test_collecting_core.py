@@ -208,7 +208,7 @@ def test_what_a_collector_hands_over_becomes_a_line(house: House) -> None:
         (record("request"), ("", "NotEnabled")),
         (record("../../../up"), ("", "NotEnabled")),
         (record(id="../up"), ("model_inputs", "BadEvent")),
-        (record(id=".."), ("model_inputs", "BadEvent")),
+        (record(id="0.jsonl"), ("model_inputs", "BadEvent")),
         (record(body="%%%"), ("model_inputs", "BadEvent")),
         (record(attributes={"ce-time": "nan"}), ("model_inputs", "BadEvent")),
         (record(attributes={"ce-time": "1e300"}), ("model_inputs", "BadEvent")),

@@ -38,6 +38,23 @@ def run(body):
     print("scored", len(frame))
     return {name: value for name, value in os.environ.items() if name.startswith(("AML", "AZUREML_MDC", "APPLICATION"))}
 """
+# Python imports this before anything else: whatever the process reaches for is written down.
+WATCH = """
+import os, sys
+
+def watch(event, arguments):
+    if event == "socket.connect" and isinstance(arguments[1], tuple):
+        host = arguments[1][0]
+    elif event == "socket.getaddrinfo":
+        host = arguments[0]
+    else:
+        return
+    if host not in (None, "127.0.0.1", "localhost", "::1", os.environ.get("HOSTNAME")):
+        print("REACHES FOR", host, flush=True)
+
+sys.addaudithook(watch)
+print("WATCHING", flush=True)
+"""
 COLLECTIONS = {name: {"enabled": "True"} for name in ("request", "response", "model_inputs", "model_outputs")}
 PAYLOAD = {"data": {"a": [1, 2], "b": [10.5, 20.5]}}
 
@@ -52,7 +69,7 @@ class Collected:
 
     def __init__(self, environ: Environ, folder: Path, **request: Any) -> None:
         self.environ = environ
-        script = project(folder / "code", SCRIPT, requirements__txt=PACKAGES)
+        script = project(folder / "code", SCRIPT, requirements__txt=PACKAGES, sitecustomize__py=WATCH)
         document = {"code": str(script.parent), "scoring_script": script.name, **request}
         amlemu(environ, "up", "--detach")
         with Client(f"http://127.0.0.1:{environ['AMLEMU_PORT']}") as client:
@@ -121,11 +138,15 @@ def check_collected(one: Collected) -> None:
     assert 'data_collection_events_per_minute{deployment="blue",endpoint="collect",type="model_inputs"} 1.0' in text
     assert any("nothing leaves this machine" in difference for difference in one.differences)
     log = amlemu(one.environ, "logs", "collect").stdout
+    assert "WATCHING" in log
+    assert "REACHES FOR" not in log
+    amlemu(one.environ, "logs", "collect", "--requests", "--insights", code=2)
     assert f"on_error says: {value('collection.collector_off')[1].format(name='not_enabled')}" in log
 
 
 ASKED: dict[str, Any] = {
     "app_insights_enabled": True,
+    "environment_variables": {"PYTHONPATH": "/var/azureml-app/code"},
     "data_collector": {"collections": COLLECTIONS, "capture_headers": ["X-Tenant"]},
 }
 
