@@ -23,6 +23,8 @@ _MB = 1024 * 1024
 _METRICS = ("data_collection_events_per_minute", "data_collection_errors_per_minute")
 _V1_READS = "contract/v1 §7: the server reads AML_APP_INSIGHTS_ENABLED and AML_APP_INSIGHTS_KEY"
 
+_VARIABLES = ("AML_APP_INSIGHTS_ENABLED", "AML_APP_INSIGHTS_KEY", "AML_APP_INSIGHTS_ENDPOINT")
+
 COLLECTION_ROWS: tuple[Row, ...] = (
     row(
         "collection.available",
@@ -151,11 +153,17 @@ COLLECTION_ROWS: tuple[Row, ...] = (
     ),
     row(
         "insights.available",
-        "app_insights_enabled sets AML_APP_INSIGHTS_ENABLED, _KEY and _ENDPOINT in the container.",
+        "app_insights_enabled makes the container's server send to Application Insights; here to a stand-in in the"
+        " container, whose lines `amlemu logs --insights` shows.",
         managed=observed(True, "contract/managed §6.1: mi2-deploy.ipynb"),
         kubernetes=assumed(True, "contract/managed §6.1, as managed"),
         aks=documented(True, _V1_READS),
         aci=documented(True, _V1_READS),
         local=documented(False, "contract/v1 §8: LocalWebservice has no such setting"),
+    ),
+    everywhere(
+        "insights.variables",
+        "The variables of a container that sends to Application Insights; their endpoint is the stand-in's.",
+        observed(_VARIABLES, "contract/managed §6.1: mi2-deploy.ipynb"),
     ),
 )

@@ -159,9 +159,9 @@ def test_a_name_that_is_no_folder_is_refused(house: House, name: str) -> None:
     assert house.workspace.endpoints.list_names() == []
 
 
-@pytest.mark.row("insights.available")
+@pytest.mark.row("insights.available", "insights.variables")
 @pytest.mark.parametrize(
-    ("target", "set_there"), [("managed", True), ("kubernetes", True), ("aks", True), ("local", False)]
+    ("target", "set_there"), [("managed", True), ("kubernetes", True), ("aks", True), ("aci", True), ("local", False)]
 )
 def test_application_insights_never_leads_away_from_this_machine(house: House, target: str, set_there: bool) -> None:
     deployment = house.deploy(target=target, app_insights_enabled=True)
@@ -170,6 +170,7 @@ def test_application_insights_never_leads_away_from_this_machine(house: House, t
     assert bool(told) is set_there is profile_of(deployment.target).collection.insights
     assert any("app_insights_enabled" in difference for difference in deployment.differences)
     if set_there:
+        assert told.keys() >= set(value("insights.variables"))
         assert (told["AML_APP_INSIGHTS_ENABLED"], len(told["AML_APP_INSIGHTS_KEY"])) == ("true", 36)
         assert told["AML_APP_INSIGHTS_ENDPOINT"].startswith("http://127.0.0.1:9/")
         assert "IngestionEndpoint=http://127.0.0.1:9/" in told["APPLICATIONINSIGHTS_CONNECTION_STRING"]
