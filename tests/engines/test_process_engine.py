@@ -35,7 +35,7 @@ from engine_contract import (
     until,
 )
 
-from emulator.data_collection import SINK_FOLDER
+from emulator.data_collection import SINK_FOLDER, SINK_PROGRAM, SINK_VARIABLE
 from emulator.engines import Container
 from emulator.engines.packages import HostPackaging, read_host_packaging
 from emulator.engines.process import ProcessEngine
@@ -58,6 +58,7 @@ from emulator.entities import Environment
 from emulator.environments import image_spec
 from emulator.errors import BadArgument, EngineUnavailable, OperationCanceled, ResourceNotFound
 from emulator.scoring_container import APP_ROOT
+from emulator.shipped import sink_text
 
 ROOT = Isolation("root", pid_namespace=True)
 USER = Isolation("user", pid_namespace=True)
@@ -334,6 +335,38 @@ def test_nothing_outlives_a_killed_supervisor(
     assert f"container {container.name}" in engine.prune(frozenset({image}))
     assert processes_of(container) == []
     assert engine.list_containers() == []
+
+
+SENDING = """
+import json, os, urllib.request
+
+def init():
+    pass
+
+def run(body):
+    where = f"http://127.0.0.1:{os.environ['AZUREML_MDC_PORT']}/v2/track"
+    with urllib.request.urlopen(urllib.request.Request(where, b'[{"mine": 1}]')) as answer:
+        return json.load(answer)
+"""
+
+
+@pytest.mark.parametrize("isolation", [ROOT, USER, USER_WITHOUT_PIDS, NONE], ids=str)
+def test_a_container_hands_over_what_it_sends(
+    engines: Engines, image: str, tmp_path: Path, isolation: Isolation
+) -> None:
+    engine, sink = engines(isolation), tmp_path / "sinks"
+    sink.mkdir()
+    sink.chmod(0o777)
+    (sink / SINK_PROGRAM).write_text(sink_text())
+    variables = {**MANAGED_VARIABLES, SINK_VARIABLE: SINK_FOLDER}
+    layout = managed_layout(tmp_path / "layout", SENDING)
+    spec = container_spec(image, layout, sink=str(sink), environment_variables=variables)
+    container = ready(engine, spec)
+    assert ask(container, {})["itemsAccepted"] == 1
+    assert until(lambda: any(sink.glob("*.jsonl")))
+    assert [json.loads(file.read_text())["items"] for file in sink.glob("*.jsonl")] == [[{"mine": 1}]]
+    engine.remove(container.id)
+    assert processes_of(container) == []
 
 
 def test_a_server_that_will_not_end_is_killed_after_the_grace(engines: Engines, image: str, tmp_path: Path) -> None:
