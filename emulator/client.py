@@ -112,6 +112,10 @@ class Client:
         """One endpoint with its deployments."""
         return _flat(self._call("GET", _endpoint(name)))
 
+    def put_endpoint(self, name: str, request: Mapping[str, Any]) -> Json:
+        """Create or update an endpoint; its deployments and its traffic stay."""
+        return _flat(self._call("PUT", _endpoint(name), body=request))
+
     def delete_endpoint(self, name: str) -> None:
         """Remove an endpoint and all its deployments."""
         self._call("DELETE", _endpoint(name))

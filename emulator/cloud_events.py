@@ -21,7 +21,7 @@ _SOURCE = (
     "/subscriptions/00000000-0000-0000-0000-000000000000/resourceGroups/amlemu/providers"
     "/Microsoft.MachineLearningServices/workspaces/amlemu/onlineEndpoints/{endpoint}/deployments/{deployment}"
 )
-_ROLLED: Mapping[RollingRate, str] = {"minute": "%Y/%m/%d/%H/%M", "hour": "%Y/%m/%d/%H", "day": "%Y/%m/%d"}
+_HOUR, _DAY = "{yyyy}/{MM}/{dd}/{HH}", "{yyyy}/{MM}/{dd}"
 _POINTER_TYPE = "text/plain"  # of data that only says where the data is
 _IN_BLOB = "datainblob"
 _OWN = frozenset({"specversion", "id", "source", "type", "datacontenttype", "time", "data", _IN_BLOB})
@@ -63,7 +63,7 @@ class Written(NamedTuple):
 
 def written(collected: Collected) -> Written:
     """The line of the event, and the file of its data where that is too large for a line, or no text."""
-    rolled = datetime.fromtimestamp(collected.time, timezone.utc).strftime(_ROLLED[collected.rolling_rate])
+    rolled = _rolled(collected)
     deployment = f"{collected.endpoint}/{collected.deployment}"
     folder = f"{deployment}/{collected.collection}/{rolled}"
     path = f"{folder}/{collected.instance}.jsonl"
@@ -73,6 +73,14 @@ def written(collected: Collected) -> Written:
     raw_path = f"{folder}/{collected.id}" if inline is None else f"{deployment}/{rolled}/{collected.id}.jsonl"
     pointer = _Inline(_POINTER_TYPE, json.dumps(f"{DATASTORE}/{raw_path}"))
     return Written(path, _line(collected, pointer, in_blob=True), raw_path, collected.body)
+
+
+def _rolled(collected: Collected) -> str:
+    """The folders of an event's time."""
+    templates = {"minute": collected.profile.rolled_by_minute, "hour": _HOUR, "day": _DAY}
+    moment = datetime.fromtimestamp(collected.time, timezone.utc)
+    parts = {"yyyy": "%Y", "MM": "%m", "dd": "%d", "HH": "%H", "mm": "%M"}
+    return templates[collected.rolling_rate].format(**{name: moment.strftime(code) for name, code in parts.items()})
 
 
 class _Inline(NamedTuple):
@@ -93,7 +101,7 @@ def _inline(collected: Collected) -> _Inline | None:
     if is_json and _is_json(text):
         # A line break can only stand between the values of JSON, so that the text needs no other change.
         return _Inline("application/json", text.replace("\r", " ").replace("\n", " ").strip())
-    if is_json or kind.startswith("text/"):
+    if collected.profile.text_in_line and (is_json or kind.startswith("text/")):
         return _Inline(kind if kind.startswith("text/") else "text/plain", json.dumps(text))
     return None
 
@@ -125,15 +133,13 @@ def _line(collected: Collected, data: _Inline, *, in_blob: bool = False) -> str:
     return f'{json.dumps(before)[:-1]}, "data": {data.text}{", " if after else ""}{told}'
 
 
-def content_range(size: int, *, total_known: bool = True) -> str:
+def content_range(size: int) -> str:
     """Which bytes of how many were collected.
 
-    >>> content_range(39), content_range(60, total_known=False), content_range(0)
-    ('bytes 0-38/39', 'bytes 0-59/*', 'bytes */0')
+    >>> content_range(39), content_range(0)
+    ('bytes 0-38/39', 'bytes */0')
     """
-    if size == 0:
-        return "bytes */0"
-    return f"bytes 0-{size - 1}/{size if total_known else '*'}"
+    return f"bytes 0-{size - 1}/{size}" if size else "bytes */0"
 
 
 def attribute_name(header: str) -> str:

@@ -13,21 +13,34 @@ from emulator.errors import BadDocument, Fault
 
 Path = tuple[str | int, ...]
 _MERGE = "<<"
+_MOST_VALUES = 100_000
 
 
 @dataclass(frozen=True)
 class Document:
-    """A parsed YAML mapping; `lines` holds the 1-based line of every path in it."""
+    """A parsed YAML mapping; `lines` holds the 1-based line of every path in it.
+
+    `prefix` is the path of a part within its file.  `places` names what is not in the file by what has put it there.
+    """
 
     file: str
     data: Mapping[str, Any]
     lines: Mapping[Path, int]
+    prefix: Path = ()
+    places: Mapping[Path, str] = field(default_factory=dict)
 
     def fault(self, path: Path, message: str) -> Fault:
         """A fault at `path`, or at the nearest part of it that has a line."""
-        known = next((path[:n] for n in range(len(path), 0, -1) if path[:n] in self.lines), ())
-        line = self.lines.get(known)
-        return Fault(message, f"{self.file}:{line}" if line else self.file, _dotted(path))
+        parts = [path[:n] for n in range(len(path), -1, -1)]
+        known = next((part for part in parts if part in self.lines or part in self.places), None)
+        where = self.file if known is None else self.places.get(known) or f"{self.file}:{self.lines[known]}"
+        return Fault(message, where, _dotted((*self.prefix, *path)))
+
+    def part(self, key: str) -> Document:
+        """The mapping under `key`, whose faults are told with their place in the whole."""
+        lines = {path[1:]: line for path, line in self.lines.items() if path[:1] == (key,)}
+        places = {path[1:]: place for path, place in self.places.items() if path[:1] == (key,)}
+        return Document(self.file, self.data[key], lines, (*self.prefix, key), places)
 
     def unknown_keys(self, allowed: Iterable[str], path: Path = ()) -> list[Fault]:
         """A fault for each key at `path` that is not allowed, with the nearest one that is."""
@@ -35,16 +48,23 @@ class Document:
         for part in path:
             node = node[part]
         allowed = list(allowed)
-        return [self.fault((*path, key), _unknown(str(key), allowed)) for key in node if key not in allowed]
+        return [self.fault((*path, key), unknown_key(str(key), allowed)) for key in node if key not in allowed]
 
 
 def parse_document(text: str, file: str) -> Document:
     """The YAML mapping in `text`; BadDocument with the parser's own reason and line when it is none."""
     try:
         root = yaml.compose(text, Loader=yaml.SafeLoader)
+        _refuse_expanding(root, file)
         data = yaml.safe_load(text)
     except yaml.YAMLError as error:
         raise BadDocument(f"{file} is not valid YAML", faults=[_yaml_fault(error, file)]) from error
+    except RecursionError as error:
+        raise BadDocument(f"{file} is nested too deeply") from error
+    except TypeError as error:  # a mapping as a key
+        raise BadDocument(
+            f"{file} is not valid YAML", faults=[Fault(f"a key must be a text: {error}", file)]
+        ) from error
     except ValueError as error:  # a date such as 2024-13-01
         raise BadDocument(f"{file} is not valid YAML", faults=[Fault(str(error), file)]) from error
     if not isinstance(data, dict):
@@ -62,6 +82,31 @@ def refuse(document: Document, faults: list[Fault]) -> None:
     if faults:
         count = "one fault" if len(faults) == 1 else f"{len(faults)} faults"
         raise BadDocument(f"{document.file} has {count}", faults=faults)
+
+
+def _refuse_expanding(root: yaml.Node | None, file: str) -> None:
+    """Raise BadDocument for anchors that contain themselves, or that make a small text a huge document."""
+    sizes: dict[int, int | None] = {}
+
+    def size(node: yaml.Node) -> int:
+        known = sizes.get(id(node), 0)
+        if known is None:
+            line = f"{file}:{node.start_mark.line + 1}"
+            raise BadDocument(f"{file} is not a plain document", faults=[Fault("an anchor contains itself", line)])
+        if known:
+            return known
+        sizes[id(node)] = None
+        total = sizes[id(node)] = 1 + sum(map(size, _children(node)))
+        return total
+
+    if root is not None and size(root) > _MOST_VALUES:
+        raise BadDocument(f"{file} stands for more than {_MOST_VALUES} values once its anchors are followed")
+
+
+def _children(node: yaml.Node) -> list[yaml.Node]:
+    if isinstance(node, yaml.MappingNode):
+        return [child for pair in node.value for child in pair]
+    return list(node.value) if isinstance(node, yaml.SequenceNode) else []
 
 
 @dataclass
@@ -100,7 +145,8 @@ def _yaml_fault(error: yaml.YAMLError, file: str) -> Fault:
     return Fault(f"{problem} ({context})" if context else problem, where)
 
 
-def _unknown(key: str, allowed: list[str]) -> str:
+def unknown_key(key: str, allowed: list[str]) -> str:
+    """What is said of a key that is not allowed: the nearest one that is, or all of them."""
     near = difflib.get_close_matches(key, allowed, n=1)
     return f"unknown key '{key}'" + (f", did you mean '{near[0]}'?" if near else f"; known: {', '.join(allowed)}")
 

@@ -12,8 +12,12 @@
     ├── ImageBuildFailure         ImageBuildFailure       the environment could not be built
     ├── ResourceNotReady          ResourceNotReady        the container started badly or not at all
     │   ├── DeploymentCrashLoopBackOff                    the same, where Kubernetes' own code tells it
-    │   └── CrashLoopBackOff                              the same, as v1 services tell it
-    ├── OutOfQuota                OutOfQuota              no disk space, no free port
+    │   ├── CrashLoopBackOff                              the same, as v1 services tell it
+    │   ├── UserScriptInitFailed                          why, as Kubernetes tells it: init() raised
+    │   ├── UserScriptImportError                         the scoring script cannot be imported
+    │   └── UserScriptFunctionNotFound                    it has no init() or no run()
+    ├── OutOfQuota                OutOfQuota              no disk space, no free port, not enough memory
+    │   └── PodOutOfMemory                                memory, where Kubernetes' own code tells it
     ├── RequestFailed             RequestFailed           a scored request was answered with an error
     └── OperationTimedOut         OperationTimedOut       nothing answered in time
 
@@ -135,10 +139,34 @@ class CrashLoopBackOff(ResourceNotReady):
     code = "CrashLoopBackOff"
 
 
+class UserScriptInitFailed(ResourceNotReady):
+    """The init() of a Kubernetes deployment raised (contract/managed §8)."""
+
+    code = "UserScriptInitFailed"
+
+
+class UserScriptImportError(ResourceNotReady):
+    """The scoring script of a Kubernetes deployment cannot be imported (contract/managed §8)."""
+
+    code = "UserScriptImportError"
+
+
+class UserScriptFunctionNotFound(ResourceNotReady):
+    """The scoring script of a Kubernetes deployment has no init() or no run() (contract/managed §8)."""
+
+    code = "UserScriptFunctionNotFound"
+
+
 class OutOfQuota(EmulatorError):
     """The machine has no room left: disk, ports, memory."""
 
     code = "OutOfQuota"
+
+
+class PodOutOfMemory(OutOfQuota):
+    """The container of a Kubernetes deployment needs more memory than its limit (contract/managed §8)."""
+
+    code = "PodOutOfMemory"
 
 
 class RequestFailed(EmulatorError):
@@ -159,6 +187,11 @@ def all_error_classes() -> tuple[type[EmulatorError], ...]:
     for cls in found:
         found.extend(cls.__subclasses__())
     return tuple(found)
+
+
+def with_code(error: EmulatorError, code: str) -> EmulatorError:
+    """The same error under another code, as one of that code's class."""
+    return from_dict(error.to_dict() | {"code": code})
 
 
 def from_dict(document: Mapping[str, Any]) -> EmulatorError:

@@ -10,6 +10,8 @@ from emulator.errors import BadArgument
 _ASSET_NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9\-\._]{0,254}")
 # contract/managed §4.4: azure-ai-ml `entities/_endpoint/_endpoint_helpers.py`
 _ENDPOINT_NAME = re.compile(r"[a-zA-Z]([-a-zA-Z0-9]*[a-zA-Z0-9])?")
+# What is taken here: Microsoft's own samples have names with '_', which the rule above refuses.
+_TAKEN_NAME = re.compile(r"[a-zA-Z]([-_a-zA-Z0-9]*[a-zA-Z0-9])?")
 _ENDPOINT_NAME_LENGTH = range(3, 33)
 # RFC 9110 §5.5: what an Authorization header carries without harm on its way.
 _KEY = re.compile(r"[!-~]{1,1024}")
@@ -27,14 +29,17 @@ def check_asset_name(name: str, kind: str = "model") -> str:
 
 
 def check_endpoint_name(name: str) -> str:
-    """`name` if it may name an endpoint, else BadArgument with the SDK's own two sentences."""
+    """`name` if it may name an endpoint, else BadArgument with the SDK's own two sentences.
+
+    One with '_' is taken, and a difference to be told: see `is_against_the_rule`.
+    """
     if len(name) not in _ENDPOINT_NAME_LENGTH:
         raise BadArgument(
             "The name for an endpoint must be at least 3 and at most 32 characters long (inclusive of both limits)"
             f"; '{name}' has {len(name)}",
             target=f"endpoint {name}",
         )
-    if not _ENDPOINT_NAME.fullmatch(name):
+    if not _TAKEN_NAME.fullmatch(name):
         raise BadArgument(
             "The name for an endpoint must start with an upper- or lowercase letter and only consist of '-'s and"
             f" alphanumeric characters; '{name}' does not",
@@ -45,12 +50,17 @@ def check_endpoint_name(name: str) -> str:
 
 def check_deployment_name(name: str) -> str:
     """`name` if it may name a deployment (the rule is the endpoint's), else BadArgument."""
-    if len(name) in _ENDPOINT_NAME_LENGTH and _ENDPOINT_NAME.fullmatch(name):
+    if len(name) in _ENDPOINT_NAME_LENGTH and _TAKEN_NAME.fullmatch(name):
         return name
     raise BadArgument(
         f"'{name}' cannot name a deployment: 3 to 32 letters, digits or '-', the first a letter, the last no '-'",
         target=f"deployment {name}",
     )
+
+
+def is_against_the_rule(name: str) -> bool:
+    """Whether the cloud's rule refuses a name of an endpoint or a deployment that is taken here."""
+    return not _ENDPOINT_NAME.fullmatch(name)
 
 
 def check_key(key: str) -> str:

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 
+from emulator.container_size import NO_LIMIT, ContainerSize
 from emulator.data_collection import (
     SINK_FOLDER,
     SINK_VARIABLE,
@@ -70,7 +71,12 @@ class ContainerSpec:
 
 
 def container_specs(
-    deployment: OnlineDeployment, models: Sequence[Model], layout: str, workspace_id: str, sinks: str = ""
+    deployment: OnlineDeployment,
+    models: Sequence[Model],
+    layout: str,
+    workspace_id: str,
+    size: ContainerSize = NO_LIMIT,
+    sinks: str = "",
 ) -> tuple[ContainerSpec, ...]:
     """One specification for each instance of `deployment`, whose files lie in the host folder `layout`; what a
     container hands over comes into a folder of its own below `sinks`.
@@ -100,6 +106,8 @@ def container_specs(
             debug_port=deployment.debug_port if instance == 0 else None,
             # As it was laid out, whatever the settings say now: hard links must never be written to.
             read_only=deployment.read_only_mounts,
+            cpus=size.cpus,
+            memory_bytes=size.memory_bytes,
             gpus=deployment.gpus,
             sink=f"{sinks}/{instance}" if needs_sink(deployment) else None,
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import json
 import logging
 import os
@@ -26,6 +27,7 @@ from emulator.engines import Engine
 from emulator.engines.packages import HostPackaging, read_host_packaging
 from emulator.errors import BadArgument, EngineUnavailable
 from emulator.gateway import Gateway, PayloadLog
+from emulator.gpus import gpu_reader
 from emulator.jwks import read_jwks
 from emulator.lock import HomeLock
 from emulator.probes import probe
@@ -36,6 +38,7 @@ from emulator.store import Store
 from emulator.store.lines import LineWriter
 from emulator.store.sources import read_text
 from emulator.tokens import AadTrust
+from emulator.usage import Gpu
 from emulator.workspace import Effects, Workspace
 from emulator.workspace.collecting import Collecting
 from emulator.workspace.operations import Operations
@@ -232,7 +235,17 @@ def _effects() -> Effects:
         new_key=lambda: secrets.token_urlsafe(24),
         probe=probe,
         background=lambda work: threading.Thread(target=work, daemon=True).start(),
+        gpus=_gpus,
     )
+
+
+@functools.cache
+def _gpu_reader() -> Callable[[], tuple[Gpu, ...]]:
+    return gpu_reader()
+
+
+def _gpus() -> tuple[Gpu, ...]:
+    return _gpu_reader()()
 
 
 def _report(error: BaseException) -> None:

@@ -21,6 +21,7 @@ PURE = frozenset(
     {
         "names",
         "entities",
+        "azure_files",
         "documents",
         "environments",
         "profiles",
@@ -29,6 +30,8 @@ PURE = frozenset(
         "credentials",
         "routes",
         "scoring_container",
+        "container_size",
+        "usage",
         "traffic",
         "admission",
         "diagnosis",
@@ -55,6 +58,7 @@ MAY_IMPORT: Mapping[str, frozenset[str]] = {
     "store": LOWEST | PURE,
     "probes": LOWEST | PURE | {"engines"},
     "lock": LOWEST,
+    "gpus": LOWEST | PURE,
     "settings": LOWEST | {"profiles"},  # what may be overridden, and by what
     # the core
     "workspace": LOWEST | PURE | {"engines", "store"},
@@ -62,11 +66,23 @@ MAY_IMPORT: Mapping[str, frozenset[str]] = {
     "control_api": LOWEST | PURE | {"workspace"},
     "gateway": LOWEST | PURE,
     "client": LOWEST,
-    "cli": LOWEST | {"client", "settings", "lock", "shipped", "names"},
+    "cli": LOWEST | {"client", "settings", "lock", "shipped", "names", "documents", "azure_files"},
     # the composition root
     "server": LOWEST
     | PURE
-    | {"engines", "engines.*", "shipped", "store", "probes", "lock", "settings", "workspace", "control_api", "gateway"},
+    | {
+        "engines",
+        "engines.*",
+        "shipped",
+        "store",
+        "probes",
+        "lock",
+        "gpus",
+        "settings",
+        "workspace",
+        "control_api",
+        "gateway",
+    },
     "__main__": LOWEST | {"cli"},
 }
 

@@ -6,20 +6,28 @@ import json
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from emulator.cli.output import output_option, print_result, say
 
+if TYPE_CHECKING:
+    from emulator.cli.deploy_plan import DeployPlan
+
 _DEBUG_PORT = 5678
+_DEFAULT_DEPLOYMENT = "blue"
 
 
 @click.command("deploy")
+@click.option("-f", "--file", "files", multiple=True, type=click.Path(exists=True, dir_okay=False, path_type=Path),
+              help="An endpoint's or a deployment's YAML, as for az ml; repeat.")  # fmt: skip
+@click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="A value in place of the files'; repeat.")
+@click.option("--all-traffic", is_flag=True, help="Give this deployment all of the endpoint's traffic.")
 @click.option("--name", "endpoint", help="The endpoint; by default the code folder's name, made legal.")
-@click.option("--deployment", default="blue", show_default=True, help="The deployment behind the endpoint.")
+@click.option("--deployment", help="The deployment behind the endpoint (default: blue).")
 @click.option("--model", "models", multiple=True, metavar="NAME[:VERSION|@latest]", help="A registered model; repeat.")
-@click.option("--entry", required=True, type=click.Path(path_type=Path), help="The scoring script.")
+@click.option("--entry", type=click.Path(path_type=Path), help="The scoring script.")
 @click.option("--source-dir", type=click.Path(path_type=Path), help="The code folder; by default the script's own.")
 @click.option("--environment", metavar="FILE|NAME:VERSION", help="By default the file beside the script.")
 @click.option("--target", type=click.Choice(["managed", "kubernetes", "aks", "aci", "local"]),
@@ -34,6 +42,7 @@ _DEBUG_PORT = 5678
 @click.option("--request-timeout-ms", type=int, help="As in the deployment's YAML.")
 @click.option("--primary-key", help="The endpoint's primary key, for tests that must know it.")
 @click.option("--gpus", help="GPUs for the container, as docker run takes them: all, 1, device=0.")
+@click.option("--instance-type", metavar="SIZE", help="Limits as of that machine: Standard_DS3_v2.")
 @click.option("--debug", "debug_port", type=int, is_flag=False, flag_value=_DEBUG_PORT, metavar="[PORT]",
               help=f"Run the server under debugpy (default port {_DEBUG_PORT}).")  # fmt: skip
 @click.option("--watch", is_flag=True, help="Deploy again whenever a file of the code folder changes.")
@@ -46,101 +55,55 @@ def deploy_command(watch: bool, output: str, **options: Any) -> None:
     \b
       amlemu deploy --model my_model:1 --entry score.py
       amlemu deploy --model a:1 --model b:2 --entry src/score.py --environment conda.yml --target aci
+      amlemu deploy -f endpoint.yml -f blue-deployment.yml --set instance_count=1
     """
     from emulator.cli.connection import connect_or_start
+    from emulator.cli.deploy_plan import deploy_plan
     from emulator.cli.progress import Printer
 
-    endpoint, request = read_options(options, os.environ)
+    plan = _plan(options)
     printer = Printer()
     with connect_or_start() as client:
-        document = client.deploy(endpoint, options["deployment"], request, printer)
-        printer.end(f"{endpoint} serves")
-        print_result(document, output, lambda: print_deployed(document, options["deployment"]))
-        if request["debug_port"]:
-            say(_debugger_snippet(request))
+        document = deploy_plan(client, plan, printer)
+        printer.end(f"{plan.endpoint_name} {'serves' if plan.deployments else 'is there'}")
+        print_result(document, output, lambda: print_deployed(document, [name for name, _ in plan.deployments]))
+        for _, request in plan.deployments:
+            if request.get("debug_port"):
+                say(_debugger_snippet(request))
         if watch:
             from emulator.cli.watch import watch_folder
 
-            watch_folder(client, endpoint, options["deployment"], request)
+            for name, request in plan.deployments[:1]:
+                watch_folder(client, plan.endpoint_name, name, request)
 
 
-def read_options(options: Mapping[str, Any], environ: Mapping[str, str]) -> tuple[str, dict[str, Any]]:
-    """The endpoint's name and the request that the options make; usage errors for what is wrong here already."""
-    from emulator.names import legal_endpoint_name
+def _plan(options: Mapping[str, Any]) -> DeployPlan:
+    """What the flags and the files come to; nothing has been made so far."""
+    from emulator.cli.deploy_flags import read_options, read_variables
+    from emulator.cli.deploy_plan import DeployPlan
 
-    code, script = _code_and_script(options["entry"], options["source_dir"])
-    settings = {
-        name: options[name]
-        for name in ("request_timeout_ms", "max_concurrent_requests_per_instance")
-        if options[name] is not None
-    }
-    request: dict[str, Any] = {
-        "models": list(options["models"]),
-        "code": str(code),
-        "scoring_script": script,
-        "explicit_source_dir": options["source_dir"] is not None,
-        "environment": _environment(options["environment"]),
-        "environment_variables": _variables(options["env_file"], options["variables"], environ),
-        "request_settings": settings,
-    }
-    for name in ("target", "auth_mode", "port", "primary_key", "gpus", "debug_port"):
-        request[name] = options[name]
-    if options["instance_count"] is not None:
-        request["instance_count"] = options["instance_count"]
-    return options["endpoint"] or legal_endpoint_name(code.name), request
+    if options["files"]:
+        from emulator.cli.deploy_files import plan_files
+
+        if options["entry"] is not None or options["source_dir"] is not None:
+            raise click.UsageError("with -f, the files name the script: code_configuration, or --set")
+        return plan_files(options, read_variables(options["env_file"], options["variables"], os.environ))
+    if options["settings"] or options["all_traffic"]:
+        raise click.UsageError("--set and --all-traffic go with -f FILE")
+    if options["entry"] is None:
+        raise click.UsageError("name the scoring script with --entry, or Azure's own files with -f")
+    endpoint, request = read_options(options, os.environ)
+    return DeployPlan(endpoint, ((options["deployment"] or _DEFAULT_DEPLOYMENT, request),))
 
 
-def _code_and_script(entry: Path, source_dir: Path | None) -> tuple[Path, str]:
-    """The code folder, absolute, and the script's path below it."""
-    if source_dir is None:
-        script = Path(os.path.normpath(entry.absolute()))
-        if not script.is_file():
-            raise _no_script(f"the scoring script '{entry}' does not exist")
-        return script.parent, script.name
-    folder = Path(os.path.normpath(source_dir.absolute()))
-    if not folder.is_dir():
-        raise _no_script(f"the code folder '{source_dir}' does not exist")
-    for script in (folder / entry, entry.absolute()):
-        if script.is_file() and script.is_relative_to(folder):
-            return folder, script.relative_to(folder).as_posix()
-    raise _no_script(f"the scoring script '{entry}' is not in the code folder '{source_dir}'")
-
-
-def _no_script(message: str) -> Exception:
-    from emulator.errors import BadArgument
-
-    return BadArgument(message, hint="--entry names the script, --source-dir the folder that goes along with it")
-
-
-def _environment(text: str | None) -> str | None:
-    if text is None:
-        return None
-    from emulator.cli.environments import named
-
-    found = named(text)
-    return found.get("file") or found["name"]
-
-
-def _variables(file: Path | None, texts: Sequence[str], environ: Mapping[str, str]) -> dict[str, str]:
-    found: dict[str, str] = {}
-    if file is not None:
-        from dotenv import dotenv_values
-
-        found = {name: value or "" for name, value in dotenv_values(file, interpolate=False).items()}
-    for text in texts:
-        name, equals, value = text.partition("=")
-        if not equals and name not in environ:
-            raise click.UsageError(f"--env {name}: this shell has no such variable; write {name}=VALUE")
-        found[name] = value if equals else environ[name]
-    return found
-
-
-def print_deployed(endpoint: Mapping[str, Any], deployment_name: str) -> None:
+def print_deployed(endpoint: Mapping[str, Any], names: Sequence[str]) -> None:
     """Where it answers, how to call it, and where it differs from the cloud."""
-    deployment = next(d for d in endpoint["deployments"] if d["name"] == deployment_name)
     click.echo(endpoint["scoring_uri"])
-    for difference in deployment["differences"]:
+    of_deployments = [text for d in endpoint["deployments"] if d["name"] in names for text in d["differences"]]
+    for difference in dict.fromkeys([*endpoint["differences"], *of_deployments]):
         say(f"difference: {difference}")
+    if not endpoint["deployments"]:
+        return
     name = endpoint["name"]
     say(f"try: amlemu invoke {name} --data @request.json    (or curl:)")
     bearer = f' -H "Authorization: Bearer $(amlemu keys {name})"' if endpoint["auth_mode"] != "none" else ""

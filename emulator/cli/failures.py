@@ -16,9 +16,13 @@ from emulator.errors import (
     OperationInProgress,
     OperationTimedOut,
     OutOfQuota,
+    PodOutOfMemory,
     RequestFailed,
     ResourceNotFound,
     ResourceNotReady,
+    UserScriptFunctionNotFound,
+    UserScriptImportError,
+    UserScriptInitFailed,
 )
 
 EXIT_CODES: dict[type[EmulatorError], int] = {
@@ -28,10 +32,14 @@ EXIT_CODES: dict[type[EmulatorError], int] = {
     OperationInProgress: 2,
     EngineUnavailable: 3,
     OutOfQuota: 3,
+    PodOutOfMemory: 3,
     ImageBuildFailure: 4,
     ResourceNotReady: 5,
     DeploymentCrashLoopBackOff: 5,
     CrashLoopBackOff: 5,
+    UserScriptInitFailed: 5,
+    UserScriptImportError: 5,
+    UserScriptFunctionNotFound: 5,
     RequestFailed: 6,
     OperationTimedOut: 7,
     ResourceNotFound: 8,

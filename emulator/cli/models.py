@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,41 +17,53 @@ def model_command() -> None:
 
 
 @model_command.command("register")
-@click.option("--name", required=True, help="The model's name.")
-@click.option("--path", required=True, type=click.Path(path_type=Path), help="A file or a folder.")
+@click.option("-f", "--file", type=click.Path(exists=True, dir_okay=False, path_type=Path),
+              help="A model's YAML, as for az ml; flags beside it win.")  # fmt: skip
+@click.option("--name", help="The model's name.")
+@click.option("--path", type=click.Path(path_type=Path), help="A file or a folder.")
 @click.option("--version", help="The version; by default they count up from 1.")
-@click.option("--type", type=click.Choice(["custom_model", "mlflow_model", "triton_model"]), default="custom_model")
+@click.option("--type", type=click.Choice(["custom_model", "mlflow_model", "triton_model"]),
+              help="The model's kind (default: custom_model).")  # fmt: skip
 @click.option("--tag", "tags", multiple=True, metavar="KEY=VALUE", help="A tag; may be given again.")
 @click.option("--property", "properties", multiple=True, metavar="KEY=VALUE", help="A property; may be given again.")
-@click.option("--description", default="", help="What the model is.")
+@click.option("--description", help="What the model is.")
 @output_option
-def register(
-    name: str,
-    path: Path,
-    version: str | None,
-    type: str,
-    tags: Sequence[str],
-    properties: Sequence[str],
-    description: str,
-    output: str,
-) -> None:
+def register(output: str, **options: Any) -> None:
     """Register a file or a folder as the next version of a model."""
     from emulator.cli.connection import connect_or_start
+
+    request = _request(options)
+    with connect_or_start() as client:
+        model = client.register_model(request.pop("name"), request)
+    print_result(_document(model), output, lambda: _print_registered(model))
+
+
+def _request(options: Mapping[str, Any]) -> dict[str, Any]:
+    """What the file says, and the flags over it."""
+    given = {key: options[key] for key in ("name", "version", "type", "description") if options[key] is not None}
+    for key, option in (("tags", "--tag"), ("properties", "--property")):
+        if options[key]:
+            given[key] = pairs(options[key], option)
+    if options["path"] is not None:
+        given["path"] = _existing(options["path"], options["name"])
+    if options["file"] is not None:
+        from emulator.azure_files import Setting, read_model_file
+        from emulator.cli.files import disk, read_source
+
+        name = [Setting(("name",), options["name"], option="--name")] if options["name"] else []
+        return read_model_file(read_source(options["file"]), disk(), name) | given
+    missing = [f"--{key}" for key in ("name", "path") if key not in given]
+    if missing:
+        raise click.UsageError(f"give {' and '.join(missing)}, or a model's YAML with -f")
+    return given
+
+
+def _existing(path: Path, name: str | None) -> str:
     from emulator.errors import BadArgument
 
     if not path.exists():
         raise BadArgument(f"'{path}' does not exist", target=f"model {name}", hint="--path names a file or a folder")
-    request = {
-        "path": str(path.absolute()),
-        "version": version,
-        "type": type,
-        "tags": pairs(tags, "--tag"),
-        "properties": pairs(properties, "--property"),
-        "description": description,
-    }
-    with connect_or_start() as client:
-        model = client.register_model(name, request)
-    print_result(_document(model), output, lambda: _print_registered(model))
+    return str(path.absolute())
 
 
 def _print_registered(model: dict[str, Any]) -> None:

@@ -15,7 +15,7 @@ from emulator.control_api.resources import (
     token_document,
 )
 from emulator.control_api.streams import line_stream
-from emulator.entities import DeploymentRequest, OnlineDeployment
+from emulator.entities import DeploymentRequest, EndpointRequest, OnlineDeployment
 from emulator.errors import BadArgument
 from emulator.workspace.effects import Progress
 
@@ -36,6 +36,12 @@ def endpoint_routes(services: Services) -> Blueprint:
     def get(name: str) -> Response:
         return jsonify(resource(name))
 
+    @routes.put("/onlineEndpoints/<name>")
+    def create_or_update_endpoint(name: str) -> Response:
+        wanted = EndpointRequest.parse({**json_body(), "name": name}, target=f"endpoint {name}")
+        endpoints.create_or_update(wanted)
+        return jsonify(resource(name))
+
     @routes.delete("/onlineEndpoints/<name>")
     def delete(name: str) -> Response:
         deployments.delete_endpoint(name)
@@ -48,6 +54,24 @@ def endpoint_routes(services: Services) -> Blueprint:
             raise BadArgument("the body names neither traffic nor mirrorTraffic")
         endpoints.update_traffic(name, _percents(body, "traffic"), _percents(body, "mirrorTraffic"))
         return jsonify(resource(name))
+
+    _credential_routes(routes, services)
+    _deployment_routes(routes, services)
+    _insight_routes(routes, services)
+    return routes
+
+
+def _resource(services: Services, name: str) -> Json:
+    workspace = services.workspace
+    shown = [_shown(services, deployment) for deployment in workspace.deployments.list_of(name)]
+    document = endpoint_resource(workspace.endpoints.get(name), shown, services.addresses())
+    measured = (one for one in services.metrics() if one.endpoint == name)
+    document["amlemu"]["requests_abandoned"] = sum(sum(one.abandoned.values()) for one in measured)
+    return document
+
+
+def _credential_routes(routes: Blueprint, services: Services) -> None:
+    endpoints = services.workspace.endpoints
 
     @routes.post("/onlineEndpoints/<name>/listKeys")
     def list_keys(name: str) -> Response:
@@ -65,19 +89,6 @@ def endpoint_routes(services: Services) -> Blueprint:
             raise BadArgument("keyValue must be a text", target=f"endpoint {name}")
         which = str(body.get("keyType", "")).lower()
         return jsonify(keys_document(endpoints.regenerate_keys(name, which, value or None), endpoints.get(name)))
-
-    _deployment_routes(routes, services)
-    _insight_routes(routes, services)
-    return routes
-
-
-def _resource(services: Services, name: str) -> Json:
-    workspace = services.workspace
-    shown = [_shown(services, deployment) for deployment in workspace.deployments.list_of(name)]
-    document = endpoint_resource(workspace.endpoints.get(name), shown, services.addresses())
-    measured = (one for one in services.metrics() if one.endpoint == name)
-    document["amlemu"]["requests_abandoned"] = sum(sum(one.abandoned.values()) for one in measured)
-    return document
 
 
 def _deployment_routes(routes: Blueprint, services: Services) -> None:

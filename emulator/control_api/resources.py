@@ -92,6 +92,11 @@ def endpoint_resource(endpoint: OnlineEndpoint, deployments: Sequence[Shown], ad
         "mirror_traffic": endpoint.mirror_traffic,
         "deployments": [flat_deployment(*shown) for shown in deployments],
         "port": endpoint.port,
+        "description": endpoint.description,
+        "tags": endpoint.tags,
+        "properties": endpoint.properties,
+        "cloud_settings": endpoint.cloud_settings,
+        "differences": list(endpoint.differences),
         "created_at": endpoint.created_at,
     }
     properties = {
@@ -102,6 +107,7 @@ def endpoint_resource(endpoint: OnlineEndpoint, deployments: Sequence[Shown], ad
         "mirrorTraffic": endpoint.mirror_traffic,
         "provisioningState": endpoint.provisioning_state,
         "description": endpoint.description,
+        "properties": endpoint.properties,
     }
     path = f"onlineEndpoints/{endpoint.name}"
     return _resource("onlineEndpoints", path, endpoint.name, properties, flat, endpoint.tags)
@@ -136,6 +142,7 @@ def deployment_resource(deployment: OnlineDeployment, instances: Sequence[Instan
         "endpointComputeType": "Kubernetes" if deployment.target == "kubernetes" else "Managed",
         "model": deployment.models[0] if len(deployment.models) == 1 else None,
         "environmentId": deployment.environment,
+        "instanceType": deployment.instance_type,
         "provisioningState": deployment.provisioning_state,
         "requestSettings": {
             "requestTimeout": _duration(deployment.request_settings.request_timeout_ms),

@@ -14,9 +14,13 @@ from emulator.errors import (
     OperationInProgress,
     OperationTimedOut,
     OutOfQuota,
+    PodOutOfMemory,
     RequestFailed,
     ResourceNotFound,
     ResourceNotReady,
+    UserScriptFunctionNotFound,
+    UserScriptImportError,
+    UserScriptInitFailed,
 )
 
 STATUSES: dict[type[EmulatorError], int] = {
@@ -31,7 +35,11 @@ STATUSES: dict[type[EmulatorError], int] = {
     ResourceNotReady: 400,
     DeploymentCrashLoopBackOff: 400,
     CrashLoopBackOff: 400,
+    UserScriptInitFailed: 400,
+    UserScriptImportError: 400,
+    UserScriptFunctionNotFound: 400,
     OutOfQuota: 507,
+    PodOutOfMemory: 507,
     RequestFailed: 502,
     OperationTimedOut: 504,
 }

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Mapping, Set
+from collections.abc import Callable, Iterable, Iterator, Mapping, Set
 from dataclasses import dataclass, field
 from typing import Protocol
 
 from emulator.environments import ImageSpec
 from emulator.scoring_container import ContainerSpec
+from emulator.usage import Machine, Usage
 
 Log = Callable[[str], None]
 """Takes one line of progress, without its line end."""
@@ -74,6 +75,19 @@ class Engine(Protocol):
 
     def running_ids(self) -> frozenset[str]:
         """The ids of this workspace's containers that run now: cheap, because it is asked every second."""
+
+    def machine(self) -> Machine:
+        """What containers can have at most; asked of the engine once."""
+
+    def usage(self, container_ids: Iterable[str]) -> Mapping[str, Usage]:
+        """What these containers use, by id, all asked at the same time; those that do not run any more are left out."""
+
+    def oom_kills(self) -> Mapping[str, int]:
+        """How often the kernel has killed a process of a container for want of memory, by id.
+
+        Since this engine was made, and without containers to which it has not happened or of which this engine cannot
+        know: cheap, because it is asked every second.
+        """
 
     def logs(self, container_id: str, *, tail: int | None = None, follow: bool = False) -> Iterator[str]:
         """Lines of stdout and stderr, without line ends, the last `tail` of them; `follow` goes on until it ends."""

@@ -7,9 +7,13 @@ import functools
 import json
 import math
 import os
+import shutil
 import sys
 import threading
-from collections.abc import Iterator, Set
+import time
+from collections.abc import Iterable, Iterator, Mapping, Set
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
@@ -32,10 +36,13 @@ from emulator.engines.docker_connection import check_engine, connect, find_endpo
 from emulator.engines.docker_container import Network, container_of, create_arguments, network_of, start_failure
 from emulator.engines.docker_errors import docker_errors, explanation, raise_for_answer
 from emulator.engines.docker_logs import LogLines
+from emulator.engines.docker_oom import OomKills, nanoseconds
+from emulator.engines.docker_usage import CGROUPS, usage_of_all, usage_of_stats
 from emulator.engines.packages import HostPackaging
 from emulator.environments import ImageSpec
 from emulator.errors import BadArgument, ResourceNotFound
 from emulator.scoring_container import LABEL_WORKSPACE, ContainerSpec
+from emulator.usage import Machine, Usage
 
 _CONFLICT = 409
 
@@ -60,17 +67,26 @@ class DockerEngine:
     """An Engine (see the protocol) on a Docker Engine.
 
     Images are built with the docker command, because BuildKit's cache mounts and secrets are not in the SDK; all else
-    goes through the SDK.  `platform` is `sys.platform`.
+    goes through the SDK.  `platform` is `sys.platform`, `cgroups` where the kernel's files of this machine are.
     """
 
     name = "docker"
 
-    def __init__(self, host: DockerHost, workspace_id: str, packaging: HostPackaging, *, platform: str) -> None:
+    def __init__(
+        self,
+        host: DockerHost,
+        workspace_id: str,
+        packaging: HostPackaging,
+        *,
+        platform: str,
+        cgroups: Path = CGROUPS,
+    ) -> None:
         self._host = host
         self._client = host.client
         self._workspace_id = workspace_id
         self._packaging = packaging
         self._platform = platform
+        self._cgroups = cgroups
 
     def check(self) -> None:
         """Raise EngineUnavailable unless the engine answers and the docker command can build."""
@@ -101,6 +117,7 @@ class DockerEngine:
         Raises BadArgument when the debug port is taken or the GPUs are not there, ResourceNotFound without the image.
         """
         with docker_errors(f"container {spec.name}"):
+            _ = self._oom_kills  # which count from here on
             arguments = create_arguments(spec, image_tag(spec.image), self._workspace_id, self._network)
             created = self._create(arguments)
             try:
@@ -111,9 +128,14 @@ class DockerEngine:
         return self.inspect(created.id or "")
 
     @functools.cached_property
-    def _network(self) -> Network:
+    def _info(self) -> Mapping[str, Any]:
         with docker_errors():
-            return network_of(self._client.info(), self._client.api.base_url, self._platform)
+            info: Mapping[str, Any] = self._client.info()
+            return info
+
+    @functools.cached_property
+    def _network(self) -> Network:
+        return network_of(self._info, self._client.api.base_url, self._platform)
 
     def _create(self, arguments: dict[str, Any]) -> DockerContainer:
         name = arguments["name"]
@@ -164,6 +186,60 @@ class DockerEngine:
         with docker_errors():
             found = self._client.containers.list(filters={"label": label, "status": "running"}, sparse=True)
         return frozenset(container.id or "" for container in found)
+
+    def machine(self) -> Machine:
+        """The processors and the memory of the engine's machine."""
+        return Machine(cpus=int(self._info["NCPU"]), memory_bytes=int(self._info["MemTotal"]))
+
+    def usage(self, container_ids: Iterable[str]) -> Mapping[str, Usage]:
+        """From the kernel's files where the engine is on this machine, else from the engine."""
+        percent = self._disk_percent()
+        with docker_errors():
+            found = usage_of_all(container_ids, self._ask_usage, self._cgroups)
+        return {id: replace(usage, disk_percent=percent) for id, usage in found.items()}
+
+    def _ask_usage(self, container_id: str) -> Usage | None:
+        try:
+            stats = self._client.api.stats(container_id, stream=False, one_shot=True)
+        except docker.errors.APIError as error:
+            if error.status_code in (404, _CONFLICT):
+                return None
+            raise
+        return usage_of_stats(stats, self.machine().memory_bytes)
+
+    def _disk_percent(self) -> float | None:
+        """How full the engine's disk is; None where it is not this machine's."""
+        if self._network.publish:
+            return None
+        with contextlib.suppress(OSError):
+            disk = shutil.disk_usage(self._info["DockerRootDir"])
+            return 100.0 * disk.used / disk.total
+        return None
+
+    def oom_kills(self) -> Mapping[str, int]:
+        """From the engine's events."""
+        with docker_errors():
+            return self._oom_kills.counts()
+
+    @functools.cached_property
+    def _oom_kills(self) -> OomKills:
+        # The engine may have a clock of its own, as in a virtual machine.
+        ahead = nanoseconds(self._client.info()["SystemTime"]) - time.time_ns()
+        return OomKills(self._ask_oom_events, lambda: time.time_ns() + ahead)
+
+    def _ask_oom_events(self, since: int, until: int) -> list[Mapping[str, Any]]:
+        """Not by the SDK, whose stream of events has no time-out and no end of its own."""
+        api = self._client.api
+        label = f"{LABEL_WORKSPACE}={self._workspace_id}"
+        params = {
+            "filters": json.dumps({"type": ["container"], "event": ["oom"], "label": [label]}),
+            "since": f"{since // 10**9}.{since % 10**9:09d}",
+            "until": f"{until // 10**9}.{until % 10**9:09d}",
+        }
+        with api.get(f"{api.base_url}/v{api.api_version}/events", params=params, timeout=api.timeout) as answer:
+            if not answer.ok:
+                raise_for_answer(answer)
+            return [json.loads(line) for line in answer.text.splitlines() if line]
 
     def logs(self, container_id: str, *, tail: int | None = None, follow: bool = False) -> Iterator[str]:
         """Lines of stdout and stderr; closing the iterator, from any thread, closes the connection."""

@@ -22,6 +22,9 @@ PORT_VARIABLE = "AMLEMU_PORT"
 _LOG_LIMIT = {"max-size": "16m", "max-file": "2"}
 
 
+_KILLED = 137
+
+
 @dataclass(frozen=True)
 class Network:
     """How the gateway reaches containers: on the bridge's own addresses, or on ports published on 127.0.0.1."""
@@ -131,6 +134,7 @@ def container_of(attributes: Mapping[str, Any], network: Network) -> Container:
     running = bool(state.get("Running"))
     host, reached = address_of(attributes, network, port) if running else ("", 0)
     ended = state.get("Status") in ("exited", "dead")
+    exit_code = int(state.get("ExitCode", 0)) if ended else None
     return Container(
         id=attributes["Id"],
         name=str(attributes.get("Name", "")).lstrip("/"),
@@ -138,8 +142,9 @@ def container_of(attributes: Mapping[str, Any], network: Network) -> Container:
         host=host,
         port=reached,
         running=running,
-        exit_code=int(state.get("ExitCode", 0)) if ended else None,
-        oom_killed=bool(state.get("OOMKilled")),
+        exit_code=exit_code,
+        # Newer engines say so also of a container that has lost a worker, and ended later for another reason.
+        oom_killed=bool(state.get("OOMKilled")) and exit_code == _KILLED,
     )
 
 

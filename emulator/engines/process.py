@@ -13,7 +13,7 @@ import shutil
 import socket
 import sys
 import threading
-from collections.abc import Iterator, Set
+from collections.abc import Iterable, Iterator, Mapping, Set
 from pathlib import Path, PurePosixPath
 
 from emulator.engines import Container, Image, Log
@@ -35,9 +35,11 @@ from emulator.engines.process_isolation import (
 )
 from emulator.engines.process_launch import LaunchRefused, bound_socket, launch, probe, read_machine
 from emulator.engines.process_log import LogLines
+from emulator.engines.process_usage import read_machine_size, usage_of_all
 from emulator.environments import ImageSpec
 from emulator.errors import BadArgument, EngineUnavailable, ResourceNotFound
 from emulator.scoring_container import APP_ROOT, LABEL_WORKSPACE, ContainerSpec
+from emulator.usage import Machine, Usage
 
 LOG_BYTES = 32 * 2**20
 """Of one log file; a container keeps two."""
@@ -201,6 +203,19 @@ class ProcessEngine:
         """The containers of this workspace whose server runs."""
         with translated(""):
             return self._containers.running_ids()
+
+    def machine(self) -> Machine:
+        """The processors and the memory of this machine."""
+        return read_machine_size()
+
+    def usage(self, container_ids: Iterable[str]) -> Mapping[str, Usage]:
+        """From the process table."""
+        with translated(""):
+            return usage_of_all(self._containers.supervisors(container_ids), self._folder)
+
+    def oom_kills(self) -> Mapping[str, int]:
+        """Nothing: the kernel counts by limits, and processes have none here."""
+        return {}
 
     def logs(self, container_id: str, *, tail: int | None = None, follow: bool = False) -> Iterator[str]:
         """Lines of stdout and stderr; of very long logs the last 32 to 64 MiB.

@@ -13,7 +13,7 @@ import re
 import secrets
 import signal
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -122,6 +122,16 @@ class Containers:
     def running_ids(self) -> frozenset[str]:
         """The ids of all of this workspace that run."""
         return frozenset(container.id for container in self.read_all() if container.running)
+
+    def supervisors(self, container_ids: Iterable[str]) -> dict[str, int]:
+        """The process ids of the supervisors of those containers that run."""
+        found = {}
+        for container_id in container_ids:
+            with contextlib.suppress(ResourceNotFound):
+                process = self.process(container_id)
+                if is_alive(process):
+                    found[container_id] = process.pid
+        return found
 
     def images_in_use(self) -> set[str]:
         """The digests of the environments of all containers but those of this workspace that do not run."""

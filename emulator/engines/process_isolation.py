@@ -275,6 +275,11 @@ def differences(isolation: Isolation, spec: ContainerSpec, user: str, port: int)
 
 
 def _limits(spec: ContainerSpec) -> list[str]:
+    """What is asked for and not enforced.
+
+    The limits that a process can be given count address space, of which numerical libraries reserve far more than they
+    use: a script that the cloud runs would be killed here.
+    """
     asked = {
         f"memory limit of {(spec.memory_bytes or 0) / 2**20:.0f} MiB": spec.memory_bytes,
         f"limit of {spec.cpus or 0:g} CPUs": spec.cpus,

@@ -13,6 +13,7 @@ from emulator.entities.deployment import (
 from emulator.entities.endpoint import (
     AuthMode,
     EndpointKeys,
+    EndpointRequest,
     EndpointToken,
     OnlineEndpoint,
     ProvisioningState,
@@ -20,6 +21,7 @@ from emulator.entities.endpoint import (
 )
 from emulator.entities.environment import ANONYMOUS, BuildContext, Environment, InferenceConfig, Route
 from emulator.entities.model import Model, ModelFile, ModelReference, ModelRequest, parse_model_reference
+from emulator.entities.resources import ResourceRequirements
 from emulator.names import (
     check_asset_name,
     check_deployment_name,
@@ -36,6 +38,7 @@ __all__ = [
     "DataCollector",
     "DeploymentRequest",
     "EndpointKeys",
+    "EndpointRequest",
     "EndpointToken",
     "Entity",
     "Environment",
@@ -49,6 +52,7 @@ __all__ = [
     "OnlineRequestSettings",
     "ProbeSettings",
     "ProvisioningState",
+    "ResourceRequirements",
     "Route",
     "Target",
     "check_asset_name",

@@ -12,6 +12,7 @@ from emulator.entities.base import Entity, TextOr, check_local_path, rule
 from emulator.entities.endpoint import AuthMode, ProvisioningState, Target
 from emulator.entities.environment import Environment, InferenceConfig
 from emulator.entities.model import ModelRequest
+from emulator.entities.resources import ResourceRequirements
 from emulator.errors import BadArgument
 from emulator.names import check_deployment_name, check_endpoint_name, check_key
 
@@ -130,6 +131,8 @@ class DeploymentRequest(Entity):
     cloud_settings: dict[str, Any] = {}
     differences: tuple[str, ...] = ()
     gpus: str | None = None
+    instance_type: str | None = Field(None, min_length=1, max_length=64)
+    resources: ResourceRequirements | None = None
     debug_port: int | None = Field(None, ge=1, le=65535)
 
     @field_validator("models")
@@ -189,6 +192,8 @@ class OnlineDeployment(Entity):
     properties: dict[str, str] = {}
     cloud_settings: dict[str, Any] = {}
     gpus: str | None = None
+    instance_type: str | None = None
+    resources: ResourceRequirements | None = None
     debug_port: int | None = None
     read_only_mounts: bool = True
     differences: tuple[str, ...] = ()

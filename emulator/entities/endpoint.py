@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
 from emulator.entities.base import Entity, rule
-from emulator.names import check_endpoint_name
+from emulator.names import check_endpoint_name, check_key
 
 Target = Literal["managed", "kubernetes", "aks", "aci", "local"]
 AuthMode = Literal["key", "aml_token", "aad_token", "none"]
@@ -30,7 +30,29 @@ class OnlineEndpoint(Entity):
     provisioning_state: ProvisioningState = "Creating"
     description: str = ""
     tags: dict[str, str] = {}
+    properties: dict[str, str] = {}
+    cloud_settings: dict[str, Any] = {}
+    differences: tuple[str, ...] = ()
     created_at: str
+
+
+class EndpointRequest(Entity):
+    """What a caller wants an endpoint to be; None leaves what is, or takes the target's default for a new one.
+
+    `cloud_settings` are fields that only the cloud acts upon, kept for whoever reads the endpoint; `differences` is
+    what the door has found in that respect.
+    """
+
+    name: Annotated[str, rule(check_endpoint_name)]
+    target: Target | None = None
+    auth_mode: AuthMode | None = None
+    port: int | None = Field(None, ge=1, le=65535)
+    primary_key: Annotated[str, rule(check_key)] | None = Field(None, repr=False)
+    description: str = ""
+    tags: dict[str, str] = {}
+    properties: dict[str, str] = {}
+    cloud_settings: dict[str, Any] = {}
+    differences: tuple[str, ...] = ()
 
 
 class EndpointKeys(Entity):

@@ -1,7 +1,13 @@
 """From an environment file to the specification of an image."""
 
 from emulator.environments.image_spec import ENVIRONMENT_FOLDER, LAUNCHER, ImageSpec, image_spec
-from emulator.environments.read import DEFAULT_ENVIRONMENT, FILE_NAMES, file_beside, read_environment
+from emulator.environments.read import (
+    DEFAULT_ENVIRONMENT,
+    FILE_NAMES,
+    file_beside,
+    read_environment,
+    read_environment_part,
+)
 from emulator.environments.requirements import ReadText
 
 __all__ = [
@@ -14,4 +20,5 @@ __all__ = [
     "file_beside",
     "image_spec",
     "read_environment",
+    "read_environment_part",
 ]

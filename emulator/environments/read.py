@@ -126,8 +126,7 @@ def _not_yet(document: Document) -> list[Fault]:
 def _conda_of(document: Document, read: ReadText) -> CondaEnvironment:
     conda = document.data["conda_file"]
     if isinstance(conda, dict):
-        lines = {path[1:]: line for path, line in document.lines.items() if path[0] == "conda_file"}
-        return parse_conda(Document(document.file, conda, lines))
+        return parse_conda(document.part("conda_file"))
     try:
         text = read(conda)
     except BadArgument as error:
@@ -135,3 +134,8 @@ def _conda_of(document: Document, read: ReadText) -> CondaEnvironment:
             f"{document.file} has one fault", faults=[document.fault(("conda_file",), error.message)]
         ) from error
     return parse_conda(parse_document(text, conda))
+
+
+def read_environment_part(document: Document, read: ReadText) -> Environment:
+    """The environment that a part of another file describes, in Azure's own keys; BadDocument with every fault."""
+    return _azure_environment(document, read)

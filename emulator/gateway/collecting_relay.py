@@ -48,8 +48,11 @@ class CollectingRelay(Relay):
 
     def _reply(self, connection: Connection) -> bool:
         self._capture.head = connection.take_head()
-        self._keep_response(connection.peek(), last=True)
-        return super()._reply(connection)
+        data = connection.peek()
+        try:
+            return super()._reply(connection)
+        finally:  # it has come whole, whatever becomes of it
+            self._keep_response(data, last=True)
 
     async def _answer(self, head: ResponseHead, connection: Connection) -> bool:
         self._capture.head = head
@@ -68,6 +71,7 @@ class CollectingRelay(Relay):
 
     def _keep_response(self, data: bytes, *, last: bool) -> None:
         body = self._capture.response
-        self._log.keep(self._capture, body, data)
+        seen = self._capture.profile.containers_answer or not self._mute
+        self._log.keep(self._capture, body, data if seen else b"")
         if body is not None:
             body.complete = last

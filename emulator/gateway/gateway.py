@@ -24,7 +24,7 @@ from emulator.gateway.pool import Pool
 from emulator.gateway.traffic_log import TrafficLog, WriteLine
 from emulator.metrics import EndpointMetrics
 from emulator.profiles import ScoringProfile
-from emulator.routes import EndpointRoute, Snapshot
+from emulator.routes import EndpointRoute, Snapshot, longest_shared_head
 
 T = TypeVar("T")
 
@@ -181,6 +181,7 @@ class Gateway:
         listener = self._listeners.get(route.name)
         return EndpointMetrics(
             endpoint=route.name,
+            names=frozenset(route.profile.logs.metrics),
             minute=self._measured.minute(route.name, now),
             connections_active=listener.open_connections if listener else 0,
             new_connections_per_second=listener.new_per_second() if listener else 0.0,
@@ -214,7 +215,8 @@ class Gateway:
 
     async def _open(self, handler: Handling, sock: socket.socket, scoring: ScoringProfile | None = None) -> Listener:
         at_most, new_at_most = (scoring.connections, scoring.new_connections_per_second) if scoring else (None, None)
-        listener = Listener(handler, self._loop, at_most, new_at_most, enforced=self._limits.enforced)
+        longest_head = scoring.head_bytes if scoring else longest_shared_head()
+        listener = Listener(handler, self._loop, longest_head, at_most, new_at_most, enforced=self._limits.enforced)
         await listener.open(sock)
         return listener
 

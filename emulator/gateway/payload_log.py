@@ -177,7 +177,9 @@ def collected_of(capture: Capture, since: float) -> list[Collected]:
     ids = {"correlationid": exchange.request_id, "xrequestid": exchange.request_id}
     if (body := capture.request) and body.complete and body.pieces is not None:
         asked = {"path": capture.target.decode("utf-8", "replace"), "method": request.method}
-        length = {"contentrange": content_range(body.size, total_known=not request.chunked)}
+        unknown = request.chunked and body.size > 0
+        told = capture.profile.unknown_length.format(last=body.size - 1) if unknown else content_range(body.size)
+        length = {"contentrange": told}
         fields = asked | length | ids | _captured_headers(capture)
         kind, coding = request.header(b"content-type"), request.header(b"content-encoding")
         found.append(_event(capture, body, since + exchange.started, kind, coding, fields))
@@ -211,9 +213,9 @@ def _event(
 def _captured_headers(capture: Capture) -> dict[str, str]:
     """The headers of capture_headers that the request has (row collection.headers)."""
     request = capture.exchange.request
-    wanted = {
-        name.lower().encode("latin-1", "replace"): attribute_name(name) for name in capture.collector.capture_headers
-    }
+    plain = capture.profile.header_attribute == "plain"
+    names = [name.lower() for name in capture.collector.capture_headers]
+    wanted = {name.encode("latin-1", "replace"): attribute_name(name) if plain else name for name in names}
     return {
         attribute: request.header(name).decode("utf-8", "replace")
         for name, attribute in wanted.items()

@@ -3,7 +3,8 @@
 from emulator.profiles.collection_profile import CollectionProfile
 from emulator.profiles.document import rendered
 from emulator.profiles.layout import LayoutProfile
-from emulator.profiles.overrides import Misfit, read_overrides
+from emulator.profiles.log_rows import LogProfile
+from emulator.profiles.overrides import TARGETS, Misfit, read_overrides
 from emulator.profiles.probe_profile import ProbeProfile
 from emulator.profiles.profile import (
     PARTS,
@@ -15,12 +16,14 @@ from emulator.profiles.profile import (
     row_of_field,
     rows,
 )
-from emulator.profiles.rows import UNCHANGED, Answer, Certainty, Fact, Row, StatusMapping
+from emulator.profiles.rows import UNCHANGED, Answer, Certainty, Fact, RoutedPaths, Row, StatusMapping
 from emulator.profiles.rules import RulesProfile
 from emulator.profiles.scoring_profile import ScoringProfile
+from emulator.profiles.start_rows import StartProfile
 
 __all__ = [
     "PARTS",
+    "TARGETS",
     "UNCHANGED",
     "Answer",
     "Certainty",
@@ -28,13 +31,16 @@ __all__ = [
     "ContainerProfile",
     "Fact",
     "LayoutProfile",
+    "LogProfile",
     "Misfit",
     "Overrides",
     "ProbeProfile",
     "Profile",
+    "RoutedPaths",
     "Row",
     "RulesProfile",
     "ScoringProfile",
+    "StartProfile",
     "StatusMapping",
     "overridden",
     "profile_of",

@@ -76,9 +76,9 @@ COLLECTION_ROWS: tuple[Row, ...] = (
     ),
     everywhere(
         "collection.headers",
-        "A header of capture_headers becomes an attribute of the request's line, with small letters and digits alone;"
-        " Authorization never does.",
-        assumed("x-tenant-id: xtenantid", "contract/managed §3.1; as x-request-id becomes xrequestid"),
+        "The attribute of the request's line that a header of capture_headers becomes: `plain`, its small letters and"
+        " digits alone, or `dashed`, all of its name; Authorization becomes none.",
+        assumed("plain", "contract/managed §3.1; as x-request-id becomes xrequestid"),
     ),
     everywhere(
         "collection.paths_left_out",
@@ -87,8 +87,8 @@ COLLECTION_ROWS: tuple[Row, ...] = (
     ),
     everywhere(
         "collection.containers_answer",
-        "What is collected is the container's own answer, before its status is mapped; what the front door answers by"
-        " itself is not collected.",
+        "What is collected is the container's own answer, not what mapping its status leaves of it; what the front door"
+        " answers by itself is not collected.",
         assumed(True, "contract/managed §4.4: the collector stands beside the container"),
     ),
     everywhere(

@@ -21,15 +21,17 @@ from emulator.profiles.container_rows import CONTAINER_ROWS
 from emulator.profiles.front_door_rows import FRONT_DOOR_ROWS
 from emulator.profiles.layout import LayoutProfile
 from emulator.profiles.layout_rows import LAYOUT_ROWS
-from emulator.profiles.log_rows import LOG_ROWS
+from emulator.profiles.log_rows import LOG_ROWS, LogProfile
 from emulator.profiles.probe_profile import ProbeProfile
 from emulator.profiles.probe_rows import PROBE_ROWS
-from emulator.profiles.rows import Answer, Row
+from emulator.profiles.rows import Answer, RoutedPaths, Row
 from emulator.profiles.rows import read_from as _row
 from emulator.profiles.rule_rows import RULE_ROWS
 from emulator.profiles.rules import RulesProfile
 from emulator.profiles.scoring_profile import ScoringProfile
 from emulator.profiles.server_rows import SERVER_ROWS
+from emulator.profiles.size_rows import SIZE_ROWS
+from emulator.profiles.start_rows import START_ROWS, StartProfile
 from emulator.profiles.status_rows import STATUS_ROWS
 
 Overrides = Mapping[Target, Mapping[str, Any]]
@@ -58,6 +60,7 @@ class ContainerProfile:
     scoring_timeout_ms: str | None = field(metadata=_row("container.scoring_timeout_ms"))
     user_variables_win: bool = field(metadata=_row("container.user_variables_win"))
     read_only_mounts: bool = field(metadata=_row("container.read_only_mounts"))
+    size_share: float = field(metadata=_row("container.size"))
 
     def app_root(self, code: str, script: str) -> str:
         """AML_APP_ROOT for the code folder's base name `code` and the `script` path below it."""
@@ -114,14 +117,20 @@ class Profile:
     rules: RulesProfile
     probes: ProbeProfile
     collection: CollectionProfile
+    logs: LogProfile
+    start: StartProfile
     front_door: bool = field(metadata=_row("routing.front_door"))
     routed_methods: frozenset[str] | None = field(metadata=_row("routing.methods"))
     rejected_method: Answer | None = field(metadata=_row("routing.rejected_method"))
+    http_1_0: Answer | None = field(metadata=_row("routing.http_version"))
+    paths: RoutedPaths | None = field(metadata=_row("routing.paths"))
     path_prefix_template: str | None = field(metadata=_row("routing.path_prefix"))
     no_such_endpoint: Answer = field(metadata=_row("routing.no_such_endpoint"))
     auth_modes: tuple[AuthMode, ...] = field(metadata=_row("auth.modes"))
     default_auth_mode: AuthMode = field(metadata=_row("auth.default_mode"))
     auth_mode_may_change: bool = field(metadata=_row("auth.mode_update"))
+    auth_before_routing: bool = field(metadata=_row("auth.before_routing"))
+    old_key_seconds: int = field(metadata=_row("auth.regenerate"))
     auth_scheme: str | None = field(metadata=_row("auth.scheme"))
     key_names: tuple[str, str] | None = field(metadata=_row("auth.keys"))
     swagger_requires_key: bool = field(metadata=_row("auth.swagger_key_required"))
@@ -183,10 +192,12 @@ def rows() -> tuple[Row, ...]:
         + AUTH_ROWS
         + STATUS_ROWS
         + ADMISSION_ROWS
+        + START_ROWS
         + PROBE_ROWS
         + LOG_ROWS
         + COLLECTION_ROWS
         + CONTAINER_ROWS
+        + SIZE_ROWS
         + LAYOUT_ROWS
         + ASSET_ROWS
         + RULE_ROWS

@@ -1,11 +1,12 @@
 """Collected data on the disk: lines in files that roll by the time, as the cloud lays out its blobs.
 
-Nothing here is ever removed: the cloud keeps it too (row collection.kept).
+Nothing here is removed unless the settings say so: the cloud keeps it too (row collection.kept).
 """
 
 from __future__ import annotations
 
 import json
+import shutil
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
@@ -37,6 +38,10 @@ class CollectedData:
                 path.parent.mkdir(parents=True, exist_ok=True)
                 with path.open("a", encoding="utf-8") as file:
                     file.write("".join(f"{line}\n" for line in those))
+
+    def remove(self, endpoint_name: str, deployment_name: str) -> None:
+        """Remove all that was collected of a deployment."""
+        shutil.rmtree(self.folder / endpoint_name / deployment_name, ignore_errors=True)
 
     def collections(self, endpoint_name: str, deployment_name: str) -> list[str]:
         """The names of what has been collected, in alphabetical order; large data of all lies in folders of years."""

@@ -23,6 +23,7 @@ from emulator.workspace.generations import Generations
 from emulator.workspace.health import Health
 from emulator.workspace.models import Models
 from emulator.workspace.tokens import EndpointTokens
+from emulator.workspace.uses import Uses
 
 __all__ = ["Effects", "FrontDoor", "Progress", "Workspace", "silent_progress"]
 
@@ -56,6 +57,7 @@ class Workspace:
             store, engine, effects, self.models, self.environments, self.endpoints, generations, self._gate
         )
         crashes = Crashes(store, engine, self.models, self.endpoints, generations, events, self._gate)
+        self.uses = Uses(store, engine, effects, self.endpoints, generations)
         self.health = Health(store, engine, effects, self.endpoints, crashes, events)
 
     @property

@@ -13,6 +13,7 @@ from emulator.cloud_events import Collected, written
 from emulator.data_collection import MDC_CONFIG, SINK_PROGRAM, mdc_config
 from emulator.entities import OnlineDeployment
 from emulator.errors import EmulatorError, ResourceNotFound
+from emulator.profiles import profile_of
 from emulator.scoring_container import ContainerSpec
 from emulator.store import Store
 from emulator.store.collected import CollectedReader
@@ -131,6 +132,8 @@ class Collecting:
                 if (folder.endpoint, folder.deployment, folder.generation) == key:
                     self._take(folder, deployment)
             self._store.sinks.remove(*key)
+            if not profile_of(deployment.target).collection.kept:
+                self._store.collected.remove(deployment.endpoint_name, deployment.name)
 
     def _remove_if_left(self, folder: SinkFolder, deployment: OnlineDeployment | None) -> None:
         """A generation that was replaced, or whose deployment is gone, hands nothing over any more after a while."""

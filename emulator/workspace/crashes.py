@@ -15,6 +15,7 @@ from emulator.workspace.events import Events
 from emulator.workspace.gate import Gate
 from emulator.workspace.generations import Generations
 from emulator.workspace.models import Models
+from emulator.workspace.out_of_memory import memory_of
 from emulator.workspace.readiness import read_log, tail_of, why_it_died
 from emulator.workspace.watched import CRASH_LOOP_TARGET, Watched, is_crash_loop
 
@@ -65,7 +66,8 @@ class Crashes:
             state = self._engine.inspect(watched.container.id)
         except EmulatorError:
             return ResourceNotReady("the container was removed by somebody else", log_tail=tail_of(log))
-        return why_it_died(log, state, str(self._generations.layout(deployment)))
+        memory = memory_of(deployment, self._engine)
+        return why_it_died(log, state, str(self._generations.layout(deployment)), memory)
 
     def kill(self, watched: Watched) -> None:
         """End a container that failed its liveness probe."""

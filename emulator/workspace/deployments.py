@@ -8,6 +8,7 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
+from emulator.container_size import check_instance_type, is_sized, size_differences
 from emulator.data_collection import check_data_collector
 from emulator.engines import Container, Engine, Image
 from emulator.entities import DeploymentRequest, Environment, Model, ModelRequest, OnlineDeployment
@@ -29,6 +30,7 @@ from emulator.workspace.planning import (
     Plan,
     check_limits,
     check_scoring_script,
+    name_differences,
     plain_request,
     plan_code,
     script_path,
@@ -169,6 +171,7 @@ class Deployments:
         others = [d.name for d in self._store.deployments(request.endpoint_name) if d.name != request.name]
         check_limits(request, target, len(others))
         check_data_collector(request.data_collector, f"deployment {request.name}")
+        check_instance_type(request, target, f"deployment {request.name} of endpoint {request.endpoint_name}")
         if configuration:
             check_scoring_script(configuration, environment, target)
         elif not environment.inference_config:
@@ -194,8 +197,9 @@ class Deployments:
         return OnlineDeployment(
             **request.model_dump(
                 include={"name", "endpoint_name", "explicit_source_dir", "environment_variables", "instance_count",
-                         "gpus", "debug_port", "model_mount_path", "app_insights_enabled", "data_collector",
-                         "description", "tags", "properties", "cloud_settings"}
+                         "gpus", "instance_type", "resources", "debug_port", "model_mount_path",
+                         "app_insights_enabled", "data_collector", "description", "tags", "properties",
+                         "cloud_settings"}
             ),
             **plan.probes,
             request_settings=plan.request_settings,
@@ -227,6 +231,7 @@ class Deployments:
             update={
                 "differences": (
                     *_differences(plan, draft, image, containers),
+                    *self._size_differences(draft),
                     *self._endpoints.differences(draft.endpoint_name, plan.request.auth_mode),
                 ),
                 "provisioning_state": "Succeeded",
@@ -235,6 +240,9 @@ class Deployments:
         )
         self._swap(deployment, containers)
         return deployment
+
+    def _size_differences(self, deployment: OnlineDeployment) -> list[str]:
+        return size_differences(deployment, deployment.target, self._engine.machine()) if is_sized(deployment) else []
 
     def _make_room(self, draft: OnlineDeployment, progress: Progress) -> None:
         """Stop what serves before the new containers start, where both cannot be.
@@ -396,6 +404,7 @@ def _differences(
     code = [f"left out of the code: {', '.join(plan.left_out)}"] if plan.left_out else []
     found = [
         *plan.request.differences,
+        *name_differences(plan.request),
         *container_differences(deployment, plan.models),
         *version_differences(plan.models),
         *request_settings_differences(plan.request.request_settings, plan.target),

@@ -11,6 +11,7 @@ from emulator.engines import Container
 from emulator.entities import (
     AuthMode,
     EndpointKeys,
+    EndpointRequest,
     EndpointToken,
     OnlineDeployment,
     OnlineEndpoint,
@@ -50,6 +51,7 @@ class Endpoints:
         self._tokens = tokens
         self._running: dict[DeploymentKey, tuple[Container, ...]] = {}
         self._unready: set[str] = set()
+        self._old_keys: dict[str, dict[str, float]] = {}
         self._held: dict[str, str] = {}
         self._released = threading.Condition()
         self._creating = threading.Lock()
@@ -164,6 +166,27 @@ class Endpoints:
             self._check_free(port)
         return target or "managed"
 
+    def create_or_update(self, request: EndpointRequest) -> OnlineEndpoint:
+        """The endpoint as the request wants it; its deployments, its port, its keys and its traffic stay.
+
+        Raises BadArgument for what its target has not, and for what an endpoint keeps for life.
+        """
+        with self.hold(request.name):
+            is_new = self._store.find_endpoint(request.name) is None
+            self.ensure(
+                request.name,
+                target=request.target,
+                port=request.port,
+                primary_key=request.primary_key,
+                auth_mode=request.auth_mode,
+            )
+            self.update_auth_mode(request.name, request.auth_mode)
+            told = request.model_dump(include={"description", "tags", "properties", "cloud_settings"})
+            changes = told | {"differences": request.differences}
+            if is_new:
+                changes["provisioning_state"] = "Succeeded"
+            return self.put(self.get(request.name).model_copy(update=changes))
+
     def _create(self, name: str, target: Target, port: int | None, auth_mode: AuthMode | None) -> OnlineEndpoint:
         _check_name(name, target)
         if port is not None:
@@ -202,7 +225,7 @@ class Endpoints:
         )
 
     def regenerate_keys(self, name: str, which: str, value: str | None = None) -> EndpointKeys:
-        """Replace the `primary` or `secondary` key; the old one stops working at once (row auth.regenerate).
+        """Replace the `primary` or `secondary` key; the old one stops working at once, or as row auth.regenerate says.
 
         `value` is the new key; without one, or with the key that is there already, which is what Azure's SDK sends, a
         new one is drawn (contract/managed §2.6, contract/sdk-wire-protocol §1c row 22).  Raises BadArgument for a value
@@ -213,12 +236,21 @@ class Endpoints:
             if which not in ("primary", "secondary"):
                 raise BadArgument(f"'{which}' is no key: primary or secondary", target=f"endpoint {name}")
             field = f"{which}_key"
-            if value is None or value == getattr(keys, field):
+            old = getattr(keys, field)
+            if value is None or value == old:
                 value = self._effects.new_key()
             keys = keys.model_copy(update={field: check_key(value)})
             self._store.put_keys(name, keys)
+            self._keep_old_key(name, old)
             self.publish(name)
             return keys
+
+    def _keep_old_key(self, name: str, key: str) -> None:
+        """Let a regenerated key live on for as long as the target says, at most until the emulator ends."""
+        seconds, now = profile_of(self.get(name).target).old_key_seconds, self._effects.epoch()
+        if seconds:
+            living = {old: until for old, until in self._old_keys.get(name, {}).items() if until > now}
+            self._old_keys[name] = living | {key: now + seconds}
 
     def update_auth_mode(self, name: str, auth_mode: AuthMode | None) -> None:
         """Ask callers for that from now on, None for what was asked before; the keys stay (row auth.mode_update)."""
@@ -278,6 +310,7 @@ class Endpoints:
     def _publish(self, name: str) -> None:
         endpoint = self._store.find_endpoint(name)
         if endpoint is None:
+            self._old_keys.pop(name, None)
             self._front_door.remove(name)
             return
         keys = self._store.keys_of(name)
@@ -290,6 +323,7 @@ class Endpoints:
                 deployments=tuple(self._route(endpoint, d) for d in self._store.deployments(name)),
                 mirror=tuple(endpoint.mirror_traffic.items()),
                 tokens=self._tokens.check_of(endpoint),
+                old_keys=self._old_keys.get(name, {}) if endpoint.auth_mode == "key" else {},
             )
         )
 
@@ -313,7 +347,9 @@ class Endpoints:
 
 def _check_name(name: str, target: Target) -> None:
     """Raise BadArgument for a name that the target's cloud refuses (row names.endpoint)."""
-    if not profile_of(target).rules.names_endpoint(name):
+    # Version 2 has no such names either, but its samples do: planning.py tells the difference.
+    plain = name.replace("_", "-") if target in ("managed", "kubernetes") else name
+    if not profile_of(target).rules.names_endpoint(plain):
         message = f"'{name}' cannot name a service of target {target}: lower-case letters, digits and '-' only"
         raise BadArgument(message, target=f"endpoint {name}", hint=f"--name {name.lower()}")
 

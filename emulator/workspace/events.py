@@ -37,6 +37,11 @@ class Events:
         message = messages.killing_unhealthy if unhealthy else messages.killing
         self._write(container, "Killing", message.format(container=_CONTAINER_NAME))
 
+    def out_of_memory(self, container: Container, limit: str) -> None:
+        """The kernel has killed a process of a container, which may go on (row events.out_of_memory)."""
+        message = self._profile(container).out_of_memory_message
+        self._write(container, "Killing", message.format(container=_CONTAINER_NAME, limit=limit))
+
     def back_off(self, container: Container) -> None:
         """The next restart of a container has to wait."""
         message = self._profile(container).event_messages.back_off

@@ -5,8 +5,10 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
+from emulator.container_size import NO_LIMIT, container_size, is_sized
 from emulator.engines import Container, Engine
 from emulator.entities import Model, OnlineDeployment
 from emulator.errors import EmulatorError
@@ -16,6 +18,7 @@ from emulator.store import Placement, Store
 from emulator.workspace.collecting import Collecting
 from emulator.workspace.effects import Effects, FrontDoor, Progress
 from emulator.workspace.events import Events
+from emulator.workspace.out_of_memory import memory_of
 from emulator.workspace.readiness import read_log, wait_until_ready
 
 _PROBE_TIMEOUT_SECONDS = 2.0
@@ -71,8 +74,8 @@ class Generations:
                 started.append(self._start(deployment, spec))
             progress.step("waiting for the scoring server: init()")
             budget = float(deployment.liveness_probe.budget_seconds)
-            is_ready = self._probe_of(deployment)
-            wait_until_ready(self._engine, started, budget, self._effects, progress, layout, is_ready)
+            is_ready, memory = self._probe_of(deployment), memory_of(deployment, self._engine)
+            wait_until_ready(self._engine, started, budget, self._effects, progress, layout, memory, is_ready)
         except BaseException:
             with contextlib.suppress(OSError):  # a full disk must neither hide the reason nor keep the containers
                 self._keep_log(deployment, started)
@@ -82,15 +85,26 @@ class Generations:
         return tuple(started)
 
     def start_again(self, deployment: OnlineDeployment, models: Sequence[Model], old: Container) -> Container:
-        """Start an instance in place of the dead container that it had, which is removed; does not wait for it."""
+        """Start an instance in place of the dead container that it had, which is removed; does not wait for it.
+
+        It is another instance, with another name, where the target restarts none (row probes.restart_in_place).
+        """
         specs = self._specs(deployment, models)
-        container = self._start(deployment, specs[int(old.labels[LABEL_INSTANCE])])
+        spec = specs[int(old.labels[LABEL_INSTANCE])]
+        if not profile_of(deployment.target).probes.restart_in_place:
+            spec = replace(spec, name=_next_name(spec.name, old.name))
+        container = self._start(deployment, spec)
         self._started_at.pop(old.id, None)
+        if container.name != old.name:  # else the engine has removed it, to make room for its name
+            with contextlib.suppress(EmulatorError):  # reconcile and prune find it again by its labels
+                self._engine.remove(old.id, grace_seconds=0.0)
         return container
 
     def _specs(self, deployment: OnlineDeployment, models: Sequence[Model]) -> tuple[ContainerSpec, ...]:
+        sized = is_sized(deployment)
+        size = container_size(deployment, deployment.target, self._engine.machine()) if sized else NO_LIMIT
         layout, sinks = str(self.layout(deployment)), self._collecting.folder(deployment)
-        return container_specs(deployment, models, layout, self._store.workspace_id, sinks)
+        return container_specs(deployment, models, layout, self._store.workspace_id, size, sinks)
 
     def _start(self, deployment: OnlineDeployment, spec: ContainerSpec) -> Container:
         self._collecting.prepare(deployment, spec)
@@ -101,7 +115,8 @@ class Generations:
 
     def _probe_of(self, deployment: OnlineDeployment) -> Callable[[Container], bool]:
         profile, probe = profile_of(deployment.target).probes, self._effects.probe
-        return lambda container: probe(container, profile.path, _PROBE_TIMEOUT_SECONDS).passes(profile.passing_status)
+        path, seconds, headers = profile.path, _PROBE_TIMEOUT_SECONDS, profile.headers
+        return lambda container: probe(container, path, seconds, headers).passes(profile.passing_status)
 
     def _keep_log(self, deployment: OnlineDeployment, containers: Sequence[Container]) -> None:
         # The one that died says why; without one the first is as good as any.
@@ -154,6 +169,11 @@ class Generations:
             self._engine.remove(container.id, grace_seconds=grace_seconds)
         except EmulatorError:
             return  # reconcile and prune find it again by its labels
+
+
+def _next_name(first: str, old: str) -> str:
+    """The name of the instance that comes after `old`, in a row that began with `first`."""
+    return f"{first}-{1 if old == first else int(old.removeprefix(f'{first}-')) + 1}"
 
 
 def _count(number: int, what: str) -> str:

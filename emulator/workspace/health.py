@@ -15,6 +15,7 @@ from emulator.workspace.crashes import Crashes
 from emulator.workspace.effects import Effects
 from emulator.workspace.endpoints import Endpoints
 from emulator.workspace.events import Events
+from emulator.workspace.out_of_memory import MemoryKills
 from emulator.workspace.watched import InstanceState, ProbeKind, Watched, watch
 
 _LOOK_SECONDS = 1.0
@@ -36,6 +37,7 @@ class Health:
         self._endpoints = endpoints
         self._crashes = crashes
         self._events = events
+        self._memory_kills = MemoryKills(engine, events)
         self._watched: dict[str, Watched] = {}
         self._lock = threading.Lock()
         self._look_at = 0.0
@@ -104,7 +106,10 @@ class Health:
         try:
             with self._lock:
                 up = [id for id, watched in self._watched.items() if not watched.down]
+                serving = [(watched.deployment, watched.container) for watched in self._watched.values()]
             running = self._engine.running_ids() if up else frozenset()
+            if up:
+                self._memory_kills.look(serving)
         except EmulatorError:
             return  # an engine that is away has told of no death
         finally:
@@ -147,7 +152,7 @@ class Health:
 
     def _probe(self, watched: Watched, kind: ProbeKind) -> None:
         container, profile = watched.container, watched.profile
-        answer = self._effects.probe(container, profile.path, watched.probe(kind).settings.timeout)
+        answer = self._effects.probe(container, profile.path, watched.probe(kind).settings.timeout, profile.headers)
         passed, now = answer.passes(profile.passing_status), self._effects.monotonic()
         step = self._step(container.id, lambda w: w.with_probe(kind, w.probe(kind).ended(passed, now)))
         if step is None:

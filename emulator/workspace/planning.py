@@ -18,7 +18,8 @@ from emulator.entities import (
     ProbeSettings,
     Target,
 )
-from emulator.errors import BadArgument, OutOfQuota, ResourceNotReady
+from emulator.errors import BadArgument, OutOfQuota, ResourceNotReady, with_code
+from emulator.names import is_against_the_rule
 from emulator.profiles import profile_of
 from emulator.store import Placement, code_tree, placements
 from emulator.store.sources import read_text
@@ -95,7 +96,8 @@ def check_scoring_script(code: CodeConfiguration, environment: Environment, targ
     problem = check_script(source, code.scoring_script)
     if problem:
         hint = "a scoring script defines init() and run(data)"
-        raise ResourceNotReady(problem, target=f"scoring script {code.scoring_script}", hint=hint)
+        told = ResourceNotReady(str(problem), target=f"scoring script {code.scoring_script}", hint=hint)
+        raise with_code(told, profile_of(target).start.code_of(problem.stage))
 
 
 def _minor(python_version: str) -> int:
@@ -133,6 +135,12 @@ def with_debugger(environment: Environment, *, wanted: bool) -> Environment:
             "differences": (*environment.differences, *told, _NO_PROBES),
         }
     )
+
+
+def name_differences(request: DeploymentRequest) -> list[str]:
+    """Names that are taken here and against the cloud's rule (row names.endpoint)."""
+    odd = [name for name in (request.endpoint_name, request.name) if is_against_the_rule(name)]
+    return [f"the cloud refuses the name '{name}': letters, digits and '-' only" for name in odd]
 
 
 def version_differences(models: Sequence[Model]) -> list[str]:

@@ -4,13 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 
-from emulator.diagnosis import Cause, explain
+from emulator.diagnosis import Cause, Stage, explain
 from emulator.engines import Container, Engine
-from emulator.errors import EmulatorError, OperationCanceled, OperationTimedOut, ResourceNotFound, ResourceNotReady
+from emulator.errors import (
+    EmulatorError,
+    OperationCanceled,
+    OperationTimedOut,
+    ResourceNotFound,
+    ResourceNotReady,
+    with_code,
+)
+from emulator.profiles import profile_of
 from emulator.scoring_container import APP_ROOT
 from emulator.workspace.effects import Effects, Progress
+from emulator.workspace.out_of_memory import Memory, peak_bytes
 
 POLL_SECONDS = 0.05
+_MEMORY_LOOK_SECONDS = 1.0
 _TAIL_LINES = 25
 _LOG_LINES = 5000
 
@@ -22,46 +32,72 @@ def wait_until_ready(
     effects: Effects,
     progress: Progress,
     layout: str,
+    memory: Memory,
     is_ready: Callable[[Container], bool],
 ) -> None:
     """Return when every container `is_ready`, which asks once; `layout` is the host folder that holds their code.
 
-    Raises ResourceNotReady as soon as one has died, OperationTimedOut after `budget_seconds`, OperationCanceled.
+    Raises ResourceNotReady, with the target's own code, as soon as one has died, what `memory` says of one that ran out
+    of it, OperationTimedOut after `budget_seconds`, OperationCanceled.
     """
     deadline = effects.monotonic() + budget_seconds
+    look_at = effects.monotonic() + _MEMORY_LOOK_SECONDS
     waiting = list(containers)
     while waiting:
         if progress.canceled.is_set():
             raise OperationCanceled("the deployment was interrupted while its container started")
         waiting = [container for container in waiting if not is_ready(container)]
         for container in waiting:
-            _check_alive(engine, container, layout)
-        if waiting and effects.monotonic() > deadline:
+            _check_alive(engine, container, layout, memory)
+        over = effects.monotonic() > deadline
+        if waiting and (over or effects.monotonic() >= look_at):
+            look_at = effects.monotonic() + _MEMORY_LOOK_SECONDS
+            _check_memory(engine, waiting, memory, 1 if over else memory.most_kills)
+        if waiting and over:
             raise _too_slow(engine, waiting[0], budget_seconds)
         if waiting:
             effects.sleep(POLL_SECONDS)
     for container in containers if len(containers) > 1 else ():  # one may have died while another became ready
-        _check_alive(engine, container, layout)
+        _check_alive(engine, container, layout, memory)
 
 
-def _check_alive(engine: Engine, container: Container, layout: str) -> None:
+def _check_memory(engine: Engine, waiting: Iterable[Container], memory: Memory, most: int) -> None:
+    """A worker that is killed in init() leaves a container that runs, and never answers."""
+    kills = engine.oom_kills()
+    for container in waiting:
+        if kills.get(container.id, 0) >= most:
+            what = f"a worker of the scoring server ({kills[container.id]} times)"
+            raise memory.error(what, tail_of(read_log(engine, container)), peak_bytes(engine, container))
+
+
+def _check_alive(engine: Engine, container: Container, layout: str, memory: Memory) -> None:
+    codes = profile_of(memory.deployment.target).start
     try:
         state = engine.inspect(container.id)
     except ResourceNotFound as error:
-        raise ResourceNotReady("the container was removed while it started", target=container.name) from error
+        removed = ResourceNotReady("the container was removed while it started", target=container.name)
+        raise with_code(removed, codes.crashed_code) from error
     if not state.running:
-        raise why_it_died(read_log(engine, container), state, layout, " before it answered")
+        log = read_log(engine, container)
+        told = why_it_died(log, state, layout, memory, " before it answered")
+        raise told if state.oom_killed else with_code(told, codes.code_of(_stage_of(log, layout)))
 
 
-def why_it_died(log: Sequence[str], container: Container, layout: str, when: str = "") -> ResourceNotReady:
+def _stage_of(log: Sequence[str], layout: str) -> Stage:
+    cause = _cause_of(log, layout)
+    return cause.stage if cause else "other"
+
+
+def _cause_of(log: Sequence[str], layout: str) -> Cause | None:
+    return explain("\n".join(log), (APP_ROOT, layout))
+
+
+def why_it_died(log: Sequence[str], container: Container, layout: str, memory: Memory, when: str = "") -> EmulatorError:
     """What a dead container's log says about its end; without a word of it, the exit code and `when` that was."""
-    cause = explain("\n".join(log), (APP_ROOT, layout))
     if container.oom_killed:
-        message = "the container was killed because it ran out of memory"
-    elif cause:
-        message = str(cause)
-    else:
-        message = f"the container exited with code {container.exit_code}{when}"
+        return memory.error("the container", tail_of(log))
+    cause = _cause_of(log, layout)
+    message = str(cause) if cause else f"the container exited with code {container.exit_code}{when}"
     return ResourceNotReady(message, hint=_hint(cause), log_tail=tail_of(log))
 
 

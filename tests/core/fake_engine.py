@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import threading
-from collections.abc import Callable, Iterator, Mapping, Set
+from collections.abc import Callable, Iterable, Iterator, Mapping, Set
 from dataclasses import dataclass, field, replace
 
 from emulator.engines import Container, Image, Log
@@ -12,6 +12,7 @@ from emulator.environments import ImageSpec
 from emulator.errors import EngineUnavailable, ImageBuildFailure, OperationCanceled, ResourceNotFound
 from emulator.probing import ProbeAnswer
 from emulator.scoring_container import LABEL_WORKSPACE, ContainerSpec
+from emulator.usage import Machine, Usage
 
 CANCEL_SECONDS = 10.0
 
@@ -29,6 +30,7 @@ class Behaviour:
     exit_code: int | None = None
     log: tuple[str, ...] = ("Users's init has completed successfully",)
     oom_killed: bool = False
+    oom_kills: int = 0
     refuses: type[Exception] | None = None
 
 
@@ -95,8 +97,12 @@ class FakeEngine:
         self.removed: list[str] = []
         self.graces: list[float] = []
         self.probes: list[tuple[str, str, float]] = []
+        self.probe_headers: Mapping[str, str] = {}
         self.differences: tuple[str, ...] = ()
         self.unavailable = False
+        self.size = Machine(cpus=8, memory_bytes=16 * 2**30)
+        self.uses: dict[str, Usage] = {}
+        self.asked_usage: list[set[str]] = []
         self.prunes: list[Set[str]] = []
         self.looking: Callable[[], object] = lambda: None
 
@@ -112,8 +118,9 @@ class FakeEngine:
         (only,) = self.containers()
         return only.spec.environment_variables
 
-    def probe(self, container: Container, path: str, timeout_seconds: float) -> ProbeAnswer:
-        """The probe; `probes` remembers what was asked."""
+    def probe(self, container: Container, path: str, timeout_seconds: float, headers: Mapping[str, str]) -> ProbeAnswer:
+        """The probe; `probes` remembers what was asked, `probe_headers` how the last time."""
+        self.probe_headers = headers
         self.probes.append((container.id, path, timeout_seconds))
         running = self.world.get(container.id)
         if running is None or not running.container.running:
@@ -196,6 +203,21 @@ class FakeEngine:
     def running_ids(self) -> frozenset[str]:
         self.looking()
         return frozenset(container.id for container in self.list_containers() if container.running)
+
+    def machine(self) -> Machine:
+        return self.size
+
+    def usage(self, container_ids: Iterable[str]) -> Mapping[str, Usage]:
+        """What `uses` says, of those that run."""
+        self.check()
+        asked = set(container_ids)
+        self.asked_usage.append(asked)
+        running = {container.id for container in self.list_containers() if container.running}
+        return {id: usage for id, usage in self.uses.items() if id in asked & running}
+
+    def oom_kills(self) -> Mapping[str, int]:
+        self.check()
+        return {id: running.behaviour.oom_kills for id, running in self.world.items() if running.behaviour.oom_kills}
 
     def logs(self, container_id: str, *, tail: int | None = None, follow: bool = False) -> Iterator[str]:
         return FakeLog(self._find(container_id), tail, follow)

@@ -16,7 +16,7 @@ from emulator.client import Client
 from emulator.cloud_events import Collected
 from emulator.data_collection import SINK_FOLDER
 from emulator.errors import BadArgument, ResourceNotFound
-from emulator.profiles import profile_of, rows
+from emulator.profiles import overridden, profile_of, rows
 from emulator.routes import PayloadCollection
 
 KEPT = "collected data is kept in AMLEMU_HOME/modelDataCollector; no data asset is registered for it"
@@ -291,6 +291,14 @@ def test_collected_data_outlives_its_endpoint(house: House) -> None:
     assert not house.store.logs.insights("iris").exists()
     house.workspace.prune(dry_run=False)
     assert len(list((house.store.home / "modelDataCollector/iris").rglob("*.jsonl"))) == 1
+
+
+def test_collected_data_goes_where_the_settings_say_so(house: House) -> None:
+    with overridden({"managed": {"collection.kept": False}}):
+        house.deploy(data_collector=collector("model_inputs"))
+        hand_over(sink_of(house), record())
+        house.workspace.deployments.delete_endpoint("iris")
+    assert list((house.store.home / "modelDataCollector").rglob("*.jsonl")) == []
 
 
 def test_following_finds_the_files_of_the_next_hour(house: House) -> None:

@@ -271,7 +271,7 @@ def test_bad_deployments(served: Served, body: dict[str, Any], fields: set[str])
     assert {detail["field"] for detail in error["details"]} == fields
 
 
-@pytest.mark.parametrize("name", ["a", "1ris", "iris_1", "i%20s", "%C3%A4%C3%B6%C3%BC", "..%2E", "a" * 33, "iris%0A"])
+@pytest.mark.parametrize("name", ["a", "1ris", "iris_", "i%20s", "%C3%A4%C3%B6%C3%BC", "..%2E", "a" * 33, "iris%0A"])
 def test_odd_names(served: Served, name: str) -> None:
     body = {"code": "/c", "scoring_script": "s.py"}
     assert served.error("PUT", f"{ENDPOINTS}/{name}/deployments/blue", json=body)[:2] == (400, "BadArgument")

@@ -80,3 +80,13 @@ def test_a_version_of_an_environment_keeps_its_content(house: House) -> None:
     assert house.deploy(environment=document).environment == house.deploy(environment=document).environment == "own:3"
     with pytest.raises(BadArgument, match="version 3 is registered already with other content"):
         house.deploy(environment=document | {"requirements": ["numpy"]})
+
+
+def test_names_of_microsofts_samples(house: House) -> None:
+    deployment = house.deploy("my_endpoint", name="blue_deployment")
+    assert [d for d in deployment.differences if "the cloud refuses" in d] == [
+        "the cloud refuses the name 'my_endpoint': letters, digits and '-' only",
+        "the cloud refuses the name 'blue_deployment': letters, digits and '-' only",
+    ]
+    with pytest.raises(BadArgument, match="'my_service' cannot name a service of target aks"):
+        house.deploy("my_service", target="aks")

@@ -32,7 +32,9 @@ START_SECONDS = 30.0
 
 # Answers with what it sees of its container.
 SCRIPT = """
-import json, os, signal, sys
+import json, os, signal, sys, time
+
+KEPT = []
 
 def init():
     print("init says café")
@@ -50,6 +52,12 @@ def run(body):
     question = json.loads(body)
     if "exit_code" in question:
         os.kill(os.getppid(), signal.SIGKILL)
+    if "work_seconds" in question:
+        end = time.process_time() + question["work_seconds"]
+        while time.process_time() < end:
+            pass
+    if "keep_bytes" in question:
+        KEPT.append(b"x" * question["keep_bytes"])
     if "print" in question:
         print(question["print"])
     return {
@@ -347,6 +355,35 @@ class EngineContract:
         next(log)
         log.close()  # type: ignore[attr-defined]
         assert engine.inspect(container.id).running
+
+    def test_the_machine_has_a_size(self, engine: Engine) -> None:
+        machine = engine.machine()
+        assert machine.cpus >= 1
+        assert machine.memory_bytes > 2**28
+
+    def test_what_a_container_uses(self, engine: Engine, image: str, layout: Path) -> None:
+        container = ready(engine, container_spec(image, layout))
+        before = engine.usage([container.id])[container.id]
+        ask(container, {"work_seconds": 1.0, "keep_bytes": 2**26})
+        after = engine.usage([container.id])[container.id]
+        assert 0.9 < after.cpu_seconds - before.cpu_seconds < 3.0
+        assert 2**26 * 0.9 < after.memory_bytes - before.memory_bytes < 2**26 * 1.5
+        assert after.memory_bytes > 2**25
+        assert after.memory_limit_bytes is None
+        assert after.disk_percent is None or 0 < after.disk_percent < 100
+        assert engine.oom_kills().get(container.id, 0) == 0
+
+    def test_what_many_containers_use_is_found_fast(self, engine: Engine, image: str, layout: Path) -> None:
+        ids = [ready(engine, container_spec(image, layout)).id for _ in range(3)]
+        began = time.monotonic()
+        assert set(engine.usage(ids * 7)) == set(ids)
+        assert time.monotonic() - began < 1
+
+    def test_what_does_not_run_uses_nothing(self, engine: Engine, image: str, tmp_path: Path) -> None:
+        layout = managed_layout(tmp_path / "broken", "import no_such_module_of_amlemu\n")
+        dead = ended(engine, engine.start(container_spec(image, layout)))
+        assert engine.usage([dead.id, "0" * 12, "0" * 64, "../.."]) == {}
+        assert engine.usage([]) == {}
 
     def test_remove_is_idempotent(self, engine: Engine, image: str, layout: Path) -> None:
         container = ready(engine, container_spec(image, layout))

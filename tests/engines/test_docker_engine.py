@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import os
 import re
@@ -9,6 +10,7 @@ import socket
 import tempfile
 import threading
 import time
+import urllib.error
 import uuid
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -121,6 +123,38 @@ def test_a_container_has_few_rights(
     assert (host["Memory"], host["NanoCpus"], host["PidsLimit"]) == (2**29, 500_000_000, 100)
     assert host["LogConfig"]["Config"]["max-size"]
     assert ask(container, {})["uid"] == 1000
+
+
+def test_use_is_found_where_the_kernels_files_are_out_of_reach(
+    packaging: HostPackaging, engine: DockerEngine, image: str, layout: Path, tmp_path: Path
+) -> None:
+    def elsewhere(workspace_id: str) -> DockerEngine:
+        host = DockerHost(docker.from_env(), run_command, {}, "default", lambda: True)
+        return DockerEngine(host, workspace_id, packaging, platform="darwin", cgroups=tmp_path)
+
+    limited = ready(engine, container_spec(image, layout, memory_bytes=2**29))
+    free = ready(engine, container_spec(image, layout))
+    near = engine.usage([limited.id, free.id])
+    with temporary_engine(elsewhere) as other:
+        far = other.usage([limited.id, free.id, "0" * 64])
+    assert set(far) == {limited.id, free.id}
+    for id in far:
+        assert far[id].cpu_seconds == pytest.approx(near[id].cpu_seconds, abs=0.5)
+        assert far[id].memory_bytes == pytest.approx(near[id].memory_bytes, rel=0.2)
+        assert far[id].memory_limit_bytes == near[id].memory_limit_bytes
+        assert (near[id].disk_percent is not None, far[id].disk_percent) == (True, None)
+    assert near[limited.id].memory_limit_bytes == 2**29
+
+
+def test_a_worker_that_is_killed_for_want_of_memory_is_counted(engine: DockerEngine, image: str, layout: Path) -> None:
+    """It is not the container's first process, so the engine's inspection says nothing of it."""
+    container = ready(engine, container_spec(image, layout, memory_bytes=2**27))
+    assert engine.oom_kills() == {}
+    with contextlib.suppress(OSError, urllib.error.URLError):
+        ask(container, {"keep_bytes": 2**28})
+    assert until(lambda: engine.oom_kills() == {container.id: 1}, 5)
+    assert engine.inspect(container.id).running
+    assert until(lambda: answers(container), 10), "another worker is there"
 
 
 def test_nothing_is_published_where_the_bridge_is_in_reach(

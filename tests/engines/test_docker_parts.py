@@ -173,6 +173,10 @@ def test_what_the_engine_says_of_a_container() -> None:
     killed = container_of(inspected(Running=False, Status="exited", ExitCode=137, OOMKilled=True), BRIDGE)
     assert (killed.running, killed.host, killed.port) == (False, "", 0)
     assert (killed.exit_code, killed.oom_killed) == (137, True)
+    lost_a_worker = container_of(inspected(Running=True, Status="running", ExitCode=0, OOMKilled=True), BRIDGE)
+    assert (lost_a_worker.running, lost_a_worker.oom_killed) == (True, False)
+    ended_later = container_of(inspected(Running=False, Status="exited", ExitCode=3, OOMKilled=True), BRIDGE)
+    assert (ended_later.exit_code, ended_later.oom_killed) == (3, False)
     created = container_of(inspected(Running=False, Status="created", ExitCode=0), BRIDGE)
     assert (created.running, created.exit_code) == (False, None)
 

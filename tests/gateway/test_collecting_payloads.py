@@ -256,6 +256,26 @@ def test_one_draw_decides_on_a_request_and_its_answer() -> None:
     assert events[0]["correlationid"] == events[1]["correlationid"]
 
 
+def test_other_choices_of_what_nobody_documents() -> None:
+    chosen = {"collection.headers": "dashed", "collection.unknown_length": "bytes 0-{last}", "collection.text": False}
+    with overridden({"managed": chosen}), collecting() as door, container() as upstream:
+        raw = b"POST /score HTTP/1.1\r\nHost: a\r\n" + AUTHORIZED + b"X-Tenant-Id: me\r\nContent-Type: text/csv\r\n"
+        route = door.collect(upstream.port, replace(BOTH, response=False, capture_headers=("X-Tenant-Id",)))
+        ask(route.port, raw + b"Transfer-Encoding: chunked\r\n\r\n2\r\na,\r\n0\r\n\r\n")
+        (asked,) = door.events(1)
+    assert (asked["x-tenant-id"], asked["contentrange"], asked["datainblob"]) == ("me", "bytes 0-1", "true")
+
+
+@pytest.mark.parametrize(("containers", "expected"), [(True, "boom"), (False, "")])
+def test_what_mapping_leaves_of_an_answer(containers: bool, expected: str) -> None:
+    chosen = {"collection.containers_answer": containers, "status.mapped_body": False}
+    failed = b"HTTP/1.1 500 Internal Server Error\r\nContent-Type: text/plain\r\nContent-Length: 4\r\n\r\nboom"
+    with overridden({"managed": chosen}), collecting() as door, container(answering(failed)) as upstream:
+        assert ask(door.collect(upstream.port).port, post()).body == b""
+        _, told = door.events(2)
+    assert told["data"] == expected
+
+
 def test_two_draws_where_the_settings_say_so() -> None:
     draws = iter([0.2, 0.3])
     with (

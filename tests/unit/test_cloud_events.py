@@ -53,6 +53,12 @@ def test_other_rolling_rates(rate: RollingRate) -> None:
     assert written(replace(ONE, rolling_rate=rate)).path == f"iris/blue/request/{folders}/abc123.jsonl"
 
 
+def test_the_folders_of_minutes_may_be_chosen() -> None:
+    chosen = replace(PROFILE, rolled_by_minute="{yyyy}{MM}{dd}/{HH}{mm}")
+    one = replace(ONE, rolling_rate="minute", profile=chosen)
+    assert written(one).path == "iris/blue/request/20220525/0859/abc123.jsonl"
+
+
 def test_the_time_is_utc_in_whole_seconds() -> None:
     assert json.loads(written(ONE).line)["time"] == "2022-05-25T08:59:48Z"
 

@@ -8,7 +8,8 @@ from typing import Any
 import click
 import pytest
 
-from emulator.cli.deploy import deploy_command, read_options
+from emulator.cli.deploy import deploy_command
+from emulator.cli.deploy_flags import read_options
 from emulator.errors import BadArgument
 
 
@@ -77,3 +78,10 @@ def test_the_mode_is_left_to_the_target_unless_it_is_named(code: Path) -> None:
     assert request["auth_mode"] == "aml_token"
     with pytest.raises(click.BadParameter):
         options("--entry", code / "src/score.py", "--auth-mode", "token")
+
+
+def test_the_instance_type(code: Path) -> None:
+    words = ("--entry", code / "src/score.py")
+    assert read_options(options(*words), {})[1]["instance_type"] is None
+    _, request = read_options(options(*words, "--instance-type", "Standard_DS3_v2"), {})
+    assert request["instance_type"] == "Standard_DS3_v2"

@@ -11,11 +11,17 @@ from hypothesis import strategies as st
 
 from emulator.entities import ModelReference, parse_model_reference
 from emulator.errors import BadArgument
-from emulator.names import check_asset_name, check_deployment_name, check_endpoint_name, legal_endpoint_name
+from emulator.names import (
+    check_asset_name,
+    check_deployment_name,
+    check_endpoint_name,
+    is_against_the_rule,
+    legal_endpoint_name,
+)
 
 LETTERS = string.ascii_letters
 ENDPOINT_NAMES = ["abc", "a-b", "A1b", "a" * 32, "a" + "-" * 30 + "b", "abC9"]
-NO_ENDPOINT_NAMES = ["", "a", "ab", "a" * 33, "1bc", "-bc", "ab-", "a_b", "a.b", "a b", "äbc", "abc\n", "a/b"]
+NO_ENDPOINT_NAMES = ["", "a", "ab", "a" * 33, "1bc", "-bc", "ab-", "a_", "a.b", "a b", "äbc", "abc\n", "a/b"]
 
 
 @pytest.mark.parametrize("name", ENDPOINT_NAMES)
@@ -66,6 +72,9 @@ def test_the_rule_is_the_regular_expression_of_the_sdk(name: str) -> None:
     legal = 3 <= len(name) <= 32 and re.fullmatch(r"[a-zA-Z]([-a-zA-Z0-9]*[a-zA-Z0-9])?", name)
     if legal:
         assert check_endpoint_name(name) == name
+        assert not is_against_the_rule(name)
+    elif re.fullmatch(r"[a-zA-Z][-_a-zA-Z0-9]{1,30}[a-zA-Z0-9]", name):
+        assert is_against_the_rule(check_endpoint_name(name))  # as Microsoft's samples have them
     else:
         with pytest.raises(BadArgument):
             check_endpoint_name(name)

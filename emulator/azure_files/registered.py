@@ -1,0 +1,24 @@
+"""A model's own file, for the registry."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from emulator.azure_files.checked import checked
+from emulator.azure_files.given import Setting, with_settings
+from emulator.azure_files.model import ModelFile
+from emulator.azure_files.requests import Disk, model_request
+from emulator.azure_files.source import Source, left_open, parsed, refuse_all
+
+
+def read_model_file(source: Source, disk: Disk, settings: Sequence[Setting] = ()) -> dict[str, Any]:
+    """What the control API registers for a model.yml; BadDocument with every fault."""
+    document = with_settings(parsed(source), settings)
+    left = left_open(document)
+    file, found = checked(document, ModelFile)
+    told = {fault.field for fault in left}
+    faults = [*left, *(fault for fault in found if fault.field not in told)]
+    request = model_request(file, source.folder, disk, document, faults) if file else {}
+    refuse_all([source.file], faults)
+    return request

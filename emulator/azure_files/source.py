@@ -1,0 +1,81 @@
+"""A file's text turned into a document, placeholders filled as far as the command line does."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from emulator.azure_files.placeholders import quoted_placeholders, unfilled
+from emulator.documents import Document, parse_document
+from emulator.errors import BadDocument, Fault
+
+_DEPLOYMENT_KEYS = {"endpoint_name", "model", "code_configuration", "environment", "instance_type", "instance_count"}
+_OTHER_KEYS = {"conda_file": "an environment", "dependencies": "a conda environment", "path": "a model"}
+
+
+@dataclass(frozen=True)
+class Source:
+    """A file as it was read: what to call it, the absolute folder that its paths are relative to, its text."""
+
+    file: str
+    folder: str
+    text: str
+
+
+def parsed(source: Source) -> Document:
+    """The document of a file, whose placeholders may be left open; BadDocument."""
+    tabs = _tab_line(source.text)
+    if tabs:
+        fault = Fault("a tab cannot indent YAML: use spaces", f"{source.file}:{tabs}")
+        raise BadDocument(f"{source.file} is not valid YAML", faults=[fault])
+    return parse_document(quoted_placeholders(source.text), source.file)
+
+
+def _tab_line(text: str) -> int | None:
+    lines = enumerate(text.splitlines(), 1)
+    return next((n for n, line in lines if "\t" in line[: len(line) - len(line.lstrip())]), None)
+
+
+def kind_of(document: Document) -> str:
+    """`endpoint` or `deployment`, or what else it is: by the schema that the file names, else by its keys."""
+    schema = str(document.data.get("$schema", "")).lower()
+    for kind in ("endpoint", "deployment"):
+        if f"online{kind}" in schema:
+            return kind
+    if _DEPLOYMENT_KEYS & document.data.keys():
+        return "deployment"
+    return next((what for key, what in _OTHER_KEYS.items() if key in document.data), "endpoint")
+
+
+def left_open(document: Document) -> list[Fault]:
+    """A fault for every placeholder that nobody has filled."""
+    return [
+        document.fault(path, f"the placeholder {text} is not filled: {_way_to_fill(document, path)}")
+        for path, text in unfilled(document.data)
+    ]
+
+
+def _way_to_fill(document: Document, path: tuple[str | int, ...]) -> str:
+    if path == ("name",) and kind_of(document) == "deployment":
+        return "give --deployment NAME"
+    if path in (("name",), ("endpoint_name",)):
+        return "give --name NAME"
+    dotted = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path).removeprefix(".")
+    return f"write a value, or give --set {dotted}=VALUE"
+
+
+def refuse_all(files: Sequence[str], faults: Sequence[Fault]) -> None:
+    """Raise BadDocument if there are faults, in however many files."""
+    if not faults:
+        return
+    told = sorted(dict.fromkeys(faults), key=lambda fault: _place(fault, files))
+    count = "one fault" if len(told) == 1 else f"{len(told)} faults"
+    subject = f"{files[0]} has" if len(files) == 1 else f"{', '.join(files)} have"
+    raise BadDocument(f"{subject} {count}", faults=told)
+
+
+def _place(fault: Fault, files: Sequence[str]) -> tuple[int, int]:
+    """Which file and line, to tell faults in the order of reading."""
+    file, _, line = fault.where.rpartition(":")
+    index = files.index(file) if file in files else len(files)
+    return index, int(line) if line.isdecimal() else 0

@@ -1,0 +1,84 @@
+"""`deploy --entry`: the request that flags make."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+
+
+def read_options(options: Mapping[str, Any], environ: Mapping[str, str]) -> tuple[str, dict[str, Any]]:
+    """The endpoint's name and the request that the options make; usage errors for what is wrong here already."""
+    from emulator.names import legal_endpoint_name
+
+    code, script = _code_and_script(options["entry"], options["source_dir"])
+    request: dict[str, Any] = {
+        "models": list(options["models"]),
+        "code": str(code),
+        "scoring_script": script,
+        "explicit_source_dir": options["source_dir"] is not None,
+        "environment": environment_of(options["environment"]),
+        "environment_variables": read_variables(options["env_file"], options["variables"], environ),
+        "request_settings": given_request_settings(options),
+    }
+    for name in ("target", "auth_mode", "port", "primary_key", "gpus", "instance_type", "debug_port"):
+        request[name] = options[name]
+    if options["instance_count"] is not None:
+        request["instance_count"] = options["instance_count"]
+    return options["endpoint"] or legal_endpoint_name(code.name), request
+
+
+def given_request_settings(options: Mapping[str, Any]) -> dict[str, int]:
+    """Of the request settings those that have a flag, as far as it was given."""
+    names = ("request_timeout_ms", "max_concurrent_requests_per_instance")
+    return {name: options[name] for name in names if options[name] is not None}
+
+
+def _code_and_script(entry: Path, source_dir: Path | None) -> tuple[Path, str]:
+    """The code folder, absolute, and the script's path below it."""
+    if source_dir is None:
+        script = Path(os.path.normpath(entry.absolute()))
+        if not script.is_file():
+            raise _no_script(f"the scoring script '{entry}' does not exist")
+        return script.parent, script.name
+    folder = Path(os.path.normpath(source_dir.absolute()))
+    if not folder.is_dir():
+        raise _no_script(f"the code folder '{source_dir}' does not exist")
+    for script in (folder / entry, entry.absolute()):
+        if script.is_file() and script.is_relative_to(folder):
+            return folder, script.relative_to(folder).as_posix()
+    raise _no_script(f"the scoring script '{entry}' is not in the code folder '{source_dir}'")
+
+
+def _no_script(message: str) -> Exception:
+    from emulator.errors import BadArgument
+
+    return BadArgument(message, hint="--entry names the script, --source-dir the folder that goes along with it")
+
+
+def environment_of(text: str | None) -> str | None:
+    """What --environment means: an absolute file, or a registered name."""
+    if text is None:
+        return None
+    from emulator.cli.environments import named
+
+    found = named(text)
+    return found.get("file") or found["name"]
+
+
+def read_variables(file: Path | None, texts: Sequence[str], environ: Mapping[str, str]) -> dict[str, str]:
+    """The variables of a file, and of the flags over them; a flag without a value takes this shell's."""
+    found: dict[str, str] = {}
+    if file is not None:
+        from dotenv import dotenv_values
+
+        found = {name: value or "" for name, value in dotenv_values(file, interpolate=False).items()}
+    for text in texts:
+        name, equals, value = text.partition("=")
+        if not equals and name not in environ:
+            raise click.UsageError(f"--env {name}: this shell has no such variable; write {name}=VALUE")
+        found[name] = value if equals else environ[name]
+    return found

@@ -1,0 +1,74 @@
+"""What one `deploy` comes to, whether flags or files describe it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from emulator.azure_files import refuse_all
+from emulator.cli.output import say
+from emulator.client import Client, OnEvent
+from emulator.documents import Document
+from emulator.errors import Fault, ResourceNotFound
+
+Json = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class DeployPlan:
+    """One endpoint, its deployments in order, and what its traffic is to be; None leaves what is.
+
+    `document` is the endpoint's file, in which faults of its traffic are told.  Files of deployments alone make an
+    endpoint as `az ml` would ask for it: with keys.
+    """
+
+    endpoint_name: str
+    deployments: tuple[tuple[str, Json], ...]
+    endpoint: Json | None = None
+    traffic: Mapping[str, int] | None = None
+    mirror_traffic: Mapping[str, int] | None = None
+    document: Document | None = None
+    is_from_files: bool = False
+
+
+def deploy_plan(client: Client, plan: DeployPlan, on_event: OnEvent) -> Json:
+    """Create or update what the plan holds, traffic last; the endpoint as it is then."""
+    there = _deployments(client, plan.endpoint_name)
+    _check_traffic(plan, there or set())
+    name = plan.endpoint_name
+    if plan.endpoint is not None:
+        client.put_endpoint(name, plan.endpoint)
+    elif there is None and plan.is_from_files:
+        request = plan.deployments[0][1]
+        say(
+            f"endpoint '{name}' is new: target {request['target']}, auth_mode {request.get('auth_mode', 'key')}",
+            dim=True,
+        )
+    for deployment, request in plan.deployments:
+        client.deploy(name, deployment, request, on_event)
+    if plan.traffic is not None or plan.mirror_traffic is not None:
+        return client.update_traffic(name, plan.traffic, plan.mirror_traffic)
+    return client.get_endpoint(name)
+
+
+def _check_traffic(plan: DeployPlan, there: set[str]) -> None:
+    """Before anything is made: traffic goes to deployments that will be there."""
+    if plan.document is None:
+        return
+    coming = {name for name, _ in plan.deployments} | there
+    known = f"it will have: {', '.join(sorted(coming))}" if coming else "it will have none"
+    faults: list[Fault] = []
+    for key, percents in (("traffic", plan.traffic), ("mirror_traffic", plan.mirror_traffic)):
+        for name in percents or {}:
+            if name not in coming:
+                faults.append(plan.document.fault((key, name), f"there will be no deployment '{name}'; {known}"))
+    refuse_all([plan.document.file], faults)
+
+
+def _deployments(client: Client, name: str) -> set[str] | None:
+    """The names of an endpoint's deployments, None when there is no such endpoint."""
+    try:
+        return {deployment["name"] for deployment in client.get_endpoint(name)["deployments"]}
+    except ResourceNotFound:
+        return None

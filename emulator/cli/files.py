@@ -1,0 +1,43 @@
+"""The user's own documents, read for commands that take them."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Literal
+
+from emulator.azure_files import Disk, Source
+from emulator.errors import BadArgument, BadDocument
+
+_MOST_BYTES = 8 << 20
+
+
+def read_source(path: Path) -> Source:
+    """A file's text and folder; BadDocument when it is no text."""
+    return Source(str(path), os.path.normpath(path.absolute().parent), _read(path))
+
+
+def _read(path: Path) -> str:
+    try:
+        data = path.read_bytes() if path.stat().st_size <= _MOST_BYTES else None
+        if data is None:
+            raise BadDocument(f"{path} is larger than {_MOST_BYTES >> 20} MiB")
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise BadDocument(f"{path} is not UTF-8 text (byte {error.start})") from error
+    except OSError as error:
+        raise BadArgument(f"'{path}' cannot be read: {error.strerror}") from error
+
+
+def disk() -> Disk:
+    """This machine's files."""
+
+    def kind(path: str) -> Literal["file", "folder", ""]:
+        return "folder" if Path(path).is_dir() else "file" if Path(path).is_file() else ""
+
+    def read(path: str) -> str:
+        if not Path(path).is_file():
+            raise BadArgument(f"the file '{path}' does not exist")
+        return _read(Path(path))
+
+    return Disk(kind, read)
