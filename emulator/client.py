@@ -149,11 +149,12 @@ class Client:
         """What lies below /var/azureml-app: `files` and the platform's `variables`."""
         return self._call("GET", _endpoint(name) + "/tree", query=_given(deployment=deployment))
 
-    def get_logs(
-        self, name: str, *, requests_only: bool, follow: bool, events_only: bool = False, **query: str | int | None
-    ) -> Iterator[str]:
-        """Lines of the container's log, of the front door's or of its events; goes on until it ends when following."""
-        path = _endpoint(name) + ("/requests" if requests_only else "/events" if events_only else "/logs")
+    def get_logs(self, name: str, *, kind: str = "logs", follow: bool, **query: str | int | None) -> Iterator[str]:
+        """Lines of the container's log, or of another `kind`; goes on until it ends when following.
+
+        The kinds: `logs`, `requests` (the front door's), `events` (of containers), `collected`, `insights`.
+        """
+        path = f"{_endpoint(name)}/{kind}"
         given = _given(**query) | ({"follow": "true"} if follow else {})
         with self._open("GET", path, query=given) as answer, _streaming(answer):
             for line in answer.iter_lines(chunk_size=None):

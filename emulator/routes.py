@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from types import MappingProxyType
+from typing import Literal
 
 from emulator.credentials import Access
 from emulator.heads import dropping, line
@@ -50,9 +51,24 @@ class Instance:
 
 
 @dataclass(frozen=True)
+class PayloadCollection:
+    """What is collected of a deployment's requests: of which bodies, of what share (0 to 1), which headers with them.
+
+    Source: contract/managed §5.6.
+    """
+
+    request: bool
+    response: bool
+    sampling_rate: float = 1.0
+    rolling_rate: Literal["minute", "hour", "day"] = "hour"
+    capture_headers: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class DeploymentRoute:
     """A deployment: `weight` is its percent of the traffic, 0 to 100; `instances` are those that are ready, of
     `instance_count`.  Its request settings are milliseconds and counts, None where there is no such bound.
+    `collector` None collects nothing.
     """
 
     name: str
@@ -62,6 +78,7 @@ class DeploymentRoute:
     max_concurrent: int = 1
     timeout_ms: int | None = None
     queue_wait_ms: int | None = None
+    collector: PayloadCollection | None = None
 
 
 @dataclass(frozen=True)

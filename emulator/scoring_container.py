@@ -11,6 +11,13 @@ from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 
 from emulator.container_size import NO_LIMIT, ContainerSize
+from emulator.data_collection import (
+    SINK_FOLDER,
+    SINK_VARIABLE,
+    collection_differences,
+    collection_variables,
+    needs_sink,
+)
 from emulator.entities import CodeConfiguration, Model, OnlineDeployment
 from emulator.profiles import profile_of
 
@@ -42,9 +49,9 @@ class ContainerSpec:
     """One scoring container, the same for every engine.
 
     `layout` is the host folder that the container sees at /var/azureml-app, read-only unless `read_only` is False;
-    `working_dir` is absolute inside, None for the image's own.  `environment_variables` may hold secrets: engines
-    neither print nor label them.  `image` is the digest of an ImageSpec.  `memory_bytes`, `cpus` and `pids_limit` None
-    mean the engine's default.
+    `sink` is one that it may write to, seen at SINK_FOLDER.  `working_dir` is absolute inside, None for the image's
+    own.  `environment_variables` may hold secrets: engines neither print nor label them.  `image` is the digest of an
+    ImageSpec.  `memory_bytes`, `cpus` and `pids_limit` None mean the engine's default.
     """
 
     name: str
@@ -60,6 +67,7 @@ class ContainerSpec:
     cpus: float | None = None
     pids_limit: int | None = None
     gpus: str | None = None
+    sink: str | None = None
 
 
 def container_specs(
@@ -68,8 +76,11 @@ def container_specs(
     layout: str,
     workspace_id: str,
     size: ContainerSize = NO_LIMIT,
+    sinks: str = "",
 ) -> tuple[ContainerSpec, ...]:
-    """One specification for each instance of `deployment`, whose files lie in the host folder `layout`."""
+    """One specification for each instance of `deployment`, whose files lie in the host folder `layout`; what a
+    container hands over comes into a folder of its own below `sinks`.
+    """
     configuration, profile = deployment.code_configuration, profile_of(deployment.target)
     working_dir = (
         profile.container.working_dir(code_name(deployment, configuration), configuration.scoring_script)
@@ -80,6 +91,8 @@ def container_specs(
     variables = platform | users if profile.container.user_variables_win else users | platform
     if deployment.debug_port:
         variables[DEBUG_PORT_VARIABLE] = str(deployment.debug_port)
+    if needs_sink(deployment):
+        variables[SINK_VARIABLE] = SINK_FOLDER
     stem = f"amlemu-{deployment.endpoint_name}-{deployment.name}-{workspace_id}-{deployment.generation}"
     return tuple(
         ContainerSpec(
@@ -96,6 +109,7 @@ def container_specs(
             cpus=size.cpus,
             memory_bytes=size.memory_bytes,
             gpus=deployment.gpus,
+            sink=f"{sinks}/{instance}" if needs_sink(deployment) else None,
         )
         for instance in range(deployment.instance_count)
     )
@@ -114,7 +128,8 @@ def platform_variables(deployment: OnlineDeployment, models: Sequence[Model]) ->
     variables["AZUREML_MODEL_DIR"] = profile.model_dir(tuple((m.name, m.version) for m in models))
     set_ones = {name: value for name, value in variables.items() if value is not None}
     timeout_ms = deployment.request_settings.request_timeout_ms
-    return set_ones | profile.service_variables(deployment.endpoint_name, timeout_ms)
+    set_ones |= profile.service_variables(deployment.endpoint_name, timeout_ms)
+    return set_ones | collection_variables(deployment)
 
 
 def _script_variables(deployment: OnlineDeployment) -> dict[str, str | None]:
@@ -148,7 +163,7 @@ def container_differences(deployment: OnlineDeployment, models: Sequence[Model])
     taken = sorted(set(PLATFORM_VARIABLES) & deployment.environment_variables.keys())
     if taken and deployment.target != "local":
         found.append(f"{', '.join(taken)} set by the deployment: whether the cloud lets it win is not documented")
-    return found
+    return found + collection_differences(deployment)
 
 
 def _labels(deployment: OnlineDeployment, workspace_id: str, instance: int) -> dict[str, str]:

@@ -37,6 +37,8 @@ PURE = frozenset(
         "diagnosis",
         "heads",
         "metrics",
+        "cloud_events",
+        "data_collection",
         "probing",
     }
 )

@@ -1,15 +1,14 @@
-"""`/metrics`: Azure Monitor's metrics of online endpoints in Prometheus' text format, their names in snake case.
-
-Not there, because nothing here measures them yet: those of data collection (row metrics.names).
-"""
+"""`/metrics`: Azure Monitor's metrics of online endpoints in Prometheus' text format, their names in snake case."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from emulator.control_api.collection_metrics import collection_metrics
 from emulator.control_api.use_metrics import use_metrics
 from emulator.metrics import QUANTILES, EndpointMetrics, quantile
+from emulator.workspace.collection_counts import Counted
 from emulator.workspace.uses import InstanceUse
 from emulator.workspace.watched import InstanceState
 
@@ -31,14 +30,19 @@ class _Collector:
         return self._metrics
 
 
-def metrics_text(endpoints: Sequence[EndpointMetrics], capacity: Capacity, uses: Sequence[InstanceUse]) -> bytes:
+def metrics_text(
+    endpoints: Sequence[EndpointMetrics],
+    capacity: Capacity,
+    uses: Sequence[InstanceUse],
+    collected: Mapping[Counted, int],
+) -> bytes:
     """Prometheus' text format, version 0.0.4."""
     # loading it takes longer than all of the control API's own modules
     from prometheus_client import CollectorRegistry, generate_latest
 
     registry = CollectorRegistry(auto_describe=False)
     found = [*_of_endpoints(endpoints), *_of_deployments(endpoints, capacity), *_of_instances(endpoints, uses)]
-    registry.register(_Collector(found))
+    registry.register(_Collector([*found, *collection_metrics(collected)]))
     return generate_latest(registry)
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from docker.types import DeviceRequest, LogConfig, Mount
 
+from emulator.data_collection import SINK_FOLDER
 from emulator.engines import Container
 from emulator.engines.docker_errors import disk_full, is_disk_full
 from emulator.errors import BadArgument, EmulatorError, EngineUnavailable
@@ -57,7 +58,7 @@ def create_arguments(spec: ContainerSpec, image: str, workspace_id: str, network
         "labels": dict(spec.labels) | {LABEL_WORKSPACE: workspace_id, LABEL_PORT: str(spec.port)},
         "environment": dict(spec.environment_variables) | _port_variable(spec),
         "working_dir": spec.working_dir,  # None is the image's own
-        "mounts": [Mount(target=APP_ROOT, source=spec.layout, type="bind", read_only=spec.read_only)],
+        "mounts": _mounts(spec),
         "cap_drop": ["ALL"],
         "security_opt": ["no-new-privileges"],
         "log_config": LogConfig(type=LogConfig.types.JSON, config=_LOG_LIMIT),
@@ -73,6 +74,11 @@ def create_arguments(spec: ContainerSpec, image: str, workspace_id: str, network
     if spec.gpus is not None:
         arguments["device_requests"] = [gpu_request(spec.gpus)]
     return arguments
+
+
+def _mounts(spec: ContainerSpec) -> list[Mount]:
+    layout = Mount(target=APP_ROOT, source=spec.layout, type="bind", read_only=spec.read_only)
+    return [layout, *([Mount(target=SINK_FOLDER, source=spec.sink, type="bind")] if spec.sink else [])]
 
 
 def _port_variable(spec: ContainerSpec) -> dict[str, str]:

@@ -134,6 +134,7 @@ class ProcessEngine:
             spec.layout,
             not_shown((*image.visible, *_resolver())),
             writable_layout=not spec.read_only,
+            sink=spec.sink,
         )
 
     def _is_readable_by_all(self, image: EnvironmentRecord, layout: str) -> bool:

@@ -24,6 +24,7 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any
 
+from emulator.data_collection import SINK_FOLDER
 from emulator.environments import ENVIRONMENT_FOLDER, LAUNCHER
 from emulator.scoring_container import APP_ROOT, ContainerSpec
 
@@ -67,7 +68,7 @@ class Folders:
 
     `own` holds the container's `home`, `tmp`, `var-tmp` and `root` folders; `environment` the `venv` folder and
     `launch.py`; `layout` is read-only to the container unless `writable_layout`; `visible` are folders outside the
-    system's that the environment needs: its interpreter, its Java.
+    system's that the environment needs: its interpreter, its Java.  `sink` is writable too, None without one.
     """
 
     own: str
@@ -75,6 +76,7 @@ class Folders:
     layout: str
     visible: tuple[str, ...] = ()
     writable_layout: bool = False
+    sink: str | None = None
 
 
 def candidates(system: str, euid: int, *, readable_by_all: bool) -> list[Isolation]:
@@ -121,10 +123,14 @@ def mounts(isolation: Isolation, folders: Folders, machine: Sequence[Entry]) -> 
         {"kind": "bind", "source": f"{folders.environment}/launch.py", "path": root + LAUNCHER},
         {"kind": "folder", "path": root + APP_ROOT} if folders.writable_layout else layout,
         *_users(root),
-        *({"kind": "folder", "path": root + path} for path in (*_WRITABLE, "/proc")),
+        *(
+            {"kind": "folder", "path": root + path}
+            for path in (*_WRITABLE, *([SINK_FOLDER] if folders.sink else []), "/proc")
+        ),
         {"kind": "readonly", "path": root},
         *({"kind": "bind", "source": f"{folders.own}/{name}", "path": root + path} for path, name in _WRITABLE.items()),
         *([layout] if folders.writable_layout else []),
+        *([{"kind": "bind", "source": folders.sink, "path": root + SINK_FOLDER}] if folders.sink else []),
         *(step for path in folders.visible if _is_covered(path) for step in _readonly_bind(path, root + path)),
         {"kind": "tmpfs", "path": f"{root}/dev/shm", "options": _SHARED_MEMORY},  # noqa: S108
         _proc(f"{root}/proc", isolation),
@@ -217,6 +223,7 @@ def environment(
         APP_ROOT: spec.layout,
         ENVIRONMENT_FOLDER: f"{folders.environment}/venv",
         HOME: f"{folders.own}/home",
+        SINK_FOLDER: folders.sink or SINK_FOLDER,
     }
     own_tmp = {"TMPDIR": f"{folders.own}/tmp"}  # noqa: S108
     return own_tmp | {name: _rewritten(value, places) for name, value in given.items()}

@@ -13,10 +13,12 @@ from emulator.admission import InFlight, Line
 from emulator.entities import Target
 from emulator.gateway.answers import answer_changes, legal_client_id, own_lines
 from emulator.gateway.caller import Caller
+from emulator.gateway.collecting_relay import CollectingRelay
 from emulator.gateway.conversation import Answering, Conversation
 from emulator.gateway.front_door import Asked, Refused, decide, free_instance, least_busy, refuse_version
 from emulator.gateway.limits import Limits
 from emulator.gateway.mirror import Silence, copy_of
+from emulator.gateway.payload_log import PayloadLog
 from emulator.gateway.pool import Pool
 from emulator.gateway.relay import Relay
 from emulator.gateway.request import BrokenBody, Request
@@ -49,9 +51,11 @@ class Handler:
         snapshot: Callable[[], Snapshot],
         draw: Callable[[], float],
         limits: Limits,
+        payloads: PayloadLog,
     ) -> None:
         self._pool = pool
         self._log = log
+        self._payloads = payloads
         self._snapshot = snapshot
         self._draw = draw
         self.limits = limits
@@ -196,6 +200,11 @@ class Handler:
             chunked=request.chunked,
             connection=request.header(b"connection"),
         )
+        collector = asked.deployment.collector
+        if collector is not None:
+            capture = self._payloads.capture(route, collector, exchange, asked.target, instance.id)
+            if capture is not None:
+                return CollectingRelay(self._pool, self, route, asked.caller, capture, instance, head, self._payloads)
         return Relay(self._pool, self, route, asked.caller, exchange, instance, head)
 
     def _mirror(self, route: EndpointRoute, target: bytes, exchange: Exchange) -> None:

@@ -358,7 +358,7 @@ class Relay:
     async def _pour(self, connection: Connection, out: bytes, *, chunked: bool) -> None:
         """Write `out` and the body as it comes, each piece at once."""
         while True:
-            data, last = connection.take(), connection.complete
+            data, last = self._take_piece(connection), connection.complete
             if self._mute:
                 data = b""
             self.exchange.response_size += len(data)
@@ -373,11 +373,14 @@ class Relay:
             await connection.more()
         await self._write(out + self._last_chunk() if chunked else out)
 
+    def _take_piece(self, connection: Connection) -> bytes:
+        return connection.take()
+
     async def _pour_whole(self, connection: Connection, out: bytes, *, chunked: bool) -> None:
         """Write `out` and the body once all of it has come (row routing.streaming)."""
         parts = []
         while True:
-            parts.append(connection.take())
+            parts.append(self._take_piece(connection))
             if connection.complete:
                 break
             await connection.more()

@@ -105,6 +105,10 @@ class Request:
         self._pause(False)
         return data
 
+    def peek(self) -> bytes:
+        """What `take` would give, which stays there."""
+        return self._chunks[0] if len(self._chunks) == 1 else b"".join(self._chunks)
+
     async def read(self) -> bytes:
         """More of the body, nothing at its end; raises BrokenBody."""
         while not self._chunks and not self.complete:

@@ -1,5 +1,6 @@
 """How each target behaves: the parity table, every fact with its source, and the profiles resolved from it."""
 
+from emulator.profiles.collection_profile import CollectionProfile
 from emulator.profiles.document import rendered
 from emulator.profiles.layout import LayoutProfile
 from emulator.profiles.log_rows import LogProfile
@@ -26,6 +27,7 @@ __all__ = [
     "UNCHANGED",
     "Answer",
     "Certainty",
+    "CollectionProfile",
     "ContainerProfile",
     "Fact",
     "LayoutProfile",

@@ -22,6 +22,8 @@ from emulator.profiles.values import Unfit, fit
 TARGETS: tuple[Target, ...] = get_args(Target)
 # What no list of headers may name: without them nobody could tell where a message ends, or whom it is for.
 _FRAMING = frozenset({"connection", "content-length", "host", "transfer-encoding"})
+# What the texts of rows lie below that name a place.
+_PLACES = {"layout.": "/var/azureml-app", "collection.rolled": "the folder of its collection"}
 # RFC 9110 §5.6.2
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 
@@ -127,8 +129,9 @@ def _check_template(row: Row, value: Any) -> None:
         if unknown:
             told = ", ".join(f"{{{name}}}" for name in sorted(known)) or "none"
             raise Unfit(f"'{text}' has {{{min(unknown)}}}; what may be in braces here: {told}")
-        if row.id.startswith("layout.") and (text.startswith("/") or ".." in text.split("/")):
-            raise Unfit(f"'{text}' must be a relative path that stays below /var/azureml-app")
+        place = next((place for prefix, place in _PLACES.items() if row.id.startswith(prefix)), "")
+        if place and (text.startswith("/") or ".." in text.split("/")):
+            raise Unfit(f"'{text}' must be a relative path that stays below {place}")
 
 
 def _check_headers(names: Iterable[str]) -> None:

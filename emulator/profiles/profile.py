@@ -15,6 +15,8 @@ from emulator.entities import AuthMode, Target
 from emulator.profiles.admission_rows import ADMISSION_ROWS
 from emulator.profiles.asset_rows import ASSET_ROWS
 from emulator.profiles.auth_rows import AUTH_ROWS
+from emulator.profiles.collection_profile import CollectionProfile
+from emulator.profiles.collection_rows import COLLECTION_ROWS
 from emulator.profiles.container_rows import CONTAINER_ROWS
 from emulator.profiles.front_door_rows import FRONT_DOOR_ROWS
 from emulator.profiles.layout import LayoutProfile
@@ -114,6 +116,7 @@ class Profile:
     layout: LayoutProfile
     rules: RulesProfile
     probes: ProbeProfile
+    collection: CollectionProfile
     logs: LogProfile
     start: StartProfile
     front_door: bool = field(metadata=_row("routing.front_door"))
@@ -192,6 +195,7 @@ def rows() -> tuple[Row, ...]:
         + START_ROWS
         + PROBE_ROWS
         + LOG_ROWS
+        + COLLECTION_ROWS
         + CONTAINER_ROWS
         + SIZE_ROWS
         + LAYOUT_ROWS

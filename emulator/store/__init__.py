@@ -19,11 +19,13 @@ from emulator.entities import (
     OnlineEndpoint,
 )
 from emulator.errors import BadArgument, ResourceNotFound
+from emulator.store.collected import CollectedData
 from emulator.store.content_name import content_name
 from emulator.store.disk import read_document, translated, write_document
 from emulator.store.files import Files
 from emulator.store.layouts import Layouts, Placement, placements
 from emulator.store.logs import Logs
+from emulator.store.sinks import SinkFolders
 from emulator.store.trees import Tree, code_tree, model_tree, named_path
 
 __all__ = ["Layouts", "Placement", "Store", "Tree", "code_tree", "model_tree", "placements"]
@@ -41,6 +43,8 @@ class Store:
             home.mkdir(parents=True, exist_ok=True)
             self.files = Files(home)
             self.logs = Logs(home)
+        self.collected = CollectedData(home)
+        self.sinks = SinkFolders(home)
         self.layouts = Layouts(home, self.files)
         self.workspace_id = self._workspace_id()
         self._versions = threading.Lock()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass, field
 from functools import partial
 
 from emulator.engines import Container, Engine
@@ -12,6 +13,7 @@ from emulator.errors import OperationCanceled
 from emulator.scoring_container import LABEL_DEPLOYMENT, LABEL_ENDPOINT, LABEL_GENERATION
 from emulator.store import Store
 from emulator.tokens import AadTrust
+from emulator.workspace.collecting import Collecting
 from emulator.workspace.crashes import Crashes
 from emulator.workspace.deployments import Deployments
 from emulator.workspace.effects import Effects, FrontDoor, Progress, silent_progress
@@ -25,7 +27,17 @@ from emulator.workspace.models import Models
 from emulator.workspace.tokens import EndpointTokens
 from emulator.workspace.uses import Uses
 
-__all__ = ["Effects", "FrontDoor", "Progress", "Workspace", "silent_progress"]
+__all__ = ["Choices", "Effects", "FrontDoor", "Progress", "Workspace", "silent_progress"]
+
+
+@dataclass(frozen=True)
+class Choices:
+    """What the package and the settings decide for a workspace: the program that starts scoring servers, whose
+    aad_tokens are good, the curated environments."""
+
+    launcher: str
+    aad_trust: AadTrust = field(default_factory=AadTrust)
+    curated: tuple[CuratedEnvironment, ...] = CURATED
 
 
 class Workspace:
@@ -38,20 +50,20 @@ class Workspace:
         front_door: FrontDoor,
         effects: Effects,
         ports: Iterable[int],
-        launcher: str,
-        aad_trust: AadTrust = AadTrust(),  # noqa: B008 - frozen
-        curated: tuple[CuratedEnvironment, ...] = CURATED,
+        choices: Choices,
+        collecting: Collecting | None = None,
     ) -> None:
         self._store = store
         self._effects = effects
         self.engine = engine
         self._gate = Gate()
         self.models = Models(store, effects, self._gate)
-        self.environments = Environments(store, engine, launcher, self._gate, curated)
-        tokens = EndpointTokens(store, effects.epoch, aad_trust)
+        self.environments = Environments(store, engine, choices.launcher, self._gate, choices.curated)
+        tokens = EndpointTokens(store, effects.epoch, choices.aad_trust)
         self.endpoints = Endpoints(store, front_door, effects, ports, tokens)
         events = Events(store, effects)
-        generations = Generations(store, engine, front_door, effects, events)
+        self.collecting = collecting or Collecting(store, effects)
+        generations = Generations(store, engine, front_door, effects, events, self.collecting)
         self.deployments = Deployments(
             store, engine, effects, self.models, self.environments, self.endpoints, generations, self._gate
         )

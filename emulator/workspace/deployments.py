@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path
 
 from emulator.container_size import check_instance_type, is_sized, size_differences
+from emulator.data_collection import check_data_collector
 from emulator.engines import Container, Engine, Image
 from emulator.entities import DeploymentRequest, Environment, Model, ModelRequest, OnlineDeployment
 from emulator.errors import BadArgument, EmulatorError, OperationCanceled, ResourceNotFound
@@ -172,6 +173,7 @@ class Deployments:
         environment = self._environments.of_deployment(request.environment, folder)
         others = [d.name for d in self._store.deployments(request.endpoint_name) if d.name != request.name]
         check_limits(request, target, len(others))
+        check_data_collector(request.data_collector, f"deployment {request.name}")
         check_instance_type(request, target, f"deployment {request.name} of endpoint {request.endpoint_name}")
         if configuration:
             check_scoring_script(configuration, environment, target)
@@ -367,11 +369,12 @@ class Deployments:
                 self._store.logs.forget_container(name, deployment.name)
             self._store.logs.forget_requests(name)
             self._store.logs.forget_events(name)
+            self._store.logs.forget_insights(name)
 
     def _discard(self, deployment: OnlineDeployment) -> None:
         old = self._endpoints.set_running(deployment.endpoint_name, deployment.name, ())
         self._generations.remove(old)
-        self._store.layouts.remove(self._generations.layout(deployment))
+        self._generations.forget(deployment)
 
     def stop_all(self) -> int:
         """Stop every scoring container and keep the desired state; how many were stopped."""

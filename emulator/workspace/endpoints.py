@@ -6,6 +6,7 @@ import threading
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 
+from emulator.data_collection import payload_collection
 from emulator.engines import Container
 from emulator.entities import (
     AuthMode,
@@ -340,6 +341,7 @@ class Endpoints:
             max_concurrent=settings.max_concurrent_requests_per_instance or 1,
             timeout_ms=settings.request_timeout_ms,
             queue_wait_ms=settings.max_queue_wait_ms,
+            collector=payload_collection(deployment),
         )
 
 

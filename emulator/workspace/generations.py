@@ -15,6 +15,7 @@ from emulator.errors import EmulatorError
 from emulator.profiles import profile_of
 from emulator.scoring_container import LABEL_INSTANCE, MODELS_FOLDER, ContainerSpec, container_specs
 from emulator.store import Placement, Store
+from emulator.workspace.collecting import Collecting
 from emulator.workspace.effects import Effects, FrontDoor, Progress
 from emulator.workspace.events import Events
 from emulator.workspace.out_of_memory import memory_of
@@ -28,12 +29,21 @@ _GRACE_SECONDS = 10.0
 class Generations:
     """Makes and unmakes what runs; knows nothing of what is published."""
 
-    def __init__(self, store: Store, engine: Engine, front_door: FrontDoor, effects: Effects, events: Events) -> None:
+    def __init__(
+        self,
+        store: Store,
+        engine: Engine,
+        front_door: FrontDoor,
+        effects: Effects,
+        events: Events,
+        collecting: Collecting,
+    ) -> None:
         self._store = store
         self._engine = engine
         self._front_door = front_door
         self._effects = effects
         self._events = events
+        self._collecting = collecting
         self._started_at: dict[str, float] = {}
 
     def started_at(self, container_id: str) -> float | None:
@@ -93,10 +103,11 @@ class Generations:
     def _specs(self, deployment: OnlineDeployment, models: Sequence[Model]) -> tuple[ContainerSpec, ...]:
         sized = is_sized(deployment)
         size = container_size(deployment, deployment.target, self._engine.machine()) if sized else NO_LIMIT
-        layout = str(self.layout(deployment))
-        return container_specs(deployment, models, layout, self._store.workspace_id, size)
+        layout, sinks = str(self.layout(deployment)), self._collecting.folder(deployment)
+        return container_specs(deployment, models, layout, self._store.workspace_id, size, sinks)
 
     def _start(self, deployment: OnlineDeployment, spec: ContainerSpec) -> Container:
+        self._collecting.prepare(deployment, spec)
         container = self._engine.start(spec)
         self._started_at[container.id] = self._effects.monotonic()
         self._events.started(container, f"{deployment.environment}@{deployment.image[:12]}")
@@ -126,6 +137,11 @@ class Generations:
         self.remove(containers)
         if layout:
             self._store.layouts.remove(layout)
+
+    def forget(self, deployment: OnlineDeployment) -> None:
+        """Remove the files of a generation whose containers are gone, once the last of what they collected is taken."""
+        self._collecting.finish(deployment)
+        self._store.layouts.remove(self.layout(deployment))
 
     def remove_all(self) -> int:
         """Stop and remove every container of this workspace, also one that is being drained; how many there were.

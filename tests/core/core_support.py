@@ -20,7 +20,7 @@ from emulator.errors import BadArgument, EmulatorError
 from emulator.routes import EndpointRoute
 from emulator.store import Store
 from emulator.tokens import AadTrust
-from emulator.workspace import Effects, Progress, Workspace
+from emulator.workspace import Choices, Effects, Progress, Workspace
 
 SCRIPT = "def init():\n    pass\n\n\ndef run(data):\n    return data\n"
 PORTS = range(18100, 18104)
@@ -108,8 +108,8 @@ class House:
             background=self._background,
         )
         self.ports = ports
-        trust = aad_trust or AadTrust()
-        self.workspace = Workspace(self.store, self.engine, self.door, self.effects, ports, "launcher", trust, curated)
+        choices = Choices("launcher", aad_trust or AadTrust(), curated)
+        self.workspace = Workspace(self.store, self.engine, self.door, self.effects, ports, choices)
         self.code = self.write_code("src")
 
     def _now(self) -> str:

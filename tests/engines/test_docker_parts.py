@@ -15,6 +15,7 @@ import docker.errors
 import pytest
 import requests
 
+from emulator.data_collection import SINK_FOLDER
 from emulator.engines import Log
 from emulator.engines.docker_cli import run_command
 from emulator.engines.docker_connection import check_engine, find_endpoint, has_buildx
@@ -110,6 +111,11 @@ def test_a_container_is_created_with_few_rights() -> None:
 def test_code_and_models_may_be_writable() -> None:
     [mount] = create_arguments(changed(read_only=False), "i", "w", BRIDGE)["mounts"]
     assert mount["ReadOnly"] is False
+
+
+def test_what_a_container_hands_over_has_a_folder_that_it_may_write_to() -> None:
+    _, mount = create_arguments(changed(sink="/state/sinks/e/blue/1/0"), "i", "w", BRIDGE)["mounts"]
+    assert mount == {"Target": SINK_FOLDER, "Source": "/state/sinks/e/blue/1/0", "Type": "bind", "ReadOnly": False}
 
 
 def test_limits_are_in_the_engines_units() -> None:

@@ -35,6 +35,7 @@ from engine_contract import (
     until,
 )
 
+from emulator.data_collection import SINK_FOLDER, SINK_PROGRAM, SINK_VARIABLE
 from emulator.engines import Container
 from emulator.engines.packages import HostPackaging, read_host_packaging
 from emulator.engines.process import ProcessEngine
@@ -57,6 +58,7 @@ from emulator.entities import Environment
 from emulator.environments import image_spec
 from emulator.errors import BadArgument, EngineUnavailable, OperationCanceled, ResourceNotFound
 from emulator.scoring_container import APP_ROOT
+from emulator.shipped import sink_text
 
 ROOT = Isolation("root", pid_namespace=True)
 USER = Isolation("user", pid_namespace=True)
@@ -268,6 +270,22 @@ def test_only_folders_of_the_system_are_shown() -> None:
     )
 
 
+def test_what_a_container_hands_over_has_a_folder_that_it_may_write_to() -> None:
+    steps = mounts(USER, Folders("/own", "/env", "/layout", sink="/sinks/0"), [])
+    order = [(step["kind"], step["path"]) for step in steps]
+    place = f"/own/root{SINK_FOLDER}"
+    assert {"kind": "bind", "source": "/sinks/0", "path": place} in steps
+    assert order.index(("folder", place)) < order.index(("readonly", "/own/root")) < order.index(("bind", place))
+    spec = container_spec(
+        "i",
+        Path("/layout"),
+        sink="/sinks/0",
+        environment_variables={"AMLEMU_SINK": SINK_FOLDER, "P": f"{SINK_FOLDER}/x"},
+    )
+    given = environment(NONE, Folders("/own", "/env", "/layout", sink="/sinks/0"), {}, (), spec, 5099)
+    assert (given["AMLEMU_SINK"], given["P"]) == ("/sinks/0", "/sinks/0/x")
+
+
 def test_what_is_asked_and_not_enforced_is_a_difference() -> None:
     spec = container_spec("i", Path("/layout"), memory_bytes=512 * 2**20, cpus=1.5, pids_limit=100)
     said = differences(ROOT, spec, "me", 5099)
@@ -317,6 +335,38 @@ def test_nothing_outlives_a_killed_supervisor(
     assert f"container {container.name}" in engine.prune(frozenset({image}))
     assert processes_of(container) == []
     assert engine.list_containers() == []
+
+
+SENDING = """
+import json, os, urllib.request
+
+def init():
+    pass
+
+def run(body):
+    where = f"http://127.0.0.1:{os.environ['AZUREML_MDC_PORT']}/v2/track"
+    with urllib.request.urlopen(urllib.request.Request(where, b'[{"mine": 1}]')) as answer:
+        return json.load(answer)
+"""
+
+
+@pytest.mark.parametrize("isolation", [ROOT, USER, USER_WITHOUT_PIDS, NONE], ids=str)
+def test_a_container_hands_over_what_it_sends(
+    engines: Engines, image: str, tmp_path: Path, isolation: Isolation
+) -> None:
+    engine, sink = engines(isolation), tmp_path / "sinks"
+    sink.mkdir()
+    sink.chmod(0o777)
+    (sink / SINK_PROGRAM).write_text(sink_text())
+    variables = {**MANAGED_VARIABLES, SINK_VARIABLE: SINK_FOLDER}
+    layout = managed_layout(tmp_path / "layout", SENDING)
+    spec = container_spec(image, layout, sink=str(sink), environment_variables=variables)
+    container = ready(engine, spec)
+    assert ask(container, {})["itemsAccepted"] == 1
+    assert until(lambda: any(sink.glob("*.jsonl")))
+    assert [json.loads(file.read_text())["items"] for file in sink.glob("*.jsonl")] == [[{"mine": 1}]]
+    engine.remove(container.id)
+    assert processes_of(container) == []
 
 
 def test_a_server_that_will_not_end_is_killed_after_the_grace(engines: Engines, image: str, tmp_path: Path) -> None:
