@@ -24,6 +24,7 @@ from emulator import __version__
 from emulator.control_api import Services, create_control_api
 from emulator.engines import Engine
 from emulator.engines.packages import HostPackaging, read_host_packaging
+from emulator.environments import BaseImages, ImageChoices
 from emulator.errors import BadArgument, EngineUnavailable
 from emulator.gateway import Gateway
 from emulator.jwks import read_jwks
@@ -111,8 +112,9 @@ def _run(
     stack.callback(chosen.engine.close)
     gateway = _gateway(settings, store)
     stopping = _Stopping()
+    trust, choices = _aad_trust(settings), _image_choices(settings)
     workspace = Workspace(
-        store, chosen.engine, gateway, _effects(), settings.endpoint_ports, launcher_text(), _aad_trust(settings)
+        store, chosen.engine, gateway, _effects(), settings.endpoint_ports, launcher_text(), trust, choices
     )
     operations = Operations(lambda: secrets.token_hex(8), _report)
     description = _description(settings, workspace, chosen)
@@ -205,6 +207,8 @@ def _description(settings: Settings, workspace: Workspace, chosen: ChosenEngine)
         "gateway_port": settings.gateway_port,
         "home": str(settings.home),
         "assumed": settings.assumed,
+        "base_images": settings.base_images,
+        "platform": settings.platform,
     }
 
 
@@ -213,6 +217,10 @@ def _aad_trust(settings: Settings) -> AadTrust:
     file = settings.aad_keys
     keys = read_jwks(read_text(file, "set of keys of aad_keys"), str(file)) if file else ()
     return AadTrust(keys, settings.aad_tenant)
+
+
+def _image_choices(settings: Settings) -> ImageChoices:
+    return ImageChoices(BaseImages(settings.base_images), settings.platform or None)
 
 
 def _effects() -> Effects:

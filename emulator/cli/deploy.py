@@ -19,9 +19,11 @@ _DEBUG_PORT = 5678
 @click.option("--name", "endpoint", help="The endpoint; by default the code folder's name, made legal.")
 @click.option("--deployment", default="blue", show_default=True, help="The deployment behind the endpoint.")
 @click.option("--model", "models", multiple=True, metavar="NAME[:VERSION|@latest]", help="A registered model; repeat.")
-@click.option("--entry", required=True, type=click.Path(path_type=Path), help="The scoring script.")
+@click.option("--entry", type=click.Path(path_type=Path), help="The scoring script; a custom container may have none.")
 @click.option("--source-dir", type=click.Path(path_type=Path), help="The code folder; by default the script's own.")
 @click.option("--environment", metavar="FILE|NAME:VERSION", help="By default the file beside the script.")
+@click.option("--platform", metavar="OS/ARCH", help="What its image is taken or built for, such as linux/amd64.")
+@click.option("--model-mount-path", help="Where a custom container has its models, each at NAME/VERSION.")
 @click.option("--target", type=click.Choice(["managed", "kubernetes", "aks", "aci", "local"]),
               help="Whose front door stands before it (default: managed).")  # fmt: skip
 @click.option("--auth-mode", type=click.Choice(["key", "aml_token", "aad_token", "none"]),
@@ -39,18 +41,19 @@ _DEBUG_PORT = 5678
 @click.option("--watch", is_flag=True, help="Deploy again whenever a file of the code folder changes.")
 @output_option
 def deploy_command(watch: bool, output: str, **options: Any) -> None:
-    """Deploy a scoring script with registered models, and wait until it serves.
+    """Deploy a scoring script or a custom container with registered models, and wait until it serves.
 
     The same command again updates the same endpoint; what serves goes on until the new containers are ready.
 
     \b
       amlemu deploy --model my_model:1 --entry score.py
       amlemu deploy --model a:1 --model b:2 --entry src/score.py --environment conda.yml --target aci
+      amlemu deploy --name echo --model my_model:1 --environment container.yml
     """
     from emulator.cli.connection import connect_or_start
     from emulator.cli.progress import Printer
 
-    endpoint, request = read_options(options, os.environ)
+    endpoint, request = read_options({**options, "watch": watch}, os.environ)
     printer = Printer()
     with connect_or_start() as client:
         document = client.deploy(endpoint, options["deployment"], request, printer)
@@ -68,7 +71,9 @@ def read_options(options: Mapping[str, Any], environ: Mapping[str, str]) -> tupl
     """The endpoint's name and the request that the options make; usage errors for what is wrong here already."""
     from emulator.names import legal_endpoint_name
 
-    code, script = _code_and_script(options["entry"], options["source_dir"])
+    code, script = _code_and_script(options["entry"], options["source_dir"]) if options["entry"] else (None, None)
+    if code is None:
+        _check_without_script(options)
     settings = {
         name: options[name]
         for name in ("request_timeout_ms", "max_concurrent_requests_per_instance")
@@ -76,18 +81,27 @@ def read_options(options: Mapping[str, Any], environ: Mapping[str, str]) -> tupl
     }
     request: dict[str, Any] = {
         "models": list(options["models"]),
-        "code": str(code),
+        "code": str(code) if code else None,
         "scoring_script": script,
         "explicit_source_dir": options["source_dir"] is not None,
         "environment": _environment(options["environment"]),
         "environment_variables": _variables(options["env_file"], options["variables"], environ),
         "request_settings": settings,
     }
-    for name in ("target", "auth_mode", "port", "primary_key", "gpus", "debug_port"):
+    for name in ("target", "platform", "model_mount_path", "auth_mode", "port", "primary_key", "gpus", "debug_port"):
         request[name] = options[name]
     if options["instance_count"] is not None:
         request["instance_count"] = options["instance_count"]
-    return options["endpoint"] or legal_endpoint_name(code.name), request
+    return options["endpoint"] or legal_endpoint_name(code.name if code else ""), request
+
+
+def _check_without_script(options: Mapping[str, Any]) -> None:
+    if options["environment"] is None:
+        raise click.UsageError("--entry names the scoring script, or --environment a custom container without one")
+    if options["source_dir"] is not None or options["watch"]:
+        raise click.UsageError("--source-dir and --watch need --entry, the scoring script")
+    if options["endpoint"] is None:
+        raise click.UsageError("--name is needed without --entry: no code folder names the endpoint")
 
 
 def _code_and_script(entry: Path, source_dir: Path | None) -> tuple[Path, str]:

@@ -17,7 +17,7 @@ from collections.abc import Iterator, Set
 from pathlib import Path, PurePosixPath
 
 from emulator.engines import Container, Image, Log
-from emulator.engines.packages import HostPackaging
+from emulator.engines.packages import HostPackaging, linux_platform
 from emulator.engines.process_containers import ContainerRecord, Containers
 from emulator.engines.process_environment import EnvironmentRecord, Environments, FindCommand
 from emulator.engines.process_files import is_readable_by_all, translated
@@ -35,7 +35,7 @@ from emulator.engines.process_isolation import (
 )
 from emulator.engines.process_launch import LaunchRefused, bound_socket, launch, probe, read_machine
 from emulator.engines.process_log import LogLines
-from emulator.environments import ImageSpec
+from emulator.environments import AnyImageSpec, ImageSpec
 from emulator.errors import BadArgument, EngineUnavailable, ResourceNotFound
 from emulator.scoring_container import APP_ROOT, LABEL_WORKSPACE, ContainerSpec
 
@@ -84,8 +84,15 @@ class ProcessEngine:
             record = self._environments.find(digest)
         return self._environments.image(record) if record else None
 
-    def build_image(self, spec: ImageSpec, log: Log, canceled: threading.Event) -> Image:
-        """Build the environment; EngineUnavailable when this machine lacks its Python or a program it needs."""
+    def build_image(self, spec: AnyImageSpec, log: Log, canceled: threading.Event) -> Image:
+        """Build the environment; EngineUnavailable when this machine lacks its Python or a program it needs, and for an
+        image, which only a container can run."""
+        if not isinstance(spec, ImageSpec):
+            message = "the process engine installs packages: it can neither run an image nor build a Dockerfile"
+            raise EngineUnavailable(message, hint="use --engine docker")
+        if linux_platform(spec.platform) != linux_platform():
+            message = f"this machine runs no processes of another one: {spec.platform}"
+            raise EngineUnavailable(message, hint="leave --platform out, or use --engine docker")
         with translated(f"image {spec.digest[:12]}"):
             return self._environments.image(self._environments.build(spec, log, canceled))
 

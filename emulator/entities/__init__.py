@@ -18,7 +18,15 @@ from emulator.entities.endpoint import (
     ProvisioningState,
     Target,
 )
-from emulator.entities.environment import ANONYMOUS, BuildContext, Environment, InferenceConfig, Route
+from emulator.entities.environment import (
+    ANONYMOUS,
+    AZUREML_ROUTES,
+    BuildContext,
+    Environment,
+    InferenceConfig,
+    Route,
+    check_dockerfile_path,
+)
 from emulator.entities.model import Model, ModelFile, ModelReference, ModelRequest, parse_model_reference
 from emulator.names import (
     check_asset_name,
@@ -29,6 +37,7 @@ from emulator.names import (
 
 __all__ = [
     "ANONYMOUS",
+    "AZUREML_ROUTES",
     "AuthMode",
     "BuildContext",
     "CodeConfiguration",
@@ -53,6 +62,7 @@ __all__ = [
     "Target",
     "check_asset_name",
     "check_deployment_name",
+    "check_dockerfile_path",
     "check_endpoint_name",
     "legal_endpoint_name",
     "parse_model_reference",

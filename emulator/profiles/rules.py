@@ -19,6 +19,8 @@ class RulesProfile:
     max_deployments: int | None = field(metadata=_row("limits.deployments"))
     max_model_bytes: int | None = field(metadata=_row("limits.model_bytes"))
     script_must_be_module: bool = field(metadata=_row("script.module_name"))
+    takes_custom_containers: bool = field(metadata=_row("custom.taken"))
+    routes_may_change: bool = field(metadata=_row("custom.routes_may_change"))
     serves_while_updating: bool = field(metadata=_row("deployment.serves_while_updating"))
 
     def names_endpoint(self, name: str) -> bool:

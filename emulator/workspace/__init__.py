@@ -7,6 +7,7 @@ from functools import partial
 
 from emulator.engines import Container, Engine
 from emulator.entities import OnlineDeployment
+from emulator.environments import ImageChoices
 from emulator.errors import OperationCanceled
 from emulator.scoring_container import LABEL_DEPLOYMENT, LABEL_ENDPOINT, LABEL_GENERATION
 from emulator.store import Store
@@ -38,13 +39,14 @@ class Workspace:
         ports: Iterable[int],
         launcher: str,
         aad_trust: AadTrust = AadTrust(),  # noqa: B008 - frozen
+        image_choices: ImageChoices = ImageChoices(),  # noqa: B008 - frozen
     ) -> None:
         self._store = store
         self._effects = effects
         self.engine = engine
         self._gate = Gate()
         self.models = Models(store, effects, self._gate)
-        self.environments = Environments(store, engine, launcher, self._gate)
+        self.environments = Environments(store, engine, launcher, self._gate, image_choices)
         tokens = EndpointTokens(store, effects.epoch, aad_trust)
         self.endpoints = Endpoints(store, front_door, effects, ports, tokens)
         events = Events(store, effects)

@@ -23,8 +23,10 @@ def wait_until_ready(
     progress: Progress,
     layout: str,
     is_ready: Callable[[Container], bool],
+    why_not: Callable[[Container], str] = lambda _container: "",
 ) -> None:
-    """Return when every container `is_ready`, which asks once; `layout` is the host folder that holds their code.
+    """Return when every container `is_ready`, which asks once; `layout` is the host folder that holds their code,
+    `why_not` says of one that was never ready what it answered.
 
     Raises ResourceNotReady as soon as one has died, OperationTimedOut after `budget_seconds`, OperationCanceled.
     """
@@ -37,7 +39,7 @@ def wait_until_ready(
         for container in waiting:
             _check_alive(engine, container, layout)
         if waiting and effects.monotonic() > deadline:
-            raise _too_slow(engine, waiting[0], budget_seconds)
+            raise _too_slow(engine, waiting[0], budget_seconds, why_not(waiting[0]))
         if waiting:
             effects.sleep(POLL_SECONDS)
     for container in containers if len(containers) > 1 else ():  # one may have died while another became ready
@@ -82,8 +84,11 @@ def _hint(cause: Cause | None) -> str:
     return ""
 
 
-def _too_slow(engine: Engine, container: Container, budget_seconds: float) -> EmulatorError:
+def _too_slow(engine: Engine, container: Container, budget_seconds: float, answer: str) -> EmulatorError:
     tail = tail_of(read_log(engine, container))
+    if answer:
+        message = f"the container did not pass its probes within {budget_seconds:.0f} s. {answer}"
+        return ResourceNotReady(message, hint="`amlemu logs` shows what it says", log_tail=tail)
     return OperationTimedOut(
         f"the scoring server did not answer its probe within {budget_seconds:.0f} s, the liveness probe's budget",
         hint="init() may be slow or stuck; the cloud would kill this container too",

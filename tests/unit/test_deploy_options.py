@@ -77,3 +77,25 @@ def test_the_mode_is_left_to_the_target_unless_it_is_named(code: Path) -> None:
     assert request["auth_mode"] == "aml_token"
     with pytest.raises(click.BadParameter):
         options("--entry", code / "src/score.py", "--auth-mode", "token")
+
+
+def test_a_custom_container_needs_no_script() -> None:
+    words = ("--name", "echo", "--environment", "echo:1", "--model-mount-path", "/models", "--platform", "linux/amd64")
+    endpoint, request = read_options(options(*words), {})
+    assert (endpoint, request["code"], request["scoring_script"]) == ("echo", None, None)
+    assert (request["environment"], request["model_mount_path"]) == ("echo:1", "/models")
+    assert request["platform"] == "linux/amd64"
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        ((), "--entry names the scoring script"),
+        (("--environment", "echo:1"), "--name is needed"),
+        (("--environment", "echo:1", "--name", "echo", "--watch"), "--watch need --entry"),
+        (("--environment", "echo:1", "--name", "echo", "--source-dir", "."), "--source-dir and --watch need --entry"),
+    ],
+)
+def test_what_is_missing_without_a_script(words: tuple[str, ...], told: str) -> None:
+    with pytest.raises(click.UsageError, match=told):
+        read_options(options(*words), {})

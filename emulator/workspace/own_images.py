@@ -1,0 +1,31 @@
+"""What can be known to be wrong with a deployment that brings an image of its own, before anything is started."""
+
+from __future__ import annotations
+
+from emulator.entities import DeploymentRequest, Environment, OnlineDeployment, Target
+from emulator.errors import BadArgument
+from emulator.profiles import profile_of
+
+
+def check_own_image(
+    request: DeploymentRequest, environment: Environment, target: Target, serving: OnlineDeployment | None
+) -> None:
+    """Raise BadArgument for what does not go together; `serving` is the deployment that would be updated.
+
+    Rows custom.model_mount_path, custom.routes_may_change.
+    """
+    resource = f"deployment {request.name} of endpoint {request.endpoint_name}"
+    config = environment.inference_config
+    if request.scoring_script is None and config is None:
+        message = "there is no scoring script, and the environment is no container that does without"
+        hint = "name the script with --entry, or say in the environment's inference_config where its container answers"
+        raise BadArgument(message, target=resource, hint=hint)
+    if request.model_mount_path is not None and config is None:
+        message = "model_mount_path is for custom containers, whose environment has inference_config"
+        raise BadArgument(message, target=resource, hint="leave it out: AZUREML_MODEL_DIR says where the model is")
+    if request.debug_port is not None and environment.runs_own_command:
+        message = "the debugger comes with amlemu's launcher, and this environment's image starts its server itself"
+        raise BadArgument(message, target=resource, hint="leave --debug out, or name packages in conda_file")
+    if serving and serving.inference_config != config and not profile_of(target).rules.routes_may_change:
+        message = f"Cannot override existing endpoint: InferenceLiveness (target {target} keeps inference_config)"
+        raise BadArgument(message, target=resource, hint="delete the deployment first, or deploy under another name")
