@@ -27,7 +27,11 @@ from emulator.engines.packages import HostPackaging
 from emulator.environments import ContextSpec
 from emulator.errors import EmulatorError
 
-_LOOKED_UP = re.compile(r"#(?P<step>\d+) \[internal\] load metadata for (?:docker\.io/(?:library/)?)?(?P<name>\S+)")
+# The second is what a line `# syntax=…` at the top of a Dockerfile asks for.
+_LOOKED_UP = re.compile(
+    r"#(?P<step>\d+) (?:\[internal\] load metadata for|resolve image config for) (?:docker-image://)?"
+    r"(?:docker\.io/(?:library/)?)?(?P<name>\S+)"
+)
 _FAILED = re.compile(r"#(?P<step>\d+) ERROR: (?P<reason>.*)")
 
 

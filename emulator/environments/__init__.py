@@ -2,6 +2,7 @@
 
 from emulator.environments.base_images import BaseImages, ImageChoices
 from emulator.environments.image_spec import ENVIRONMENT_FOLDER, LAUNCHER, ImageSpec, image_spec
+from emulator.environments.override_config import read_override_config
 from emulator.environments.own_image import ContextContent, ContextSpec, OwnImageSpec
 from emulator.environments.prebuilt import prebuilt_stand_in
 from emulator.environments.read import DEFAULT_ENVIRONMENT, FILE_NAMES, file_beside, read_environment
@@ -26,4 +27,5 @@ __all__ = [
     "image_spec",
     "prebuilt_stand_in",
     "read_environment",
+    "read_override_config",
 ]

@@ -10,6 +10,7 @@ from fnmatch import fnmatchcase
 from emulator.entities import Environment
 
 _FROM = re.compile(r"(?P<head>\s*FROM\s+(?:--\S+\s+)*)(?P<image>[^\s#]+)(?P<rest>.*)", re.I)
+_COPY = re.compile(r"\s*COPY\s+(?:--\S+\s+)*?--from=(?P<image>\S+)(?P<rest>.*)", re.I)
 _ARG = re.compile(r"(?P<head>\s*ARG\s+\w+=)(?P<quote>[\"']?)(?P<image>[^\s\"']+)(?P=quote)(?P<rest>.*)", re.I)
 
 
@@ -40,23 +41,22 @@ class BaseImages:
         return environment.model_copy(update={"image": by}), (_told(str(environment.image), by),)
 
     def in_dockerfile(self, text: str) -> tuple[str, tuple[str, ...]]:
-        """The text of a Dockerfile with its FROM lines, and defaults of ARG lines before them, as they are to be; and
-        the differences.
+        """The text of a Dockerfile with the images that FROM and COPY name, and defaults of ARG lines before the first
+        FROM, as they are to be; and the differences.
         """
         lines, told, stages, begun = [], [], set[str](), False
         for line in text.splitlines(keepends=True):
-            body = line.rstrip("\r\n")
-            found = _FROM.fullmatch(body) or (None if begun else _ARG.fullmatch(body))
-            if found and _FROM.fullmatch(body):
-                begun = True
+            begins = _FROM.match(line)
+            found = begins or _COPY.match(line) or (None if begun else _ARG.match(line))
+            begun = begun or begins is not None
             by = self.of(found["image"]) if found and found["image"].lower() not in stages else None
-            if found and by:
-                start, end = found.span("image")
-                told.append(_told(found["image"], by))
-                body = body[:start] + by + body[end:]
-            if found and (named := re.search(r"\sAS\s+(\S+)", found["rest"], re.I)):
+            if begins and (named := re.search(r"\sAS\s+(\S+)", begins["rest"], re.I)):
                 stages.add(named[1].lower())
-            lines.append(body + line[len(line.rstrip("\r\n")) :])
+            if not found or not by:
+                lines.append(line)
+                continue
+            told.append(_told(found["image"], by))
+            lines.append(line[: found.start("image")] + by + line[found.end("image") :])
         return "".join(lines), tuple(dict.fromkeys(told))
 
 

@@ -10,6 +10,7 @@ from emulator.profiles.rows import UNCHANGED, Row, assumed, documented, everywhe
 
 _V1_HAS_NONE = "contract/v1 §7: a v1 Environment has no inference_config; amlemu treats it as v2 does"
 _PYTHON_EXTENSIONS = "contract/v1 §7: page how-to-prebuilt-docker-images-inference-python-extensibility"
+_NO_FILE = documented(None, "contract/v1 §8 has it for LocalWebservice only")
 _SCRIPT_OF_THE_IMAGE = "contract/managed §6.3.4"
 
 OWN_IMAGE_ROWS: tuple[Row, ...] = (
@@ -49,6 +50,16 @@ OWN_IMAGE_ROWS: tuple[Row, ...] = (
         aks=assumed(UNCHANGED, _V1_HAS_NONE),
         aci=assumed(UNCHANGED, _V1_HAS_NONE),
         local=documented(UNCHANGED, "contract/v1 §8: healthPath, internalTargetPort"),
+    ),
+    row(
+        "custom.override_file",
+        "The file in a build context that says where its container answers, where no inference_config does. None: there"
+        " is no such file.",
+        managed=_NO_FILE,
+        kubernetes=_NO_FILE,
+        aks=_NO_FILE,
+        aci=_NO_FILE,
+        local=documented("container_override_config.json", "contract/v1 §8: scorePath, healthPath, internalTargetPort"),
     ),
     everywhere(
         "custom.routes_needed",

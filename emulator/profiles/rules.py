@@ -20,6 +20,7 @@ class RulesProfile:
     max_model_bytes: int | None = field(metadata=_row("limits.model_bytes"))
     script_must_be_module: bool = field(metadata=_row("script.module_name"))
     takes_custom_containers: bool = field(metadata=_row("custom.taken"))
+    override_file: str | None = field(metadata=_row("custom.override_file"))
     routes_may_change: bool = field(metadata=_row("custom.routes_may_change"))
     serves_while_updating: bool = field(metadata=_row("deployment.serves_while_updating"))
 

@@ -24,7 +24,7 @@ from emulator.workspace.environments import Environments
 from emulator.workspace.gate import Gate
 from emulator.workspace.generations import Generations
 from emulator.workspace.models import Models
-from emulator.workspace.own_images import check_own_image
+from emulator.workspace.own_images import check_own_image, with_override_file
 from emulator.workspace.planning import (
     Plan,
     check_limits,
@@ -170,6 +170,7 @@ class Deployments:
             environment = environment.model_copy(update={"platform": request.platform})
         others = [d.name for d in self._store.deployments(request.endpoint_name) if d.name != request.name]
         check_limits(request, target, len(others))
+        environment = with_override_file(environment, target)
         before = self._store.find_deployment(request.endpoint_name, request.name)
         check_own_image(request, environment, target, before if before and before.serving else None)
         if configuration:

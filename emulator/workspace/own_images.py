@@ -2,9 +2,25 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from emulator.entities import DeploymentRequest, Environment, OnlineDeployment, Target
+from emulator.environments import read_override_config
 from emulator.errors import BadArgument
 from emulator.profiles import profile_of
+from emulator.store.sources import read_text
+
+
+def with_override_file(environment: Environment, target: Target) -> Environment:
+    """The environment with the routes that a file in its build context names (row custom.override_file).
+
+    BadDocument for a file that makes no sense.
+    """
+    name, build = profile_of(target).rules.override_file, environment.build
+    if name is None or build is None or environment.inference_config or not (Path(build.path) / name).is_file():
+        return environment
+    config = read_override_config(read_text(Path(build.path) / name, "file"), name)
+    return environment.model_copy(update={"inference_config": config})
 
 
 def check_own_image(
@@ -16,7 +32,7 @@ def check_own_image(
     """
     resource = f"deployment {request.name} of endpoint {request.endpoint_name}"
     config = environment.inference_config
-    if request.scoring_script is None and config is None:
+    if request.scoring_script is None and (config is None or not environment.runs_own_command):
         message = "there is no scoring script, and the environment is no container that does without"
         hint = "name the script with --entry, or say in the environment's inference_config where its container answers"
         raise BadArgument(message, target=resource, hint=hint)

@@ -12,6 +12,7 @@ from emulator.workspace.effects import Effects, Progress
 
 POLL_SECONDS = 0.05
 _TAIL_LINES = 25
+_OTHER_MACHINE = "its image is made for another kind of machine: name the one that there is with --platform"
 _LOG_LINES = 5000
 
 
@@ -64,7 +65,8 @@ def why_it_died(log: Sequence[str], container: Container, layout: str, when: str
         message = str(cause)
     else:
         message = f"the container exited with code {container.exit_code}{when}"
-    return ResourceNotReady(message, hint=_hint(cause), log_tail=tail_of(log))
+    hint = _hint(cause) or (_OTHER_MACHINE if any("exec format error" in line for line in log) else "")
+    return ResourceNotReady(message, hint=hint, log_tail=tail_of(log))
 
 
 def tail_of(log: Sequence[str]) -> str:

@@ -11,7 +11,7 @@ from fake_engine import Behaviour, Running
 
 from emulator.control_api.resources import Addresses, endpoint_resource
 from emulator.entities import AZUREML_ROUTES, DeploymentRequest, Environment, ModelRequest, OnlineDeployment
-from emulator.errors import BadArgument, EngineUnavailable, ResourceNotReady
+from emulator.errors import BadArgument, BadDocument, EngineUnavailable, ResourceNotReady
 from emulator.workspace import silent_progress
 
 DIGEST = "ab" * 32
@@ -198,6 +198,10 @@ def test_a_script_that_is_not_python_needs_a_custom_container(house: House) -> N
     ("changes", "message"),
     [
         ({"environment": {"name": "e", "image": "server:1"}}, "there is no scoring script"),
+        (
+            {"environment": {"name": "e", "python_version": "3.11", "inference_config": AZUREML_ROUTES.to_document()}},
+            "there is no scoring script",
+        ),
         ({"debug_port": 5678}, "the debugger comes with amlemu's launcher"),
         ({"environment": {"name": "e", "image": "-x", "inference_config": ROUTES}}, "cannot be the name of an image"),
     ],
@@ -211,6 +215,13 @@ def test_what_does_not_go_together(byoc: House, changes: dict[str, Any], message
 def test_a_mount_path_needs_a_custom_container(house: House) -> None:
     with pytest.raises(BadArgument, match="model_mount_path is for custom containers"):
         house.deploy(model_mount_path="/models")
+
+
+def test_an_image_for_another_machine(byoc: House) -> None:
+    byoc.engine.behaviour = Behaviour(exit_code=1, log=("exec /serve: exec format error",))
+    with pytest.raises(ResourceNotReady) as caught:
+        deploy(byoc)
+    assert "--platform" in caught.value.hint
 
 
 # Images
@@ -304,3 +315,24 @@ def test_models_of_the_requests_own(byoc: House, tmp_path: Path) -> None:
     (tmp_path / "weights").write_text("w")
     deployment = deploy(byoc, models=(ModelRequest(name="own", path=str(tmp_path / "weights")),))
     assert deployment.models == ("own:1",)
+
+
+@pytest.mark.row("custom.override_file")
+@pytest.mark.parametrize(("target", "port"), [("local", 8080), ("managed", 5001)])
+def test_the_routes_of_a_local_webservice(house: House, context: Path, target: str, port: int) -> None:
+    (context / "environment.yml").write_text("build: {path: docker}\n")
+    text = '{"scorePath": "predict", "healthPath": "/health", "internalTargetPort": 8080}'
+    (context / "docker/container_override_config.json").write_text(text)
+    house.deploy(environment=str(context / "environment.yml"), target=target)
+    assert started(house).spec.port == port
+    assert scoring_uri(house).endswith("/predict" if target == "local" else "/score")
+    assert {path for _, path in house.engine.probed_ports} == ({"/health"} if target == "local" else {"/"})
+
+
+@pytest.mark.row("custom.override_file")
+@pytest.mark.parametrize("text", ["{", "[]", '{"internalTargetPort": 0}', '{"scorePath": 1}', '{"healthPath": "/a b"}'])
+def test_a_file_of_routes_that_makes_no_sense(house: House, context: Path, text: str) -> None:
+    (context / "environment.yml").write_text("build: {path: docker}\n")
+    (context / "docker/container_override_config.json").write_text(text)
+    with pytest.raises(BadDocument):
+        house.deploy(environment=str(context / "environment.yml"), target="local")

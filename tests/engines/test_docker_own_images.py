@@ -104,6 +104,14 @@ def test_why_a_base_image_cannot_be_had(reason: str, error: type[Exception], wor
     assert "image nginx:1" in str(found) and words in str(found)
 
 
+def test_a_dockerfile_whose_syntax_cannot_be_had() -> None:
+    lines = [
+        "#2 resolve image config for docker.io/docker/dockerfile:1",
+        "#2 ERROR: failed to do request: no such host",
+    ]
+    assert "image docker/dockerfile:1 is not here" in str(base_image_failure(lines))
+
+
 def test_other_failures_are_not_the_base_images() -> None:
     lines = ["#3 [internal] load metadata for docker.io/library/nginx:1", "#3 DONE 0.1s", "#5 ERROR: exit code: 1"]
     assert base_image_failure(lines) is None
@@ -231,18 +239,22 @@ def test_what_a_dockerfile_does_wrong_is_told(engine: DockerEngine, context: Pat
 
 
 @pytest.mark.docker
-def test_a_base_image_of_a_registry_that_is_silent(engine: DockerEngine, context: Path) -> None:
-    (context / "Dockerfile").write_text("FROM no-such-registry.invalid/azureml/base:1\n")
+@pytest.mark.parametrize("built", [True, False])
+def test_an_image_of_a_registry_that_is_silent(engine: DockerEngine, context: Path, built: bool) -> None:
+    name = "no-such-registry.invalid/azureml/base:1"
+    (context / "Dockerfile").write_text(f"FROM {name}\n")
     with pytest.raises(EngineUnavailable) as caught:
-        make(engine, context_spec_of(context))
+        make(engine, context_spec_of(context) if built else image_spec_of(name))
     assert "no-such-registry.invalid/azureml/base:1 is not here" in caught.value.message
     assert "base_images" in caught.value.hint
 
 
 @pytest.mark.docker
 def test_another_base_image_stands_in(engine: DockerEngine, context: Path, layout: Path) -> None:
-    (context / "Dockerfile").write_text(DOCKERFILE.replace(BASE, "no-such-registry.invalid/azureml/base:1"))
-    (context / "Dockerfile.dockerignore").write_text("run\n")
+    text = DOCKERFILE.replace(BASE, "no-such-registry.invalid/azureml/base:1")
+    (context / "Dockerfile").write_text(text + "COPY . /all\nRUN test ! -e /all/secret.txt\n")
+    (context / "secret.txt").write_text("not for the image")
+    (context / "Dockerfile.dockerignore").write_text("secret.txt\n")
     choices = ImageChoices(BaseImages({"no-such-registry.invalid/*": BASE}))
     assert "port=8501" in told(start(engine, make(engine, context_spec_of(context, choices)), layout))
 
@@ -253,7 +265,10 @@ def test_a_proxy_reaches_the_build_and_stays_out_of_the_image(
 ) -> None:
     proxy = "http://bob:s3cret@proxy.invalid:3128"
     packaging = read_host_packaging(dict(os.environ) | {"HTTP_PROXY": proxy, "UV_INDEX_URL": "https://me:pw-42@index/"})
-    proxy_step = 'RUN test "$HTTP_PROXY" = "http://bob:s3c""ret@proxy.invalid:3128" && echo "proxy: $HTTP_PROXY"'
+    proxy_step = (
+        f"RUN : {uuid.uuid4().hex} && "
+        + 'test "$HTTP_PROXY" = "http://bob:s3c""ret@proxy.invalid:3128" && echo "proxy: $HTTP_PROXY"'
+    )
     secret_step = "RUN --mount=type=secret,id=packaging grep -q pw-4[2] /run/secrets/packaging"
     (context / "Dockerfile").write_text(f"FROM {BASE}\n{proxy_step}\n{secret_step}\n")
     listener = Listener()

@@ -144,6 +144,9 @@ RUN echo 'FROM python:3.7'
 ARG LATER=python:3.6
 FROM python:3.9
 from ${BASE}
+COPY --chown=1 --from=python:3.5 /a /b
+COPY --from=python:3.9 /a /b
+COPY --from=0 /a /b
 """
     changed, told = BaseImages({"python:*": "mine"}).in_dockerfile(text)
     assert (
@@ -157,9 +160,12 @@ RUN echo 'FROM python:3.7'
 ARG LATER=python:3.6
 FROM python:3.9
 from ${BASE}
+COPY --chown=1 --from=mine /a /b
+COPY --from=python:3.9 /a /b
+COPY --from=0 /a /b
 """
     )
-    assert [line.split()[1] for line in told] == ["python:3.11", "python:3.8", "python:3.12"]
+    assert [line.split()[1] for line in told] == ["python:3.11", "python:3.8", "python:3.12", "python:3.5"]
     assert BaseImages().in_dockerfile(text) == (text, ())
 
 
