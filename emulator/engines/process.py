@@ -107,6 +107,7 @@ class ProcessEngine:
             if image is None:
                 raise ResourceNotFound(f"image {spec.image[:12]} is not built", target=target)
             _check_layout(spec, target)
+            _check_model_mount(spec, target)
             _check_debug_port(spec, target)
             for leftover in self._containers.read_all():
                 if leftover.name == spec.name:
@@ -241,6 +242,12 @@ def _check_layout(spec: ContainerSpec, target: str) -> None:
         folder /= inside.relative_to(APP_ROOT)
     if not folder.is_dir():
         raise ResourceNotFound(f"the working directory {inside} is not in the deployment's files", target=target)
+
+
+def _check_model_mount(spec: ContainerSpec, target: str) -> None:
+    if spec.model_mount is not None:
+        message = f"the process engine has models below {APP_ROOT} only, not at {spec.model_mount}"
+        raise EngineUnavailable(message, target=target, hint="leave model_mount_path out, or use --engine docker")
 
 
 def _check_debug_port(spec: ContainerSpec, target: str) -> None:

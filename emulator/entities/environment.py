@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import posixpath
+import re
 from typing import Annotated
 
 from pydantic import AfterValidator, Field
@@ -66,8 +67,13 @@ class BuildContext(Entity):
     dockerfile_path: Annotated[str, AfterValidator(check_dockerfile_path)] = "Dockerfile"
 
 
-PLATFORM_PATTERN = r"^linux/[a-z0-9_]+(/v[0-9]+)?$"
-Platform = Annotated[str, Field(pattern=PLATFORM_PATTERN)]
+def _check_platform(platform: str) -> str:
+    if not re.fullmatch(r"linux/[a-z0-9_]+(/v[0-9]+)?", platform):
+        raise ValueError(f"'{platform}' is no platform of a container: as in linux/amd64")
+    return platform
+
+
+Platform = Annotated[str, AfterValidator(_check_platform)]
 """Docker's word for what an image is made for, such as linux/amd64."""
 
 
