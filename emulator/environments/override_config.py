@@ -12,16 +12,17 @@ _KEYS = ("scorePath", "healthPath", "internalTargetPort")
 
 
 def read_override_config(text: str, file: str) -> InferenceConfig:
-    """The routes that it describes; what it leaves open is Azure ML's own.  BadDocument tells every fault."""
+    """The routes that it describes; what is null or left open is Azure ML's own.  BadDocument tells every fault."""
     try:
         data = json.loads(text)
     except ValueError as error:
         raise BadDocument(f"{file} is not valid JSON", faults=[Fault(str(error), file)]) from error
     if not isinstance(data, dict):
         raise BadDocument(f"{file} must hold a JSON object with some of: {', '.join(_KEYS)}")
-    port = data.get("internalTargetPort", AZUREML_ROUTES.scoring_route.port)
-    health = {"port": port, "path": _path(data.get("healthPath", AZUREML_ROUTES.liveness_route.path))}
-    score = {"port": port, "path": _path(data.get("scorePath", AZUREML_ROUTES.scoring_route.path))}
+    given = {key: data[key] for key in _KEYS if data.get(key) is not None}
+    port = given.get("internalTargetPort", AZUREML_ROUTES.scoring_route.port)
+    health = {"port": port, "path": _path(given.get("healthPath", AZUREML_ROUTES.liveness_route.path))}
+    score = {"port": port, "path": _path(given.get("scorePath", AZUREML_ROUTES.scoring_route.path))}
     routes = {"liveness_route": health, "readiness_route": health, "scoring_route": score}
     return InferenceConfig.parse(routes, target=file)
 

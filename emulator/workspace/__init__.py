@@ -102,7 +102,7 @@ class Workspace:
         """Remove what nothing uses any more: images, layouts, contents, half-made things; say what, a line each."""
         with self._gate.clean():
             digests = {d.image for name in self.endpoints.list_names() for d in self._store.deployments(name)}
-            digests |= {self.environments.spec(e).digest for e in self.environments.list_versions()}
+            digests |= self.environments.digests()
             return [*self.engine.prune(digests, dry_run=dry_run), *self._store.prune(dry_run=dry_run)]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -107,6 +108,14 @@ class Environments:
     def spec(self, environment: Environment) -> AnyImageSpec:
         """What the environment's image is made of; its `dockerfile` can be printed."""
         return self._spec(environment)[0]
+
+    def digests(self) -> set[str]:
+        """What the images of registered environments are made of; one whose build context somebody removed has none."""
+        found = set()
+        for environment in self.list_versions():
+            with suppress(BadArgument):
+                found.add(self.spec(environment).digest)
+        return found
 
     def _spec(self, environment: Environment) -> tuple[AnyImageSpec, tuple[str, ...]]:
         return any_image_spec(environment, self._launcher, self._choices, read_context)

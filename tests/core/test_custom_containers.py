@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -336,3 +337,22 @@ def test_a_file_of_routes_that_makes_no_sense(house: House, context: Path, text:
     (context / "docker/container_override_config.json").write_text(text)
     with pytest.raises(BadDocument):
         house.deploy(environment=str(context / "environment.yml"), target="local")
+
+
+def test_what_a_file_of_routes_leaves_open_is_azure_mls_own(house: House, context: Path) -> None:
+    (context / "environment.yml").write_text("build: {path: docker}\n")
+    text = '{"scorePath": null, "healthPath": "alive", "other": 1}'
+    (context / "docker/container_override_config.json").write_text(text)
+    deployment = house.deploy(environment=str(context / "environment.yml"), target="local")
+    config = deployment.inference_config
+    assert config is not None
+    assert (config.scoring_route, config.liveness_route.path) == (AZUREML_ROUTES.scoring_route, "/alive")
+
+
+def test_pruning_passes_over_a_context_that_somebody_removed(house: House, context: Path) -> None:
+    registered = house.workspace.environments.create_or_update(context / "environment.yml")
+    assert registered.build is not None
+    shutil.rmtree(registered.build.path)
+    assert house.workspace.prune(dry_run=True) == []
+    with pytest.raises(BadArgument, match="the build context .* does not exist"):
+        deploy(house, environment="custom:1")
