@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
+from typing import Literal
 
 from emulator.container_size import NO_LIMIT, ContainerSize
 from emulator.data_collection import (
@@ -18,7 +19,7 @@ from emulator.data_collection import (
     collection_variables,
     needs_sink,
 )
-from emulator.entities import CodeConfiguration, Model, OnlineDeployment
+from emulator.entities import AZUREML_ROUTES, CodeConfiguration, Model, OnlineDeployment, Route
 from emulator.profiles import profile_of
 
 APP_ROOT = "/var/azureml-app"
@@ -51,7 +52,9 @@ class ContainerSpec:
     `layout` is the host folder that the container sees at /var/azureml-app, read-only unless `read_only` is False;
     `sink` is one that it may write to, seen at SINK_FOLDER.  `working_dir` is absolute inside, None for the image's
     own.  `environment_variables` may hold secrets: engines neither print nor label them.  `image` is the digest of an
-    ImageSpec.  `memory_bytes`, `cpus` and `pids_limit` None mean the engine's default.
+    Image.  `port` is where requests go, `other_ports` are those that probes ask at besides; `launched` says that
+    amlemu's launcher listens there, which is told the port.  `model_mount` is where the layout's folder of models
+    appears inside once more.  `memory_bytes`, `cpus` and `pids_limit` None mean the engine's default.
     """
 
     name: str
@@ -61,6 +64,9 @@ class ContainerSpec:
     environment_variables: Mapping[str, str] = field(repr=False)
     labels: Mapping[str, str]
     port: int = SCORING_PORT
+    other_ports: tuple[int, ...] = ()
+    launched: bool = True
+    model_mount: str | None = None
     debug_port: int | None = None
     read_only: bool = True
     memory_bytes: int | None = None
@@ -84,7 +90,7 @@ def container_specs(
     configuration, profile = deployment.code_configuration, profile_of(deployment.target)
     working_dir = (
         profile.container.working_dir(code_name(deployment, configuration), configuration.scoring_script)
-        if configuration
+        if configuration and not deployment.own_command  # which expects the image's own
         else None
     )
     platform, users = platform_variables(deployment, models), deployment.environment_variables
@@ -93,6 +99,7 @@ def container_specs(
         variables[DEBUG_PORT_VARIABLE] = str(deployment.debug_port)
     if needs_sink(deployment):
         variables[SINK_VARIABLE] = SINK_FOLDER
+    scoring_port, *other_ports = ports_of(deployment)
     stem = f"amlemu-{deployment.endpoint_name}-{deployment.name}-{workspace_id}-{deployment.generation}"
     return tuple(
         ContainerSpec(
@@ -102,6 +109,10 @@ def container_specs(
             working_dir=working_dir,
             environment_variables=variables,
             labels=_labels(deployment, workspace_id, instance),
+            port=scoring_port,
+            other_ports=tuple(other_ports),
+            launched=not deployment.own_command,
+            model_mount=_model_mount(deployment),
             # Two instances cannot listen on one port of the host: the first has the debugger.
             debug_port=deployment.debug_port if instance == 0 else None,
             # As it was laid out, whatever the settings say now: hard links must never be written to.
@@ -125,11 +136,48 @@ def platform_variables(deployment: OnlineDeployment, models: Sequence[Model]) ->
     """The variables that the target's cloud sets."""
     profile = profile_of(deployment.target).container
     variables = _script_variables(deployment)
-    variables["AZUREML_MODEL_DIR"] = profile.model_dir(tuple((m.name, m.version) for m in models))
+    variables["AZUREML_MODEL_DIR"] = _model_dir(deployment, models)
     set_ones = {name: value for name, value in variables.items() if value is not None}
     timeout_ms = deployment.request_settings.request_timeout_ms
     set_ones |= profile.service_variables(deployment.endpoint_name, timeout_ms)
     return set_ones | collection_variables(deployment)
+
+
+def ports_of(deployment: OnlineDeployment) -> tuple[int, ...]:
+    """Every port of the container that is asked at, the one for requests first."""
+    return (deployment.inference_config or AZUREML_ROUTES).ports
+
+
+def scoring_path(deployment: OnlineDeployment) -> str:
+    """Where the container takes requests; with it ends the scoring_uri (row custom.scoring_uri)."""
+    return (deployment.inference_config or AZUREML_ROUTES).scoring_route.path
+
+
+def probe_route(deployment: OnlineDeployment, kind: Literal["liveness", "readiness"]) -> Route:
+    """Where that probe asks: as the environment's inference_config says, else the target's own (row probes.path)."""
+    config = deployment.inference_config
+    if config is None:
+        return Route(port=SCORING_PORT, path=profile_of(deployment.target).probes.path)
+    return config.liveness_route if kind == "liveness" else config.readiness_route
+
+
+def models_folder(deployment: OnlineDeployment) -> str:
+    """Where models lie below /var/azureml-app: a mount path that is below it is part of the layout itself."""
+    place = PurePosixPath(deployment.model_mount_path or "/")
+    return str(place.relative_to(APP_ROOT)) if place.is_relative_to(APP_ROOT) else MODELS_FOLDER
+
+
+def _model_mount(deployment: OnlineDeployment) -> str | None:
+    path = deployment.model_mount_path
+    return None if path is None or PurePosixPath(path).is_relative_to(APP_ROOT) else path
+
+
+def _model_dir(deployment: OnlineDeployment, models: Sequence[Model]) -> str | None:
+    profile = profile_of(deployment.target).container
+    ids = tuple((m.name, m.version) for m in models)
+    if deployment.model_mount_path is None or not ids:
+        return profile.model_dir(ids)
+    return profile.mounted_model_dir(deployment.model_mount_path, ids)
 
 
 def _script_variables(deployment: OnlineDeployment) -> dict[str, str | None]:
@@ -160,6 +208,8 @@ def container_differences(deployment: OnlineDeployment, models: Sequence[Model])
     most_bytes = profile.rules.max_model_bytes
     if most_bytes is not None and sum(m.size for m in models) > most_bytes:
         found.append(f"{deployment.target} takes models below {most_bytes / 1e9:g} GB only")
+    if deployment.inference_config and not profile.rules.takes_custom_containers:
+        found.append(f"{deployment.target} takes no custom container: the routes of inference_config are v2's")
     taken = sorted(set(PLATFORM_VARIABLES) & deployment.environment_variables.keys())
     if taken and deployment.target != "local":
         found.append(f"{', '.join(taken)} set by the deployment: whether the cloud lets it win is not documented")

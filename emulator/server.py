@@ -25,7 +25,7 @@ from emulator import __version__
 from emulator.control_api import Services, create_control_api
 from emulator.engines import Engine
 from emulator.engines.packages import HostPackaging, read_host_packaging
-from emulator.environments import read_curated, with_curated
+from emulator.environments import BaseImages, ImageChoices, read_curated, with_curated
 from emulator.errors import BadArgument, EngineUnavailable
 from emulator.gateway import Gateway, PayloadLog
 from emulator.gpus import gpu_reader
@@ -215,12 +215,14 @@ def _description(settings: Settings, workspace: Workspace, chosen: ChosenEngine)
         "home": str(settings.home),
         "assumed": settings.assumed,
         "curated_environments": settings.curated_environments,
+        "base_images": settings.base_images,
+        "platform": settings.platform,
     }
 
 
 def _workspace(settings: Settings, store: Store, engine: Engine, gateway: Gateway, collecting: Collecting) -> Workspace:
     curated, _ = read_curated(settings.curated_environments)  # checked when the settings were read
-    choices = Choices(launcher_text(), _aad_trust(settings), with_curated(curated))
+    choices = Choices(launcher_text(), _aad_trust(settings), with_curated(curated), _image_choices(settings))
     return Workspace(store, engine, gateway, _effects(), settings.endpoint_ports, choices, collecting)
 
 
@@ -229,6 +231,10 @@ def _aad_trust(settings: Settings) -> AadTrust:
     file = settings.aad_keys
     keys = read_jwks(read_text(file, "set of keys of aad_keys"), str(file)) if file else ()
     return AadTrust(keys, settings.aad_tenant)
+
+
+def _image_choices(settings: Settings) -> ImageChoices:
+    return ImageChoices(BaseImages(settings.base_images), settings.platform or None)
 
 
 def _effects() -> Effects:

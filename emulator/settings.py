@@ -41,7 +41,8 @@ class Settings:
     and packages (pip requirement lines).
     `aad_keys` is a file with
     the public keys (a JSON Web Key Set) that sign aad_tokens beside the emulator's own, `aad_tenant` the tenant that
-    they must be of ('' for any).
+    they must be of ('' for any).  `base_images` maps the names of images, or patterns of them, to those that stand for
+    them; `platform` is what images are taken and built for ('' for the engine's own), such as linux/amd64.
     """
 
     home: Path
@@ -58,6 +59,8 @@ class Settings:
     curated_environments: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     aad_keys: Path | None = None
     aad_tenant: str = ""
+    base_images: Mapping[str, str] = field(default_factory=dict)
+    platform: str = ""
 
     @property
     def control_url(self) -> str:
@@ -78,6 +81,8 @@ _VARIABLES = {
     "url": "AMLEMU_URL",
     "aad_keys": "AMLEMU_AAD_KEYS",
     "aad_tenant": "AMLEMU_AAD_TENANT",
+    "base_images": "AMLEMU_BASE_IMAGES",
+    "platform": "AMLEMU_PLATFORM",
 }
 
 
@@ -256,9 +261,37 @@ def _convert(name: str, value: Any, folder: Path) -> Any:
         raise BadArgument(f"'{value}' is not one of: {', '.join(LIMITS)}")
     if name == "traffic_seed":
         return _whole(value)
+    if name == "base_images":
+        return _base_images(value)
+    if name == "platform" and not re.fullmatch(r"linux/[a-z0-9_]+(/v[0-9]+)?", str(value)):
+        raise BadArgument(f"'{value}' is no platform of a container: as in linux/amd64")
     if not isinstance(value, str):
         raise BadArgument(f"must be a text, not {value}")
     return value
+
+
+def _base_images(value: Any) -> dict[str, str]:
+    """A table, or in a variable JSON or `name=image` pairs with commas between."""
+    if isinstance(value, str):
+        value = _base_images_of_text(value)
+    if not isinstance(value, dict) or not all(isinstance(image, str) for image in value.values()):
+        raise BadArgument("must be a table from the names of images to those that stand for them")
+    for name, image in value.items():
+        if not name or not re.fullmatch(r"\w[\w.:@/-]*", image):
+            raise BadArgument(f"'{name}' = '{image}': both must be names of images, the first one or a pattern")
+    return value
+
+
+def _base_images_of_text(text: str) -> Any:
+    if text.lstrip().startswith("{"):
+        try:
+            return json.loads(text)
+        except ValueError as error:
+            raise BadArgument(f"is not valid JSON: {error}") from error
+    pairs = [pair.strip().partition("=") for pair in text.split(",") if pair.strip()]
+    if not all(equals for _, equals, _ in pairs):
+        raise BadArgument(f"'{text}' must be JSON, or name=image pairs with commas between")
+    return {name.strip(): image.strip() for name, _, image in pairs}
 
 
 def _whole(value: Any) -> int:

@@ -83,6 +83,9 @@ def _check_same(description: Mapping[str, Any], settings: Settings) -> None:
     if description.get("version") != __version__:
         say(f"the running emulator is version {description.get('version')}, this is {__version__}: "
             "`amlemu down`, then `amlemu up`")  # fmt: skip
+    chosen = {"base_images": settings.base_images, "platform": settings.platform}
+    for name in [name for name, value in chosen.items() if value and description.get(name) != value]:
+        say(f"the running emulator does not have the {name} of this folder: `amlemu down`, then `amlemu up`")
     if settings.assumed and description.get("assumed") != settings.assumed:
         say("the running emulator does not have the [assumed] settings of this folder: `amlemu down`, then `amlemu up`")
     if settings.curated_environments and description.get("curated_environments") != settings.curated_environments:
@@ -125,6 +128,8 @@ def _variables(settings: Settings) -> dict[str, str]:
         CURATED_VARIABLE: json.dumps(settings.curated_environments) if settings.curated_environments else "",
         "AMLEMU_AAD_KEYS": str(settings.aad_keys or ""),
         "AMLEMU_AAD_TENANT": settings.aad_tenant,
+        "AMLEMU_BASE_IMAGES": json.dumps(settings.base_images) if settings.base_images else "",
+        "AMLEMU_PLATFORM": settings.platform,
     }
 
 

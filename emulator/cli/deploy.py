@@ -27,9 +27,11 @@ _DEFAULT_DEPLOYMENT = "blue"
 @click.option("--name", "endpoint", help="The endpoint; by default the code folder's name, made legal.")
 @click.option("--deployment", help="The deployment behind the endpoint (default: blue).")
 @click.option("--model", "models", multiple=True, metavar="NAME[:VERSION|@latest]", help="A registered model; repeat.")
-@click.option("--entry", type=click.Path(path_type=Path), help="The scoring script.")
+@click.option("--entry", type=click.Path(path_type=Path), help="The scoring script; a custom container may have none.")
 @click.option("--source-dir", type=click.Path(path_type=Path), help="The code folder; by default the script's own.")
 @click.option("--environment", metavar="FILE|NAME:VERSION", help="By default the file beside the script.")
+@click.option("--platform", metavar="OS/ARCH", help="What its image is taken or built for, such as linux/amd64.")
+@click.option("--model-mount-path", help="Where a custom container has its models, each at NAME/VERSION.")
 @click.option("--target", type=click.Choice(["managed", "kubernetes", "aks", "aci", "local"]),
               help="Whose front door stands before it (default: managed).")  # fmt: skip
 @click.option("--auth-mode", type=click.Choice(["key", "aml_token", "aad_token", "none"]),
@@ -48,7 +50,7 @@ _DEFAULT_DEPLOYMENT = "blue"
 @click.option("--watch", is_flag=True, help="Deploy again whenever a file of the code folder changes.")
 @output_option
 def deploy_command(watch: bool, output: str, **options: Any) -> None:
-    """Deploy a scoring script with registered models, and wait until it serves.
+    """Deploy a scoring script or a custom container with registered models, and wait until it serves.
 
     The same command again updates the same endpoint; what serves goes on until the new containers are ready.
 
@@ -56,12 +58,13 @@ def deploy_command(watch: bool, output: str, **options: Any) -> None:
       amlemu deploy --model my_model:1 --entry score.py
       amlemu deploy --model a:1 --model b:2 --entry src/score.py --environment conda.yml --target aci
       amlemu deploy -f endpoint.yml -f blue-deployment.yml --set instance_count=1
+      amlemu deploy --name echo --model my_model:1 --environment container.yml
     """
     from emulator.cli.connection import connect_or_start
     from emulator.cli.deploy_plan import deploy_plan
     from emulator.cli.progress import Printer
 
-    plan = _plan(options)
+    plan = _plan({**options, "watch": watch})
     printer = Printer()
     with connect_or_start() as client:
         document = deploy_plan(client, plan, printer)
@@ -90,8 +93,6 @@ def _plan(options: Mapping[str, Any]) -> DeployPlan:
         return plan_files(options, read_variables(options["env_file"], options["variables"], os.environ))
     if options["settings"] or options["all_traffic"]:
         raise click.UsageError("--set and --all-traffic go with -f FILE")
-    if options["entry"] is None:
-        raise click.UsageError("name the scoring script with --entry, or Azure's own files with -f")
     endpoint, request = read_options(options, os.environ)
     return DeployPlan(endpoint, ((options["deployment"] or _DEFAULT_DEPLOYMENT, request),))
 

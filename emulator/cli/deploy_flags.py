@@ -9,26 +9,50 @@ from typing import Any
 
 import click
 
+_AS_THEY_ARE = ("target", "platform", "model_mount_path", "auth_mode", "port", "primary_key", "gpus", "instance_type",
+                "debug_port")  # fmt: skip
+
 
 def read_options(options: Mapping[str, Any], environ: Mapping[str, str]) -> tuple[str, dict[str, Any]]:
     """The endpoint's name and the request that the options make; usage errors for what is wrong here already."""
     from emulator.names import legal_endpoint_name
 
-    code, script = _code_and_script(options["entry"], options["source_dir"])
+    code, script = _code_and_script(options["entry"], options["source_dir"]) if options["entry"] else (None, None)
+    if code is None:
+        _check_without_script(options)
     request: dict[str, Any] = {
         "models": list(options["models"]),
-        "code": str(code),
+        "code": str(code) if code else None,
         "scoring_script": script,
         "explicit_source_dir": options["source_dir"] is not None,
         "environment": environment_of(options["environment"]),
         "environment_variables": read_variables(options["env_file"], options["variables"], environ),
         "request_settings": given_request_settings(options),
     }
-    for name in ("target", "auth_mode", "port", "primary_key", "gpus", "instance_type", "debug_port"):
+    for name in (
+        "target",
+        "platform",
+        "model_mount_path",
+        "auth_mode",
+        "port",
+        "primary_key",
+        "gpus",
+        "instance_type",
+        "debug_port",
+    ):
         request[name] = options[name]
     if options["instance_count"] is not None:
         request["instance_count"] = options["instance_count"]
-    return options["endpoint"] or legal_endpoint_name(code.name), request
+    return options["endpoint"] or legal_endpoint_name(code.name if code else ""), request
+
+
+def _check_without_script(options: Mapping[str, Any]) -> None:
+    if options["environment"] is None:
+        raise click.UsageError("--entry names the scoring script, or --environment a custom container without one")
+    if options["source_dir"] is not None or options["watch"]:
+        raise click.UsageError("--source-dir and --watch need --entry, the scoring script")
+    if options["endpoint"] is None:
+        raise click.UsageError("--name is needed without --entry: no code folder names the endpoint")
 
 
 def given_request_settings(options: Mapping[str, Any]) -> dict[str, int]:

@@ -68,8 +68,9 @@ def _print_deployment(deployment: Mapping[str, Any]) -> None:
     code = deployment["code_configuration"]
     for key, value in (
         ("models", ", ".join(deployment["models"]) or "none"),
-        ("code", f"{code['code']} ({code['scoring_script']})"),
+        ("code", f"{code['code']} ({code['scoring_script']})" if code else "none"),
         ("environment", deployment["environment_source"] or deployment["environment"]),
+        ("image", deployment["image_reference"]),
         ("engine", f"{deployment['engine']}, {deployment['instance_count']} instance(s)"),
     ):
         click.echo(f"  {key:18} {value}")

@@ -38,7 +38,9 @@ def list_environments(curated: bool, output: str) -> None:
     with connect_or_start() as client:
         environments = client.list_environments(curated=curated)
     columns = ("NAME", "VERSION", "PYTHON", "PACKAGES", "SOURCE")
-    rows = [(e["name"], e["version"], e["python_version"], len(e["requirements"]), e["source"]) for e in environments]
+    rows = [
+        (e["name"], e["version"], e["python_version"] or "", len(e["requirements"]), e["source"]) for e in environments
+    ]
     print_result(environments, output, lambda: print_table(columns, rows, "no environments are registered"))
 
 
@@ -60,7 +62,9 @@ def show(environment: str, dockerfile: bool, output: str) -> None:
 
 def _print_environment(environment: dict[str, Any]) -> None:
     separator = "@" if environment["version"] == "latest" else ":"
-    click.echo(f"{environment['name']}{separator}{environment['version']}  Python {environment['python_version']}")
+    click.echo(f"{environment['name']}{separator}{environment['version']}  {_kind(environment)}")
+    for name, route in (environment["inference_config"] or {}).items():
+        click.echo(f"  {name}: port {route['port']}, {route['path']}")
     for requirement in environment["requirements"]:
         click.echo(f"  {requirement}")
     for package in environment["system_packages"]:
@@ -69,16 +73,24 @@ def _print_environment(environment: dict[str, Any]) -> None:
         say(f"  difference: {difference}")
 
 
+def _kind(environment: dict[str, Any]) -> str:
+    if environment["python_version"]:
+        return f"Python {environment['python_version']}"
+    build = environment["build"]
+    return f"built from {build['path']}, {build['dockerfile_path']}" if build else f"image {environment['image']}"
+
+
 @environment_command.command("build")
 @click.argument("environment", metavar="FILE|NAME[:VERSION]|URI")
-def build(environment: str) -> None:
-    """Build an environment's image ahead of a deployment; one that is unchanged is not built again."""
+@click.option("--platform", metavar="OS/ARCH", help="What it is built for, such as linux/amd64.")
+def build(environment: str, platform: str | None) -> None:
+    """Build or pull an environment's image ahead of a deployment; one that is unchanged is not built again."""
     from emulator.cli.connection import connect_or_start
     from emulator.cli.progress import Printer
 
     printer = Printer()
     with connect_or_start() as client:
-        client.build_environment(named(environment), printer)
+        client.build_environment(named(environment) | ({"platform": platform} if platform else {}), printer)
     printer.end("built")
 
 

@@ -85,12 +85,19 @@ def _environment_routes(routes: Blueprint, services: Services) -> None:
 
     @routes.post("/environments/build")
     def build() -> tuple[Response, int]:
-        environment = _named(services, json_body())
+        body = json_body()
+        environment = _for_platform(_named(services, body), body.get("platform"))
 
         def work(progress: Progress) -> str:
             return environments.build(environment, progress).reference
 
         return jsonify({"operation": services.operations.start(work).id}), 202
+
+
+def _for_platform(environment: Environment, platform: object) -> Environment:
+    if platform is None:
+        return environment
+    return Environment.parse(environment.to_document() | {"platform": platform}, target=f"environment {environment.id}")
 
 
 def _named(services: Services, body: Json) -> Environment:

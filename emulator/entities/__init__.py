@@ -19,7 +19,15 @@ from emulator.entities.endpoint import (
     ProvisioningState,
     Target,
 )
-from emulator.entities.environment import ANONYMOUS, BuildContext, Environment, InferenceConfig, Route
+from emulator.entities.environment import (
+    ANONYMOUS,
+    AZUREML_ROUTES,
+    BuildContext,
+    Environment,
+    InferenceConfig,
+    Route,
+    check_dockerfile_path,
+)
 from emulator.entities.model import Model, ModelFile, ModelRequest
 from emulator.entities.reference import (
     AssetKind,
@@ -39,6 +47,7 @@ from emulator.names import (
 
 __all__ = [
     "ANONYMOUS",
+    "AZUREML_ROUTES",
     "AssetKind",
     "AssetReference",
     "AuthMode",
@@ -66,6 +75,7 @@ __all__ = [
     "Target",
     "check_asset_name",
     "check_deployment_name",
+    "check_dockerfile_path",
     "check_endpoint_name",
     "is_arm_id",
     "legal_endpoint_name",

@@ -19,7 +19,7 @@ STAND_IN_IMAGE = "amlemu/python:{python_version}-slim-bookworm"
 ENVIRONMENT_FOLDER = "/azureml-envs/amlemu"
 LAUNCHER = "/opt/amlemu/launch.py"
 
-_REFERENCE = re.compile(r"[\w.:@/-]+")
+_REFERENCE = re.compile(r"\w[\w.:@/-]*")
 
 
 @dataclass(frozen=True)
@@ -30,6 +30,7 @@ class ImageSpec:
     default is `base_image`; `stand_in` is the local image that may replace it where no registry answers.  `files` are
     the build context's by name; the engine adds the folder `packages/` with `requirements.lock` (the resolved
     `requirements`), `wheels/` (those of them that lie in local folders) and, where it has one, a `uv` that runs there.
+    `platform` is Docker's word for what it is built for, None for the engine's own.
     """
 
     digest: str
@@ -41,6 +42,7 @@ class ImageSpec:
     variables: Mapping[str, str]
     dockerfile: str
     files: Mapping[str, bytes] = field(repr=False)
+    platform: str | None = None
 
 
 # Why it is as it is:
@@ -113,11 +115,9 @@ def image_spec(environment: Environment, launcher: str) -> ImageSpec:
     Raises BadArgument for an image name or a variable that a Dockerfile cannot hold.
     """
     if environment.python_version is None:
-        message = "an image as it is, or one built from a Dockerfile, cannot be run in this release"
-        raise BadArgument(message, target=f"environment {environment.id}")
-    base_image = environment.image or BASE_IMAGE.format(python_version=environment.python_version)
-    if not _REFERENCE.fullmatch(base_image):
-        raise BadArgument(f"'{base_image}' cannot be the name of an image", target=f"environment {environment.id}")
+        raise BadArgument("nothing is installed into this image", target=f"environment {environment.id}")
+    default = BASE_IMAGE.format(python_version=environment.python_version)
+    base_image = check_reference(environment.image or default, environment.id)
     dockerfile = _render(environment, base_image)
     files = {"launch.py": launcher.encode()}
     return ImageSpec(
@@ -131,6 +131,13 @@ def image_spec(environment: Environment, launcher: str) -> ImageSpec:
         dockerfile=dockerfile,
         files=files,
     )
+
+
+def check_reference(image: str, environment_id: str) -> str:
+    """`image` if it can be the name of one, else BadArgument."""
+    if not _REFERENCE.fullmatch(image):
+        raise BadArgument(f"'{image}' cannot be the name of an image", target=f"environment {environment_id}")
+    return image
 
 
 def _render(environment: Environment, base_image: str) -> str:

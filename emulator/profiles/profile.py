@@ -22,6 +22,7 @@ from emulator.profiles.front_door_rows import FRONT_DOOR_ROWS
 from emulator.profiles.layout import LayoutProfile
 from emulator.profiles.layout_rows import LAYOUT_ROWS
 from emulator.profiles.log_rows import LOG_ROWS, LogProfile
+from emulator.profiles.own_image_rows import OWN_IMAGE_ROWS
 from emulator.profiles.probe_profile import ProbeProfile
 from emulator.profiles.probe_rows import PROBE_ROWS
 from emulator.profiles.rows import Answer, RoutedPaths, Row
@@ -54,6 +55,7 @@ class ContainerProfile:
     model_dir_template: str = field(metadata=_row("container.model_dir"))
     model_dir_many: str = field(metadata=_row("container.model_dir_many"))
     model_dir_none: str | None = field(metadata=_row("container.model_dir_none"))
+    mounted_model_template: str = field(metadata=_row("custom.model_mount_path"))
     max_models: int | None = field(metadata=_row("container.max_models"))
     service_name_template: str | None = field(metadata=_row("container.service_name"))
     service_path_prefix_template: str | None = field(metadata=_row("container.service_path_prefix"))
@@ -90,6 +92,13 @@ class ContainerProfile:
         name, version = models[0]
         return self.model_dir_template.format(model=name, version=version)
 
+    def mounted_model_dir(self, mount: str, models: tuple[tuple[str, str], ...]) -> str:
+        """AZUREML_MODEL_DIR with model_mount_path: the one model's folder, the mount itself with several."""
+        if len(models) > 1:
+            return mount
+        name, version = models[0]
+        return self.mounted_model_template.format(mount=mount, model=name, version=version)
+
     def service_variables(self, endpoint: str, request_timeout_ms: int | None) -> dict[str, str]:
         """SERVICE_NAME, SERVICE_PATH_PREFIX and SCORING_TIMEOUT_MS, as far as the target sets them."""
         templates = {
@@ -125,6 +134,7 @@ class Profile:
     http_1_0: Answer | None = field(metadata=_row("routing.http_version"))
     paths: RoutedPaths | None = field(metadata=_row("routing.paths"))
     path_prefix_template: str | None = field(metadata=_row("routing.path_prefix"))
+    scoring_uri_template: str = field(metadata=_row("custom.scoring_uri"))
     no_such_endpoint: Answer = field(metadata=_row("routing.no_such_endpoint"))
     auth_modes: tuple[AuthMode, ...] = field(metadata=_row("auth.modes"))
     default_auth_mode: AuthMode = field(metadata=_row("auth.default_mode"))
@@ -170,6 +180,10 @@ class Profile:
         prefix = self.path_prefix(endpoint)
         return f"http://{host}:{shared_port if prefix else port}{prefix}"
 
+    def scoring_uri(self, base_uri: str, path: str) -> str:
+        """Where the endpoint takes requests, for the scoring route's path."""
+        return self.scoring_uri_template.format(base=base_uri, path=path)
+
 
 def _parts() -> dict[str, type[Any]]:
     kinds = get_type_hints(Profile)
@@ -198,6 +212,7 @@ def rows() -> tuple[Row, ...]:
         + COLLECTION_ROWS
         + CONTAINER_ROWS
         + SIZE_ROWS
+        + OWN_IMAGE_ROWS
         + LAYOUT_ROWS
         + ASSET_ROWS
         + RULE_ROWS

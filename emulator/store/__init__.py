@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from emulator.entities import (
+    BuildContext,
     EndpointKeys,
     Environment,
     Model,
@@ -19,6 +20,7 @@ from emulator.entities import (
     OnlineEndpoint,
 )
 from emulator.errors import BadArgument, ResourceNotFound
+from emulator.store.build_contexts import copy_context
 from emulator.store.collected import CollectedData
 from emulator.store.content_name import content_name
 from emulator.store.disk import read_document, translated, write_document
@@ -165,6 +167,10 @@ class Store:
         with translated(f"environment {environment.id}"):
             write_document(path, environment.to_document())
 
+    def keep_build_context(self, build: BuildContext) -> BuildContext:
+        """A copy of a build context as it is now, which stays as it is; the one that is there already."""
+        return copy_context(build, self.home / "contexts")
+
     def put_image_environment(self, digest: str, environment: Environment) -> None:
         """Remember what an image is built from, so that it can be built again."""
         with translated(f"environment {environment.id}"):
@@ -252,8 +258,19 @@ class Store:
                 removed.append(f"layout {'/'.join(layout.parts[-3:])}")
                 if not dry_run:
                     self.layouts.remove(layout)
+        removed += self._prune_build_contexts(dry_run=dry_run)
         used = {file.sha256 for model in self.models() for file in model.files}
         return removed + self.files.prune(used, dry_run=dry_run)
+
+    def _prune_build_contexts(self, *, dry_run: bool) -> list[str]:
+        """Remove build contexts of environments that are registered no more and that nothing deployed was built of."""
+        deployed = [d.image for e in self.endpoints() for d in self.deployments(e.name)]
+        needed = [*self.environments(), *filter(None, map(self.find_image_environment, deployed))]
+        keep = {environment.build.path for environment in needed if environment.build}
+        removed = [path for path in sorted((self.home / "contexts").glob("*")) if str(path) not in keep]
+        for path in removed if not dry_run else ():
+            shutil.rmtree(path, ignore_errors=True)
+        return [f"build context {path.name}" for path in removed]
 
 
 def _check_type(request: ModelRequest, source: Path) -> None:

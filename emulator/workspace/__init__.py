@@ -8,7 +8,7 @@ from functools import partial
 
 from emulator.engines import Container, Engine
 from emulator.entities import OnlineDeployment
-from emulator.environments import CURATED, CuratedEnvironment
+from emulator.environments import CURATED, CuratedEnvironment, ImageChoices
 from emulator.errors import OperationCanceled
 from emulator.scoring_container import LABEL_DEPLOYMENT, LABEL_ENDPOINT, LABEL_GENERATION
 from emulator.store import Store
@@ -33,11 +33,12 @@ __all__ = ["Choices", "Effects", "FrontDoor", "Progress", "Workspace", "silent_p
 @dataclass(frozen=True)
 class Choices:
     """What the package and the settings decide for a workspace: the program that starts scoring servers, whose
-    aad_tokens are good, the curated environments."""
+    aad_tokens are good, the curated environments, what stands for images."""
 
     launcher: str
     aad_trust: AadTrust = field(default_factory=AadTrust)
     curated: tuple[CuratedEnvironment, ...] = CURATED
+    images: ImageChoices = field(default_factory=ImageChoices)
 
 
 class Workspace:
@@ -58,7 +59,7 @@ class Workspace:
         self.engine = engine
         self._gate = Gate()
         self.models = Models(store, effects, self._gate)
-        self.environments = Environments(store, engine, choices.launcher, self._gate, choices.curated)
+        self.environments = Environments(store, engine, choices.launcher, self._gate, choices.curated, choices.images)
         tokens = EndpointTokens(store, effects.epoch, choices.aad_trust)
         self.endpoints = Endpoints(store, front_door, effects, ports, tokens)
         events = Events(store, effects)
@@ -116,7 +117,7 @@ class Workspace:
         """Remove what nothing uses any more: images, layouts, contents, half-made things; say what, a line each."""
         with self._gate.clean():
             digests = {d.image for name in self.endpoints.list_names() for d in self._store.deployments(name)}
-            digests |= {self.environments.spec(e).digest for e in self.environments.list_versions()}
+            digests |= self.environments.digests()
             return [*self.engine.prune(digests, dry_run=dry_run), *self._store.prune(dry_run=dry_run)]
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -13,15 +13,16 @@ from emulator.engines import Container, Engine
 from emulator.entities import Model, OnlineDeployment
 from emulator.errors import EmulatorError
 from emulator.profiles import profile_of
-from emulator.scoring_container import LABEL_INSTANCE, MODELS_FOLDER, ContainerSpec, container_specs
+from emulator.scoring_container import LABEL_INSTANCE, ContainerSpec, container_specs, models_folder
 from emulator.store import Placement, Store
 from emulator.workspace.collecting import Collecting
 from emulator.workspace.effects import Effects, FrontDoor, Progress
 from emulator.workspace.events import Events
 from emulator.workspace.out_of_memory import memory_of
 from emulator.workspace.readiness import read_log, wait_until_ready
+from emulator.workspace.start_probe import StartProbe
 
-_PROBE_TIMEOUT_SECONDS = 2.0
+_OUR_SERVER = "the scoring server: init()"
 _DRAIN_SECONDS = 30.0
 _GRACE_SECONDS = 10.0
 
@@ -61,7 +62,8 @@ class Generations:
         progress.step(f"laying out: {_count(len(models), 'model')}, {_count(len(code), 'file')} of code")
         place = profile_of(deployment.target).layout.model_folder
         writable = not deployment.read_only_mounts
-        self._store.layouts.create(self.layout(deployment), MODELS_FOLDER, models, code, place, writable=writable)
+        folder = models_folder(deployment)
+        self._store.layouts.create(self.layout(deployment), folder, models, code, place, writable=writable)
 
     def start(self, deployment: OnlineDeployment, models: Sequence[Model], progress: Progress) -> tuple[Container, ...]:
         """Start every instance and wait until all are ready; on a failure none is left, but its log is kept."""
@@ -72,10 +74,10 @@ class Generations:
         try:
             for spec in specs:
                 started.append(self._start(deployment, spec))
-            progress.step("waiting for the scoring server: init()")
+            progress.step("waiting for " + ("the container's own server" if deployment.own_command else _OUR_SERVER))
             budget = float(deployment.liveness_probe.budget_seconds)
-            is_ready, memory = self._probe_of(deployment), memory_of(deployment, self._engine)
-            wait_until_ready(self._engine, started, budget, self._effects, progress, layout, memory, is_ready)
+            probe, memory = StartProbe(deployment, self._effects.probe), memory_of(deployment, self._engine)
+            wait_until_ready(self._engine, started, budget, self._effects, progress, layout, memory, probe)
         except BaseException:
             with contextlib.suppress(OSError):  # a full disk must neither hide the reason nor keep the containers
                 self._keep_log(deployment, started)
@@ -112,11 +114,6 @@ class Generations:
         self._started_at[container.id] = self._effects.monotonic()
         self._events.started(container, f"{deployment.environment}@{deployment.image[:12]}")
         return container
-
-    def _probe_of(self, deployment: OnlineDeployment) -> Callable[[Container], bool]:
-        profile, probe = profile_of(deployment.target).probes, self._effects.probe
-        path, seconds, headers = profile.path, _PROBE_TIMEOUT_SECONDS, profile.headers
-        return lambda container: probe(container, path, seconds, headers).passes(profile.passing_status)
 
     def _keep_log(self, deployment: OnlineDeployment, containers: Sequence[Container]) -> None:
         # The one that died says why; without one the first is as good as any.

@@ -36,7 +36,8 @@ _NO_PROBES = "failed probes change nothing, because of --debug: a breakpoint mak
 class Plan:
     """A deployment whose words are all resolved: exact models, an environment, the code's files.
 
-    `own_models` are the request's own, which do not exist before the deployment is made.
+    `own_models` are the request's own, which do not exist before the deployment is made; `image` is the digest of what
+    the environment's image is made of.
     """
 
     request: DeploymentRequest
@@ -44,6 +45,7 @@ class Plan:
     models: tuple[Model, ...]
     own_models: tuple[ModelRequest, ...]
     environment: Environment
+    image: str
     code: tuple[Placement, ...]
     left_out: tuple[str, ...]
     request_settings: OnlineRequestSettings
@@ -111,9 +113,14 @@ def _references(request: DeploymentRequest) -> list[AssetReference]:
 
 
 def check_scoring_script(code: CodeConfiguration, environment: Environment, target: Target) -> None:
-    """Raise BadArgument without a script or for a name that is refused, ResourceNotReady for one that cannot load."""
+    """Raise BadArgument without a script or for a name that is refused, ResourceNotReady for one that cannot load.
+
+    What a custom container does with its script is nobody else's business.
+    """
     path = script_path(code)
     source = read_text(path, "scoring script")
+    if environment.runs_own_command and environment.inference_config:
+        return  # R, for one: what it is is the container's to know (contract/managed §6.1)
     if path.suffix != ".py":
         raise BadArgument(f"the scoring script '{path.name}' must be a .py file", target=code.scoring_script)
     if not profile_of(target).rules.takes_script(path.stem):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 
 from emulator.diagnosis import Cause, Stage, explain
 from emulator.engines import Container, Engine
@@ -18,10 +18,12 @@ from emulator.profiles import profile_of
 from emulator.scoring_container import APP_ROOT
 from emulator.workspace.effects import Effects, Progress
 from emulator.workspace.out_of_memory import Memory, peak_bytes
+from emulator.workspace.start_probe import StartProbe
 
 POLL_SECONDS = 0.05
 _MEMORY_LOOK_SECONDS = 1.0
 _TAIL_LINES = 25
+_OTHER_MACHINE = "its image is made for another kind of machine: name the one that there is with --platform"
 _LOG_LINES = 5000
 
 
@@ -33,9 +35,9 @@ def wait_until_ready(
     progress: Progress,
     layout: str,
     memory: Memory,
-    is_ready: Callable[[Container], bool],
+    probe: StartProbe,
 ) -> None:
-    """Return when every container `is_ready`, which asks once; `layout` is the host folder that holds their code.
+    """Return when every container passes `probe`, which asks once; `layout` is the host folder that holds their code.
 
     Raises ResourceNotReady, with the target's own code, as soon as one has died, what `memory` says of one that ran out
     of it, OperationTimedOut after `budget_seconds`, OperationCanceled.
@@ -46,7 +48,7 @@ def wait_until_ready(
     while waiting:
         if progress.canceled.is_set():
             raise OperationCanceled("the deployment was interrupted while its container started")
-        waiting = [container for container in waiting if not is_ready(container)]
+        waiting = [container for container in waiting if not probe.passes(container)]
         for container in waiting:
             _check_alive(engine, container, layout, memory)
         over = effects.monotonic() > deadline
@@ -54,7 +56,7 @@ def wait_until_ready(
             look_at = effects.monotonic() + _MEMORY_LOOK_SECONDS
             _check_memory(engine, waiting, memory, 1 if over else memory.most_kills)
         if waiting and over:
-            raise _too_slow(engine, waiting[0], budget_seconds)
+            raise _too_slow(engine, waiting[0], budget_seconds, probe.why_not(waiting[0]))
         if waiting:
             effects.sleep(POLL_SECONDS)
     for container in containers if len(containers) > 1 else ():  # one may have died while another became ready
@@ -98,7 +100,8 @@ def why_it_died(log: Sequence[str], container: Container, layout: str, memory: M
         return memory.error("the container", tail_of(log))
     cause = _cause_of(log, layout)
     message = str(cause) if cause else f"the container exited with code {container.exit_code}{when}"
-    return ResourceNotReady(message, hint=_hint(cause), log_tail=tail_of(log))
+    hint = _hint(cause) or (_OTHER_MACHINE if any("exec format error" in line for line in log) else "")
+    return ResourceNotReady(message, hint=hint, log_tail=tail_of(log))
 
 
 def tail_of(log: Sequence[str]) -> str:
@@ -118,8 +121,11 @@ def _hint(cause: Cause | None) -> str:
     return ""
 
 
-def _too_slow(engine: Engine, container: Container, budget_seconds: float) -> EmulatorError:
+def _too_slow(engine: Engine, container: Container, budget_seconds: float, answer: str) -> EmulatorError:
     tail = tail_of(read_log(engine, container))
+    if answer:
+        message = f"the container did not pass its probes within {budget_seconds:.0f} s. {answer}"
+        return ResourceNotReady(message, hint="`amlemu logs` shows what it says", log_tail=tail)
     return OperationTimedOut(
         f"the scoring server did not answer its probe within {budget_seconds:.0f} s, the liveness probe's budget",
         hint="init() may be slow or stuck; the cloud would kill this container too",

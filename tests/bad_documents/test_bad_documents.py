@@ -47,7 +47,7 @@ def read(folder: Path) -> object:
         return read_settings({"HOME": str(folder / "nobody")}, folder)
     (file,) = (folder / name for name in FILE_NAMES if (folder / name).exists())
     return read_environment(
-        read_text(file, "environment file"), file.name, lambda name: read_text(folder / name, "file")
+        read_text(file, "environment file"), file.name, lambda name: read_text(folder / name, "file"), str(folder)
     )
 
 

@@ -35,7 +35,7 @@ class Expect:
 
 @dataclass(frozen=True)
 class Request:
-    """One request; `path` is `/score`, `/swagger.json` or `/` with any query, `files` form files by field name."""
+    """One request; `path` is `/score`, `/swagger.json`, `/` or any other, with any query, `files` form files by field name."""
 
     name: str
     method: str
@@ -60,9 +60,10 @@ class Deploy:
     """What is deployed; with `fails` it must not start, and its error or log must hold these texts."""
 
     models: tuple[str, ...]
-    entry: str
+    entry: str | None
     target: str
     environment: str | None
+    model_mount_path: str | None = None
     fails: tuple[str, ...] = ()
 
 
@@ -120,11 +121,11 @@ def _value(name: str, value: Any, where: str) -> Any:
     return tuple(value) if name in (*_LISTS, "needs", "fails") else value
 
 
-def training_environment(folder: Path) -> tuple[str, str]:
-    """The Python version and the requirement lines of what lies beside a sample's script."""
+def training_environment(folder: Path) -> tuple[str | None, str]:
+    """The Python version, None without one, and the requirement lines of what lies beside a sample's script."""
     name = file_beside(sorted(path.name for path in folder.iterdir()))
     if name is None:
         return DEFAULT_ENVIRONMENT.python_version, "\n".join(DEFAULT_ENVIRONMENT.requirements)
     text = (folder / name).read_text(encoding="utf-8")
-    environment = read_environment(text, name, lambda other: (folder / other).read_text(encoding="utf-8"))
+    environment = read_environment(text, name, lambda other: (folder / other).read_text(encoding="utf-8"), str(folder))
     return environment.python_version, "\n".join(environment.requirements)

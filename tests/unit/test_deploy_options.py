@@ -85,3 +85,25 @@ def test_the_instance_type(code: Path) -> None:
     assert read_options(options(*words), {})[1]["instance_type"] is None
     _, request = read_options(options(*words, "--instance-type", "Standard_DS3_v2"), {})
     assert request["instance_type"] == "Standard_DS3_v2"
+
+
+def test_a_custom_container_needs_no_script() -> None:
+    words = ("--name", "echo", "--environment", "echo:1", "--model-mount-path", "/models", "--platform", "linux/amd64")
+    endpoint, request = read_options(options(*words), {})
+    assert (endpoint, request["code"], request["scoring_script"]) == ("echo", None, None)
+    assert (request["environment"], request["model_mount_path"]) == ("echo:1", "/models")
+    assert request["platform"] == "linux/amd64"
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        ((), "--entry names the scoring script"),
+        (("--environment", "echo:1"), "--name is needed"),
+        (("--environment", "echo:1", "--name", "echo", "--watch"), "--watch need --entry"),
+        (("--environment", "echo:1", "--name", "echo", "--source-dir", "."), "--source-dir and --watch need --entry"),
+    ],
+)
+def test_what_is_missing_without_a_script(words: tuple[str, ...], told: str) -> None:
+    with pytest.raises(click.UsageError, match=told):
+        read_options(options(*words), {})
