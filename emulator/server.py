@@ -31,7 +31,7 @@ from emulator.lock import HomeLock
 from emulator.probes import probe
 from emulator.profiles import overridden, read_overrides
 from emulator.settings import Settings
-from emulator.shipped import launcher_text
+from emulator.shipped import launcher_text, mlflow_script_text
 from emulator.store import Store
 from emulator.store.lines import LineWriter
 from emulator.store.sources import read_text
@@ -112,7 +112,14 @@ def _run(
     gateway = _gateway(settings, store)
     stopping = _Stopping()
     workspace = Workspace(
-        store, chosen.engine, gateway, _effects(), settings.endpoint_ports, launcher_text(), _aad_trust(settings)
+        store,
+        chosen.engine,
+        gateway,
+        _effects(),
+        settings.endpoint_ports,
+        launcher_text(),
+        _aad_trust(settings),
+        mlflow_script_text(),
     )
     operations = Operations(lambda: secrets.token_hex(8), _report)
     description = _description(settings, workspace, chosen)

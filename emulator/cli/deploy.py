@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -16,10 +17,10 @@ _DEBUG_PORT = 5678
 
 
 @click.command("deploy")
-@click.option("--name", "endpoint", help="The endpoint; by default the code folder's name, made legal.")
+@click.option("--name", "endpoint", help="The endpoint; by default named after the code folder or the model.")
 @click.option("--deployment", default="blue", show_default=True, help="The deployment behind the endpoint.")
 @click.option("--model", "models", multiple=True, metavar="NAME[:VERSION|@latest]", help="A registered model; repeat.")
-@click.option("--entry", required=True, type=click.Path(path_type=Path), help="The scoring script.")
+@click.option("--entry", type=click.Path(path_type=Path), help="The scoring script; MLflow models need none.")
 @click.option("--source-dir", type=click.Path(path_type=Path), help="The code folder; by default the script's own.")
 @click.option("--environment", metavar="FILE|NAME:VERSION", help="By default the file beside the script.")
 @click.option("--target", type=click.Choice(["managed", "kubernetes", "aks", "aci", "local"]),
@@ -39,18 +40,19 @@ _DEBUG_PORT = 5678
 @click.option("--watch", is_flag=True, help="Deploy again whenever a file of the code folder changes.")
 @output_option
 def deploy_command(watch: bool, output: str, **options: Any) -> None:
-    """Deploy a scoring script with registered models, and wait until it serves.
+    """Deploy a scoring script with registered models, or an MLflow model alone, and wait until it serves.
 
     The same command again updates the same endpoint; what serves goes on until the new containers are ready.
 
     \b
       amlemu deploy --model my_model:1 --entry score.py
       amlemu deploy --model a:1 --model b:2 --entry src/score.py --environment conda.yml --target aci
+      amlemu deploy --model my_mlflow_model:1
     """
     from emulator.cli.connection import connect_or_start
     from emulator.cli.progress import Printer
 
-    endpoint, request = read_options(options, os.environ)
+    endpoint, request = read_options({**options, "watch": watch}, os.environ)
     printer = Printer()
     with connect_or_start() as client:
         document = client.deploy(endpoint, options["deployment"], request, printer)
@@ -66,9 +68,8 @@ def deploy_command(watch: bool, output: str, **options: Any) -> None:
 
 def read_options(options: Mapping[str, Any], environ: Mapping[str, str]) -> tuple[str, dict[str, Any]]:
     """The endpoint's name and the request that the options make; usage errors for what is wrong here already."""
-    from emulator.names import legal_endpoint_name
-
-    code, script = _code_and_script(options["entry"], options["source_dir"])
+    _check_entry(options)
+    code, script = _code_and_script(options["entry"], options["source_dir"]) if options["entry"] else (None, None)
     settings = {
         name: options[name]
         for name in ("request_timeout_ms", "max_concurrent_requests_per_instance")
@@ -76,7 +77,7 @@ def read_options(options: Mapping[str, Any], environ: Mapping[str, str]) -> tupl
     }
     request: dict[str, Any] = {
         "models": list(options["models"]),
-        "code": str(code),
+        "code": str(code) if code else None,
         "scoring_script": script,
         "explicit_source_dir": options["source_dir"] is not None,
         "environment": _environment(options["environment"]),
@@ -87,7 +88,25 @@ def read_options(options: Mapping[str, Any], environ: Mapping[str, str]) -> tupl
         request[name] = options[name]
     if options["instance_count"] is not None:
         request["instance_count"] = options["instance_count"]
-    return options["endpoint"] or legal_endpoint_name(code.name), request
+    return options["endpoint"] or _default_name(code, options["models"]), request
+
+
+def _check_entry(options: Mapping[str, Any]) -> None:
+    """Usage errors for what means nothing without a scoring script."""
+    if options["entry"]:
+        return
+    for name, means in (("source_dir", "--source-dir"), ("watch", "--watch")):
+        if options.get(name):
+            raise click.UsageError(f"{means} is about the code, and there is none without --entry")
+    if not options["models"] and not options["endpoint"]:
+        raise click.UsageError("give --entry, the scoring script, or --model with an MLflow model, which needs none")
+
+
+def _default_name(code: Path | None, models: Sequence[str]) -> str:
+    """The endpoint's name where it is given none: the code folder's, else the first model's, made legal."""
+    from emulator.names import legal_endpoint_name
+
+    return legal_endpoint_name(code.name if code else re.split("[:@]", models[0].removeprefix("azureml:"))[0])
 
 
 def _code_and_script(entry: Path, source_dir: Path | None) -> tuple[Path, str]:
@@ -154,9 +173,8 @@ def _debugger_snippet(request: Mapping[str, Any]) -> str:
         "type": "debugpy",
         "request": "attach",
         "connect": {"host": "127.0.0.1", "port": request["debug_port"]},
-        "pathMappings": [
-            {"localRoot": request["code"], "remoteRoot": f"/var/azureml-app/{Path(request['code']).name}"}
-        ],
         "justMyCode": True,
     }
+    if code := request["code"]:
+        configuration["pathMappings"] = [{"localRoot": code, "remoteRoot": f"/var/azureml-app/{Path(code).name}"}]
     return "launch.json, to attach VS Code:\n" + json.dumps(configuration, indent=2)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
 
@@ -44,8 +44,9 @@ class Environment(Entity):
 
     `requirements` are pip requirement lines, `system_packages` Debian packages that stand in for conda packages which
     are not on PyPI, `image` the base image that the user named, None for the `python:X.Y` that fits.  Without
-    `python_version` nothing is installed: `image` runs as it is, or what `build` makes.  `differences` says where this
-    departs from what the cloud would build.  `source` names the file it was read from.
+    `python_version` nothing is installed: `image` runs as it is, or what `build` makes.  `no_code` is the kind of model
+    for which the script is in the image.  `differences` says where this departs from what the cloud would build.
+    `source` names the file it was read from.
     """
 
     name: str
@@ -57,6 +58,7 @@ class Environment(Entity):
     system_packages: tuple[str, ...] = ()
     variables: dict[str, str] = {}
     inference_config: InferenceConfig | None = None
+    no_code: Literal["mlflow"] | None = None
     differences: tuple[str, ...] = ()
     source: str = ""
     description: str = ""

@@ -38,13 +38,14 @@ class Workspace:
         ports: Iterable[int],
         launcher: str,
         aad_trust: AadTrust = AadTrust(),  # noqa: B008 - frozen
+        mlflow_script: str = "",
     ) -> None:
         self._store = store
         self._effects = effects
         self.engine = engine
         self._gate = Gate()
         self.models = Models(store, effects, self._gate)
-        self.environments = Environments(store, engine, launcher, self._gate)
+        self.environments = Environments(store, engine, launcher, self._gate, mlflow_script)
         tokens = EndpointTokens(store, effects.epoch, aad_trust)
         self.endpoints = Endpoints(store, front_door, effects, ports, tokens)
         events = Events(store, effects)

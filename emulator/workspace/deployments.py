@@ -24,6 +24,7 @@ from emulator.workspace.environments import Environments
 from emulator.workspace.gate import Gate
 from emulator.workspace.generations import Generations
 from emulator.workspace.models import Models
+from emulator.workspace.no_code import settled_environment
 from emulator.workspace.planning import (
     Plan,
     check_limits,
@@ -164,12 +165,14 @@ class Deployments:
         _refuse_twice(models)
         configuration = request.code_configuration
         folder = script_path(configuration).parent if configuration else None
-        environment = self._environments.of_deployment(request.environment, folder)
+        given = partial(self._environments.of_deployment, request.environment, folder)
+        folder_of = self._store.model_folder
+        environment = settled_environment(request, target, (*models, *own_models), folder_of, given)
         others = [d.name for d in self._store.deployments(request.endpoint_name) if d.name != request.name]
         check_limits(request, target, len(others))
         if configuration:
             check_scoring_script(configuration, environment, target)
-        elif not environment.inference_config:
+        elif not (environment.inference_config or environment.no_code):
             message = "there is no scoring script, and the environment is no container that does without"
             raise BadArgument(message, target=f"deployment {request.name}", hint="name the script with --entry")
         settings = settled_request_settings(request.request_settings, target)

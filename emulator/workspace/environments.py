@@ -19,10 +19,11 @@ from emulator.workspace.gate import Gate
 class Environments:
     """Registered environments, environment files, and their images."""
 
-    def __init__(self, store: Store, engine: Engine, launcher: str, gate: Gate) -> None:
+    def __init__(self, store: Store, engine: Engine, launcher: str, gate: Gate, mlflow_script: str = "") -> None:
         self._store = store
         self._engine = engine
         self._launcher = launcher
+        self._mlflow_script = mlflow_script
         self._versions = threading.Lock()
         self._gate = gate
 
@@ -90,7 +91,7 @@ class Environments:
 
     def spec(self, environment: Environment) -> ImageSpec:
         """What the environment's image is made of; its `dockerfile` can be printed."""
-        return image_spec(environment, self._launcher)
+        return image_spec(environment, self._launcher, self._mlflow_script)
 
     def build(self, environment: Environment, progress: Progress) -> Image:
         """The environment's image: the one that is there, or a new one, whose log is kept."""

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 
 from emulator.diagnosis import Cause, explain
 from emulator.engines import Container, Engine
+from emulator.environments import MLFLOW_FOLDER
 from emulator.errors import EmulatorError, OperationCanceled, OperationTimedOut, ResourceNotFound, ResourceNotReady
 from emulator.scoring_container import APP_ROOT
 from emulator.workspace.effects import Effects, Progress
@@ -55,7 +56,7 @@ def _check_alive(engine: Engine, container: Container, layout: str) -> None:
 
 def why_it_died(log: Sequence[str], container: Container, layout: str, when: str = "") -> ResourceNotReady:
     """What a dead container's log says about its end; without a word of it, the exit code and `when` that was."""
-    cause = explain("\n".join(log), (APP_ROOT, layout))
+    cause = explain("\n".join(log), (APP_ROOT, layout, MLFLOW_FOLDER))
     if container.oom_killed:
         message = "the container was killed because it ran out of memory"
     elif cause:

@@ -53,16 +53,18 @@ class RegisteredModel:
 
     name: str
     path: str
+    type: str = "custom_model"
 
 
 @dataclass(frozen=True)
 class Deploy:
-    """What is deployed; with `fails` it must not start, and its error or log must hold these texts."""
+    """What is deployed, without `entry` a model alone; with `fails` it must not start, and its error or log must hold
+    these texts."""
 
     models: tuple[str, ...]
-    entry: str
     target: str
     environment: str | None
+    entry: str | None = None
     fails: tuple[str, ...] = ()
 
 

@@ -26,7 +26,7 @@ def train(sample: Sample, parent: Path) -> Path:
     The packages of training are those of the deployment, as the samples' READMEs say.
     """
     folder = parent / sample.folder.name
-    shutil.copytree(sample.folder, folder, ignore=_made_by_training)
+    shutil.copytree(sample.folder, folder, ignore=_made_by_training if sample.train else None)
     if sample.train:
         python, requirements = training_environment(folder)
         assert sample.python in (None, python), "the sample's document and its environment name different Pythons"
@@ -57,7 +57,7 @@ def register(environ: Environ, sample: Sample, folder: Path) -> list[str]:
     given: dict[str, str] = {}
     for number, model in enumerate(sample.models):
         own = f"{model.name}:{1 + sum(earlier.name == model.name for earlier in sample.models[:number])}"
-        words = ("model", "register", "--name", model.name, "--path", model.path)
+        words = ("model", "register", "--name", model.name, "--path", model.path, "--type", model.type)
         given[own] = f"{model.name}:{json_of(environ, *words, cwd=folder)['version']}"
     return [given[reference] for reference in sample.deploy.models]
 
@@ -65,7 +65,9 @@ def register(environ: Environ, sample: Sample, folder: Path) -> list[str]:
 def deploy_words(sample: Sample, references: list[str]) -> list[str]:
     """The command that deploys a sample."""
     deploy = sample.deploy
-    words = ["deploy", "--name", endpoint_name(sample), "--entry", deploy.entry, "--target", deploy.target]
+    words = ["deploy", "--name", endpoint_name(sample), "--target", deploy.target]
+    if deploy.entry:
+        words += ["--entry", deploy.entry]
     if sample.deploy.environment:
         words += ["--environment", sample.deploy.environment]
     return [*words, *(word for reference in references for word in ("--model", reference))]
