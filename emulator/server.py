@@ -111,16 +111,7 @@ def _run(
     stack.callback(chosen.engine.close)
     gateway = _gateway(settings, store)
     stopping = _Stopping()
-    workspace = Workspace(
-        store,
-        chosen.engine,
-        gateway,
-        _effects(),
-        settings.endpoint_ports,
-        launcher_text(),
-        _aad_trust(settings),
-        mlflow_script_text(),
-    )
+    workspace = _workspace(settings, store, chosen.engine, gateway)
     operations = Operations(lambda: secrets.token_hex(8), _report)
     description = _description(settings, workspace, chosen)
     services = Services(
@@ -213,6 +204,11 @@ def _description(settings: Settings, workspace: Workspace, chosen: ChosenEngine)
         "home": str(settings.home),
         "assumed": settings.assumed,
     }
+
+
+def _workspace(settings: Settings, store: Store, engine: Engine, gateway: Gateway) -> Workspace:
+    texts = launcher_text(), _aad_trust(settings), mlflow_script_text()
+    return Workspace(store, engine, gateway, _effects(), settings.endpoint_ports, *texts)
 
 
 def _aad_trust(settings: Settings) -> AadTrust:

@@ -177,4 +177,6 @@ def _digest(environment: Environment, base_image: str, files: Mapping[str, bytes
         "variables": dict(environment.variables),
         "files": {name: hashlib.sha256(content).hexdigest() for name, content in files.items()},
     }
+    if environment.no_code == "mlflow":
+        parts["mlflow_step"] = _MLFLOW_STEP
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()

@@ -1,13 +1,13 @@
 """The environment of an MLflow model that is deployed without one: made of the files in the model's folder.
 
 In the cloud it is the no-code image with the model's own packages on top (contract/managed §10.6; rows
-mlflow.environment, mlflow.python_version, mlflow.base_packages).
+mlflow.environment, mlflow.python_version).
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -27,15 +27,8 @@ MLFLOW_FOLDER, MLFLOW_SCRIPT = "/var/mlflow_resources", "mlflow_score_script.py"
 """Where the no-code script lies in a container, and its name (row mlflow.script)."""
 
 _MONITORING = "azureml-ai-monitoring"
-# What the script needs; each is there already where the model's file names one of these.
-_BASE: Mapping[str, tuple[str, ...]] = {
-    "azureml-inference-server-http": ("azureml-inference-server-http", "azureml-defaults"),
-    "inference-schema[numpy-support,pandas-support]": (),
-    _MONITORING: (_MONITORING,),
-    "mlflow": ("mlflow", "mlflow-skinny"),
-    "pandas": ("pandas",),
-    "numpy": ("numpy",),
-}
+# Packages that bring another one along, or stand for it.
+_INSTEAD: Mapping[str, str] = {"azureml-inference-server-http": "azureml-defaults", "mlflow": "mlflow-skinny"}
 # The cloud's no-code image: mlflow-py312-inference.
 _PYTHON = "3.12"
 
@@ -63,25 +56,27 @@ class _Files:
     read: ReadText
 
 
-def mlflow_environment(model: str, names: Collection[str], read: ReadText) -> Environment:
+def mlflow_environment(model: str, names: Collection[str], read: ReadText, base_packages: Sequence[str]) -> Environment:
     """The no-code environment of the MLflow model `model`, whose folder holds the files `names`.
 
-    `read` gives a file's text by its path in that folder.  Raises BadDocument for an MLmodel that is broken, that has
-    no pyfunc flavour, or that names a file which is not there, and for a package file with faults.
+    `read` gives a file's text by its path in that folder; `base_packages` are there whatever the model lists.  Raises
+    BadDocument for an MLmodel that is broken, that has no pyfunc flavour, or that names a file which is not there, and
+    for a package file with faults.
     """
     mlmodel = parse_document(read(MLMODEL), MLMODEL)
     files = _Files(mlmodel, _pyfunc_of(mlmodel), names, read)
     own, source = _own_packages(files)
     listed = {name for line in own.requirements if (name := _name_of(line))}
+    added = [package for package in base_packages if not {package, _INSTEAD.get(package)} & listed]
     told = [
         *([_AT_START] if source else [_NO_PACKAGES]),
-        *([] if _MONITORING in listed else [_NO_MONITORING]),
-        *([] if listed & set(_BASE["mlflow"]) else [_NO_MLFLOW]),
+        *([_NO_MONITORING] if _MONITORING in added else []),
+        *([_NO_MLFLOW] if "mlflow" in added else []),
     ]
     return own.model_copy(
         update={
             "name": ANONYMOUS,
-            "requirements": (*own.requirements, *_missing(listed)),
+            "requirements": (*own.requirements, *added),
             "no_code": "mlflow",
             "differences": (*own.differences, *told),
             "source": f"{source or MLMODEL} of MLflow model {model}",
@@ -111,16 +106,14 @@ def _pyfunc_of(mlmodel: Document) -> Mapping[str, Any]:
 
 def _own_packages(files: _Files) -> tuple[Environment, str]:
     """The environment that the model's own files describe, and the file it was read from, '' for none."""
-    conda, python = _named(files, "conda", CONDA_FILE), _python_of_others(files)
-    if conda:
-        text = files.read(conda)
-        read = read_environment(text, conda, files.read)
-        names_python = _names_python(parse_document(text, conda).data.get("dependencies"))
-        return (read if names_python else read.model_copy(update={"python_version": python})), conda
-    if REQUIREMENTS_FILE in files.names:
-        read = read_environment(files.read(REQUIREMENTS_FILE), REQUIREMENTS_FILE, files.read)
-        return read.model_copy(update={"python_version": python}), REQUIREMENTS_FILE
-    return Environment(name=ANONYMOUS, python_version=python), ""
+    file = _named(files, "conda", CONDA_FILE) or (REQUIREMENTS_FILE if REQUIREMENTS_FILE in files.names else "")
+    own = Environment(name=ANONYMOUS)
+    if file:
+        text = files.read(file)
+        own = read_environment(text, file, files.read)
+        if file != REQUIREMENTS_FILE and _names_python(parse_document(text, file).data.get("dependencies")):
+            return own, file
+    return own.model_copy(update={"python_version": _python_of_others(files)}), file
 
 
 def _named(files: _Files, kind: str, usual: str) -> str | None:
@@ -162,10 +155,6 @@ def _minor(document: Document, path: tuple[str, ...], version: object) -> str:
 def _names_python(dependencies: Any) -> bool:
     listed = dependencies if isinstance(dependencies, list) else []
     return any(isinstance(item, str) and re.match(r"(\S+::)?python\b(?!-)", item.strip()) for item in listed)
-
-
-def _missing(listed: Iterable[str]) -> list[str]:
-    return [package for package, alternatives in _BASE.items() if not set(alternatives) & set(listed)]
 
 
 def _name_of(line: str) -> str | None:

@@ -13,6 +13,7 @@ class MlflowProfile:
 
     no_code: bool = field(metadata=_row("mlflow.no_code"))
     script_needs_environment: bool = field(metadata=_row("mlflow.script_needs_environment"))
+    base_packages: tuple[str, ...] = field(metadata=_row("mlflow.environment"))
     model_folder_template: str = field(metadata=_row("mlflow.model_folder"))
     extra_conda_yaml_template: str | None = field(metadata=_row("mlflow.extra_conda_yaml"))
 

@@ -74,7 +74,8 @@ def _of_mlflow(
         if environment:
             check_mlflow_model(folder.read)
             return environment.model_copy(update={"no_code": "mlflow"})
-        return mlflow_environment(model_id(model), folder.files.keys(), folder.read)
+        base_packages = profile_of(target).mlflow.base_packages
+        return mlflow_environment(model_id(model), folder.files.keys(), folder.read, base_packages)
     except BadDocument as error:
         error.target = f"model {model_id(model)}"
         raise

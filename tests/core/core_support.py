@@ -107,7 +107,9 @@ class House:
         )
         self.ports = ports
         trust = aad_trust or AadTrust()
-        self.workspace = Workspace(self.store, self.engine, self.door, self.effects, ports, "launcher", trust)
+        self.workspace = Workspace(
+            self.store, self.engine, self.door, self.effects, ports, "launcher", trust, "mlflow script"
+        )
         self.code = self.write_code("src")
 
     def _now(self) -> str:

@@ -50,6 +50,7 @@ from emulator.engines.process_isolation import (
     mounts,
     not_shown,
     without_isolation,
+    working_dir,
 )
 from emulator.engines.process_launch import probe, read_machine
 from emulator.engines.process_log import LogLines
@@ -266,6 +267,22 @@ def test_only_folders_of_the_system_are_shown() -> None:
     assert not_shown(("/usr/lib/jvm", "/home/me/python", "/var/x", "/opt/conda", "/home/me/python")) == (
         "/home/me/python",
     )
+
+
+@pytest.mark.row("mlflow.script")
+def test_the_script_of_mlflow_models_is_where_the_image_has_it() -> None:
+    place = "/var/mlflow_resources/mlflow_score_script.py"
+    folders = Folders("/own", "/env", "/layout", mlflow_script=True)
+    shown = {step["path"].removeprefix("/own/root"): step.get("source") for step in mounts(USER, folders, [])}
+    assert shown[place] == "/env/mlflow_score_script.py"
+    assert place not in {step["path"].removeprefix("/own/root") for step in mounts(USER, Folders("/o", "/e", "/l"), [])}
+    variables = {"AML_APP_ROOT": "/var/mlflow_resources", "AZUREML_MODEL_DIR": f"{APP_ROOT}/azureml-models/m/1"}
+    spec = container_spec("i", Path("/layout"), environment_variables=variables)
+    spec = replace(spec, working_dir="/var/mlflow_resources")
+    assert working_dir(USER, folders, spec) == "/var/mlflow_resources"
+    assert working_dir(NONE, folders, spec) == "/env"
+    seen = environment(NONE, folders, {}, (), spec, 5001)
+    assert (seen["AML_APP_ROOT"], seen["AZUREML_MODEL_DIR"]) == ("/env", "/layout/azureml-models/m/1")
 
 
 def test_what_is_asked_and_not_enforced_is_a_difference() -> None:
