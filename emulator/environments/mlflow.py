@@ -27,6 +27,8 @@ MLFLOW_FOLDER, MLFLOW_SCRIPT = "/var/mlflow_resources", "mlflow_score_script.py"
 """Where the no-code script lies in a container, and its name (row mlflow.script)."""
 
 _MONITORING = "azureml-ai-monitoring"
+# Servers before 1.4.1 bring azureml.contrib.services as a namespace, which the package of azureml-ai-monitoring hides.
+_CONTRIB = "azureml-contrib-services"
 # Packages that bring another one along, or stand for it.
 _INSTEAD: Mapping[str, str] = {"azureml-inference-server-http": "azureml-defaults", "mlflow": "mlflow-skinny"}
 # The cloud's no-code image: mlflow-py312-inference.
@@ -40,6 +42,7 @@ _NO_MONITORING = (
     f"{_MONITORING} is not in the model's files; the no-code image has it, but containers of the cloud were seen to"
     " fail without it: listing it with the model is safe"
 )
+_WITH_CONTRIB = f"{_CONTRIB} is in the environment: servers before 1.4.1 do not start beside {_MONITORING} without it"
 _NO_MLFLOW = "mlflow is not in the model's files: the newest that fits is installed, as in the no-code image"
 _NO_PACKAGES = (
     f"the model has neither {CONDA_FILE} nor {REQUIREMENTS_FILE}: only the no-code image's packages are there"
@@ -68,10 +71,13 @@ def mlflow_environment(model: str, names: Collection[str], read: ReadText, base_
     own, source = _own_packages(files)
     listed = {name for line in own.requirements if (name := _name_of(line))}
     added = [package for package in base_packages if not {package, _INSTEAD.get(package)} & listed]
+    if _MONITORING in {*listed, *added} and _CONTRIB not in listed:
+        added.append(_CONTRIB)
     told = [
         *([_AT_START] if source else [_NO_PACKAGES]),
         *([_NO_MONITORING] if _MONITORING in added else []),
         *([_NO_MLFLOW] if "mlflow" in added else []),
+        *([_WITH_CONTRIB] if _CONTRIB in added else []),
     ]
     return own.model_copy(
         update={

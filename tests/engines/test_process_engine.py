@@ -30,6 +30,7 @@ from engine_contract import (
     ended,
     managed_layout,
     new_spec,
+    no_code_spec,
     ready,
     temporary_engine,
     until,
@@ -203,6 +204,14 @@ def test_without_namespaces_paths_are_rewritten_and_it_is_said(engines: Engines,
     assert Path(seen["variables"]["TMPDIR"]).is_dir()
     assert seen["changed"] == 0
     assert any(f"no private {APP_ROOT} (not wanted)" in difference for difference in container.differences)
+
+
+def test_without_namespaces_the_images_own_script_is_found(engines: Engines, folder: Path, layout: Path) -> None:
+    engine, spec = engines(NONE), new_spec(SERVER, no_code="mlflow")
+    build(engine, spec)  # type: ignore[arg-type]
+    seen = ask(ready(engine, no_code_spec(spec.digest, layout)), {})
+    assert "mlflow_score_script.py" in seen["files"]
+    assert seen["cwd"] == seen["variables"]["AML_APP_ROOT"] == str(folder / "environments" / spec.digest)
 
 
 def test_two_containers_see_their_own_files(engines: Engines, image: str, tmp_path: Path) -> None:
