@@ -27,8 +27,9 @@ MLFLOW_FOLDER, MLFLOW_SCRIPT = "/var/mlflow_resources", "mlflow_score_script.py"
 """Where the no-code script lies in a container, and its name (row mlflow.script)."""
 
 _MONITORING = "azureml-ai-monitoring"
-# Servers before 1.4.1 bring azureml.contrib.services as a namespace, which the package of azureml-ai-monitoring hides.
-_CONTRIB = "azureml-contrib-services"
+# Servers before 1.4.1 bring azureml.contrib.services as a namespace, which the package of azureml-ai-monitoring hides,
+# and those before 1.3 stand on a gunicorn that needs pkg_resources.  An old mlflow's bounds lead to such servers.
+_FOR_OLD_SERVERS = ("azureml-contrib-services", "setuptools<81")
 # Packages that bring another one along, or stand for it.
 _INSTEAD: Mapping[str, str] = {"azureml-inference-server-http": "azureml-defaults", "mlflow": "mlflow-skinny"}
 # The cloud's no-code image: mlflow-py312-inference.
@@ -42,7 +43,7 @@ _NO_MONITORING = (
     f"{_MONITORING} is not in the model's files; the no-code image has it, but containers of the cloud were seen to"
     " fail without it: listing it with the model is safe"
 )
-_WITH_CONTRIB = f"{_CONTRIB} is in the environment: servers before 1.4.1 do not start beside {_MONITORING} without it"
+_OLD_SERVERS = "added for servers before 1.4.1, which may not start without: {}"
 _NO_MLFLOW = "mlflow is not in the model's files: the newest that fits is installed, as in the no-code image"
 _NO_PACKAGES = (
     f"the model has neither {CONDA_FILE} nor {REQUIREMENTS_FILE}: only the no-code image's packages are there"
@@ -70,19 +71,18 @@ def mlflow_environment(model: str, names: Collection[str], read: ReadText, base_
     files = _Files(mlmodel, _pyfunc_of(mlmodel), names, read)
     own, source = _own_packages(files)
     listed = {name for line in own.requirements if (name := _name_of(line))}
-    added = [package for package in base_packages if not {package, _INSTEAD.get(package)} & listed]
-    if _MONITORING in {*listed, *added} and _CONTRIB not in listed:
-        added.append(_CONTRIB)
+    added = [line for line in base_packages if not _alternatives(line) & listed]
+    for_old_servers = [line for line in _FOR_OLD_SERVERS if _name_of(line) not in listed]
     told = [
         *([_AT_START] if source else [_NO_PACKAGES]),
         *([_NO_MONITORING] if _MONITORING in added else []),
         *([_NO_MLFLOW] if "mlflow" in added else []),
-        *([_WITH_CONTRIB] if _CONTRIB in added else []),
+        *([_OLD_SERVERS.format(", ".join(for_old_servers))] if for_old_servers else []),
     ]
     return own.model_copy(
         update={
             "name": ANONYMOUS,
-            "requirements": (*own.requirements, *added),
+            "requirements": (*own.requirements, *added, *for_old_servers),
             "no_code": "mlflow",
             "differences": (*own.differences, *told),
             "source": f"{source or MLMODEL} of MLflow model {model}",
@@ -161,6 +161,12 @@ def _minor(document: Document, path: tuple[str, ...], version: object) -> str:
 def _names_python(dependencies: Any) -> bool:
     listed = dependencies if isinstance(dependencies, list) else []
     return any(isinstance(item, str) and re.match(r"(\S+::)?python\b(?!-)", item.strip()) for item in listed)
+
+
+def _alternatives(line: str) -> set[str]:
+    """The names of packages in whose presence the requirement `line` adds nothing; none of one that asks for extras."""
+    name = _name_of(line)
+    return {name, _INSTEAD.get(name, name)} if name and "[" not in line else set()
 
 
 def _name_of(line: str) -> str | None:

@@ -71,7 +71,8 @@ MLFLOW_ROWS: tuple[Row, ...] = (
         " the file's version.",
         assumed(
             (
-                "azureml-inference-server-http",
+                # An old mlflow's bounds, on gunicorn above all, would else be met by a server of 2022.
+                "azureml-inference-server-http>=1",
                 "inference-schema[numpy-support,pandas-support]",
                 "azureml-ai-monitoring",
                 "mlflow",

@@ -14,7 +14,7 @@ from emulator.profiles import profile_of
 
 BASE = profile_of("managed").mlflow.base_packages
 SERVER, SCHEMA, MONITORING, MLFLOW, PANDAS, NUMPY = BASE
-CONTRIB = "azureml-contrib-services"
+OLD = ("azureml-contrib-services", "setuptools<81")
 
 MLMODEL = """\
 flavors:
@@ -47,26 +47,35 @@ def made(base: tuple[str, ...] = BASE, **files: str) -> Environment:
 def test_the_models_versions_go_before_the_images_packages() -> None:
     environment = made(MLmodel=MLMODEL, conda__yaml=CONDA, python_env__yaml=PYTHON_ENV)
     own = ("mlflow==2.16.0", "scikit-learn==1.4.2")
-    assert environment.requirements == (*own, SERVER, SCHEMA, MONITORING, PANDAS, NUMPY, CONTRIB)
+    assert environment.requirements == (*own, SERVER, SCHEMA, MONITORING, PANDAS, NUMPY, *OLD)
     assert (environment.no_code, environment.source) == ("mlflow", "conda.yaml of MLflow model m:1")
     assert environment.is_anonymous
 
 
 @pytest.mark.row("mlflow.environment")
 def test_what_the_model_names_is_not_named_again() -> None:
+    contrib = "azureml-contrib-services==1.57\n"
     listed = "azureml-defaults==1.56\nMLflow-Skinny==2.9\nazureml_ai_monitoring>=0.1\npandas<3\nnumpy[x]==2.1\n"
-    environment = made(MLmodel=BARE, requirements__txt=f"--extra-index-url https://example.com/simple\n{listed}")
-    assert environment.requirements[-2:] == (SCHEMA, CONTRIB)
-    assert len(environment.requirements) == 8
-    at_start, contrib = environment.differences
+    environment = made(
+        MLmodel=BARE, requirements__txt=f"--extra-index-url https://example.com/simple\n{listed}{contrib}"
+    )
+    assert environment.requirements[-2:] == (SCHEMA, OLD[1])
+    assert len(environment.requirements) == 9
+    at_start, old = environment.differences
     assert "the cloud installs them when a container starts" in at_start
-    assert contrib.startswith("azureml-contrib-services is in the environment: servers before 1.4.1 do not start")
+    assert old == "added for servers before 1.4.1, which may not start without: setuptools<81"
+
+
+@pytest.mark.row("mlflow.environment")
+def test_the_models_own_server_goes_first() -> None:
+    requirements = made(MLmodel=BARE, requirements__txt="azureml_inference_server_http==0.8.4\n").requirements
+    assert [line for line in requirements if "server" in line] == ["azureml_inference_server_http==0.8.4"]
 
 
 @pytest.mark.row("mlflow.environment")
 def test_a_setting_says_what_the_image_adds() -> None:
     environment = made(("flask",), MLmodel=BARE, requirements__txt="pandas\n")
-    assert environment.requirements == ("pandas", "flask")
+    assert environment.requirements == ("pandas", "flask", *OLD)
 
 
 @pytest.mark.row("mlflow.python_version")
@@ -99,7 +108,7 @@ def test_a_model_of_an_old_mlflow_names_one_file() -> None:
 
 def test_a_model_without_packages_has_the_images() -> None:
     environment = made(MLmodel=BARE)
-    assert (environment.requirements, environment.source) == ((*BASE, CONTRIB), "MLmodel of MLflow model m:1")
+    assert (environment.requirements, environment.source) == ((*BASE, *OLD), "MLmodel of MLflow model m:1")
     packages, monitoring, mlflow, _ = environment.differences
     assert packages.startswith(
         "the model has neither conda.yaml nor requirements.txt: only the no-code image's packages"
