@@ -20,6 +20,7 @@ from emulator.data_collection import (
     needs_sink,
 )
 from emulator.entities import AZUREML_ROUTES, CodeConfiguration, Model, OnlineDeployment, Route
+from emulator.environments import MLFLOW_FOLDER, MLFLOW_SCRIPT
 from emulator.profiles import profile_of
 
 APP_ROOT = "/var/azureml-app"
@@ -91,6 +92,8 @@ def container_specs(
     working_dir = (
         profile.container.working_dir(code_name(deployment, configuration), configuration.scoring_script)
         if configuration and not deployment.own_command  # which expects the image's own
+        else MLFLOW_FOLDER
+        if no_code_model(deployment, models)
         else None
     )
     platform, users = platform_variables(deployment, models), deployment.environment_variables
@@ -137,6 +140,7 @@ def platform_variables(deployment: OnlineDeployment, models: Sequence[Model]) ->
     profile = profile_of(deployment.target).container
     variables = _script_variables(deployment)
     variables["AZUREML_MODEL_DIR"] = _model_dir(deployment, models)
+    variables |= no_code_variables(deployment, models)
     set_ones = {name: value for name, value in variables.items() if value is not None}
     timeout_ms = deployment.request_settings.request_timeout_ms
     set_ones |= profile.service_variables(deployment.endpoint_name, timeout_ms)
@@ -195,6 +199,23 @@ def _script_variables(deployment: OnlineDeployment) -> dict[str, str | None]:
     }
 
 
+def no_code_model(deployment: OnlineDeployment, models: Sequence[Model]) -> Model | None:
+    """The MLflow model that is scored by the script of the image, because the deployment has none."""
+    if deployment.code_configuration or deployment.inference_config or len(models) != 1:
+        return None
+    return models[0] if models[0].type == "mlflow_model" else None
+
+
+def no_code_variables(deployment: OnlineDeployment, models: Sequence[Model]) -> dict[str, str]:
+    """What leads to the image's own script and tells it which model; nothing with a script of the user's."""
+    model, profile = no_code_model(deployment, models), profile_of(deployment.target)
+    if model is None:
+        return {}
+    model_dir = profile.container.model_dir(((model.name, model.version),)) or ""
+    script = {"AML_APP_ROOT": MLFLOW_FOLDER, "AZUREML_ENTRY_SCRIPT": MLFLOW_SCRIPT}
+    return script | profile.mlflow.variables(model_dir, model.path)
+
+
 def container_differences(deployment: OnlineDeployment, models: Sequence[Model]) -> list[str]:
     """Where what is asked for departs from what the target's cloud would take."""
     profile = profile_of(deployment.target)
@@ -210,7 +231,8 @@ def container_differences(deployment: OnlineDeployment, models: Sequence[Model])
         found.append(f"{deployment.target} takes models below {most_bytes / 1e9:g} GB only")
     if deployment.inference_config and not profile.rules.takes_custom_containers:
         found.append(f"{deployment.target} takes no custom container: the routes of inference_config are v2's")
-    taken = sorted(set(PLATFORM_VARIABLES) & deployment.environment_variables.keys())
+    set_ones = {*PLATFORM_VARIABLES, *no_code_variables(deployment, models)}
+    taken = sorted(set_ones & deployment.environment_variables.keys())
     if taken and deployment.target != "local":
         found.append(f"{', '.join(taken)} set by the deployment: whether the cloud lets it win is not documented")
     return found + collection_differences(deployment)

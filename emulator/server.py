@@ -34,7 +34,7 @@ from emulator.lock import HomeLock
 from emulator.probes import probe
 from emulator.profiles import overridden, read_overrides
 from emulator.settings import Settings
-from emulator.shipped import launcher_text, sink_text
+from emulator.shipped import launcher_text, mlflow_script_text, sink_text
 from emulator.store import Store
 from emulator.store.lines import LineWriter
 from emulator.store.sources import read_text
@@ -222,7 +222,13 @@ def _description(settings: Settings, workspace: Workspace, chosen: ChosenEngine)
 
 def _workspace(settings: Settings, store: Store, engine: Engine, gateway: Gateway, collecting: Collecting) -> Workspace:
     curated, _ = read_curated(settings.curated_environments)  # checked when the settings were read
-    choices = Choices(launcher_text(), _aad_trust(settings), with_curated(curated), _image_choices(settings))
+    choices = Choices(
+        launcher=launcher_text(),
+        mlflow_script=mlflow_script_text(),
+        aad_trust=_aad_trust(settings),
+        curated=with_curated(curated),
+        images=_image_choices(settings),
+    )
     return Workspace(store, engine, gateway, _effects(), settings.endpoint_ports, choices, collecting)
 
 

@@ -36,7 +36,7 @@ from emulator.engines.process_isolation import (
 from emulator.engines.process_launch import LaunchRefused, bound_socket, launch, probe, read_machine
 from emulator.engines.process_log import LogLines
 from emulator.engines.process_usage import read_machine_size, usage_of_all
-from emulator.environments import AnyImageSpec, ImageSpec
+from emulator.environments import MLFLOW_SCRIPT, AnyImageSpec, ImageSpec
 from emulator.errors import BadArgument, EngineUnavailable, ResourceNotFound
 from emulator.scoring_container import APP_ROOT, LABEL_WORKSPACE, ContainerSpec
 from emulator.usage import Machine, Usage
@@ -136,13 +136,15 @@ class ProcessEngine:
         return self._containers.read(container_id)
 
     def _folders(self, own: Path, spec: ContainerSpec, image: EnvironmentRecord) -> Folders:
+        environment = self._environments.path(image.digest)
         return Folders(
             str(own),
-            str(self._environments.path(image.digest)),
+            str(environment),
             spec.layout,
             not_shown((*image.visible, *_resolver())),
             writable_layout=not spec.read_only,
             sink=spec.sink,
+            mlflow_script=(environment / MLFLOW_SCRIPT).exists(),
         )
 
     def _is_readable_by_all(self, image: EnvironmentRecord, layout: str) -> bool:
@@ -169,7 +171,7 @@ class ProcessEngine:
             read_machine(),
             command=command(isolation, folders),
             environment=variables,
-            working_dir=working_dir(isolation, spec),
+            working_dir=working_dir(isolation, folders, spec),
             log_bytes=self._log_bytes,
         )
         launch(plan, listener, lambda facts: self._containers.write_process(container_id, facts))

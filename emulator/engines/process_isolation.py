@@ -25,7 +25,7 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from emulator.data_collection import SINK_FOLDER
-from emulator.environments import ENVIRONMENT_FOLDER, LAUNCHER
+from emulator.environments import ENVIRONMENT_FOLDER, LAUNCHER, MLFLOW_FOLDER, MLFLOW_SCRIPT
 from emulator.scoring_container import APP_ROOT, ContainerSpec
 
 CONTAINER_UID = 1000
@@ -67,8 +67,9 @@ class Folders:
     """Absolute paths of one container on the machine.
 
     `own` holds the container's `home`, `tmp`, `var-tmp` and `root` folders; `environment` the `venv` folder and
-    `launch.py`; `layout` is read-only to the container unless `writable_layout`; `visible` are folders outside the
-    system's that the environment needs: its interpreter, its Java.  `sink` is writable too, None without one.
+    `launch.py`, and with `mlflow_script` the script of MLflow models; `layout` is read-only to the container unless
+    `writable_layout`; `visible` are folders outside the system's that the environment needs: its interpreter, its Java.
+    `sink` is writable too, None without one.
     """
 
     own: str
@@ -77,6 +78,7 @@ class Folders:
     visible: tuple[str, ...] = ()
     writable_layout: bool = False
     sink: str | None = None
+    mlflow_script: bool = False
 
 
 def candidates(system: str, euid: int, *, readable_by_all: bool) -> list[Isolation]:
@@ -121,6 +123,7 @@ def mounts(isolation: Isolation, folders: Folders, machine: Sequence[Entry]) -> 
         *({"kind": "bind", "source": path, "path": root + path} for path in folders.visible if not _is_covered(path)),
         {"kind": "bind", "source": f"{folders.environment}/venv", "path": root + ENVIRONMENT_FOLDER},
         {"kind": "bind", "source": f"{folders.environment}/launch.py", "path": root + LAUNCHER},
+        *_mlflow_mount(root, folders),
         {"kind": "folder", "path": root + APP_ROOT} if folders.writable_layout else layout,
         *_users(root),
         *(
@@ -136,6 +139,11 @@ def mounts(isolation: Isolation, folders: Folders, machine: Sequence[Entry]) -> 
         _proc(f"{root}/proc", isolation),
         {"kind": "root", "path": root},
     ]
+
+
+def _mlflow_mount(root: str, folders: Folders) -> list[dict[str, str]]:
+    source, place = f"{folders.environment}/{MLFLOW_SCRIPT}", f"{root}{MLFLOW_FOLDER}/{MLFLOW_SCRIPT}"
+    return [{"kind": "bind", "source": source, "path": place}] if folders.mlflow_script else []
 
 
 def _is_shown(entry: Entry) -> bool:
@@ -178,10 +186,11 @@ def _proc(path: str, isolation: Isolation) -> dict[str, str]:
     )
 
 
-def working_dir(isolation: Isolation, spec: ContainerSpec) -> str:
+def working_dir(isolation: Isolation, folders: Folders, spec: ContainerSpec) -> str:
     """Where the server is started, as the machine names it in mode `none`."""
     inside = spec.working_dir or APP_ROOT  # where the images that amlemu builds begin
-    return inside if isolation.mode != "none" else _rewritten(inside, {APP_ROOT: spec.layout})
+    places = {APP_ROOT: spec.layout, MLFLOW_FOLDER: folders.environment}
+    return inside if isolation.mode != "none" else _rewritten(inside, places)
 
 
 def command(isolation: Isolation, folders: Folders) -> list[str]:
@@ -222,6 +231,7 @@ def environment(
     places = {
         APP_ROOT: spec.layout,
         ENVIRONMENT_FOLDER: f"{folders.environment}/venv",
+        MLFLOW_FOLDER: folders.environment,
         HOME: f"{folders.own}/home",
         SINK_FOLDER: folders.sink or SINK_FOLDER,
     }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import posixpath
 import re
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
 
@@ -83,8 +83,8 @@ class Environment(Entity):
     `requirements` are pip requirement lines, `system_packages` Debian packages that stand in for conda packages which
     are not on PyPI, `image` the base image that the user named, None for the `python:X.Y` that fits.  Without
     `python_version` nothing is installed: `image` runs as it is, or what `build` makes.  `platform` None is the
-    engine's own.  `differences` says where this departs from what the cloud would build.  `source` names the file it
-    was read from.
+    engine's own.  `no_code` is the kind of model for which the script is in the image.  `differences` says where this
+    departs from what the cloud would build.  `source` names the file it was read from.
     """
 
     name: str
@@ -97,6 +97,7 @@ class Environment(Entity):
     variables: dict[str, str] = {}
     inference_config: InferenceConfig | None = None
     platform: Platform | None = None
+    no_code: Literal["mlflow"] | None = None
     differences: tuple[str, ...] = ()
     source: str = ""
     description: str = ""

@@ -13,6 +13,7 @@ from emulator.environments.curated import (
 )
 from emulator.environments.curated_table import CURATED, CuratedEnvironment
 from emulator.environments.image_spec import ENVIRONMENT_FOLDER, LAUNCHER, ImageSpec, image_spec
+from emulator.environments.mlflow import MLFLOW_FOLDER, MLFLOW_SCRIPT, check_mlflow_model, mlflow_environment
 from emulator.environments.override_config import read_override_config
 from emulator.environments.own_image import ContextContent, ContextSpec, OwnImageSpec
 from emulator.environments.prebuilt import prebuilt_stand_in
@@ -33,6 +34,8 @@ __all__ = [
     "ENVIRONMENT_FOLDER",
     "FILE_NAMES",
     "LAUNCHER",
+    "MLFLOW_FOLDER",
+    "MLFLOW_SCRIPT",
     "AnyImageSpec",
     "BaseImages",
     "ContextContent",
@@ -46,11 +49,13 @@ __all__ = [
     "anonymous_version",
     "any_image_spec",
     "azure_environment",
+    "check_mlflow_model",
     "curated_environment",
     "curated_image",
     "file_beside",
     "find_curated",
     "image_spec",
+    "mlflow_environment",
     "prebuilt_stand_in",
     "read_curated",
     "read_environment",

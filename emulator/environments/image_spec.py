@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from emulator.entities import Environment
+from emulator.environments.mlflow import MLFLOW_FOLDER, MLFLOW_SCRIPT
 from emulator.errors import BadArgument
 
 BASE_IMAGE = "python:{python_version}-slim-bookworm"
@@ -109,8 +110,13 @@ RUN --mount=type=secret,id=packaging,target=/run/amlemu/packaging \\
 """
 
 
-def image_spec(environment: Environment, launcher: str) -> ImageSpec:
+_MLFLOW_STEP = f"COPY {MLFLOW_SCRIPT} {MLFLOW_FOLDER}/{MLFLOW_SCRIPT}\n"
+
+
+def image_spec(environment: Environment, launcher: str, mlflow_script: str = "") -> ImageSpec:
     """The image of `environment`, with `launcher` as the program that starts its scoring server.
+
+    `mlflow_script` is the script of MLflow models that have none; it is in images of such environments only.
 
     Raises BadArgument for an image name or a variable that a Dockerfile cannot hold.
     """
@@ -120,6 +126,8 @@ def image_spec(environment: Environment, launcher: str) -> ImageSpec:
     base_image = check_reference(environment.image or default, environment.id)
     dockerfile = _render(environment, base_image)
     files = {"launch.py": launcher.encode()}
+    if environment.no_code == "mlflow":
+        files[MLFLOW_SCRIPT] = mlflow_script.encode()
     return ImageSpec(
         digest=_digest(environment, base_image, files),
         base_image=base_image,
@@ -151,9 +159,8 @@ def _render(environment: Environment, base_image: str) -> str:
         folder=ENVIRONMENT_FOLDER,
         launcher=LAUNCHER,
         app_root="/var/azureml-app",
-        variables_step="".join(
-            f'ENV {name}="{_quoted(name, value)}"\n' for name, value in sorted(environment.variables.items())
-        ),
+        variables_step=(_MLFLOW_STEP if environment.no_code == "mlflow" else "")
+        + "".join(f'ENV {name}="{_quoted(name, value)}"\n' for name, value in sorted(environment.variables.items())),
     )
 
 
@@ -177,4 +184,6 @@ def _digest(environment: Environment, base_image: str, files: Mapping[str, bytes
         "variables": dict(environment.variables),
         "files": {name: hashlib.sha256(content).hexdigest() for name, content in files.items()},
     }
+    if environment.no_code == "mlflow":
+        parts["mlflow_step"] = _MLFLOW_STEP
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()

@@ -23,7 +23,11 @@ _START = re.compile(r"^(ENTRYPOINT|CMD) .*\n", re.MULTILINE)
 
 
 def any_image_spec(
-    environment: Environment, launcher: str, choices: ImageChoices, read_context: ReadContext
+    environment: Environment,
+    launcher: str,
+    choices: ImageChoices,
+    read_context: ReadContext,
+    mlflow_script: str = "",
 ) -> tuple[AnyImageSpec, tuple[str, ...]]:
     """What the environment's image is made of, and where that departs from what it names.
 
@@ -32,7 +36,7 @@ def any_image_spec(
     environment, told = choices.base_images.in_environment(environment)
     environment = environment.model_copy(update={"platform": environment.platform or choices.platform})
     if environment.python_version is not None:
-        return _installed(environment, launcher), told
+        return _installed(environment, launcher, mlflow_script), told
     if environment.build is None:
         return own_image_spec(environment), told
     content = read_context(environment.build)
@@ -40,8 +44,8 @@ def any_image_spec(
     return context_spec(environment, content, dockerfile), told
 
 
-def _installed(environment: Environment, launcher: str) -> ImageSpec:
-    spec = image_spec(environment, launcher)
+def _installed(environment: Environment, launcher: str, mlflow_script: str) -> ImageSpec:
+    spec = image_spec(environment, launcher, mlflow_script)
     if environment.runs_own_command:
         spec = _changed(replace(spec, dockerfile=_START.sub("", spec.dockerfile)), "own command")
     if environment.platform:

@@ -22,6 +22,8 @@ from emulator.profiles.front_door_rows import FRONT_DOOR_ROWS
 from emulator.profiles.layout import LayoutProfile
 from emulator.profiles.layout_rows import LAYOUT_ROWS
 from emulator.profiles.log_rows import LOG_ROWS, LogProfile
+from emulator.profiles.mlflow_profile import MlflowProfile
+from emulator.profiles.mlflow_rows import MLFLOW_ROWS
 from emulator.profiles.own_image_rows import OWN_IMAGE_ROWS
 from emulator.profiles.probe_profile import ProbeProfile
 from emulator.profiles.probe_rows import PROBE_ROWS
@@ -128,6 +130,7 @@ class Profile:
     collection: CollectionProfile
     logs: LogProfile
     start: StartProfile
+    mlflow: MlflowProfile
     front_door: bool = field(metadata=_row("routing.front_door"))
     routed_methods: frozenset[str] | None = field(metadata=_row("routing.methods"))
     rejected_method: Answer | None = field(metadata=_row("routing.rejected_method"))
@@ -217,6 +220,7 @@ def rows() -> tuple[Row, ...]:
         + ASSET_ROWS
         + RULE_ROWS
         + SERVER_ROWS
+        + MLFLOW_ROWS
     )
 
 

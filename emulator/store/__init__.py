@@ -27,6 +27,7 @@ from emulator.store.disk import read_document, translated, write_document
 from emulator.store.files import Files
 from emulator.store.layouts import Layouts, Placement, placements
 from emulator.store.logs import Logs
+from emulator.store.model_folder import ModelFolder, below
 from emulator.store.sinks import SinkFolders
 from emulator.store.trees import Tree, code_tree, model_tree, named_path
 
@@ -148,6 +149,15 @@ class Store:
         """Replace the document of a version, for what may change of it: archived, tags, description."""
         with translated(f"model {model.id}"):
             write_document(self._model_path(model.name, model.version), model.to_document())
+
+    def model_folder(self, model: Model | ModelRequest) -> ModelFolder:
+        """The files of a model by their place in its folder: stored ones, or what would be registered."""
+        if isinstance(model, Model):
+            return ModelFolder({below(model.path, f.path): self.files.path_of(f.sha256) for f in model.files})
+        source = named_path(Path(model.path))
+        with translated(f"model {model.name or source.name}"):
+            _check_type(model, source)
+            return ModelFolder({below(source.name, f.path): f.source for f in model_tree(source).files})
 
     # environments
 

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
 from functools import partial
 
 from emulator.engines import Container, Engine
 from emulator.entities import OnlineDeployment
-from emulator.environments import CURATED, CuratedEnvironment, ImageChoices
 from emulator.errors import OperationCanceled
 from emulator.scoring_container import LABEL_DEPLOYMENT, LABEL_ENDPOINT, LABEL_GENERATION
 from emulator.store import Store
-from emulator.tokens import AadTrust
+from emulator.workspace.choices import Choices
 from emulator.workspace.collecting import Collecting
 from emulator.workspace.crashes import Crashes
 from emulator.workspace.deployments import Deployments
@@ -28,17 +26,6 @@ from emulator.workspace.tokens import EndpointTokens
 from emulator.workspace.uses import Uses
 
 __all__ = ["Choices", "Effects", "FrontDoor", "Progress", "Workspace", "silent_progress"]
-
-
-@dataclass(frozen=True)
-class Choices:
-    """What the package and the settings decide for a workspace: the program that starts scoring servers, whose
-    aad_tokens are good, the curated environments, what stands for images."""
-
-    launcher: str
-    aad_trust: AadTrust = field(default_factory=AadTrust)
-    curated: tuple[CuratedEnvironment, ...] = CURATED
-    images: ImageChoices = field(default_factory=ImageChoices)
 
 
 class Workspace:
@@ -59,7 +46,7 @@ class Workspace:
         self.engine = engine
         self._gate = Gate()
         self.models = Models(store, effects, self._gate)
-        self.environments = Environments(store, engine, choices.launcher, self._gate, choices.curated, choices.images)
+        self.environments = Environments(store, engine, self._gate, choices)
         tokens = EndpointTokens(store, effects.epoch, choices.aad_trust)
         self.endpoints = Endpoints(store, front_door, effects, ports, tokens)
         events = Events(store, effects)

@@ -26,6 +26,7 @@ from emulator.workspace.environments import Environments
 from emulator.workspace.gate import Gate
 from emulator.workspace.generations import Generations
 from emulator.workspace.models import Models
+from emulator.workspace.no_code import settled_environment
 from emulator.workspace.own_images import check_own_image, with_override_file
 from emulator.workspace.planning import (
     Plan,
@@ -171,7 +172,9 @@ class Deployments:
         _refuse_twice(models)
         configuration = request.code_configuration
         folder = script_path(configuration).parent if configuration else None
-        environment = self._environments.of_deployment(request.environment, folder)
+        given = partial(self._environments.of_deployment, request.environment, folder)
+        folder_of = self._store.model_folder
+        environment = settled_environment(request, target, (*models, *own_models), folder_of, given)
         if request.platform:
             environment = environment.model_copy(update={"platform": request.platform})
         others = [d.name for d in self._store.deployments(request.endpoint_name) if d.name != request.name]

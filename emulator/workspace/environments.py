@@ -13,8 +13,6 @@ from emulator.environments import (
     CURATED_REGISTRY,
     DEFAULT_ENVIRONMENT,
     AnyImageSpec,
-    CuratedEnvironment,
-    ImageChoices,
     OwnImageSpec,
     any_image_spec,
     curated_environment,
@@ -28,6 +26,7 @@ from emulator.names import check_asset_name
 from emulator.store import Store
 from emulator.store.build_contexts import read_context
 from emulator.store.sources import file_names, read_text
+from emulator.workspace.choices import Choices
 from emulator.workspace.effects import Progress
 from emulator.workspace.gate import Gate
 
@@ -35,19 +34,9 @@ from emulator.workspace.gate import Gate
 class Environments:
     """Registered environments, curated ones, environment files, and their images."""
 
-    def __init__(
-        self,
-        store: Store,
-        engine: Engine,
-        launcher: str,
-        gate: Gate,
-        curated: tuple[CuratedEnvironment, ...],
-        choices: ImageChoices,
-    ) -> None:
+    def __init__(self, store: Store, engine: Engine, gate: Gate, choices: Choices) -> None:
         self._store = store
         self._engine = engine
-        self._launcher = launcher
-        self._curated = curated
         self._versions = threading.Lock()
         self._gate = gate
         self._choices = choices
@@ -87,7 +76,7 @@ class Environments:
 
     def list_curated(self) -> list[Environment]:
         """Every curated environment, as it would be rebuilt here; those with a registered one of their name too."""
-        return [curated_environment(curated) for curated in self._curated]
+        return [curated_environment(curated) for curated in self._choices.curated]
 
     def get(self, reference: str) -> Environment:
         """The environment that a reference means: a registered one, the built-in one, or a curated one of any version.
@@ -102,10 +91,10 @@ class Environments:
             return found[-1].model_copy(update={"differences": differences})
         if wanted.name == DEFAULT_ENVIRONMENT.name and not wanted.registry:
             return DEFAULT_ENVIRONMENT
-        curated = find_curated(wanted.name, self._curated)
+        curated = find_curated(wanted.name, self._choices.curated)
         if curated and not known and wanted.registry in ("", CURATED_REGISTRY):
             return curated_environment(curated, wanted.version)
-        names = {e.name for e in self._store.environments()} | {curated.name for curated in self._curated}
+        names = {e.name for e in self._store.environments()} | {curated.name for curated in self._choices.curated}
         register = (
             "amlemu environment register -f FILE, or give --environment the file itself;"
             " amlemu environment list --curated names the curated ones"
@@ -143,7 +132,8 @@ class Environments:
         return found
 
     def _spec(self, environment: Environment) -> tuple[AnyImageSpec, tuple[str, ...]]:
-        return any_image_spec(environment, self._launcher, self._choices, read_context)
+        choices = self._choices
+        return any_image_spec(environment, choices.launcher, choices.images, read_context, choices.mlflow_script)
 
     def build(self, environment: Environment, progress: Progress) -> Image:
         """The environment's image: the one that is there, or a new one, whose log is kept."""

@@ -32,7 +32,8 @@ def check_own_image(
     """
     resource = f"deployment {request.name} of endpoint {request.endpoint_name}"
     config = environment.inference_config
-    if request.scoring_script is None and (config is None or not environment.runs_own_command):
+    needs_none = environment.no_code or (config is not None and environment.runs_own_command)
+    if request.scoring_script is None and not needs_none:
         message = "there is no scoring script, and the environment is no container that does without"
         hint = "name the script with --entry, or say in the environment's inference_config where its container answers"
         raise BadArgument(message, target=resource, hint=hint)

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 
 from emulator.diagnosis import Cause, Stage, explain
 from emulator.engines import Container, Engine
+from emulator.environments import MLFLOW_FOLDER
 from emulator.errors import (
     EmulatorError,
     OperationCanceled,
@@ -91,7 +92,7 @@ def _stage_of(log: Sequence[str], layout: str) -> Stage:
 
 
 def _cause_of(log: Sequence[str], layout: str) -> Cause | None:
-    return explain("\n".join(log), (APP_ROOT, layout))
+    return explain("\n".join(log), (APP_ROOT, layout, MLFLOW_FOLDER))
 
 
 def why_it_died(log: Sequence[str], container: Container, layout: str, memory: Memory, when: str = "") -> EmulatorError:

@@ -108,7 +108,7 @@ class House:
             background=self._background,
         )
         self.ports = ports
-        choices = Choices("launcher", aad_trust or AadTrust(), curated)
+        choices = Choices("launcher", "mlflow script", aad_trust or AadTrust(), curated)
         self.workspace = Workspace(self.store, self.engine, self.door, self.effects, ports, choices)
         self.code = self.write_code("src")
 

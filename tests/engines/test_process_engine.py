@@ -30,6 +30,7 @@ from engine_contract import (
     ended,
     managed_layout,
     new_spec,
+    no_code_spec,
     ready,
     temporary_engine,
     until,
@@ -51,6 +52,7 @@ from emulator.engines.process_isolation import (
     mounts,
     not_shown,
     without_isolation,
+    working_dir,
 )
 from emulator.engines.process_launch import probe, read_machine
 from emulator.engines.process_log import LogLines
@@ -206,6 +208,14 @@ def test_without_namespaces_paths_are_rewritten_and_it_is_said(engines: Engines,
     assert any(f"no private {APP_ROOT} (not wanted)" in difference for difference in container.differences)
 
 
+def test_without_namespaces_the_images_own_script_is_found(engines: Engines, folder: Path, layout: Path) -> None:
+    engine, spec = engines(NONE), new_spec(SERVER, no_code="mlflow")
+    build(engine, spec)  # type: ignore[arg-type]
+    seen = ask(ready(engine, no_code_spec(spec.digest, layout)), {})
+    assert "mlflow_score_script.py" in seen["files"]
+    assert seen["cwd"] == seen["variables"]["AML_APP_ROOT"] == str(folder / "environments" / spec.digest)
+
+
 def test_two_containers_see_their_own_files(engines: Engines, image: str, tmp_path: Path) -> None:
     engine = engines()
     specs = [container_spec(image, managed_layout(tmp_path / name)) for name in ("one", "two")]
@@ -284,6 +294,22 @@ def test_what_a_container_hands_over_has_a_folder_that_it_may_write_to() -> None
     )
     given = environment(NONE, Folders("/own", "/env", "/layout", sink="/sinks/0"), {}, (), spec, 5099)
     assert (given["AMLEMU_SINK"], given["P"]) == ("/sinks/0", "/sinks/0/x")
+
+
+@pytest.mark.row("mlflow.script")
+def test_the_script_of_mlflow_models_is_where_the_image_has_it() -> None:
+    place = "/var/mlflow_resources/mlflow_score_script.py"
+    folders = Folders("/own", "/env", "/layout", mlflow_script=True)
+    shown = {step["path"].removeprefix("/own/root"): step.get("source") for step in mounts(USER, folders, [])}
+    assert shown[place] == "/env/mlflow_score_script.py"
+    assert place not in {step["path"].removeprefix("/own/root") for step in mounts(USER, Folders("/o", "/e", "/l"), [])}
+    variables = {"AML_APP_ROOT": "/var/mlflow_resources", "AZUREML_MODEL_DIR": f"{APP_ROOT}/azureml-models/m/1"}
+    spec = container_spec("i", Path("/layout"), environment_variables=variables)
+    spec = replace(spec, working_dir="/var/mlflow_resources")
+    assert working_dir(USER, folders, spec) == "/var/mlflow_resources"
+    assert working_dir(NONE, folders, spec) == "/env"
+    seen = environment(NONE, folders, {}, (), spec, 5001)
+    assert (seen["AML_APP_ROOT"], seen["AZUREML_MODEL_DIR"]) == ("/env", "/layout/azureml-models/m/1")
 
 
 def test_what_is_asked_and_not_enforced_is_a_difference() -> None:

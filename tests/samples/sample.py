@@ -53,16 +53,19 @@ class RegisteredModel:
 
     name: str
     path: str
+    type: str = "custom_model"
 
 
 @dataclass(frozen=True)
 class Deploy:
-    """What is deployed; with `fails` it must not start, and its error or log must hold these texts."""
+    """What is deployed, without `entry` a model alone; with `fails` it must not start, and its error or log must hold
+    these texts."""
 
     models: tuple[str, ...]
-    entry: str | None
     target: str
-    environment: str | None
+    environment: str | None = None
+    entry: str | None = None
+    files: tuple[str, ...] = ()
     model_mount_path: str | None = None
     fails: tuple[str, ...] = ()
 
@@ -118,7 +121,7 @@ def _value(name: str, value: Any, where: str) -> Any:
         return _read(_PARTS[name], value, f"{where}: {name}")
     if name in _LISTS and not all(isinstance(one, str) for one in value):
         return tuple(_read(_LISTS[name], one, f"{where}: {name}") for one in value)
-    return tuple(value) if name in (*_LISTS, "needs", "fails") else value
+    return tuple(value) if name in (*_LISTS, "needs", "fails", "files") else value
 
 
 def training_environment(folder: Path) -> tuple[str | None, str]:

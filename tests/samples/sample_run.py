@@ -26,7 +26,7 @@ def train(sample: Sample, parent: Path) -> Path:
     The packages of training are those of the deployment, as the samples' READMEs say.
     """
     folder = parent / sample.folder.name
-    shutil.copytree(sample.folder, folder, ignore=_made_by_training)
+    shutil.copytree(sample.folder, folder, ignore=_made_by_training if sample.train else None)
     if sample.train:
         python, requirements = training_environment(folder)
         assert python is not None
@@ -58,7 +58,7 @@ def register(environ: Environ, sample: Sample, folder: Path) -> list[str]:
     given: dict[str, str] = {}
     for number, model in enumerate(sample.models):
         own = f"{model.name}:{1 + sum(earlier.name == model.name for earlier in sample.models[:number])}"
-        words = ("model", "register", "--name", model.name, "--path", model.path)
+        words = ("model", "register", "--name", model.name, "--path", model.path, "--type", model.type)
         given[own] = f"{model.name}:{json_of(environ, *words, cwd=folder)['version']}"
     return [given[reference] for reference in sample.deploy.models]
 
@@ -73,6 +73,7 @@ def deploy_words(sample: Sample, references: list[str]) -> list[str]:
         "--model-mount-path": deploy.model_mount_path,
     }
     words += [word for option, value in optional.items() if value for word in (option, value)]
+    words += [word for file in deploy.files for word in ("-f", file)]
     return [*words, *(word for reference in references for word in ("--model", reference))]
 
 
