@@ -23,6 +23,7 @@ import waitress
 from emulator import __version__
 from emulator.control_api import Services, create_control_api
 from emulator.engines import Engine
+from emulator.engines.conda_reach import channel_reach
 from emulator.engines.packages import HostPackaging, read_host_packaging
 from emulator.errors import BadArgument, EngineUnavailable
 from emulator.gateway import Gateway
@@ -36,7 +37,7 @@ from emulator.store import Store
 from emulator.store.lines import LineWriter
 from emulator.store.sources import read_text
 from emulator.tokens import AadTrust
-from emulator.workspace import Effects, Workspace
+from emulator.workspace import CondaSources, Effects, Workspace
 from emulator.workspace.operations import Operations
 
 # The control API has no tokens, so it answers to this machine only, wherever the endpoints listen.
@@ -107,13 +108,12 @@ def _run(
     overrides, _ = read_overrides(settings.assumed)
     stack.enter_context(overridden(overrides))
     store = Store(settings.home)
-    chosen = choose_engine(settings.engine, store, read_host_packaging(environ))
+    packaging = read_host_packaging(environ)
+    chosen = choose_engine(settings.engine, store, packaging)
     stack.callback(chosen.engine.close)
     gateway = _gateway(settings, store)
     stopping = _Stopping()
-    workspace = Workspace(
-        store, chosen.engine, gateway, _effects(), settings.endpoint_ports, launcher_text(), _aad_trust(settings)
-    )
+    workspace = _workspace(settings, store, chosen.engine, gateway, packaging)
     operations = Operations(lambda: secrets.token_hex(8), _report)
     description = _description(settings, workspace, chosen)
     services = Services(
@@ -213,6 +213,14 @@ def _aad_trust(settings: Settings) -> AadTrust:
     file = settings.aad_keys
     keys = read_jwks(read_text(file, "set of keys of aad_keys"), str(file)) if file else ()
     return AadTrust(keys, settings.aad_tenant)
+
+
+def _workspace(
+    settings: Settings, store: Store, engine: Engine, gateway: Gateway, packaging: HostPackaging
+) -> Workspace:
+    conda = CondaSources(settings.conda, settings.conda_channels, channel_reach(packaging).unreachable)
+    ports, trust = settings.endpoint_ports, _aad_trust(settings)
+    return Workspace(store, engine, gateway, _effects(), ports, launcher_text(), trust, conda)
 
 
 def _effects() -> Effects:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 PROJECT_FILE = "amlemu.toml"
 ENGINES = ("auto", "docker", "process")
 LIMITS = ("report", "cloud")
+CONDA = ("auto", "channels", "pip")
 
 
 @dataclass(frozen=True)
@@ -37,6 +38,8 @@ class Settings:
     `aad_keys` is a file with
     the public keys (a JSON Web Key Set) that sign aad_tokens beside the emulator's own, `aad_tenant` the tenant that
     they must be of ('' for any).
+    `conda` says where conda packages come from: their `channels`, PyPI (`pip`), or, with `auto`, PyPI where the
+    channels cannot be reached.  `conda_channels` says by name where a channel is: a URL, or a folder as file:///path.
     """
 
     home: Path
@@ -52,6 +55,8 @@ class Settings:
     assumed: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     aad_keys: Path | None = None
     aad_tenant: str = ""
+    conda: str = "auto"
+    conda_channels: Mapping[str, str] = field(default_factory=dict, repr=False)
 
     @property
     def control_url(self) -> str:
@@ -72,6 +77,8 @@ _VARIABLES = {
     "url": "AMLEMU_URL",
     "aad_keys": "AMLEMU_AAD_KEYS",
     "aad_tenant": "AMLEMU_AAD_TENANT",
+    "conda": "AMLEMU_CONDA",
+    "conda_channels": "AMLEMU_CONDA_CHANNELS",
 }
 
 
@@ -219,11 +226,28 @@ def _convert(name: str, value: Any, folder: Path) -> Any:
         raise BadArgument(f"'{value}' is no engine: {', '.join(ENGINES)}")
     if name == "limits" and value not in LIMITS:
         raise BadArgument(f"'{value}' is not one of: {', '.join(LIMITS)}")
+    if name == "conda" and value not in CONDA:
+        raise BadArgument(f"'{value}' is not one of: {', '.join(CONDA)}")
+    if name == "conda_channels":
+        return _channels(value)
     if name == "traffic_seed":
         return _whole(value)
     if not isinstance(value, str):
         raise BadArgument(f"must be a text, not {value}")
     return value
+
+
+def _channels(value: Any) -> dict[str, str]:
+    """A table, or as one text `name=url name=url`; a folder may be written as its absolute path."""
+    if isinstance(value, str):
+        pairs = [pair.partition("=") for pair in value.split()]
+        value = {name: url for name, _, url in pairs}
+    if not isinstance(value, Mapping):
+        raise BadArgument('must be a table of channels\' names and URLs, as in {conda-forge = "https://mirror/forge"}')
+    for name, url in value.items():
+        if not (isinstance(url, str) and re.match(r"(https?|file)://\S|/\S", url)):
+            raise BadArgument(f"{name}: must be a URL or an absolute path, as in {name}=https://mirror/{name}")
+    return dict(value)
 
 
 def _whole(value: Any) -> int:

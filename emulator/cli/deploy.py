@@ -10,6 +10,7 @@ from typing import Any
 
 import click
 
+from emulator.cli.environments import conda_option
 from emulator.cli.output import output_option, print_result, say
 
 _DEBUG_PORT = 5678
@@ -22,6 +23,7 @@ _DEBUG_PORT = 5678
 @click.option("--entry", required=True, type=click.Path(path_type=Path), help="The scoring script.")
 @click.option("--source-dir", type=click.Path(path_type=Path), help="The code folder; by default the script's own.")
 @click.option("--environment", metavar="FILE|NAME:VERSION", help="By default the file beside the script.")
+@conda_option
 @click.option("--target", type=click.Choice(["managed", "kubernetes", "aks", "aci", "local"]),
               help="Whose front door stands before it (default: managed).")  # fmt: skip
 @click.option("--auth-mode", type=click.Choice(["key", "aml_token", "aad_token", "none"]),
@@ -83,7 +85,7 @@ def read_options(options: Mapping[str, Any], environ: Mapping[str, str]) -> tupl
         "environment_variables": _variables(options["env_file"], options["variables"], environ),
         "request_settings": settings,
     }
-    for name in ("target", "auth_mode", "port", "primary_key", "gpus", "debug_port"):
+    for name in ("conda", "target", "auth_mode", "port", "primary_key", "gpus", "debug_port"):
         request[name] = options[name]
     if options["instance_count"] is not None:
         request["instance_count"] = options["instance_count"]

@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import click
 
 from emulator.cli.output import output_option, print_result, print_table, say
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def conda_option(function: F) -> F:
+    """Adds `--conda auto|channels|pip` as the parameter `conda`."""
+    choice = click.Choice(["auto", "channels", "pip"])
+    words = "Where conda packages come from (default: their channels, or PyPI where those cannot be reached)."
+    return click.option("--conda", type=choice, help=words)(function)
 
 
 @click.group("environment")
@@ -37,20 +47,30 @@ def list_environments(output: str) -> None:
     with connect_or_start() as client:
         environments = client.list_environments()
     columns = ("NAME", "VERSION", "PYTHON", "PACKAGES", "SOURCE")
-    rows = [(e["name"], e["version"], e["python_version"], len(e["requirements"]), e["source"]) for e in environments]
+    rows = [
+        (
+            e["name"],
+            e["version"],
+            e["python_version"],
+            len(e["requirements"]) + len(e["conda_dependencies"]),
+            e["source"],
+        )
+        for e in environments
+    ]
     print_result(environments, output, lambda: print_table(columns, rows, "no environments are registered"))
 
 
 @environment_command.command("show")
 @click.argument("environment", metavar="FILE|NAME[:VERSION]")
 @click.option("--dockerfile", is_flag=True, help="Print the generated Dockerfile alone.")
+@conda_option
 @output_option
-def show(environment: str, dockerfile: bool, output: str) -> None:
+def show(environment: str, dockerfile: bool, conda: str | None, output: str) -> None:
     """Show an environment, and the Dockerfile that its image is built from."""
     from emulator.cli.connection import connect_or_start
 
     with connect_or_start() as client:
-        found = client.resolve_environment(named(environment))
+        found = client.resolve_environment(named(environment) | _choice(conda))
     if dockerfile:
         click.echo(found["dockerfile"], nl=False)
     else:
@@ -59,6 +79,8 @@ def show(environment: str, dockerfile: bool, output: str) -> None:
 
 def _print_environment(environment: dict[str, Any]) -> None:
     click.echo(f"{environment['name']}:{environment['version']}  Python {environment['python_version']}")
+    for package in environment["conda_dependencies"]:
+        click.echo(f"  {package} (conda)")
     for requirement in environment["requirements"]:
         click.echo(f"  {requirement}")
     for package in environment["system_packages"]:
@@ -69,15 +91,20 @@ def _print_environment(environment: dict[str, Any]) -> None:
 
 @environment_command.command("build")
 @click.argument("environment", metavar="FILE|NAME[:VERSION]")
-def build(environment: str) -> None:
+@conda_option
+def build(environment: str, conda: str | None) -> None:
     """Build an environment's image ahead of a deployment; one that is unchanged is not built again."""
     from emulator.cli.connection import connect_or_start
     from emulator.cli.progress import Printer
 
     printer = Printer()
     with connect_or_start() as client:
-        client.build_environment(named(environment), printer)
+        client.build_environment(named(environment) | _choice(conda), printer)
     printer.end("built")
+
+
+def _choice(conda: str | None) -> dict[str, str]:
+    return {"conda": conda} if conda else {}
 
 
 def named(text: str) -> dict[str, str]:

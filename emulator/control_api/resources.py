@@ -19,6 +19,7 @@ from emulator.entities import (
     ProbeSettings,
     Target,
 )
+from emulator.environments.conda_channels import without_credentials
 from emulator.profiles import profile_of, rendered
 from emulator.workspace.watched import InstanceState
 
@@ -73,6 +74,8 @@ def model_resource(model: Model) -> Json:
 def environment_resource(environment: Environment, image: str) -> Json:
     """An environment version; `image` is the digest of what it builds."""
     flat = environment.to_document() | {"digest": image}
+    for name in ("channels", "conda_dependencies"):
+        flat[name] = [without_credentials(text) for text in flat[name]]
     properties = {"description": environment.description, "image": environment.image, "isArchived": False}
     path = f"environments/{environment.name}/versions/{environment.version}"
     return _resource("environments/versions", path, environment.version, properties, flat, environment.tags)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import posixpath
 import re
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, field_validator
 
@@ -68,12 +68,16 @@ def _check_script_path(path: str) -> str:
     return plain
 
 
+CondaChoice = Literal["auto", "channels", "pip"]
+
+
 class DeploymentRequest(Entity):
     """What a caller asks for; the workspace resolves it into an OnlineDeployment.
 
     `code` is an absolute folder, `environment` an absolute file, a `name:version`, or None for the file beside the
     script or the built-in default.  `explicit_source_dir` tells whether the user named the folder, which decides the
-    layout of target `local` (contract/v1 §8).  What the probes leave open is the target's default.
+    layout of target `local` (contract/v1 §8).  `conda` says where conda packages come from (`auto`, `channels`, `pip`),
+    None as the emulator is set.  What the probes leave open is the target's default.
     """
 
     name: Annotated[str, rule(check_deployment_name)] = "blue"
@@ -83,6 +87,7 @@ class DeploymentRequest(Entity):
     scoring_script: Annotated[str, rule(_check_script_path)]
     explicit_source_dir: bool = False
     environment: str | None = None
+    conda: CondaChoice | None = None
     target: Target | None = None
     port: int | None = Field(None, ge=1, le=65535)
     environment_variables: Annotated[dict[str, str], AfterValidator(_check_variables)] = Field({}, repr=False)

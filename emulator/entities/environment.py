@@ -11,8 +11,10 @@ class Environment(Entity):
     """What a scoring script runs in.
 
     `requirements` are pip requirement lines, `system_packages` Debian packages that stand in for conda packages which
-    are not on PyPI, `image` the base image that the user named, None for the `python:X.Y` that fits.  `differences`
-    says where this departs from what the cloud would build.  `source` names the file it was read from.
+    are not on PyPI.  `channels` and `conda_dependencies` are a conda file's as they are written, beside its pip section
+    as `requirements`; both are empty where PyPI stands in.  `image` is the base image that the user named, None for the
+    `python:X.Y` that fits.  `differences` says where this departs from what the cloud would build.  `source` names the
+    file it was read from.
     """
 
     name: str
@@ -21,6 +23,8 @@ class Environment(Entity):
     python_version: str = Field(pattern=r"^3\.\d+$")
     requirements: tuple[str, ...] = ()
     system_packages: tuple[str, ...] = ()
+    channels: tuple[str, ...] = ()
+    conda_dependencies: tuple[str, ...] = ()
     variables: dict[str, str] = {}
     differences: tuple[str, ...] = ()
     source: str = ""

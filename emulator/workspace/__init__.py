@@ -11,6 +11,7 @@ from emulator.errors import OperationCanceled
 from emulator.scoring_container import LABEL_DEPLOYMENT, LABEL_ENDPOINT, LABEL_GENERATION
 from emulator.store import Store
 from emulator.tokens import AadTrust
+from emulator.workspace.conda_sources import CondaSources
 from emulator.workspace.crashes import Crashes
 from emulator.workspace.deployments import Deployments
 from emulator.workspace.effects import Effects, FrontDoor, Progress, silent_progress
@@ -23,7 +24,7 @@ from emulator.workspace.health import Health
 from emulator.workspace.models import Models
 from emulator.workspace.tokens import EndpointTokens
 
-__all__ = ["Effects", "FrontDoor", "Progress", "Workspace", "silent_progress"]
+__all__ = ["CondaSources", "Effects", "FrontDoor", "Progress", "Workspace", "silent_progress"]
 
 
 class Workspace:
@@ -38,13 +39,14 @@ class Workspace:
         ports: Iterable[int],
         launcher: str,
         aad_trust: AadTrust = AadTrust(),  # noqa: B008 - frozen
+        conda: CondaSources = CondaSources(),  # noqa: B008 - frozen
     ) -> None:
         self._store = store
         self._effects = effects
         self.engine = engine
         self._gate = Gate()
         self.models = Models(store, effects, self._gate)
-        self.environments = Environments(store, engine, launcher, self._gate)
+        self.environments = Environments(store, engine, launcher, self._gate, conda)
         tokens = EndpointTokens(store, effects.epoch, aad_trust)
         self.endpoints = Endpoints(store, front_door, effects, ports, tokens)
         events = Events(store, effects)
@@ -100,7 +102,7 @@ class Workspace:
         """Remove what nothing uses any more: images, layouts, contents, half-made things; say what, a line each."""
         with self._gate.clean():
             digests = {d.image for name in self.endpoints.list_names() for d in self._store.deployments(name)}
-            digests |= {self.environments.spec(e).digest for e in self.environments.list_versions()}
+            digests |= {d for e in self.environments.list_versions() for d in self.environments.digests(e)}
             return [*self.engine.prune(digests, dry_run=dry_run), *self._store.prune(dry_run=dry_run)]
 
 

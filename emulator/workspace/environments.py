@@ -12,6 +12,7 @@ from emulator.errors import ImageBuildFailure, ResourceNotFound
 from emulator.names import check_asset_name
 from emulator.store import Store
 from emulator.store.sources import file_names, read_text
+from emulator.workspace.conda_sources import CondaSources, decide, decided_offline
 from emulator.workspace.effects import Progress
 from emulator.workspace.gate import Gate
 
@@ -19,12 +20,13 @@ from emulator.workspace.gate import Gate
 class Environments:
     """Registered environments, environment files, and their images."""
 
-    def __init__(self, store: Store, engine: Engine, launcher: str, gate: Gate) -> None:
+    def __init__(self, store: Store, engine: Engine, launcher: str, gate: Gate, conda: CondaSources) -> None:
         self._store = store
         self._engine = engine
         self._launcher = launcher
         self._versions = threading.Lock()
         self._gate = gate
+        self._conda = conda
 
     def create_or_update(self, file: Path) -> Environment:
         """Register the environment that `file` describes; without a version of its own it gets the next one."""
@@ -74,9 +76,28 @@ class Environments:
             return self.read(Path(environment))
         return self.get(environment)
 
+    def decided(self, environment: Environment, conda: str | None = None) -> Environment:
+        """The environment as it will be built: `conda` says where its conda packages come from, None as is set.
+
+        Asks channels whether they answer, for two seconds at most, unless it is built.  Raises BadDocument.
+        """
+        return decide(environment, self._conda, conda, self._is_built)
+
+    def shown(self, environment: Environment) -> Environment:
+        """As `decided`, as far as is known without asking anybody."""
+        return decided_offline(environment, self._conda.choice, self._is_built)
+
+    def _is_built(self, environment: Environment) -> bool:
+        return self._engine.find_image(self.spec(environment).digest) is not None
+
+    def digests(self, environment: Environment) -> list[str]:
+        """Of every image that the environment may be built as."""
+        choices = [decided_offline(environment, choice, lambda _: False) for choice in ("channels", "pip")]
+        return [self.spec(choice).digest for choice in choices]
+
     def spec(self, environment: Environment) -> ImageSpec:
         """What the environment's image is made of; its `dockerfile` can be printed."""
-        return image_spec(environment, self._launcher)
+        return image_spec(environment, self._launcher, self._conda.mirrors)
 
     def build(self, environment: Environment, progress: Progress) -> Image:
         """The environment's image: the one that is there, or a new one, whose log is kept."""
@@ -111,4 +132,5 @@ class Environments:
 
 def _content(environment: Environment) -> tuple[object, ...]:
     e = environment
-    return (e.image, e.python_version, e.requirements, e.system_packages, tuple(sorted(e.variables.items())))
+    packages = (e.requirements, e.system_packages, e.channels, e.conda_dependencies)
+    return (e.image, e.python_version, *packages, tuple(sorted(e.variables.items())))

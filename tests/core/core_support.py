@@ -19,7 +19,7 @@ from emulator.errors import BadArgument, EmulatorError
 from emulator.routes import EndpointRoute
 from emulator.store import Store
 from emulator.tokens import AadTrust
-from emulator.workspace import Effects, Progress, Workspace
+from emulator.workspace import CondaSources, Effects, Progress, Workspace
 
 SCRIPT = "def init():\n    pass\n\n\ndef run(data):\n    return data\n"
 PORTS = range(18100, 18104)
@@ -107,8 +107,15 @@ class House:
         )
         self.ports = ports
         trust = aad_trust or AadTrust()
-        self.workspace = Workspace(self.store, self.engine, self.door, self.effects, ports, "launcher", trust)
+        self.unreachable = ""  # why conda channels cannot be read
+        self.asked_channels: list[tuple[str, ...]] = []
+        conda = CondaSources(unreachable=self._ask_channels)
+        self.workspace = Workspace(self.store, self.engine, self.door, self.effects, ports, "launcher", trust, conda)
         self.code = self.write_code("src")
+
+    def _ask_channels(self, channels: Sequence[str]) -> str:
+        self.asked_channels.append(tuple(channels))
+        return self.unreachable
 
     def _now(self) -> str:
         self.when_asked()
