@@ -96,7 +96,7 @@ def solve_conda(
     As conda does, pip is added where there are `requirements` of pip's and nobody has named it.  Raises
     ImageBuildFailure with rattler's chain of reasons, or the near names of a package that is not there.
     """
-    specs = [_with_channel_url(text, conda.channels) for text in conda.dependencies]
+    specs = list(conda.dependencies)
     if requirements and "pip" not in {parse_spec(text).name for text in conda.dependencies}:
         log("the file has a pip section and does not name pip: it is added, as conda does with a warning")
         specs.append("pip")
@@ -121,18 +121,9 @@ def solve_conda(
     return CondaLock(packages, conda.dependencies, python)
 
 
-def _with_channel_url(text: str, channels: Sequence[str]) -> str:
-    """`name::package` with the URL of that channel, which may be a mirror's."""
-    channel, colons, rest = text.partition("::")
-    if not colons or "://" in channel:
-        return text
-    name, _, subdir = channel.partition("/linux-")
-    url = next((url for url in channels if url.endswith(f"/{name}")), name)
-    return f"{url}{'/linux-' + subdir if subdir else ''}::{rest}"
-
-
 def _channels_of(specs: Sequence[str]) -> list[str]:
-    return [text.partition("::")[0] for text in specs if "::" in text]
+    """The channels that packages name for themselves, which need not be among the file's."""
+    return [re.sub(r"/(linux-\w+|noarch)$", "", parse_spec(text).channel) for text in specs if "::" in text]
 
 
 def conda_platform() -> str:

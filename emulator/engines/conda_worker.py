@@ -24,9 +24,8 @@ from rattler.exceptions import GatewayError, InstallerError, InvalidMatchSpecErr
 Json = dict[str, Any]
 
 _OTHER_PLATFORMS = ("linux-64", "linux-aarch64", "osx-64", "osx-arm64", "win-64")
-_MISSING = re.compile(
-    r"No candidates were found for (\S+?)(?:\[\S+\])? |└─ (\S+) [^\n]*for which no candidates were found"
-)
+# Only what the user names: what a package needs and nobody has is told with the chain that leads to it.
+_MISSING = re.compile(r"No candidates were found for (\S+)")
 _MOST_MISSING = 5
 _RETRIES = 2
 _FIELDS = (
@@ -87,10 +86,9 @@ def _virtual(name: str, version: str) -> rattler.GenericVirtualPackage:
 
 async def _missing(message: str, request: Json, gateway: rattler.Gateway) -> list[Json]:
     """Of the packages without a candidate: near names, versions that there are, platforms that have it."""
-    names = [first or second for first, second in _MISSING.findall(message)]
     found = []
     platforms = [request["platform"], "noarch"]
-    for name in list(dict.fromkeys(names))[:_MOST_MISSING]:
+    for name in list(dict.fromkeys(_MISSING.findall(message)))[:_MOST_MISSING]:
         result = await gateway.query(request["channels"], platforms, [name], recursive=False)
         versions = {record.version for records in result for record in records}
         told: Json = {"name": name, "versions": [str(version) for version in sorted(versions)]}

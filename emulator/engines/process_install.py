@@ -69,17 +69,20 @@ def _uv(args: list[str], folder: Path, packaging: HostPackaging, log: Log, cance
 
 
 def _move_scripts(venv: Path, final: str) -> None:
-    """Programs that pip has installed name the Python that they were installed with: it will lie at `final`."""
-    here = f"#!{venv}/bin/".encode()
+    """Programs that pip has installed name the Python that they were installed with: it will lie at `final`.
+
+    They do so in their first line, or, where the path is long, in the second one, for a shell.
+    """
+    here, there = f"{venv}/bin/".encode(), f"{final}/bin/".encode()
     for script in (venv / "bin").iterdir():
         if script.is_symlink() or not script.is_file():
             continue
         with script.open("rb") as file:
-            ours = file.read(len(here)) == here
+            ours = file.read(2) == b"#!" and here in file.readline() + file.readline()
         if ours:
             mode, text = script.stat().st_mode, script.read_bytes()
             script.unlink()  # never through a link into the cache
-            script.write_bytes(text.replace(here, f"#!{final}/bin/".encode(), 1))
+            script.write_bytes(text.replace(here, there, 1))
             script.chmod(mode)
 
 

@@ -47,6 +47,20 @@ def channel_urls(channels: Sequence[str], mirrors: Mapping[str, str]) -> tuple[s
     return tuple(dict.fromkeys(url.rstrip("/") for url in urls))
 
 
+def with_channel_url(spec: str, mirrors: Mapping[str, str]) -> str:
+    """A package with the URL of the channel that it names, if it names one.
+
+    >>> with_channel_url("forge/linux-64::numpy=1.23", {"forge": "https://mirror/forge"})
+    'https://mirror/forge/linux-64::numpy=1.23'
+    """
+    channel, colons, package = spec.rpartition("::")
+    if not colons:
+        return spec
+    subdir = re.search(r"/(linux-\w+|noarch)$", channel)
+    (url, *_) = channel_urls([channel.removesuffix(subdir[0]) if subdir else channel], mirrors)
+    return f"{url}{subdir[0] if subdir else ''}::{package}"
+
+
 def _urls(channel: str, mirrors: Mapping[str, str]) -> tuple[str, ...]:
     if channel in mirrors:
         return (_as_url(mirrors[channel]),)

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 
 from emulator.entities import Environment
-from emulator.environments.conda_channels import channel_urls, without_credentials
+from emulator.environments.conda_channels import channel_urls, with_channel_url, without_credentials
 from emulator.errors import BadArgument
 
 BASE_IMAGE = "python:{python_version}-slim-bookworm"
@@ -28,10 +28,13 @@ _REFERENCE = re.compile(r"[\w.:@/-]+")
 
 @dataclass(frozen=True)
 class CondaPackages:
-    """What is solved from conda channels: their URLs, which may hold credentials, and the packages as written."""
+    """What is solved from conda channels: their URLs, which may hold credentials, and the packages as written.
+
+    Only the channel that a package names for itself is a URL here.
+    """
 
     channels: tuple[str, ...] = field(repr=False)
-    dependencies: tuple[str, ...]
+    dependencies: tuple[str, ...] = field(repr=False)
 
 
 @dataclass(frozen=True)
@@ -170,7 +173,8 @@ def image_spec(environment: Environment, launcher: str, mirrors: Mapping[str, st
 def _conda(environment: Environment, mirrors: Mapping[str, str]) -> CondaPackages | None:
     if not environment.conda_dependencies:
         return None
-    return CondaPackages(channel_urls(environment.channels, mirrors), environment.conda_dependencies)
+    dependencies = tuple(with_channel_url(text, mirrors) for text in environment.conda_dependencies)
+    return CondaPackages(channel_urls(environment.channels, mirrors), dependencies)
 
 
 def _render(environment: Environment, base_image: str) -> str:
@@ -219,5 +223,5 @@ def _digest(environment: Environment, base_image: str, files: Mapping[str, bytes
     if conda:
         # A credential that is changed changes no package.
         parts["channels"] = [without_credentials(url) for url in conda.channels]
-        parts["conda_dependencies"] = sorted(conda.dependencies)
+        parts["conda_dependencies"] = sorted(map(without_credentials, conda.dependencies))
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
