@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import functools
 import hashlib
 import io
@@ -17,7 +16,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import rattler.index
 from uv import find_uv_bin
 
 from emulator.engines.conda import conda_platform
@@ -83,14 +81,18 @@ def _add(archive: tarfile.TarFile, path: str, file: File) -> None:
 def index(channel: Path) -> str:
     """Write the channel's index, when all packages are there; the channel's URL."""
     (channel / "noarch").mkdir(parents=True, exist_ok=True)
-    asyncio.run(rattler.index.index_fs(channel))
+    # In a process of its own, whose interpreter is not ended: that crashes now and again with rattler's threads.
+    code = "import asyncio, os, sys, rattler.index as r; asyncio.run(r.index_fs(sys.argv[1])); os._exit(0)"
+    subprocess.run([sys.executable, "-c", code, channel], check=True)
     return channel.as_uri()
 
 
-def add_python(channel: Path, tools: Path) -> str:
-    """This Python as a conda package; its version, which is also the only one in the channel."""
-    prefix = Path(sys.base_prefix).resolve()
-    minor = f"{sys.version_info[0]}.{sys.version_info[1]}"
+def add_python(channel: Path, tools: Path, python: str = sys.executable) -> str:
+    """A Python of this machine as a conda package; its version."""
+    code = "import sys; print(sys.base_prefix); print('%d.%d.%d' % sys.version_info[:3])"
+    said = subprocess.run([python, "-I", "-c", code], check=True, capture_output=True, text=True).stdout.split()
+    prefix, version = Path(said[0]).resolve(), said[1]
+    minor = version.rpartition(".")[0]
     files: dict[str, File] = {f"bin/{name}": File(target=f"python{minor}") for name in ("python", "python3")}
     found = [prefix / f"bin/python{minor}", *prefix.glob("lib/libpython*.so*")]
     found += [path for path in (prefix / f"lib/python{minor}").rglob("*") if not path.is_dir()]
@@ -98,7 +100,6 @@ def add_python(channel: Path, tools: Path) -> str:
         inside = path.relative_to(prefix).as_posix()
         if not _LEFT_OUT.search(f"/{inside}"):
             files[inside] = _python_file(path, prefix, tools)
-    version = "{}.{}.{}".format(*sys.version_info)
     add_package(channel, "python", version, files=files)
     return version
 
