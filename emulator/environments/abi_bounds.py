@@ -9,8 +9,9 @@ from packaging.specifiers import Specifier
 from packaging.utils import canonicalize_name
 from packaging.version import Version
 
-# PyPI name → the first version that takes numpy 2: measured with its wheels for Python 3.10, the version before it is
-# refused beside numpy 2 by its own metadata or cannot be imported.  Metadata of still older versions let numpy 2 in.
+# PyPI name → the first version that takes numpy 2: found by bisection over its wheels for Python 3.10 beside numpy 2.0.
+# The version before it is refused by its own metadata or cannot be imported; metadata of still older ones may let
+# numpy 2 in, as scikit-learn 1.2.2's do.
 NUMPY_2_SINCE: Mapping[str, str] = {
     "catboost": "1.2.8",
     "h5py": "3.11.0",
