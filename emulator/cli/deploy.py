@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from emulator.cli.environments import conda_option
 from emulator.cli.output import output_option, print_result, say
 
 if TYPE_CHECKING:
@@ -31,6 +32,7 @@ _DEFAULT_DEPLOYMENT = "blue"
               help="The scoring script; an MLflow model or a custom container needs none.")  # fmt: skip
 @click.option("--source-dir", type=click.Path(path_type=Path), help="The code folder; by default the script's own.")
 @click.option("--environment", metavar="FILE|NAME:VERSION", help="By default the file beside the script.")
+@conda_option
 @click.option("--platform", metavar="OS/ARCH", help="What its image is taken or built for, such as linux/amd64.")
 @click.option("--model-mount-path", help="Where a custom container has its models, each at NAME/VERSION.")
 @click.option("--target", type=click.Choice(["managed", "kubernetes", "aks", "aci", "local"]),

@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import click
 
 from emulator.cli.output import output_option, print_result, print_table, say
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def conda_option(function: F) -> F:
+    """Adds `--conda auto|channels|pip` as the parameter `conda`."""
+    choice = click.Choice(["auto", "channels", "pip"])
+    words = "Where conda packages come from (default: their channels, or PyPI where those cannot be reached)."
+    return click.option("--conda", type=choice, help=words)(function)
 
 
 @click.group("environment")
@@ -39,7 +49,14 @@ def list_environments(curated: bool, output: str) -> None:
         environments = client.list_environments(curated=curated)
     columns = ("NAME", "VERSION", "PYTHON", "PACKAGES", "SOURCE")
     rows = [
-        (e["name"], e["version"], e["python_version"] or "", len(e["requirements"]), e["source"]) for e in environments
+        (
+            e["name"],
+            e["version"],
+            e["python_version"] or "",
+            len(e["requirements"]) + len(e["conda_dependencies"]),
+            e["source"],
+        )
+        for e in environments
     ]
     print_result(environments, output, lambda: print_table(columns, rows, "no environments are registered"))
 
@@ -47,13 +64,14 @@ def list_environments(curated: bool, output: str) -> None:
 @environment_command.command("show")
 @click.argument("environment", metavar="FILE|NAME[:VERSION]|URI")
 @click.option("--dockerfile", is_flag=True, help="Print the generated Dockerfile alone.")
+@conda_option
 @output_option
-def show(environment: str, dockerfile: bool, output: str) -> None:
+def show(environment: str, dockerfile: bool, conda: str | None, output: str) -> None:
     """Show an environment, and the Dockerfile that its image is built from."""
     from emulator.cli.connection import connect_or_start
 
     with connect_or_start() as client:
-        found = client.resolve_environment(named(environment))
+        found = client.resolve_environment(named(environment) | _choice(conda))
     if dockerfile:
         click.echo(found["dockerfile"], nl=False)
     else:
@@ -65,6 +83,8 @@ def _print_environment(environment: dict[str, Any]) -> None:
     click.echo(f"{environment['name']}{separator}{environment['version']}  {_kind(environment)}")
     for name, route in (environment["inference_config"] or {}).items():
         click.echo(f"  {name}: port {route['port']}, {route['path']}")
+    for package in environment["conda_dependencies"]:
+        click.echo(f"  {package} (conda)")
     for requirement in environment["requirements"]:
         click.echo(f"  {requirement}")
     for package in environment["system_packages"]:
@@ -83,15 +103,21 @@ def _kind(environment: dict[str, Any]) -> str:
 @environment_command.command("build")
 @click.argument("environment", metavar="FILE|NAME[:VERSION]|URI")
 @click.option("--platform", metavar="OS/ARCH", help="What it is built for, such as linux/amd64.")
-def build(environment: str, platform: str | None) -> None:
+@conda_option
+def build(environment: str, platform: str | None, conda: str | None) -> None:
     """Build or pull an environment's image ahead of a deployment; one that is unchanged is not built again."""
     from emulator.cli.connection import connect_or_start
     from emulator.cli.progress import Printer
 
     printer = Printer()
     with connect_or_start() as client:
-        client.build_environment(named(environment) | ({"platform": platform} if platform else {}), printer)
+        chosen = _choice(conda) | ({"platform": platform} if platform else {})
+        client.build_environment(named(environment) | chosen, printer)
     printer.end("built")
+
+
+def _choice(conda: str | None) -> dict[str, str]:
+    return {"conda": conda} if conda else {}
 
 
 def named(text: str) -> dict[str, str]:

@@ -79,9 +79,9 @@ def _from_conda(conda: CondaEnvironment, source: str) -> Environment:
         name=conda.name or ANONYMOUS,
         python_version=conda.python_version,
         requirements=conda.requirements,
-        system_packages=conda.system_packages,
+        channels=conda.channels,
+        conda_dependencies=conda.dependencies,
         variables=dict(conda.variables),
-        differences=conda.differences,
         source=source,
     )
 

@@ -27,6 +27,7 @@ from emulator.store import Store
 from emulator.store.build_contexts import read_context
 from emulator.store.sources import file_names, read_text
 from emulator.workspace.choices import Choices
+from emulator.workspace.conda_sources import decide, decided_offline
 from emulator.workspace.effects import Progress
 from emulator.workspace.gate import Gate
 
@@ -119,21 +120,46 @@ class Environments:
             return self.read(Path(environment))
         return self.get(environment)
 
+    def decided(self, environment: Environment, conda: str | None = None) -> Environment:
+        """The environment as it will be built: `conda` says where its conda packages come from, None as is set.
+
+        Asks channels whether they answer, for two seconds at most, unless it is built.  Raises BadDocument.
+        """
+        return decide(environment, self._choices.conda, conda, self._is_built)
+
+    def shown(self, environment: Environment) -> Environment:
+        """As `decided`, as far as is known without asking anybody."""
+        return decided_offline(environment, self._choices.conda.choice, self._is_built)
+
+    def _is_built(self, environment: Environment) -> bool:
+        return self._engine.find_image(self.spec(environment).digest) is not None
+
     def spec(self, environment: Environment) -> AnyImageSpec:
         """What the environment's image is made of; its `dockerfile` can be printed."""
         return self._spec(environment)[0]
 
     def digests(self) -> set[str]:
-        """What the images of registered environments are made of; one whose build context somebody removed has none."""
+        """Of every image that a registered environment may be built as; one whose build context somebody removed has
+        none."""
         found = set()
         for environment in self.list_versions():
             with suppress(BadArgument):
-                found.add(self.spec(environment).digest)
+                found |= {
+                    self.spec(decided_offline(environment, choice, lambda _: False)).digest
+                    for choice in ("channels", "pip")
+                }
         return found
 
     def _spec(self, environment: Environment) -> tuple[AnyImageSpec, tuple[str, ...]]:
         choices = self._choices
-        return any_image_spec(environment, choices.launcher, choices.images, read_context, choices.mlflow_script)
+        return any_image_spec(
+            environment,
+            choices.launcher,
+            choices.images,
+            read_context,
+            choices.mlflow_script,
+            choices.conda.mirrors,
+        )
 
     def build(self, environment: Environment, progress: Progress) -> Image:
         """The environment's image: the one that is there, or a new one, whose log is kept."""
@@ -204,6 +230,8 @@ def _content(environment: Environment) -> tuple[object, ...]:
         e.python_version,
         e.requirements,
         e.system_packages,
+        e.channels,
+        e.conda_dependencies,
         tuple(sorted(e.variables.items())),
         e.inference_config,
     )
