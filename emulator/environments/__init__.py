@@ -20,6 +20,7 @@ from emulator.environments.read import (
     DEFAULT_ENVIRONMENT,
     FILE_NAMES,
     azure_environment,
+    environment_from_conda,
     file_beside,
     read_environment,
 )
@@ -48,6 +49,7 @@ __all__ = [
     "azure_environment",
     "curated_environment",
     "curated_image",
+    "environment_from_conda",
     "file_beside",
     "find_curated",
     "image_spec",
