@@ -87,6 +87,8 @@ def parse_yaml_or_json(text: str, file: str) -> Document:
             return parse_document(text, file)
         # Of YAML one would only hear that tabs are wrong.
         raise BadDocument(f"{file} is not valid JSON", faults=[Fault(error.msg, f"{file}:{error.lineno}")]) from error
+    except RecursionError as error:
+        raise BadDocument(f"{file} is nested too deeply") from error
     if not isinstance(data, dict):
         raise BadDocument(f"{file} must hold a JSON object, not {_kind(data)}")
     # YAML takes no tabs; what is JSON has none inside of its texts.

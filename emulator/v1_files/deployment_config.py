@@ -61,13 +61,11 @@ def read_deployment_config(document: Document) -> DeploymentConfigFile:
 
 def _compute_type(reading: Reading) -> str:
     value = reading.value(_COMPUTE_TYPE, TEXT)
-    allowed = f"computeType is one of {', '.join(COMPUTE_TYPES)}"
-    if value is None and not reading.faults:
-        told = f"Error parsing --deploy-config-file. Need to specify computeType in --deploy-config-file: {allowed}"
-        reading.fault(_COMPUTE_TYPE, told)
-    elif value is not None and value.lower() not in COMPUTE_TYPES:
-        told = f"Error parsing --deploy-config-file. unknown deployment type: {value.lower()}: {allowed}"
-        reading.fault(_COMPUTE_TYPE, told)
+    v1, allowed = "Error parsing --deploy-config-file.", f"it is one of {', '.join(COMPUTE_TYPES)}"
+    if value is None:
+        reading.missing(_COMPUTE_TYPE, f"{v1} Need to specify computeType in --deploy-config-file: {allowed}")
+    elif value.lower() not in COMPUTE_TYPES:
+        reading.fault(_COMPUTE_TYPE, f"{v1} unknown deployment type: {value.lower()}: {allowed}")
     return str(value).lower()
 
 

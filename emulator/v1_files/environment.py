@@ -147,7 +147,7 @@ def _conda_document(values: Mapping[Path, Any], read: ReadBeside, reading: Readi
         return parse_yaml_or_json(text, CONDA_FILE)
     inline, file = (values.get(("python", key)) for key in ("condaDependencies", "condaDependenciesFile"))
     if isinstance(inline, Mapping):
-        return _part(reading.document, ("python", "condaDependencies"), inline)
+        return reading.document.part("python").part("condaDependencies")
     if inline is not None:
         reading.fault(("python", "condaDependencies"), "must be an object, a conda environment")
     elif file is None:
@@ -156,11 +156,6 @@ def _conda_document(values: Mapping[Path, Any], read: ReadBeside, reading: Readi
     else:
         return read_conda(file, ("python", "condaDependenciesFile"), read, reading)
     return None
-
-
-def _part(document: Document, path: Path, data: Mapping[str, Any]) -> Document:
-    lines = {key[len(path) :]: line for key, line in document.lines.items() if key[: len(path)] == path}
-    return Document(document.file, data, lines)
 
 
 def read_conda(file: str, path: Path, read: ReadBeside, reading: Reading) -> Document | None:

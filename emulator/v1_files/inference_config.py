@@ -81,10 +81,10 @@ def read_inference_config(document: Document, read: ReadBeside) -> InferenceConf
 
 
 def _check_script(values: Mapping[str, Any], reading: Reading) -> None:
-    script, path = values.get("entryScript"), ("entryScript",)
+    path: Path = ("entryScript",)
+    script = values.get("entryScript")
     if not script:
-        if not reading.faults or all(fault.field != "entryScript" for fault in reading.faults):
-            reading.fault(path, "need to specify entryScript: the path of the scoring script")
+        reading.missing(path, "need to specify entryScript, the path of the scoring script")
         return
     stem, suffix = posixpath.splitext(posixpath.basename(script))
     if suffix != ".py":
@@ -100,9 +100,7 @@ def _environment(value: Any, read: ReadBeside, reading: Reading) -> Environment 
         return None
     if is_reference(value):
         return f"{value['name']}:{value['version']}" if value.get("version") else str(value["name"])
-    document = reading.document
-    lines = {path[1:]: line for path, line in document.lines.items() if path[0] == "environment" and len(path) > 1}
-    inner = Document(document.file, value, lines)
+    inner = reading.document.part("environment")
     try:
         return v1_environment(inner, environment_from_conda, read, folder=False, versioned=False)
     except BadDocument as error:

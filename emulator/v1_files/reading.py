@@ -77,6 +77,13 @@ class Reading:
         """Something that would not work in the cloud either, or cannot work here."""
         self.faults.append(self.document.fault(path, message))
 
+    def missing(self, path: Path, message: str) -> None:
+        """That a required key is not there, unless its value is a fault already; with the one that is nearest to it."""
+        told = self.document.fault(path, message)
+        near = difflib.get_close_matches(told.field, [str(key) for key in self.document.data], n=1)
+        if not any(fault.field == told.field for fault in self.faults):
+            self.fault(path, f"{message}; '{near[0]}' is another key" if near and near[0] != path[-1] else message)
+
     def differs(self, path: Path, message: str) -> None:
         """Something that has another effect here than in the cloud, or that neither acts upon."""
         self.differences.append(str(self.document.fault(path, message)))

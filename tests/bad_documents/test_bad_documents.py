@@ -8,10 +8,14 @@ import pytest
 
 from emulator.azure_files import deployment_requests, read_files, read_model_file, refuse_all
 from emulator.cli.files import disk, read_source
+from emulator.documents import parse_yaml_or_json
 from emulator.environments import FILE_NAMES, read_environment
 from emulator.errors import BadDocument
 from emulator.settings import PROJECT_FILE, read_settings
 from emulator.store.sources import read_text
+from emulator.v1_files.deployment_config import read_deployment_config
+from emulator.v1_files.environment import V1_FILE
+from emulator.v1_files.inference_config import read_inference_config
 
 HERE = Path(__file__).parent
 AZURE_FILES = ("endpoint*.yml", "deployment*.yml")
@@ -45,10 +49,16 @@ def read(folder: Path) -> object:
         return read_model_file(read_source(folder / MODEL_FILE), disk())
     if (folder / PROJECT_FILE).exists():
         return read_settings({"HOME": str(folder / "nobody")}, folder)
-    (file,) = (folder / name for name in FILE_NAMES if (folder / name).exists())
-    return read_environment(
-        read_text(file, "environment file"), file.name, lambda name: read_text(folder / name, "file"), str(folder)
-    )
+    if (file := folder / "deploymentconfig.json").exists():
+        return read_deployment_config(parse_yaml_or_json(read_text(file, "file"), file.name))
+
+    def beside(name: str) -> str:
+        return read_text(folder / name, "file")
+
+    if (file := folder / "inferenceconfig.json").exists():
+        return read_inference_config(parse_yaml_or_json(read_text(file, "file"), file.name), beside)
+    name = next(name for name in (V1_FILE, *FILE_NAMES) if (folder / name).exists())
+    return read_environment(beside(name), name, beside, str(folder))
 
 
 def read_azure(paths: list[Path]) -> object:
