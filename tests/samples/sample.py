@@ -57,7 +57,10 @@ class RegisteredModel:
 
 @dataclass(frozen=True)
 class Deploy:
-    """What is deployed; with `fails` it must not start, and its error or log must hold these texts."""
+    """What is deployed; with `fails` it must not start, and its error or log must hold these texts.
+
+    v1's files, where there are any, say the script and the target themselves.
+    """
 
     models: tuple[str, ...]
     entry: str | None
@@ -65,6 +68,8 @@ class Deploy:
     environment: str | None
     model_mount_path: str | None = None
     fails: tuple[str, ...] = ()
+    inference_config: str | None = None
+    deployment_config: str | None = None
 
 
 @dataclass(frozen=True)
