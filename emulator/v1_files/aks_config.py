@@ -79,6 +79,7 @@ def read_aks(values: Mapping[Path, Any], reading: Reading) -> dict[str, Any]:
     return {
         "instance_count": _replicas(values, reading),
         "cloud_settings": _cloud_settings(values, reading),
+        **resources(values, reading, is_limit=False),
         **app_insights(values, reading),
         **({"request_settings": settings} if settings else {}),
         **({"liveness_probe": probe} if probe else {}),
@@ -88,7 +89,7 @@ def read_aks(values: Mapping[Path, Any], reading: Reading) -> dict[str, Any]:
 
 
 def _cloud_settings(values: Mapping[Path, Any], reading: Reading) -> dict[str, Any]:
-    kept = cloud_only(values, _CLOUD_ONLY, reading) | resources(values, reading)
+    kept = cloud_only(values, _CLOUD_ONLY, reading)
     collected = values.get((*_COLLECTION, "storageEnabled"))
     if collected:
         reading.differs((*_COLLECTION, "storageEnabled"), "nothing is collected: there is no blob storage")

@@ -80,7 +80,8 @@ def _read_aci(reading: Reading) -> dict[str, Any]:
     values = reading.values(_ACI_KEYS)
     _check_aci(values, reading)
     parts: dict[str, Any] = {"target": "aci", "cloud_settings": cloud_only(values, _ACI_CLOUD_ONLY, reading)}
-    parts["cloud_settings"] |= resources(values, reading)
+    # A group of ACI is given what it asks for and no more.
+    parts |= resources(values, reading, is_limit=True)
     enabled = values.get(("authEnabled",))
     if enabled is not None:
         parts["auth_mode"] = "key" if enabled else "none"

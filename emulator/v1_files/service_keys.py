@@ -38,16 +38,26 @@ def cloud_only(values: Mapping[Path, Any], groups: CloudOnly, reading: Reading) 
     return kept
 
 
-def resources(values: Mapping[Path, Any], reading: Reading) -> dict[str, Any]:
-    """What is asked for a container, as `cloud_settings`; faults as the SDK's."""
-    found = {str(path[1]): value for path, value in values.items() if path[:-1] == CONTAINER_RESOURCES}
-    for least, limit in (("cpu", "cpuLimit"), ("memoryInGB", "memoryInGBLimit")):
-        if least in found and limit in found and found[limit] < found[least]:
-            reading.fault((*CONTAINER_RESOURCES, limit), f"must be greater than or equal to {least}")
-    if not found:
-        return {}
-    reading.differs(CONTAINER_RESOURCES, "no effect: the container has no such limit here")
-    return {str(CONTAINER_RESOURCES[0]): found}
+def resources(values: Mapping[Path, Any], reading: Reading, *, is_limit: bool) -> dict[str, Any]:
+    """The `resources` of the request; `is_limit` says that what is asked for is also the most that a container gets.
+
+    Faults are those of the SDK.  A GB of v1 is a GiB, which is what the services ask their cluster for.
+    """
+    cpu, memory, cpu_limit, memory_limit = (
+        values.get((*CONTAINER_RESOURCES, key)) for key in ("cpu", "memoryInGB", "cpuLimit", "memoryInGBLimit")
+    )
+    for key, least, limit in (("cpu", cpu, cpu_limit), ("memoryInGB", memory, memory_limit)):
+        if least and limit and limit < least:
+            reading.fault((*CONTAINER_RESOURCES, f"{key}Limit"), f"must be greater than or equal to {key}")
+    requests = _amounts(cpu, memory)
+    limits = _amounts(cpu, memory) if is_limit else _amounts(cpu_limit, memory_limit)
+    found = {name: amounts for name, amounts in (("requests", requests), ("limits", limits)) if amounts}
+    return {"resources": found} if found else {}
+
+
+def _amounts(cpu: float | None, memory_gb: float | None) -> dict[str, str]:
+    amounts = {"cpu": None if cpu is None else str(cpu), "memory": None if memory_gb is None else f"{memory_gb}Gi"}
+    return {name: text for name, text in amounts.items() if text is not None}
 
 
 def app_insights(values: Mapping[Path, Any], reading: Reading) -> dict[str, bool]:

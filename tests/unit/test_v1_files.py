@@ -139,11 +139,13 @@ def test_the_documented_aci_document() -> None:
         "target": "aci",
         "auth_mode": "key",
         "app_insights_enabled": False,
-        "cloud_settings": {"sslEnabled": False, "containerResourceRequirements": resources},
+        "resources": {
+            "requests": {"cpu": "0.5", "memory": "1.0Gi"},
+            "limits": {"cpu": "0.5", "memory": "1.0Gi"},
+        },
+        "cloud_settings": {"sslEnabled": False},
     }
-    assert found.differences == (
-        "deploymentconfig.json:1: containerResourceRequirements: no effect: the container has no such limit here",
-    )
+    assert found.differences == ()
 
 
 def test_every_key_of_aci_that_only_a_cloud_acts_upon_is_told() -> None:
@@ -196,11 +198,14 @@ def test_the_documented_aks_document() -> None:
         "liveness_probe": {
             "initial_delay": 30, "period": 5, "timeout": 3, "success_threshold": 1, "failure_threshold": 4,
         },
+        "resources": {
+            "requests": {"cpu": "0.5", "memory": "1.0Gi"},
+            "limits": {"cpu": "1", "memory": "2Gi"},
+        },
         "cloud_settings": {
             "gpuCores": 1,
             "namespace": "serving",
             "computeTargetName": "akscompute",
-            "containerResourceRequirements": {"cpu": 0.5, "memoryInGB": 1.0, "cpuLimit": 1, "memoryInGBLimit": 2},
             "autoScaler": {
                 "autoscaleEnabled": True, "minReplicas": 2, "maxReplicas": 3, "refreshPeriodInSeconds": 1,
                 "targetUtilization": 70,
@@ -208,7 +213,7 @@ def test_the_documented_aks_document() -> None:
             "dataCollection": {"storageEnabled": True},
         },
     }  # fmt: skip
-    for key in ("gpuCores", "namespace", "computeTargetName", "containerResourceRequirements", "storageEnabled",
+    for key in ("gpuCores", "namespace", "computeTargetName", "storageEnabled",
                 "appInsightsEnabled", "secondaryKey", "the cloud scales from 2 to 3 containers"):  # fmt: skip
         assert key in told(found)
     assert "s3cond" not in told(found)
