@@ -23,6 +23,7 @@ from emulator.environments.read import (
     environment_from_conda,
     file_beside,
     read_environment,
+    versioned_by_content,
 )
 from emulator.environments.requirements import ReadText
 from emulator.environments.variants import AnyImageSpec, any_image_spec
@@ -57,5 +58,6 @@ __all__ = [
     "read_curated",
     "read_environment",
     "read_override_config",
+    "versioned_by_content",
     "with_curated",
 ]

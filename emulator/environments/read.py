@@ -73,7 +73,7 @@ def read_environment(text: str, file: str, read: ReadText, folder: str = "") -> 
     if document.data.keys() & {"image", "conda_file", "build", "$schema", "inference_config"}:
         return azure_environment(document, read, folder)
     if PurePath(file).name == V1_FILE or is_v1_environment(document.data):
-        return v1_environment(document, environment_from_conda, read, folder=True)
+        return versioned_by_content(v1_environment(document, environment_from_conda, read, folder=True))
     environment = _from_conda(parse_conda(document), file)
     return _versioned(environment, anonymous_version(None, document.data))
 
@@ -98,6 +98,14 @@ def _from_conda(conda: CondaEnvironment, source: str) -> Environment:
 def _versioned(environment: Environment, version: str) -> Environment:
     """The environment with that version if nobody has named it: two that differ never share an id."""
     return environment.model_copy(update={"version": version}) if environment.is_anonymous else environment
+
+
+def versioned_by_content(environment: Environment) -> Environment:
+    """v1's environment; without a name it has a version of its content, though v1 itself has no such thing."""
+    content = environment.model_dump(
+        mode="json", include={"python_version", "requirements", "system_packages", "variables"}
+    )
+    return _versioned(environment, anonymous_version(environment.image, content))
 
 
 def azure_environment(document: Document, read: ReadText, folder: str = "") -> Environment:

@@ -13,7 +13,7 @@ from typing import Any
 
 from emulator.documents import Document, Path
 from emulator.entities import ANONYMOUS, Environment
-from emulator.environments import environment_from_conda
+from emulator.environments import environment_from_conda, versioned_by_content
 from emulator.errors import BadDocument
 from emulator.profiles import profile_of
 from emulator.v1_files.docker_section import named_image
@@ -102,10 +102,11 @@ def _environment(value: Any, read: ReadBeside, reading: Reading) -> Environment 
         return f"{value['name']}:{value['version']}" if value.get("version") else str(value["name"])
     inner = reading.document.part("environment")
     try:
-        return v1_environment(inner, environment_from_conda, read, folder=False, versioned=False)
+        found = v1_environment(inner, environment_from_conda, read, folder=False, versioned=False)
     except BadDocument as error:
         reading.faults += error.faults
         return None
+    return versioned_by_content(found)
 
 
 def _legacy_environment(values: Mapping[str, Any], read: ReadBeside, reading: Reading) -> Environment | None:
@@ -126,7 +127,8 @@ def _legacy_environment(values: Mapping[str, Any], read: ReadBeside, reading: Re
     registry = values.get("baseImageRegistry")
     address = registry.get("address") if isinstance(registry, Mapping) else None
     image = named_image(values["baseImage"], address) if "baseImage" in values else None
-    return packages.model_copy(update={"name": ANONYMOUS, "image": image, "source": reading.document.file})
+    changes = {"name": ANONYMOUS, "image": image, "source": reading.document.file}
+    return versioned_by_content(packages.model_copy(update=changes))
 
 
 def _legacy_settings(values: Mapping[str, Any], reading: Reading) -> None:

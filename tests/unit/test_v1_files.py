@@ -315,6 +315,16 @@ def test_an_inline_environment_gets_the_next_version() -> None:
     assert "version" not in found.model_fields_set
 
 
+def test_two_environments_without_a_name_share_no_version() -> None:
+    bare = {key: value for key, value in SCAFFOLD.items() if key != "name"}
+    found = [
+        inference(environment={**bare, "python": {"condaDependencies": {"dependencies": [python]}}}).environment
+        for python in ("python=3.9", "python=3.10")
+    ]
+    assert all(isinstance(each, Environment) and each.is_anonymous for each in found)
+    assert len({each.id for each in found if isinstance(each, Environment)}) == 2
+
+
 def test_packages_in_a_file_of_their_own() -> None:
     environment = {"name": "e", "python": {"condaDependenciesFile": "conda/env.yml"}, "docker": {"baseImage": IMAGE}}
     found = inference({"conda/env.yml": CONDA_TEXT}, environment=environment).environment
