@@ -73,7 +73,7 @@ def read_environment(text: str, file: str, read: ReadText, folder: str = "") -> 
     if document.data.keys() & {"image", "conda_file", "build", "$schema", "inference_config"}:
         return azure_environment(document, read, folder)
     if PurePath(file).name == V1_FILE or is_v1_environment(document.data):
-        return versioned_by_content(v1_environment(document, environment_from_conda, read, folder=True))
+        return versioned_by_content(v1_environment(document, environment_from_conda, read, folder=folder))
     environment = _from_conda(parse_conda(document), file)
     return _versioned(environment, anonymous_version(None, document.data))
 

@@ -37,14 +37,19 @@ DOCKER_KEYS: Keys = {
 }
 
 
-def image_of(values: Mapping[Path, Any], dockerfile: str | None, reading: Reading) -> str | None:
-    """The base image that the section names, None for the default one of amlemu; `dockerfile` lies beside the file."""
+def image_of(values: Mapping[Path, Any], dockerfile: str | None, reading: Reading, *, is_built: bool) -> str | None:
+    """The base image that the section names, None for the default one of amlemu.
+
+    `dockerfile` is the text of the one beside the file, `is_built` that it is built as it is.
+    """
     _settings(values, reading)
     image, inline = values.get(("docker", "baseImage")), values.get(("docker", "baseDockerfile"))
     where: Path = ("docker", "baseDockerfile")
     if image and (inline or dockerfile):
         # InferenceConfig.validate_configuration
         reading.fault(where, "only one of baseDockerfile or baseImage should be provided to the environment's docker")
+        return None
+    if is_built:
         return None
     if inline or dockerfile:
         return _image_of_dockerfile(str(inline or dockerfile), where, values, reading)

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from emulator.documents import Document, Path, parse_yaml_or_json
-from emulator.entities import ANONYMOUS, Environment
+from emulator.entities import ANONYMOUS, BuildContext, Environment
 from emulator.entities.reference import check_version
 from emulator.errors import BadArgument, BadDocument
 from emulator.names import check_asset_name
@@ -57,25 +57,31 @@ def is_reference(data: Mapping[str, Any]) -> bool:
 
 
 def v1_environment(
-    document: Document, from_conda: FromConda, read: ReadBeside, *, folder: bool, versioned: bool = True
+    document: Document, from_conda: FromConda, read: ReadBeside, *, folder: str | None, versioned: bool = True
 ) -> Environment:
     """The environment that v1's object describes; BadDocument lists every fault.
 
-    `folder` says that the object was saved by `save_to_directory`: its packages and its Dockerfile may lie beside it.
-    Without `versioned` a version is not kept, and the environment gets the next one when its content is new.
+    `folder` is where `save_to_directory` saved it, absolute, '' where that is not known: packages and Dockerfile may
+    lie beside it.  None is an object inside of another file.  A Dockerfile that has the packages in it is built; where
+    others come on top, only its image can be had.  Without `versioned` a version is not kept, and the environment gets
+    the next one when its content is new.
     """
     reading = Reading(document)
     values = reading.values(KEYS)
     name, version = _names(values, reading)
-    dockerfile = _beside(DOCKERFILE, read) if folder else None
-    image = image_of(values, dockerfile, reading)
-    packages = _packages(values, from_conda, read, reading, folder=folder)
+    dockerfile = None if folder is None else _beside(DOCKERFILE, read)
+    build = None
+    if folder and dockerfile and values.get(("python", "userManagedDependencies")):
+        build = BuildContext(path=folder, dockerfile_path=DOCKERFILE)
+    image = image_of(values, dockerfile, reading, is_built=build is not None)
+    packages = _packages(values, from_conda, read, reading, in_folder=folder is not None)
     variables = _variables(values.get(("environmentVariables",)), reading)
     _stack(values, reading)
     reading.finish()
     changes: dict[str, Any] = {
         "name": name,
         "image": image,
+        "build": build,
         "variables": {**packages.variables, **variables},
         "differences": (*reading.differences, *packages.differences),
         "source": document.file,
@@ -109,7 +115,7 @@ def _beside(name: str, read: ReadBeside) -> str | None:
 
 
 def _packages(
-    values: Mapping[Path, Any], from_conda: FromConda, read: ReadBeside, reading: Reading, *, folder: bool
+    values: Mapping[Path, Any], from_conda: FromConda, read: ReadBeside, reading: Reading, *, in_folder: bool
 ) -> Environment:
     """An environment with the packages and nothing else; one without a Python where the image has them."""
     _python_settings(values, reading)
@@ -117,7 +123,7 @@ def _packages(
     if values.get(("python", "userManagedDependencies")):
         return empty
     try:
-        conda = _conda_document(values, read, reading, folder=folder)
+        conda = _conda_document(values, read, reading, in_folder=in_folder)
         if conda is None:
             return empty
         packages = from_conda(conda)
@@ -137,12 +143,14 @@ def _python_settings(values: Mapping[Path, Any], reading: Reading) -> None:
         reading.differs(("python", "interpreterPath"), "no effect: the environment's own Python is the one that runs")
 
 
-def _conda_document(values: Mapping[Path, Any], read: ReadBeside, reading: Reading, *, folder: bool) -> Document | None:
+def _conda_document(
+    values: Mapping[Path, Any], read: ReadBeside, reading: Reading, *, in_folder: bool
+) -> Document | None:
     """The conda environment, from where the SDK would take it; None after a fault.
 
     `load_from_directory` lets the file beside the object win.  A condaDependenciesFile is read where neither is there.
     """
-    text = _beside(CONDA_FILE, read) if folder else None
+    text = _beside(CONDA_FILE, read) if in_folder else None
     if text is not None:
         return parse_yaml_or_json(text, CONDA_FILE)
     inline, file = (values.get(("python", key)) for key in ("condaDependencies", "condaDependenciesFile"))
@@ -151,7 +159,7 @@ def _conda_document(values: Mapping[Path, Any], read: ReadBeside, reading: Readi
     if inline is not None:
         reading.fault(("python", "condaDependencies"), "must be an object, a conda environment")
     elif file is None:
-        also = f", nor is there a {CONDA_FILE} beside it" if folder else ""
+        also = f", nor is there a {CONDA_FILE} beside it" if in_folder else ""
         reading.fault(("python",), f"no packages: condaDependencies and condaDependenciesFile are not there{also}")
     else:
         return read_conda(file, ("python", "condaDependenciesFile"), read, reading)

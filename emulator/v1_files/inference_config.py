@@ -102,7 +102,7 @@ def _environment(value: Any, read: ReadBeside, reading: Reading) -> Environment 
         return f"{value['name']}:{value['version']}" if value.get("version") else str(value["name"])
     inner = reading.document.part("environment")
     try:
-        found = v1_environment(inner, environment_from_conda, read, folder=False, versioned=False)
+        found = v1_environment(inner, environment_from_conda, read, folder=None, versioned=False)
     except BadDocument as error:
         reading.faults += error.faults
         return None

@@ -13,7 +13,7 @@ from emulator.cli.deploy import deploy_command
 from emulator.cli.deploy_v1 import read_v1_options
 from emulator.cli.environments import named
 from emulator.documents import parse_yaml_or_json
-from emulator.entities import ANONYMOUS, DeploymentRequest, Environment
+from emulator.entities import ANONYMOUS, BuildContext, DeploymentRequest, Environment
 from emulator.environments import read_environment
 from emulator.errors import BadArgument, BadDocument
 from emulator.v1_files.deployment_config import COMPUTE_TYPES, DeploymentConfigFile, read_deployment_config
@@ -401,6 +401,14 @@ def test_a_dockerfile_whose_image_is_a_variable_is_refused() -> None:
     with pytest.raises(BadDocument) as caught:
         saved(files, docker={"baseImage": None})
     assert "must name an image with FROM, without variables" in str(caught.value.faults[0])
+
+
+def test_a_dockerfile_with_all_packages_is_built() -> None:
+    document = {**SCAFFOLD, "python": {"userManagedDependencies": True}, "docker": {"baseImage": None}}
+    read = reader({"BaseDockerfile": "ARG BASE\nFROM $BASE\nRUN pip install azureml-defaults\n"})
+    found = read_environment(json.dumps(document), "azureml_environment.json", read, "/home/me/env")
+    assert found.build == BuildContext(path="/home/me/env", dockerfile_path="BaseDockerfile")
+    assert (found.image, found.python_version, found.differences) == (None, None, ())
 
 
 def test_packages_that_the_user_manages_are_those_of_the_image() -> None:
