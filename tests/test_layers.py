@@ -40,6 +40,7 @@ PURE = frozenset(
         "cloud_events",
         "data_collection",
         "probing",
+        "v1_files",
     }
 )
 LOWEST = frozenset({"", "errors"})  # '' is the package itself: its version
@@ -66,7 +67,9 @@ MAY_IMPORT: Mapping[str, frozenset[str]] = {
     "control_api": LOWEST | PURE | {"workspace"},
     "gateway": LOWEST | PURE,
     "client": LOWEST,
-    "cli": LOWEST | {"client", "settings", "lock", "shipped", "names", "documents", "azure_files"},
+    # besides what it needs to be a client: the user's own documents are read where the user is
+    "cli": LOWEST
+    | {"client", "settings", "lock", "shipped", "names", "documents", "entities", "azure_files", "v1_files"},
     # the composition root
     "server": LOWEST
     | PURE

@@ -10,6 +10,7 @@ import click
 
 from emulator.cli.output import output_option, print_result, print_table, say
 
+_V1_FILE = "azureml_environment.json"
 F = TypeVar("F", bound=Callable[..., Any])
 
 
@@ -27,7 +28,7 @@ def environment_command() -> None:
 
 @environment_command.command("register")
 @click.option("-f", "--file", required=True, type=click.Path(exists=True, dir_okay=False, path_type=Path),
-              help="Azure ML environment YAML, conda YAML or requirements.txt.")  # fmt: skip
+              help="Azure ML environment YAML, azureml_environment.json, conda YAML or requirements.txt.")  # fmt: skip
 @output_option
 def register(file: Path, output: str) -> None:
     """Register an environment from its file."""
@@ -121,12 +122,17 @@ def _choice(conda: str | None) -> dict[str, str]:
 
 
 def named(text: str) -> dict[str, str]:
-    """What the control API calls an environment: a file of this machine or a registered name."""
+    """What the control API calls an environment: a file of this machine or a registered name.
+
+    A folder is one that v1's `Environment.save_to_directory` made.
+    """
     path = Path(text)
+    if path.is_dir() and (path / _V1_FILE).is_file():
+        path /= _V1_FILE
     if path.is_file():
         return {"file": str(path.absolute())}
     if text.startswith(("azureml:", "/subscriptions/")):
         return {"name": text}
-    if path.suffix in (".yml", ".yaml", ".txt") or "/" in text:
+    if path.suffix in (".yml", ".yaml", ".txt", ".json") or "/" in text:
         raise click.UsageError(f"the environment file '{text}' does not exist")
     return {"name": text}

@@ -104,8 +104,8 @@ class DeploymentRequest(Entity):
     `models` are references, or models of the request's own that are registered on the way.  `code` is an absolute
     folder, None together with `scoring_script` where the container needs no script.  `environment` is an absolute file,
     a `name:version`, an environment of the request's own, or None for the file beside the script or the built-in
-    default.  `explicit_source_dir` tells whether the user named the folder, which decides the layout of target `local`
-    (contract/v1 §8).  `conda` says where conda packages come from (`auto`, `channels`, `pip`), None as the emulator is
+    default.  `explicit_source_dir` tells whether the user named the folder, which decides the layout of v1's targets
+    (contract/v1 §7).  `conda` says where conda packages come from (`auto`, `channels`, `pip`), None as the emulator is
     set.  `platform` goes before the environment's own.  What the probes leave open is the target's default.
     `cloud_settings` are fields that only the cloud acts upon, kept for whoever reads the deployment; `differences` is
     what the door has found in that respect.

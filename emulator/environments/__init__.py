@@ -23,8 +23,10 @@ from emulator.environments.read import (
     DEFAULT_ENVIRONMENT,
     FILE_NAMES,
     azure_environment,
+    environment_from_conda,
     file_beside,
     read_environment,
+    versioned_by_content,
 )
 from emulator.environments.requirements import ReadText
 from emulator.environments.variants import AnyImageSpec, any_image_spec
@@ -56,6 +58,7 @@ __all__ = [
     "check_mlflow_model",
     "curated_environment",
     "curated_image",
+    "environment_from_conda",
     "file_beside",
     "find_curated",
     "from_pypi",
@@ -65,5 +68,6 @@ __all__ = [
     "read_curated",
     "read_environment",
     "read_override_config",
+    "versioned_by_content",
     "with_curated",
 ]

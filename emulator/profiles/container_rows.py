@@ -58,12 +58,12 @@ CONTAINER_ROWS: tuple[Row, ...] = (
     ),
     row(
         "container.entry_script_alone",
-        "AZUREML_ENTRY_SCRIPT where the user named no source directory. Only `local` places the script differently"
-        " then; for the others amlemu takes the script's own folder as the source directory.",
+        "AZUREML_ENTRY_SCRIPT where the user named no source directory. v1 takes the script alone then; in v2 a"
+        " script has a folder always, and amlemu takes the one that it lies in.",
         managed=observed("{script_name}", "contract/managed §6.1"),
         kubernetes=assumed("{script_name}", "contract/managed §6.1, as managed"),
-        aks=assumed("{code}/{script}", "a source directory is always there"),
-        aci=assumed("{code}/{script}", "a source directory is always there"),
+        aks=documented("{script_name}", _V1_SOURCE_DIRECTORY),
+        aci=documented("{script_name}", _V1_SOURCE_DIRECTORY),
         local=documented("{script_name}", "contract/v1 §7, §8"),
     ),
     row(
@@ -80,8 +80,8 @@ CONTAINER_ROWS: tuple[Row, ...] = (
         "AZUREML_SOURCE_DIRECTORY where the user named no source directory.",
         managed=assumed(None, "contract/managed §6.1: not among the variables seen"),
         kubernetes=assumed(None, "contract/managed §6.1: not among the variables seen"),
-        aks=assumed("{code}", "a source directory is always there"),
-        aci=assumed("{code}", "a source directory is always there"),
+        aks=documented(None, _V1_SOURCE_DIRECTORY),
+        aci=documented(None, _V1_SOURCE_DIRECTORY),
         local=documented(None, "contract/v1 §7, §8"),
     ),
     row(

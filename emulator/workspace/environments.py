@@ -55,6 +55,7 @@ class Environments:
         if environment.build:
             kept = self._store.keep_build_context(environment.build)
             environment = environment.model_copy(update={"build": kept})
+        self.spec(environment)  # what cannot be built is refused now, not whenever it is looked at
         with self._versions:
             known = [e for e in self._store.environments() if e.name == environment.name]
             candidates = [e for e in known if not _has_version(environment) or e.version == environment.version]
