@@ -38,6 +38,7 @@ PURE = frozenset(
         "heads",
         "metrics",
         "probing",
+        "exports",
     }
 )
 LOWEST = frozenset({"", "errors"})  # '' is the package itself: its version
@@ -64,7 +65,7 @@ MAY_IMPORT: Mapping[str, frozenset[str]] = {
     "control_api": LOWEST | PURE | {"workspace"},
     "gateway": LOWEST | PURE,
     "client": LOWEST,
-    "cli": LOWEST | {"client", "settings", "lock", "shipped", "names", "documents", "azure_files"},
+    "cli": LOWEST | {"client", "settings", "lock", "shipped", "names", "documents", "azure_files", "exports"},
     # the composition root
     "server": LOWEST
     | PURE

@@ -34,6 +34,7 @@ COMMANDS = {
     "keys": ("endpoints", "Print or regenerate an endpoint's keys."),
     "traffic": ("endpoints", "Split an endpoint's traffic between its deployments."),
     "tree": ("endpoints", "Print the files as the scoring script sees them."),
+    "export": ("export", "Write an endpoint as files that deploy it elsewhere: Azure ML, Kubernetes, compose."),
     "delete": ("endpoints", "Delete an endpoint or one of its deployments."),
 }
 

@@ -52,6 +52,11 @@ class Environments:
             self._store.put_environment(environment)
             return environment
 
+    def is_registered(self, environment: Environment) -> bool:
+        """Whether its name and version are registered, with its very content."""
+        found = self._store.find_environment(environment.name, environment.version)
+        return found is not None and _content(found) == _content(environment)
+
     def list_versions(self) -> list[Environment]:
         """Every registered environment."""
         return self._store.environments()
@@ -95,11 +100,12 @@ class Environments:
     def build(self, environment: Environment, progress: Progress) -> Image:
         """The environment's image: the one that is there, or a new one, whose log is kept."""
         spec = self.spec(environment)
+        if self._store.find_image_environment(spec.digest) is None:  # its image may be another home's
+            self._store.put_image_environment(spec.digest, environment)
         found = self._engine.find_image(spec.digest)
         if found:
             return found
         progress.step(f"building the environment from {environment.source or environment.id}")
-        self._store.put_image_environment(spec.digest, environment)
         return self._build(spec, progress)
 
     def rebuild(self, digest: str, progress: Progress) -> Image:

@@ -1,0 +1,19 @@
+"""An endpoint handed off: the texts of files that deploy it elsewhere, and what of it changes on the way."""
+
+from emulator.exports.az_ml import export_az_ml
+from emulator.exports.migration import Kind, kind_of
+from emulator.exports.result import Change, DeploymentCopy, Export, ModelCopy
+from emulator.exports.source import DeploymentSource, EndpointSource, read_source
+
+__all__ = [
+    "Change",
+    "DeploymentCopy",
+    "DeploymentSource",
+    "EndpointSource",
+    "Export",
+    "Kind",
+    "ModelCopy",
+    "export_az_ml",
+    "kind_of",
+    "read_source",
+]
