@@ -58,6 +58,7 @@ MAY_IMPORT: Mapping[str, frozenset[str]] = {
     "probes": LOWEST | PURE | {"engines"},
     "lock": LOWEST,
     "gpus": LOWEST | PURE,
+    "schemas": LOWEST | PURE | {"settings"},  # what files may hold, the settings' among them
     "settings": LOWEST | {"profiles"},  # what may be overridden, and by what
     # the core
     "workspace": LOWEST | PURE | {"engines", "store"},
@@ -65,7 +66,8 @@ MAY_IMPORT: Mapping[str, frozenset[str]] = {
     "control_api": LOWEST | PURE | {"workspace"},
     "gateway": LOWEST | PURE,
     "client": LOWEST,
-    "cli": LOWEST | {"client", "settings", "lock", "shipped", "names", "documents", "azure_files", "exports"},
+    "cli": LOWEST
+    | {"client", "settings", "lock", "shipped", "names", "documents", "azure_files", "exports", "schemas"},
     # the composition root
     "server": LOWEST
     | PURE

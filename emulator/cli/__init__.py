@@ -35,6 +35,7 @@ COMMANDS = {
     "traffic": ("endpoints", "Split an endpoint's traffic between its deployments."),
     "tree": ("endpoints", "Print the files as the scoring script sees them."),
     "export": ("export", "Write an endpoint as files that deploy it elsewhere: Azure ML, Kubernetes, compose."),
+    "schema": ("schema", "Print the JSON Schema of a kind of file, for editors."),
     "delete": ("endpoints", "Delete an endpoint or one of its deployments."),
 }
 
