@@ -94,6 +94,10 @@ class Client:
         """Write the build context of a deployment's environment below `folder`; the paths of its files."""
         return self._download(f"{_endpoint(endpoint)}/deployments/{quote(deployment, safe='')}/context", folder)
 
+    def download_layout(self, endpoint: str, deployment: str, folder: Path) -> list[Path]:
+        """Write what a deployment's container sees at /var/azureml-app below `folder`; the paths of the files."""
+        return self._download(f"{_endpoint(endpoint)}/deployments/{quote(deployment, safe='')}/layout", folder)
+
     def _download(self, path: str, folder: Path) -> list[Path]:
         with self._open("GET", path) as answer, _streaming(answer):
             answer.raw.decode_content = True

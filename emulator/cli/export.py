@@ -16,12 +16,13 @@ if TYPE_CHECKING:
 
 @click.command("export")
 @click.argument("endpoint")
-@click.option("--to", "form", type=click.Choice(["az-ml"]), default="az-ml",
-              help="What for: Azure ML's v2 files (the default).")  # fmt: skip
+@click.option("--to", "form", type=click.Choice(["az-ml", "kubernetes", "compose"]), default="az-ml",
+              help="Azure ML's v2 files (the default), or the scoring containers alone.")  # fmt: skip
 @click.option("--out", "folder", type=click.Path(file_okay=False, path_type=Path), required=True,
               help="The folder to write; a new or an empty one.")  # fmt: skip
 @click.option("--as", "kind", type=click.Choice(["managed", "kubernetes"]),
               help="Which kind of online endpoint it becomes (default: what it is, else managed).")  # fmt: skip
+@click.option("--image", help="In place of the image that runs here, for kubernetes and compose.")
 @click.option("--deployment", help="Only this deployment of the endpoint.")
 @click.option("--include-values", is_flag=True, help="Write the values of environment variables too.")
 @click.option("--force", is_flag=True, help="Write into a folder that has files; those of the same names are replaced.")
@@ -38,6 +39,10 @@ def export_command(endpoint: str, folder: Path, output: str, **options: Any) -> 
     from emulator.cli.connection import connect_or_start
     from emulator.exports import read_source
 
+    if options["form"] == "az-ml" and options["image"]:
+        raise click.UsageError("--image goes with --to kubernetes and --to compose")
+    if options["form"] != "az-ml" and options["kind"]:
+        raise click.UsageError("--as goes with --to az-ml")
     _check_folder(folder, force=options["force"])
     has_values, only = options["include_values"], options["deployment"]
     with connect_or_start() as client:
@@ -56,8 +61,12 @@ def export_command(endpoint: str, folder: Path, output: str, **options: Any) -> 
 
 
 def _export(source: EndpointSource, options: dict[str, Any]) -> Export:
-    from emulator.exports import export_az_ml, kind_of
+    from emulator.exports import export_az_ml, export_compose, export_kubernetes, kind_of
 
+    if options["form"] == "compose":
+        return export_compose(source, options["image"])
+    if options["form"] == "kubernetes":
+        return export_kubernetes(source, options["image"])
     return export_az_ml(source, kind_of(source.endpoint.target, options["kind"]))
 
 
@@ -88,6 +97,8 @@ def write_export(client: Client, endpoint: str, export: Export, folder: Path) ->
             written += client.download_code(endpoint, code.deployment, folder / code.folder)
         for context in export.contexts:
             written += client.download_context(endpoint, context.deployment, folder / context.folder)
+        for layout in export.layouts:
+            written += client.download_layout(endpoint, layout.deployment, folder / layout.folder)
         for name, text in export.texts.items():
             path = folder / name
             path.parent.mkdir(parents=True, exist_ok=True)

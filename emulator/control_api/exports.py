@@ -28,4 +28,9 @@ def export_routes(services: Services) -> Blueprint:
         files = exports.context_files(deployments.get(name, deployment))
         return Response(tar_stream(files), mimetype="application/x-tar")
 
+    @routes.get(f"{one}/layout")
+    def layout(name: str, deployment: str) -> Response:
+        files = exports.layout_files(deployments.get(name, deployment))
+        return Response(tar_stream(files), mimetype="application/x-tar")
+
     return routes

@@ -7,6 +7,7 @@ import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from emulator.exports.container import shell_name
 from emulator.exports.migration import Kind
 from emulator.exports.parts import Part
 
@@ -81,23 +82,20 @@ def _hidden(part: Part) -> list[str]:
 
 def _checks(parts: Sequence[Part]) -> list[str]:
     return [
-        f': "${{{_shell_name(part, name, parts)}?the value of variable {name} of deployment {part.name}}}"'
+        f': "${{{_shell(part, name, parts)}?the value of variable {name} of deployment {part.name}}}"'
         for part in parts
         for name in _hidden(part)
     ]
 
 
-def _shell_name(part: Part, name: str, parts: Sequence[Part]) -> str:
-    """The shell's variable for a value; of several deployments each has its own."""
-    text = name if len(parts) == 1 else f"{part.name}_{name}"
-    plain = re.sub(r"\W", "_", text, flags=re.ASCII)
-    return f"_{plain}" if plain[0].isdigit() else plain
+def _shell(part: Part, name: str, parts: Sequence[Part]) -> str:
+    return shell_name(part.name, name, alone=len(parts) == 1)
 
 
 def _create(part: Part, parts: Sequence[Part]) -> str:
     words = [f"az ml online-deployment create --file {part.file}"]
     for name in _hidden(part):
-        words.append(f'--set {shlex.quote(f"environment_variables.{name}")}="${_shell_name(part, name, parts)}"')
+        words.append(f'--set {shlex.quote(f"environment_variables.{name}")}="${_shell(part, name, parts)}"')
     if part.deployment.cloud_settings.get("package_model"):
         words.append("--package-model")
     return " ".join(words)

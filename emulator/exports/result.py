@@ -30,7 +30,7 @@ class ModelCopy:
 
 @dataclass(frozen=True)
 class DeploymentCopy:
-    """The code, or the build context, of a deployment, whose files go below `folder`."""
+    """Code, build context or layout of a deployment, whose files go below `folder`."""
 
     deployment: str
     folder: str
@@ -47,6 +47,7 @@ class Export:
     models: tuple[ModelCopy, ...] = ()
     code: tuple[DeploymentCopy, ...] = ()
     contexts: tuple[DeploymentCopy, ...] = ()
+    layouts: tuple[DeploymentCopy, ...] = ()
     changes: tuple[Change, ...] = ()
     commands: tuple[str, ...] = field(default=())
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from emulator.entities import Environment, Model, OnlineDeployment, OnlineEndpoint
+from emulator.usage import Machine
 
 
 @dataclass(frozen=True)
@@ -42,10 +43,11 @@ class DeploymentSource:
 
 @dataclass(frozen=True)
 class EndpointSource:
-    """An endpoint with its deployments; `left_out` names those that have never served."""
+    """An endpoint with its deployments, and what it runs on; `left_out` names deployments that have never served."""
 
     endpoint: OnlineEndpoint
     deployments: tuple[DeploymentSource, ...]
+    machine: Machine
     left_out: tuple[str, ...] = field(default=())
 
 
@@ -64,6 +66,7 @@ def read_source(document: Mapping[str, Any], *, has_values: bool, only: str | No
     return EndpointSource(
         endpoint=OnlineEndpoint.parse(document["endpoint"]),
         deployments=tuple(one for one in deployments if only in (None, one.name)),
+        machine=Machine(**document["machine"]),
         left_out=tuple(document["left_out"]) if only is None else (),
     )
 

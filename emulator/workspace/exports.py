@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -54,6 +55,7 @@ class Exports:
         return {
             "endpoint": endpoint.to_document(),
             "deployments": [self._of(d, include_values) for d in laid_out],
+            "machine": asdict(self._engine.machine()),
             "left_out": [d.name for d in there if d not in laid_out],
         }
 
@@ -104,6 +106,12 @@ class Exports:
             return []
         folder = Path(build.path)
         return [(PurePosixPath(f.path).relative_to(folder.name).as_posix(), f.source) for f in model_tree(folder).files]
+
+    def layout_files(self, deployment: OnlineDeployment) -> Files:
+        """Everything that the container sees at /var/azureml-app."""
+        layout = self._layout(deployment)
+        files = (path for path, _ in self._store.layouts.files(layout))
+        return [(path, layout / path) for path in files if "__pycache__" not in path.split("/")]
 
     def _layout(self, deployment: OnlineDeployment) -> Path:
         return self._store.layouts.path_of(deployment.endpoint_name, deployment.name, deployment.generation)

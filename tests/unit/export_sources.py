@@ -6,6 +6,7 @@ from typing import Any
 
 from emulator.entities import Environment, Model, OnlineDeployment, OnlineEndpoint
 from emulator.exports import DeploymentSource, EndpointSource
+from emulator.usage import Machine
 
 AT = "2024-01-01T00:00:00"
 Made = tuple[OnlineDeployment, Environment, tuple[Model, ...], bool]
@@ -68,4 +69,4 @@ def source(
         )
         for one, env, models, registered in made
     )
-    return EndpointSource(of, tuple(deployments), left_out)
+    return EndpointSource(of, tuple(deployments), Machine(cpus=2, memory_bytes=8 * 2**30), left_out)
