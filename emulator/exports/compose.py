@@ -47,7 +47,7 @@ def export_compose(source: EndpointSource, image: str | None) -> Export:
 
 def _service(one: ExportedContainer, port: int, machine: Machine, *, alone: bool) -> dict[str, Any]:
     size = container_size(one.deployment, one.deployment.target, machine)  # Docker refuses more cores than there are
-    variable = shell_name(one.name, "PORT", alone=alone)
+    variable = shell_name(one.name, "PUBLISHED_PORT", alone=alone)
     users = one.users if one.source.has_values else {n: _asked(one, n, alone=alone) for n in one.users}
     literal = {name: value.replace("$", "$$") for name, value in one.platform.items()}
     if one.source.has_values:

@@ -15,7 +15,8 @@ from emulator.exports.yaml_text import yaml_text
 # contract/v1 §7 and concept-environments: what Azure ML's own environments are built upon, with conda in it.
 BASE_IMAGE = "mcr.microsoft.com/azureml/openmpi4.1.0-ubuntu22.04:latest"
 SCHEMA = "https://azuremlschemas.azureedge.net/latest/environment.schema.json"
-_PASSWORD = re.compile(r"//[^/@\s]*:[^/@\s]*@")
+# Who asks an index, and with which password or token; `git@` of ssh is no secret.
+_PASSWORD = re.compile(r"(?<=https://)[^/@\s]+@|(?<=http://)[^/@\s]+@|(?<=ssh://)[^/@\s]*:[^/@\s]*@")
 
 
 @dataclass(frozen=True)
@@ -68,7 +69,7 @@ def exported_environment(environment: Environment, endpoint: str, *, is_register
         name=f"{endpoint}-environment" if nameless else environment.name,
         version=environment.version if keeps else content_number(image, conda, str(config), str(environment.build)),
         document=document,
-        conda=_PASSWORD.sub("//", conda),
+        conda=_PASSWORD.sub("", conda),
         is_built=environment.build is not None,
         changes=tuple(_changes(environment, conda)),
     )

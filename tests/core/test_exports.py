@@ -18,7 +18,7 @@ from emulator.cli.export import write_export
 from emulator.client import Client
 from emulator.entities import Environment
 from emulator.errors import ResourceNotFound, ResourceNotReady
-from emulator.exports import export_az_ml, kind_of, read_source
+from emulator.exports import export_az_ml, export_compose, kind_of, read_source
 
 PLAIN = Environment(name="own", version="1", image="base", python_version="3.11", requirements=("flask",))
 
@@ -209,6 +209,31 @@ def test_what_an_image_was_made_of_is_not_known(house: House, client: Client) ->
     (house.store.home / "images" / f"{deployment.image}.json").unlink()
     with pytest.raises(ResourceNotFound, match="was built from is not known any more"):
         client.get_export("iris", include_values=False)
+
+
+def test_what_a_container_sees(house: House, client: Client, tmp_path: Path) -> None:
+    house.register("a")
+    house.register("b")
+    house.deploy(models=("a:1", "b:1"), target="aks")
+    source = read_source(client.get_export("iris", include_values=False), has_values=False)
+    files = write_export(client, "iris", export_compose(source, None), tmp_path / "out")
+    assert files == [
+        "blue/app/azureml-models/a/1/a.pkl",
+        "blue/app/azureml-models/b/1/b.pkl",
+        "blue/app/src/score.py",
+        "compose.yaml",
+    ]
+    # Again into the same folder: nothing of it is in the way.
+    assert write_export(client, "iris", export_compose(source, None), tmp_path / "out") == files
+
+
+def test_one_deployment_of_several(house: House, client: Client) -> None:
+    house.deploy()
+    house.deploy(name="green")
+    document = client.get_export("iris", include_values=False)
+    source = read_source(document, has_values=False, only="green")
+    assert set(export_az_ml(source, "managed").texts) >= {"endpoint.yml", "green-deployment.yml"}
+    assert "blue-deployment.yml" not in export_az_ml(source, "managed").texts
 
 
 def test_settings_of_the_command_line(house: House, client: Client, tmp_path: Path) -> None:

@@ -78,6 +78,9 @@ def test_a_v1_service_of_two_models_moves_to_v2(environ: Environ, folder: Path) 
         (("steady", "--out", "new", "--deployment", "green"), 8, "there is no deployment 'green'"),
         (("steady", "--out", "one.txt/x"), 2, "cannot be written"),
         (("steady",), 2, "Missing option '--out'"),
+        (("steady", "--out", "new", "--to", "compose"), 2, "has no image: it runs on the process engine"),
+        (("steady", "--out", "new", "--to", "compose", "--as", "managed"), 2, "--as goes with --to az-ml"),
+        (("steady", "--out", "new", "--image", "x"), 2, "--image goes with --to kubernetes"),
     ],
 )
 def test_what_cannot_be_exported(

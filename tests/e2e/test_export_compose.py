@@ -53,7 +53,7 @@ def test_the_container_runs_alone(on_docker: Environ, tmp_path: Path) -> None:
     amlemu(on_docker, "delete", "alone", "--yes")
 
     folder, port = tmp_path / "out", str(free_ports(1)[0])
-    values = {"MODE": "s3$cret", "PORT": port}
+    values = {"MODE": "s3$cret", "PUBLISHED_PORT": port}
     settled = json.loads(compose(folder, "config", "--format", "json", **values))
     assert settled["services"]["blue"]["environment"]["MODE"].replace("$$", "$") == "s3$cret"
     try:

@@ -218,10 +218,16 @@ def test_values_are_there_only_when_asked_for() -> None:
 
 
 def test_a_password_of_an_index_is_left_out() -> None:
-    lines = ("--index-url https://me:pw@host/simple", "flask", "x @ https://me:pw@host/x.whl")
+    lines = (
+        "--index-url https://me:pw@host/simple",
+        "flask",
+        "x @ https://pwtoken@host/x.whl",
+        "y @ git+ssh://git@host/y",
+    )
     found = source(endpoint(), (deployment(), environment("own", "1", image="i", requirements=lines), (), True))
     export = export_az_ml(found, "managed")
     assert "pw" not in folder_text(export)
+    assert "git+ssh://git@host/y" in folder_text(export)
     assert yaml.safe_load(export.texts["environment-own.yml"])["version"] != "1"
     assert any("user and password of a package index are left out" in str(change) for change in export.changes)
 

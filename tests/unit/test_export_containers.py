@@ -193,6 +193,6 @@ def test_compose_is_yaml_that_says_what_was_meant() -> None:
     document = yaml.safe_load(EXPORTS["compose_with_values"].texts["compose.yaml"])
     blue, green = document["services"]["blue"], document["services"]["green"]
     assert blue["environment"]["MODE"] == "n$$ght $$(x)"
-    assert blue["ports"] == ["127.0.0.1:${blue_PORT:-5001}:5001"]
+    assert blue["ports"] == ["127.0.0.1:${blue_PUBLISHED_PORT:-5001}:5001"]
     assert green["volumes"][1]["target"] == "/var/models"
     assert "healthcheck" not in green

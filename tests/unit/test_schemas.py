@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import tomli
 import yaml
+from click.testing import CliRunner
 from jsonschema import Draft7Validator
 from test_azure_files import ENDPOINT, KUBERNETES, MANAGED
 from test_export_az_ml import FOLDERS, exported
@@ -50,6 +51,11 @@ def test_every_kind_is_there() -> None:
     assert {file.stem for file in (ROOT / "docs/schemas").glob("*.json")} == set(KINDS)
     (argument,) = schema_command.params[:1]
     assert tuple(argument.type.choices) == KINDS  # type: ignore[attr-defined]
+
+
+def test_the_command_prints_it() -> None:
+    done = CliRunner().invoke(schema_command, ["model"])
+    assert json.loads(done.output) == schema_of("model")
 
 
 @pytest.mark.parametrize("kind", KINDS)
