@@ -16,6 +16,7 @@ from emulator.exports.migration import (
     said_of_container,
     said_of_service,
     scale_settings,
+    with_v2_words,
 )
 from emulator.exports.parts import Part
 from emulator.exports.result import Change, cloud_name
@@ -80,7 +81,7 @@ def deployment_text(part: Part, endpoint: str, kind: Kind) -> tuple[str, list[Ch
     deployment = part.deployment
     size = instance_type(deployment)
     settings, said_of_settings = request_settings(deployment, kind)
-    kept, lost = kept_settings(deployment.cloud_settings, _OF_DEPLOYMENT[kind])
+    kept, lost = kept_settings(with_v2_words(deployment.cloud_settings), _OF_DEPLOYMENT[kind])
     kept, said_of_scale = scale_settings(kept, kind)
     said = [
         *_said_of_models(part),

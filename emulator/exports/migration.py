@@ -27,6 +27,14 @@ _SIZES = (
 )
 
 
+_SCALER_WORDS = {
+    "minReplicas": "min_instances",
+    "maxReplicas": "max_instances",
+    "refreshPeriodInSeconds": "polling_interval",
+    "targetUtilization": "target_utilization_percentage",
+}
+
+
 @dataclass(frozen=True)
 class Settled:
     """A value for the cloud, and what is to be said of it; '' where nothing is."""
@@ -150,15 +158,29 @@ def said_of_container(deployment: OnlineDeployment, kind: Kind) -> list[str]:
 
 
 def kept_settings(settings: Mapping[str, Any], known: tuple[str, ...]) -> tuple[dict[str, Any], list[str]]:
-    """What only the cloud acts upon, and what of it has no place in the file."""
-    lost = [_lost(key, value) for key, value in settings.items() if key not in known]
+    """What only the cloud acts upon, and what of it has no place in the file, by name: a value may be a secret."""
+    lost = [_lost(key) for key, value in settings.items() if key not in known and value not in (None, "", {})]
     return {key: settings[key] for key in known if key in settings}, lost
 
 
-def _lost(key: str, value: object) -> str:
+def _lost(key: str) -> str:
     if key == "package_model":
         return "package_model: a flag of the command, not a key of the file: deploy.sh gives it"
-    return f"{key}: {value} has no place in this file"
+    return f"{key}: v2 has no such key in this file"
+
+
+def with_v2_words(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """v1's `autoScaler` as v2's `scale_settings`; all else as it is.
+
+    >>> with_v2_words({"autoScaler": {"autoscaleEnabled": True, "minReplicas": 1, "maxReplicas": 5}})
+    {'scale_settings': {'type': 'target_utilization', 'min_instances': 1, 'max_instances': 5}}
+    """
+    rest = {key: value for key, value in settings.items() if key != "autoScaler"}
+    scaler = settings.get("autoScaler") or {}
+    if not scaler or scaler.get("autoscaleEnabled") is False:
+        return rest
+    words = {v2: scaler[v1] for v1, v2 in _SCALER_WORDS.items() if scaler.get(v1) is not None}
+    return {**rest, "scale_settings": {"type": "target_utilization", **words}}
 
 
 def scale_settings(kept: dict[str, Any], kind: Kind) -> tuple[dict[str, Any], list[str]]:

@@ -89,7 +89,7 @@ def aci_of_two_models() -> EndpointSource:
 
 
 def aks() -> EndpointSource:
-    scale = {"type": "target_utilization", "min_instances": 1, "max_instances": 3}
+    scaler = {"autoscaleEnabled": True, "minReplicas": 1, "maxReplicas": 3, "targetUtilization": 70}
     liveness = {"initial_delay": 310, "failure_threshold": 3}
     one = deployment(
         target="aks",
@@ -97,7 +97,7 @@ def aks() -> EndpointSource:
         request_settings={"request_timeout_ms": 300000, "max_queue_wait_ms": 500},
         resources=RESOURCES,
         liveness_probe=liveness,
-        cloud_settings={"scale_settings": scale},
+        cloud_settings={"autoScaler": scaler, "sslKey": "s3cret-key", "cname": ""},
     )
     return source(
         endpoint(target="aks", traffic={"blue": 100}, mirror_traffic={"blue": 10}),
@@ -211,6 +211,7 @@ def test_a_script_says_which_value_is_missing(tmp_path: Path) -> None:
 
 
 def test_values_are_there_only_when_asked_for() -> None:
+    assert "s3cret" not in folder_text(exported("aks")[0])
     assert "s3cret" not in folder_text(exported("managed")[0])
     told = source(managed().endpoint, (deployment(**FULL), environment(), (model(),), False), has_values=True)
     text = export_az_ml(told, "managed").texts["blue-deployment.yml"]
