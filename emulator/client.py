@@ -110,9 +110,9 @@ class Client:
         """Register an environment file."""
         return _flat(self._call("POST", f"{_WORKSPACE}/environments", body={"file": file}))
 
-    def list_environments(self) -> list[Json]:
-        """Every registered environment."""
-        return _flats(self._call("GET", f"{_WORKSPACE}/environments"))
+    def list_environments(self, *, curated: bool = False) -> list[Json]:
+        """Every registered environment, or every curated one."""
+        return _flats(self._call("GET", f"{_WORKSPACE}/environments", query={"curated": "true"} if curated else {}))
 
     def resolve_environment(self, named: Mapping[str, str]) -> Json:
         """The environment that `file` or `name` means, with its Dockerfile."""
@@ -170,11 +170,12 @@ class Client:
         """What lies below /var/azureml-app: `files` and the platform's `variables`."""
         return self._call("GET", _endpoint(name) + "/tree", query=_given(deployment=deployment))
 
-    def get_logs(
-        self, name: str, *, requests_only: bool, follow: bool, events_only: bool = False, **query: str | int | None
-    ) -> Iterator[str]:
-        """Lines of the container's log, of the front door's or of its events; goes on until it ends when following."""
-        path = _endpoint(name) + ("/requests" if requests_only else "/events" if events_only else "/logs")
+    def get_logs(self, name: str, *, kind: str = "logs", follow: bool, **query: str | int | None) -> Iterator[str]:
+        """Lines of the container's log, or of another `kind`; goes on until it ends when following.
+
+        The kinds: `logs`, `requests` (the front door's), `events` (of containers), `collected`, `insights`.
+        """
+        path = f"{_endpoint(name)}/{kind}"
         given = _given(**query) | ({"follow": "true"} if follow else {})
         with self._open("GET", path, query=given) as answer, _streaming(answer):
             for line in answer.iter_lines(chunk_size=None):

@@ -6,6 +6,7 @@ Source of each rule: the row that the profile's field names (emulator/profiles/a
 from __future__ import annotations
 
 import hmac
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import NamedTuple
@@ -45,11 +46,13 @@ class Access:
     """What opens one endpoint: its `keys`, or with a token mode its `tokens`.
 
     Without either it is open where its profile has the mode `none`, and refuses everybody where it has not.
+    `old_keys` are good too until the second since 1970 that each has (row auth.regenerate).
     """
 
     profile: Profile
     keys: tuple[bytes, ...] = field(repr=False)
     tokens: TokenCheck | None = field(default=None, repr=False)
+    old_keys: Mapping[bytes, float] = field(default_factory=dict, repr=False)
 
     @cached_property
     def auth_mode(self) -> AuthMode:
@@ -86,7 +89,7 @@ class Access:
         credential = self._credential(authorization)
         if self.tokens is not None:
             return self._check_token(self.tokens, credential, now)
-        return self._check_key(credential, has_header=bool(authorization))
+        return self._check_key(credential, now, has_header=bool(authorization))
 
     @cached_property
     def _scheme(self) -> bytes:
@@ -99,16 +102,20 @@ class Access:
             return None
         return authorization[0][len(scheme) :].strip() or None
 
-    def _check_key(self, key: bytes | None, *, has_header: bool) -> Verdict:
+    def _check_key(self, key: bytes | None, now: float, *, has_header: bool) -> Verdict:
         profile = self.profile
         if not has_header:
             return _refused(profile.no_auth_header, "auth.no_header")
         if key is None:
             return _refused(profile.malformed_auth_header, "auth.malformed_header")
         # every key is compared, so that the time taken does not tell which one is near
-        if sum(hmac.compare_digest(key, valid) for valid in self.keys) == 0:
+        if sum(hmac.compare_digest(key, valid) for valid in self.keys) == 0 and not self._is_old_key(key, now):
             return _refused(profile.wrong_key, "auth.wrong_key")
         return _MAY_ENTER
+
+    def _is_old_key(self, key: bytes, now: float) -> bool:
+        living = [old for old, until in self.old_keys.items() if now < until]
+        return sum(hmac.compare_digest(key, old) for old in living) > 0
 
     def _check_token(self, tokens: TokenCheck, token: bytes | None, now: float) -> Verdict:
         if token is None:

@@ -6,6 +6,10 @@ import ast
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
+
+Stage = Literal["import", "function", "init", "other"]
+"""What failed a start: the script's import, a function that it lacks, its init(), or something else."""
 
 MISSING_SERVER = "A required package azureml-inference-server-http is missing."
 
@@ -19,14 +23,23 @@ _SERVER_CLASS = re.compile(r"(?:\w+\.)*(UserScript\w*|ModuleNotFoundError|RunFun
 # The older one looks for the functions without asking first.
 _NO_FUNCTION = re.compile(r"AttributeError: module 'entry_module' has no attribute '(?P<name>init|run)'")
 
+_NO_FUNCTION_TOLD = re.compile(r"does not have an? (?:init|run)\(\) function defined")
+# Both generations of the server log one of these around init(), the second with a slip of its own.
+_INIT_FAILED = "User's init function failed"
+_INIT_DONE = "init has completed successfully"
+
 
 @dataclass(frozen=True)
 class Cause:
-    """An exception, `Type: text`, and where in the user's code it was raised; file '' when that is unknown."""
+    """An exception, `Type: text`, and where in the user's code it was raised; file '' when that is unknown.
+
+    `stage` is what of a start it failed.
+    """
 
     exception: str
     file: str = ""
     line: int = 0
+    stage: Stage = "other"
 
     def __str__(self) -> str:
         return f"{self.exception} ({self.file}, line {self.line})" if self.file else self.exception
@@ -43,7 +56,7 @@ def explain(log: str, code_roots: Sequence[str]) -> Cause | None:
     in_user_code = [(t, f) for t in tracebacks if (f := _last_frame(t, code_roots))]
     if in_user_code:
         traceback, (file, line) = in_user_code[-1]
-        return Cause(traceback.exception, file, line)
+        return Cause(traceback.exception, file, line, _stage_of(log))
     told = [cause for t in tracebacks if (cause := _told_by_server(t.exception))]
     return told[-1] if told else None
 
@@ -51,9 +64,22 @@ def explain(log: str, code_roots: Sequence[str]) -> Cause | None:
 def _told_by_server(exception: str) -> Cause | None:
     missing = _NO_FUNCTION.match(exception)
     if missing:
-        return Cause(f"the scoring script does not define {missing['name']}()")
-    told = _SERVER_CLASS.match(exception.partition(":")[0])
-    return Cause(exception.rpartition("user_script.")[2]) if told else None
+        return Cause(f"the scoring script does not define {missing['name']}()", stage="function")
+    if not _SERVER_CLASS.match(exception.partition(":")[0]):
+        return None
+    stage: Stage = "other"
+    if _NO_FUNCTION_TOLD.search(exception):
+        stage = "function"
+    elif "UserScriptImportException" in exception:
+        stage = "import"
+    return Cause(exception.rpartition("user_script.")[2], stage=stage)
+
+
+def _stage_of(log: str) -> Stage:
+    """Where a traceback through the user's code comes from: before init() nothing of it runs but its import."""
+    if _INIT_FAILED in log:
+        return "init"
+    return "other" if _INIT_DONE in log else "import"
 
 
 @dataclass(frozen=True)
@@ -83,7 +109,7 @@ def _last_frame(traceback: _Traceback, code_roots: Sequence[str]) -> tuple[str, 
     return None
 
 
-def check_script(source: str, name: str) -> str | None:
+def check_script(source: str, name: str) -> Cause | None:
     """Why the scoring script `source` cannot work whatever its environment: no Python, or no init() or run().
 
     Only what can be seen for sure: a star import or an assignment may bring a name in, so those count as found.
@@ -92,12 +118,13 @@ def check_script(source: str, name: str) -> str | None:
         tree = ast.parse(source, name)
     except (SyntaxError, ValueError) as error:
         line = getattr(error, "lineno", None)  # none of a text with a zero byte
-        return f"SyntaxError: {getattr(error, 'msg', error)} ({name}" + (f", line {line})" if line else ")")
+        where = f"{name}, line {line}" if line else name
+        return Cause(f"SyntaxError: {getattr(error, 'msg', error)} ({where})", stage="import")
     bound = _bound_names(tree.body)
     if bound & _BINDS_ANYTHING:
         return None
     missing = [f"{function}()" for function in ("init", "run") if function not in bound]
-    return f"{name} does not define {' and '.join(missing)}" if missing else None
+    return Cause(f"{name} does not define {' and '.join(missing)}", stage="function") if missing else None
 
 
 def _bound_names(body: Sequence[ast.stmt]) -> set[str]:

@@ -12,7 +12,10 @@
     ├── ImageBuildFailure         ImageBuildFailure       the environment could not be built
     ├── ResourceNotReady          ResourceNotReady        the container started badly or not at all
     │   ├── DeploymentCrashLoopBackOff                    the same, where Kubernetes' own code tells it
-    │   └── CrashLoopBackOff                              the same, as v1 services tell it
+    │   ├── CrashLoopBackOff                              the same, as v1 services tell it
+    │   ├── UserScriptInitFailed                          why, as Kubernetes tells it: init() raised
+    │   ├── UserScriptImportError                         the scoring script cannot be imported
+    │   └── UserScriptFunctionNotFound                    it has no init() or no run()
     ├── OutOfQuota                OutOfQuota              no disk space, no free port, not enough memory
     │   └── PodOutOfMemory                                memory, where Kubernetes' own code tells it
     ├── RequestFailed             RequestFailed           a scored request was answered with an error
@@ -136,6 +139,24 @@ class CrashLoopBackOff(ResourceNotReady):
     code = "CrashLoopBackOff"
 
 
+class UserScriptInitFailed(ResourceNotReady):
+    """The init() of a Kubernetes deployment raised (contract/managed §8)."""
+
+    code = "UserScriptInitFailed"
+
+
+class UserScriptImportError(ResourceNotReady):
+    """The scoring script of a Kubernetes deployment cannot be imported (contract/managed §8)."""
+
+    code = "UserScriptImportError"
+
+
+class UserScriptFunctionNotFound(ResourceNotReady):
+    """The scoring script of a Kubernetes deployment has no init() or no run() (contract/managed §8)."""
+
+    code = "UserScriptFunctionNotFound"
+
+
 class OutOfQuota(EmulatorError):
     """The machine has no room left: disk, ports, memory."""
 
@@ -166,6 +187,11 @@ def all_error_classes() -> tuple[type[EmulatorError], ...]:
     for cls in found:
         found.extend(cls.__subclasses__())
     return tuple(found)
+
+
+def with_code(error: EmulatorError, code: str) -> EmulatorError:
+    """The same error under another code, as one of that code's class."""
+    return from_dict(error.to_dict() | {"code": code})
 
 
 def from_dict(document: Mapping[str, Any]) -> EmulatorError:

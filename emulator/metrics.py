@@ -80,7 +80,10 @@ class Window:
 
 @dataclass(frozen=True)
 class EndpointMetrics:
-    """What the gateway knows of an endpoint: its last minute, its connections, and by deployment, what is in flight."""
+    """What the gateway knows of an endpoint: its last minute, its connections, and by deployment, what is in flight.
+
+    `names` are the metrics that its target has (row metrics.names).
+    """
 
     endpoint: str
     minute: Minute
@@ -88,6 +91,7 @@ class EndpointMetrics:
     new_connections_per_second: float
     in_flight: dict[str, int]
     abandoned: dict[str, int]
+    names: frozenset[str]
 
 
 def quantile(in_order: Sequence[float], percent: int) -> float:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import socket
 import time
+from collections.abc import Mapping
+from types import MappingProxyType
 
 import httptools
 
@@ -11,19 +13,20 @@ from emulator.engines import Container
 from emulator.probing import ProbeAnswer
 
 _READ_BYTES = 4096
+_NONE: Mapping[str, str] = MappingProxyType({})
 
 
-def probe(container: Container, path: str, timeout_seconds: float) -> ProbeAnswer:
+def probe(container: Container, path: str, timeout_seconds: float, headers: Mapping[str, str] = _NONE) -> ProbeAnswer:
     """What `GET path` of the container answers within the time, from the first packet to the end of the headers.
 
-    As the cloud's probes ask (contract/managed §6.4): on the container's own port, with no key (§2.13).  Failures are
-    told in the words of Kubernetes' prober.
+    As the cloud's probes ask (contract/managed §6.4): on the container's own port, with no key (§2.13) but for what
+    `headers` say.  Failures are told in the words of Kubernetes' prober.
     """
     address = f"{container.host}:{container.port}"
     if not container.port:
         return ProbeAnswer(0, "the container does not run")
     try:
-        return ProbeAnswer(_ask(container, address, path, timeout_seconds))
+        return ProbeAnswer(_ask(container, address, path, timeout_seconds, headers))
     except (OSError, EOFError, httptools.HttpParserError) as error:
         return ProbeAnswer(0, f'Get "http://{address}{path}": {_why(error, address)}')
 
@@ -38,10 +41,11 @@ def _why(error: Exception, address: str) -> str:
     return str(getattr(error, "strerror", None) or error or "malformed HTTP response")
 
 
-def _ask(container: Container, address: str, path: str, timeout_seconds: float) -> int:
+def _ask(container: Container, address: str, path: str, timeout_seconds: float, headers: Mapping[str, str]) -> int:
     deadline = time.monotonic() + timeout_seconds
     with socket.create_connection((container.host, container.port), timeout_seconds) as sock:
-        sock.sendall(f"GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n".encode())
+        lines = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
+        sock.sendall(f"GET {path} HTTP/1.1\r\nHost: {address}\r\n{lines}Connection: close\r\n\r\n".encode())
         head = _Head()
         parser = httptools.HttpResponseParser(head)
         while not head.complete:

@@ -8,12 +8,23 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from types import MappingProxyType
+from typing import Literal
 
 from emulator.credentials import Access
 from emulator.heads import dropping, line
-from emulator.profiles import Profile
+from emulator.profiles import TARGETS, Profile, profile_of
 from emulator.tokens import TokenCheck
 
+# The response headers of https://fetch.spec.whatwg.org/#http-responses, and of its extension for private networks.
+_CORS_HEADERS = (
+    "access-control-allow-origin",
+    "access-control-allow-credentials",
+    "access-control-allow-methods",
+    "access-control-allow-headers",
+    "access-control-allow-private-network",
+    "access-control-expose-headers",
+    "access-control-max-age",
+)
 _PREFIX_SEGMENTS = 5  # '', 'api', 'v1', 'endpoint' or 'service', the name
 
 
@@ -40,9 +51,24 @@ class Instance:
 
 
 @dataclass(frozen=True)
+class PayloadCollection:
+    """What is collected of a deployment's requests: of which bodies, of what share (0 to 1), which headers with them.
+
+    Source: contract/managed §5.6.
+    """
+
+    request: bool
+    response: bool
+    sampling_rate: float = 1.0
+    rolling_rate: Literal["minute", "hour", "day"] = "hour"
+    capture_headers: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class DeploymentRoute:
     """A deployment: `weight` is its percent of the traffic, 0 to 100; `instances` are those that are ready, of
     `instance_count`.  Its request settings are milliseconds and counts, None where there is no such bound.
+    `collector` None collects nothing.
     """
 
     name: str
@@ -52,6 +78,7 @@ class DeploymentRoute:
     max_concurrent: int = 1
     timeout_ms: int | None = None
     queue_wait_ms: int | None = None
+    collector: PayloadCollection | None = None
 
 
 @dataclass(frozen=True)
@@ -61,7 +88,8 @@ class EndpointRoute:
     `port` is its own; a target with a path is served on the gateway's shared port instead.  `keys` are the valid ones,
     `tokens` decides on tokens where the endpoint has those instead; without either the endpoint is open where its
     profile allows that, and refuses everybody where it does not.  `mirror` holds the deployments that get copies,
-    each with its percent.
+    each with its percent.  `old_keys` are regenerated ones that are valid still, each with the second since 1970 at
+    which it no longer is.
     """
 
     name: str
@@ -71,11 +99,23 @@ class EndpointRoute:
     deployments: tuple[DeploymentRoute, ...]
     mirror: tuple[tuple[str, int], ...] = ()
     tokens: TokenCheck | None = field(default=None, repr=False)
+    old_keys: Mapping[str, float] = field(default_factory=dict, repr=False)
 
     @cached_property
     def path_prefix(self) -> str:
         """What stands before the container's own paths; empty on a port of its own."""
         return self.profile.path_prefix(self.name)
+
+    @cached_property
+    def paths(self) -> frozenset[bytes]:
+        """The only paths, without prefix and query, that reach a container, where not all do (row routing.paths)."""
+        rule = self.profile.paths
+        return frozenset(path.encode() for path in rule.only) if rule else frozenset()
+
+    @cached_property
+    def chooses_anew(self) -> bool:
+        """Whether the weights choose for each request (row traffic.per_request)."""
+        return self.profile.scoring.weights_choose_for == "request"
 
     @cached_property
     def weights(self) -> Mapping[str, int]:
@@ -98,7 +138,8 @@ class EndpointRoute:
     @cached_property
     def access(self) -> Access:
         """What opens the endpoint."""
-        return Access(self.profile, tuple(key.encode() for key in self.keys), self.tokens)
+        old = {key.encode(): until for key, until in self.old_keys.items()}
+        return Access(self.profile, tuple(key.encode() for key in self.keys), self.tokens, old)
 
     @cached_property
     def deployment_header(self) -> bytes:
@@ -115,7 +156,8 @@ class EndpointRoute:
         """The request headers, lower case, that stay here: one hop's, and those that the front door sets itself."""
         scoring = self.profile.scoring
         kept_here = None if scoring.authorization_passes else "authorization"
-        return dropping(_lower(self.profile.request_id_header, scoring.client_request_id_header, kept_here))
+        own = self.profile.request_id_header, scoring.client_request_id_header, kept_here
+        return dropping(_lower(*own, *scoring.dropped_headers))
 
     @cached_property
     def dropped_from_answers(self) -> frozenset[bytes]:
@@ -128,13 +170,17 @@ class EndpointRoute:
                 profile.model_deployment_header,
                 profile.model_session_header,
                 "server" if profile.server else None,
+                *profile.scoring.dropped_headers,
+                *(() if profile.scoring.cors_headers_of == "container" else _CORS_HEADERS),
             )
         )
 
     @cached_property
-    def server_line(self) -> bytes:
-        """The Server header of every answer, as a line; empty where the container's passes."""
-        return line("server", self.profile.server) if self.profile.server else b""
+    def first_lines(self) -> bytes:
+        """The headers that every answer begins with, as lines: the front door's own Server and CORS headers, if any."""
+        server = line("server", self.profile.server) if self.profile.server else b""
+        any_origin = self.profile.scoring.cors_headers_of == "any"
+        return server + (line("access-control-allow-origin", "*") if any_origin else b"")
 
     @cached_property
     def _deployment_lines(self) -> dict[tuple[str, bool], bytes]:
@@ -188,6 +234,12 @@ class Snapshot:
 
 def _lower(*names: str | None) -> frozenset[bytes]:
     return frozenset(name.lower().encode() for name in names if name)
+
+
+def longest_shared_head() -> int:
+    """Bytes of a head that the shared port takes: any of the targets that are served on it (row limits.head_bytes)."""
+    profiles = [profile_of(target) for target in TARGETS]
+    return max(profile.scoring.head_bytes for profile in profiles if profile.path_prefix_template)
 
 
 def split_prefix(target: bytes) -> tuple[bytes, bytes]:

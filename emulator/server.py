@@ -25,21 +25,23 @@ from emulator import __version__
 from emulator.control_api import Services, create_control_api
 from emulator.engines import Engine
 from emulator.engines.packages import HostPackaging, read_host_packaging
+from emulator.environments import BaseImages, ImageChoices, read_curated, with_curated
 from emulator.errors import BadArgument, EngineUnavailable
-from emulator.gateway import Gateway
+from emulator.gateway import Gateway, PayloadLog
 from emulator.gpus import gpu_reader
 from emulator.jwks import read_jwks
 from emulator.lock import HomeLock
 from emulator.probes import probe
 from emulator.profiles import overridden, read_overrides
 from emulator.settings import Settings
-from emulator.shipped import launcher_text
+from emulator.shipped import launcher_text, mlflow_script_text, sink_text
 from emulator.store import Store
 from emulator.store.lines import LineWriter
 from emulator.store.sources import read_text
 from emulator.tokens import AadTrust
 from emulator.usage import Gpu
-from emulator.workspace import Effects, Workspace
+from emulator.workspace import Choices, Effects, Workspace
+from emulator.workspace.collecting import Collecting
 from emulator.workspace.operations import Operations
 
 # The control API has no tokens, so it answers to this machine only, wherever the endpoints listen.
@@ -112,11 +114,10 @@ def _run(
     store = Store(settings.home)
     chosen = choose_engine(settings.engine, store, read_host_packaging(environ))
     stack.callback(chosen.engine.close)
-    gateway = _gateway(settings, store)
+    collecting = Collecting(store, _effects(), sink_text())
+    gateway = _gateway(settings, store, collecting)
     stopping = _Stopping()
-    workspace = Workspace(
-        store, chosen.engine, gateway, _effects(), settings.endpoint_ports, launcher_text(), _aad_trust(settings)
-    )
+    workspace = _workspace(settings, store, chosen.engine, gateway, collecting)
     operations = Operations(lambda: secrets.token_hex(8), _report)
     description = _description(settings, workspace, chosen)
     services = Services(
@@ -135,6 +136,8 @@ def _run(
     workspace.reconcile()
     workspace.health.start()
     stack.callback(workspace.health.stop)
+    collecting.start()
+    stack.callback(collecting.stop)
     threading.Thread(target=control.run, name="control-api", daemon=True).start()
     stack.callback(control.close)
     stopping.on_signals()
@@ -146,14 +149,17 @@ def _run(
         workspace.deployments.stop_all()
 
 
-def _gateway(settings: Settings, store: Store) -> Gateway:
+def _gateway(settings: Settings, store: Store, collecting: Collecting) -> Gateway:
     lines = LineWriter(store.logs.requests)
+    # With numbers of its own, so that what is collected does not change where requests go.
+    sampling = random.random if settings.traffic_seed is None else random.Random(settings.traffic_seed).random
     return Gateway(
         settings.bind_host,
         settings.gateway_port,
         lambda name, line: lines.write(name, json.dumps(line, default=str)),
         random.random if settings.traffic_seed is None else random.Random(settings.traffic_seed).random,
         enforce_limits=settings.limits == "cloud",
+        payloads=PayloadLog(collecting.write, collecting.drop, sampling),
     )
 
 
@@ -208,7 +214,22 @@ def _description(settings: Settings, workspace: Workspace, chosen: ChosenEngine)
         "gateway_port": settings.gateway_port,
         "home": str(settings.home),
         "assumed": settings.assumed,
+        "curated_environments": settings.curated_environments,
+        "base_images": settings.base_images,
+        "platform": settings.platform,
     }
+
+
+def _workspace(settings: Settings, store: Store, engine: Engine, gateway: Gateway, collecting: Collecting) -> Workspace:
+    curated, _ = read_curated(settings.curated_environments)  # checked when the settings were read
+    choices = Choices(
+        launcher=launcher_text(),
+        mlflow_script=mlflow_script_text(),
+        aad_trust=_aad_trust(settings),
+        curated=with_curated(curated),
+        images=_image_choices(settings),
+    )
+    return Workspace(store, engine, gateway, _effects(), settings.endpoint_ports, choices, collecting)
 
 
 def _aad_trust(settings: Settings) -> AadTrust:
@@ -216,6 +237,10 @@ def _aad_trust(settings: Settings) -> AadTrust:
     file = settings.aad_keys
     keys = read_jwks(read_text(file, "set of keys of aad_keys"), str(file)) if file else ()
     return AadTrust(keys, settings.aad_tenant)
+
+
+def _image_choices(settings: Settings) -> ImageChoices:
+    return ImageChoices(BaseImages(settings.base_images), settings.platform or None)
 
 
 def _effects() -> Effects:

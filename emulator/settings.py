@@ -1,6 +1,7 @@
 """Settings: flags over AMLEMU_* variables over amlemu.toml over the user's file over defaults, in one place.
 
-What replaces assumed facts of the parity table, `[assumed.TARGET]`, is taken together from all of them, row by row.
+What replaces assumed facts of the parity table, `[assumed.TARGET]`, is taken together from all of them, row by row;
+what stands in for curated environments, `[curated_environments.NAME]`, likewise, name by name.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from emulator.errors import BadArgument, BadDocument, Fault
 
 if TYPE_CHECKING:
+    from emulator.environments import CuratedMisfit
     from emulator.profiles import Misfit
 
 PROJECT_FILE = "amlemu.toml"
@@ -34,9 +36,13 @@ class Settings:
     to hold endpoints to the cloud's quotas, `report` to say only where they would have been; `traffic_seed` makes the
     choice of deployments repeatable.  `url` names another emulator.  `assumed` holds by target
     and row id what replaces assumed facts of the parity table, checked against it, as plain values of JSON.
+    `curated_environments` holds by name what
+    extends or replaces the curated environments that amlemu knows, checked, as plain values of JSON: python_version
+    and packages (pip requirement lines).
     `aad_keys` is a file with
     the public keys (a JSON Web Key Set) that sign aad_tokens beside the emulator's own, `aad_tenant` the tenant that
-    they must be of ('' for any).
+    they must be of ('' for any).  `base_images` maps the names of images, or patterns of them, to those that stand for
+    them; `platform` is what images are taken and built for ('' for the engine's own), such as linux/amd64.
     """
 
     home: Path
@@ -50,8 +56,11 @@ class Settings:
     traffic_seed: int | None = None
     url: str = ""
     assumed: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    curated_environments: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     aad_keys: Path | None = None
     aad_tenant: str = ""
+    base_images: Mapping[str, str] = field(default_factory=dict)
+    platform: str = ""
 
     @property
     def control_url(self) -> str:
@@ -72,11 +81,15 @@ _VARIABLES = {
     "url": "AMLEMU_URL",
     "aad_keys": "AMLEMU_AAD_KEYS",
     "aad_tenant": "AMLEMU_AAD_TENANT",
+    "base_images": "AMLEMU_BASE_IMAGES",
+    "platform": "AMLEMU_PLATFORM",
 }
 
 
-# Not among the others: what it holds is taken together with what the files hold.
+# Not among the others: what they hold, as JSON, is taken together with what the files hold.
 ASSUMED_VARIABLE = "AMLEMU_ASSUMED"
+CURATED_VARIABLE = "AMLEMU_CURATED_ENVIRONMENTS"
+CURATED_TABLE = "curated_environments"
 
 Assumed = Mapping[str, Mapping[str, Any]]
 """By target and row id, what replaces an assumed fact."""
@@ -89,11 +102,14 @@ def read_settings(environ: Mapping[str, str], folder: Path, flags: Mapping[str, 
     """
     values: dict[str, Any] = {}
     assumed: list[Assumed] = []
+    curated: dict[str, Mapping[str, Any]] = {}
     for file in _files(environ, folder):
         of_file = _read_file(file)
+        curated |= of_file.pop(CURATED_TABLE, {})
         assumed.append(of_file.pop("assumed", {}))
         values |= of_file
-    assumed.append(_assumed_of_variable(environ.get(ASSUMED_VARIABLE, "")))
+    assumed.append(_of_variable(ASSUMED_VARIABLE, environ, _faults_of_assumed))
+    curated |= _of_variable(CURATED_VARIABLE, environ, _faults_of_curated)
     given = {name: (variable, environ[variable]) for name, variable in _VARIABLES.items() if environ.get(variable)}
     given |= {name: (f"--{name.replace('_', '-')}", v) for name, v in (flags or {}).items() if v is not None}
     for name, (where, value) in given.items():
@@ -103,7 +119,8 @@ def read_settings(environ: Mapping[str, str], folder: Path, flags: Mapping[str, 
             raise BadArgument(f"{where}: {error.message}") from error
     home: Path = values.pop("home", None) or _default_home(environ)
     # Resolved, because an emulator is recognised by its home however that is spelled.
-    return replace(Settings(home=home.resolve(), assumed=_together(assumed)), **values)
+    settings = Settings(home=home.resolve(), assumed=_together(assumed), curated_environments=curated)
+    return replace(settings, **values)
 
 
 def _files(environ: Mapping[str, str], folder: Path) -> list[Path]:
@@ -140,6 +157,10 @@ def _read_file(file: Path) -> dict[str, Any]:
             values[name] = value
             faults += _faults_of_assumed(value, lambda misfit: f"{file}:{_line_of_override(misfit, text)}")
             continue
+        if name == CURATED_TABLE:
+            values[name] = value
+            faults += _faults_of_curated(value, lambda misfit: f"{file}:{_line_of_curated(misfit, text)}")
+            continue
         try:
             values[name] = _convert(name, value, file.parent)
         except BadArgument as error:
@@ -154,18 +175,19 @@ def _refuse(where: str, faults: list[Fault]) -> None:
         raise BadDocument(f"{where} has {count}", faults=faults)
 
 
-def _assumed_of_variable(text: str) -> Assumed:
-    """What AMLEMU_ASSUMED says, as JSON."""
+def _of_variable(
+    name: str, environ: Mapping[str, str], faults_of: Callable[[Any, Callable[[Any], str]], list[Fault]]
+) -> Mapping[str, Mapping[str, Any]]:
+    """What a variable with JSON says."""
+    text = environ.get(name, "")
     if not text:
         return {}
     try:
         given = json.loads(text)
     except ValueError as error:
-        raise BadDocument(
-            f"{ASSUMED_VARIABLE} is not valid JSON", faults=[Fault(str(error), ASSUMED_VARIABLE)]
-        ) from error
-    _refuse(ASSUMED_VARIABLE, _faults_of_assumed(given, lambda _: ASSUMED_VARIABLE))
-    found: Assumed = given
+        raise BadDocument(f"{name} is not valid JSON", faults=[Fault(str(error), name)]) from error
+    _refuse(name, faults_of(given, lambda _: name))
+    found: Mapping[str, Mapping[str, Any]] = given
     return found
 
 
@@ -173,6 +195,24 @@ def _faults_of_assumed(given: Any, where: Callable[[Misfit], str]) -> list[Fault
     from emulator.profiles import read_overrides  # the table is large, and most settings have nothing of it
 
     return [Fault(misfit.message, where(misfit), misfit.field) for misfit in read_overrides(given)[1]]
+
+
+def _faults_of_curated(given: Any, where: Callable[[CuratedMisfit], str]) -> list[Fault]:
+    from emulator.environments import read_curated  # as the table of assumed facts
+
+    return [Fault(misfit.message, where(misfit), f"{CURATED_TABLE}{misfit.path}") for misfit in read_curated(given)[1]]
+
+
+def _line_of_curated(misfit: CuratedMisfit, text: str) -> int:
+    """The 1-based line where the field stands in its environment's table, else where that begins."""
+    name = re.escape(misfit.name)
+    header = re.search(rf"^\s*\[\s*{CURATED_TABLE}\s*\.\s*(\"{name}\"|'{name}'|{name})\s*[\].]", text, re.MULTILINE)
+    start = header.end() if header else 0
+    table = text[start:].partition("\n[")[0] if header else text
+    wanted = re.escape(misfit.field if header else misfit.name)
+    key = re.search(rf"^\s*[\"']?{wanted}[\"']?\s*=", table, re.MULTILINE) if wanted else None
+    end = start + key.end() if key else start
+    return text.count("\n", 0, end) + 1 if end else _line_of(CURATED_TABLE, text)
 
 
 def _together(several: Iterable[Assumed]) -> Assumed:
@@ -202,7 +242,7 @@ def _line_of(name: str, text: str) -> int:
 def _convert(name: str, value: Any, folder: Path) -> Any:
     """The value as Settings has it; a relative path is relative to the `folder` where it was written down."""
     if name not in _VARIABLES:
-        known = (*_VARIABLES, "assumed")
+        known = (*_VARIABLES, "assumed", CURATED_TABLE)
         near = difflib.get_close_matches(name, known, n=1)
         raise BadArgument(
             f"unknown setting '{name}'" + (f", did you mean '{near[0]}'?" if near else f"; known: {', '.join(known)}")
@@ -221,9 +261,37 @@ def _convert(name: str, value: Any, folder: Path) -> Any:
         raise BadArgument(f"'{value}' is not one of: {', '.join(LIMITS)}")
     if name == "traffic_seed":
         return _whole(value)
+    if name == "base_images":
+        return _base_images(value)
+    if name == "platform" and not re.fullmatch(r"linux/[a-z0-9_]+(/v[0-9]+)?", str(value)):
+        raise BadArgument(f"'{value}' is no platform of a container: as in linux/amd64")
     if not isinstance(value, str):
         raise BadArgument(f"must be a text, not {value}")
     return value
+
+
+def _base_images(value: Any) -> dict[str, str]:
+    """A table, or in a variable JSON or `name=image` pairs with commas between."""
+    if isinstance(value, str):
+        value = _base_images_of_text(value)
+    if not isinstance(value, dict) or not all(isinstance(image, str) for image in value.values()):
+        raise BadArgument("must be a table from the names of images to those that stand for them")
+    for name, image in value.items():
+        if not name or not re.fullmatch(r"\w[\w.:@/-]*", image):
+            raise BadArgument(f"'{name}' = '{image}': both must be names of images, the first one or a pattern")
+    return value
+
+
+def _base_images_of_text(text: str) -> Any:
+    if text.lstrip().startswith("{"):
+        try:
+            return json.loads(text)
+        except ValueError as error:
+            raise BadArgument(f"is not valid JSON: {error}") from error
+    pairs = [pair.strip().partition("=") for pair in text.split(",") if pair.strip()]
+    if not all(equals for _, equals, _ in pairs):
+        raise BadArgument(f"'{text}' must be JSON, or name=image pairs with commas between")
+    return {name.strip(): image.strip() for name, _, image in pairs}
 
 
 def _whole(value: Any) -> int:

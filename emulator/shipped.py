@@ -18,3 +18,13 @@ def shipped_folder(name: str) -> Path:
 def launcher_text() -> str:
     """The program that starts the scoring server inside a container."""
     return (shipped_folder("images/scoring") / "launch.py").read_text(encoding="utf-8")
+
+
+def sink_text() -> str:
+    """The program that takes what a container hands over."""
+    return (shipped_folder("images/scoring") / "sink.py").read_text(encoding="utf-8")
+
+
+def mlflow_script_text() -> str:
+    """The script that scores an MLflow model which is deployed without one."""
+    return (shipped_folder("images/mlflow") / "mlflow_score_script.py").read_text(encoding="utf-8")

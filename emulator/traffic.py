@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Mapping, Sequence
 
 
 def choose_deployment(weights: Mapping[str, int], draw: float) -> str | None:
     """The deployment that a request goes to, or None when no weight is positive.
 
-    `weights` are percent by deployment name; `draw` is a random number in [0, 1), new for each request, because the
-    selection is per request and not sticky (contract/managed §7.1, §7.4).  Weights need not add up to 100.
+    `weights` are percent by deployment name; `draw` is a number in [0, 1), a random one for each request where the
+    selection is not sticky (contract/managed §7.1, §7.4; row traffic.per_request).  Weights need not add up to 100.
 
     >>> choose_deployment({"blue": 90, "green": 10}, 0.89)
     'blue'
@@ -25,6 +26,15 @@ def choose_deployment(weights: Mapping[str, int], draw: float) -> str | None:
                 return name
             mark -= weight
     return last
+
+
+def draw_of(caller: str) -> float:
+    """The number in [0, 1) that always chooses the same deployment for a caller (row traffic.per_request).
+
+    >>> draw_of("127.0.0.1") == draw_of("127.0.0.1") != draw_of("127.0.0.2")
+    True
+    """
+    return zlib.crc32(caller.encode()) / 2**32
 
 
 def least_busy(in_flight: Sequence[int], turn: int) -> int | None:

@@ -37,6 +37,8 @@ PURE = frozenset(
         "diagnosis",
         "heads",
         "metrics",
+        "cloud_events",
+        "data_collection",
         "probing",
         "exports",
     }
@@ -59,7 +61,7 @@ MAY_IMPORT: Mapping[str, frozenset[str]] = {
     "lock": LOWEST,
     "gpus": LOWEST | PURE,
     "schemas": LOWEST | PURE | {"settings"},  # what files may hold, the settings' among them
-    "settings": LOWEST | {"profiles"},  # what may be overridden, and by what
+    "settings": LOWEST | {"profiles", "environments"},  # what may be overridden, and by what
     # the core
     "workspace": LOWEST | PURE | {"engines", "store"},
     # doors: none knows another; none touches Docker or the disk

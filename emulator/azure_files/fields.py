@@ -13,7 +13,7 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
 
 from emulator.entities.base import rule
-from emulator.entities.model import check_version
+from emulator.entities.reference import check_version
 from emulator.names import check_deployment_name, check_endpoint_name
 
 _CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")

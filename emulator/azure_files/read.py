@@ -11,6 +11,7 @@ from emulator.azure_files.endpoint import EndpointFile
 from emulator.azure_files.given import KINDS, Setting, with_settings
 from emulator.azure_files.source import Source, kind_of, left_open, parsed, refuse_all
 from emulator.documents import Document
+from emulator.entities import AssetKind, parse_reference
 from emulator.errors import BadArgument, BadDocument, Fault
 from emulator.profiles import profile_of
 
@@ -190,9 +191,13 @@ def _on_its_own(deployment: ReadDeployment) -> list[Fault]:
     return faults
 
 
-def _reference(text: str, key: str, fault: Callable[[tuple[str], str], Fault]) -> list[Fault]:
+def _reference(text: str, key: AssetKind, fault: Callable[[tuple[str], str], Fault]) -> list[Fault]:
     """azure-ai-ml takes a text for a registered asset only when it says so."""
     if text.startswith(("azureml:", "/subscriptions/")):
+        try:
+            parse_reference(text, key)
+        except BadArgument as error:
+            return [fault((key,), error.message)]
         return []
     return [
         fault((key,), f"'{text}' is no reference: azureml:NAME:VERSION or azureml:NAME@latest; a path is {key}.path")

@@ -18,7 +18,7 @@ from emulator.azure_files.model import ModelPart
 from emulator.azure_files.placeholders import secret_reference
 from emulator.azure_files.read import ReadDeployment, ReadFiles
 from emulator.documents import Document
-from emulator.environments import read_environment_part
+from emulator.environments import azure_environment
 from emulator.errors import BadDocument, Fault
 
 _MODEL_KEYS = {"name", "version", "type", "description", "tags", "properties"}
@@ -134,7 +134,7 @@ def _environment(deployment: ReadDeployment, disk: Disk, faults: list[Fault]) ->
         return disk.read(absolute(deployment.source.folder, path))
 
     try:
-        read_one = read_environment_part(deployment.document.part("environment"), read)
+        read_one = azure_environment(deployment.document.part("environment"), read, deployment.source.folder)
     except BadDocument as error:
         faults += error.faults or [deployment.document.fault(("environment",), error.message)]
         return None

@@ -16,7 +16,7 @@ from emulator.cli.output import say
 from emulator.client import Client
 from emulator.errors import BadArgument, EmulatorError, EngineUnavailable
 from emulator.lock import read_holder
-from emulator.settings import ASSUMED_VARIABLE, Settings, read_settings
+from emulator.settings import ASSUMED_VARIABLE, CURATED_VARIABLE, Settings, read_settings
 
 _START_SECONDS = 60.0
 _LOG_NAME = "server.log"
@@ -83,8 +83,14 @@ def _check_same(description: Mapping[str, Any], settings: Settings) -> None:
     if description.get("version") != __version__:
         say(f"the running emulator is version {description.get('version')}, this is {__version__}: "
             "`amlemu down`, then `amlemu up`")  # fmt: skip
+    chosen = {"base_images": settings.base_images, "platform": settings.platform}
+    for name in [name for name, value in chosen.items() if value and description.get(name) != value]:
+        say(f"the running emulator does not have the {name} of this folder: `amlemu down`, then `amlemu up`")
     if settings.assumed and description.get("assumed") != settings.assumed:
         say("the running emulator does not have the [assumed] settings of this folder: `amlemu down`, then `amlemu up`")
+    if settings.curated_environments and description.get("curated_environments") != settings.curated_environments:
+        say("the running emulator does not have the [curated_environments] settings of this folder:"
+            " `amlemu down`, then `amlemu up`")  # fmt: skip
 
 
 def start_in_background(settings: Settings) -> dict[str, Any]:
@@ -119,8 +125,11 @@ def _variables(settings: Settings) -> dict[str, str]:
         "AMLEMU_LIMITS": settings.limits,
         "AMLEMU_TRAFFIC_SEED": "" if settings.traffic_seed is None else str(settings.traffic_seed),
         ASSUMED_VARIABLE: json.dumps(settings.assumed) if settings.assumed else "",
+        CURATED_VARIABLE: json.dumps(settings.curated_environments) if settings.curated_environments else "",
         "AMLEMU_AAD_KEYS": str(settings.aad_keys or ""),
         "AMLEMU_AAD_TENANT": settings.aad_tenant,
+        "AMLEMU_BASE_IMAGES": json.dumps(settings.base_images) if settings.base_images else "",
+        "AMLEMU_PLATFORM": settings.platform,
     }
 
 

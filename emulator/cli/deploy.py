@@ -24,12 +24,15 @@ _DEFAULT_DEPLOYMENT = "blue"
               help="An endpoint's or a deployment's YAML, as for az ml; repeat.")  # fmt: skip
 @click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="A value in place of the files'; repeat.")
 @click.option("--all-traffic", is_flag=True, help="Give this deployment all of the endpoint's traffic.")
-@click.option("--name", "endpoint", help="The endpoint; by default the code folder's name, made legal.")
+@click.option("--name", "endpoint", help="The endpoint; by default named after the code folder or the model.")
 @click.option("--deployment", help="The deployment behind the endpoint (default: blue).")
 @click.option("--model", "models", multiple=True, metavar="NAME[:VERSION|@latest]", help="A registered model; repeat.")
-@click.option("--entry", type=click.Path(path_type=Path), help="The scoring script.")
+@click.option("--entry", type=click.Path(path_type=Path),
+              help="The scoring script; an MLflow model or a custom container needs none.")  # fmt: skip
 @click.option("--source-dir", type=click.Path(path_type=Path), help="The code folder; by default the script's own.")
 @click.option("--environment", metavar="FILE|NAME:VERSION", help="By default the file beside the script.")
+@click.option("--platform", metavar="OS/ARCH", help="What its image is taken or built for, such as linux/amd64.")
+@click.option("--model-mount-path", help="Where a custom container has its models, each at NAME/VERSION.")
 @click.option("--target", type=click.Choice(["managed", "kubernetes", "aks", "aci", "local"]),
               help="Whose front door stands before it (default: managed).")  # fmt: skip
 @click.option("--auth-mode", type=click.Choice(["key", "aml_token", "aad_token", "none"]),
@@ -48,7 +51,7 @@ _DEFAULT_DEPLOYMENT = "blue"
 @click.option("--watch", is_flag=True, help="Deploy again whenever a file of the code folder changes.")
 @output_option
 def deploy_command(watch: bool, output: str, **options: Any) -> None:
-    """Deploy a scoring script with registered models, and wait until it serves.
+    """Deploy a scoring script, an MLflow model or a custom container, and wait until it serves.
 
     The same command again updates the same endpoint; what serves goes on until the new containers are ready.
 
@@ -56,12 +59,14 @@ def deploy_command(watch: bool, output: str, **options: Any) -> None:
       amlemu deploy --model my_model:1 --entry score.py
       amlemu deploy --model a:1 --model b:2 --entry src/score.py --environment conda.yml --target aci
       amlemu deploy -f endpoint.yml -f blue-deployment.yml --set instance_count=1
+      amlemu deploy --model my_mlflow_model:1
+      amlemu deploy --name echo --model my_model:1 --environment container.yml
     """
     from emulator.cli.connection import connect_or_start
     from emulator.cli.deploy_plan import deploy_plan
     from emulator.cli.progress import Printer
 
-    plan = _plan(options)
+    plan = _plan({**options, "watch": watch})
     printer = Printer()
     with connect_or_start() as client:
         document = deploy_plan(client, plan, printer)
@@ -90,8 +95,6 @@ def _plan(options: Mapping[str, Any]) -> DeployPlan:
         return plan_files(options, read_variables(options["env_file"], options["variables"], os.environ))
     if options["settings"] or options["all_traffic"]:
         raise click.UsageError("--set and --all-traffic go with -f FILE")
-    if options["entry"] is None:
-        raise click.UsageError("name the scoring script with --entry, or Azure's own files with -f")
     endpoint, request = read_options(options, os.environ)
     return DeployPlan(endpoint, ((options["deployment"] or _DEFAULT_DEPLOYMENT, request),))
 
@@ -117,9 +120,8 @@ def _debugger_snippet(request: Mapping[str, Any]) -> str:
         "type": "debugpy",
         "request": "attach",
         "connect": {"host": "127.0.0.1", "port": request["debug_port"]},
-        "pathMappings": [
-            {"localRoot": request["code"], "remoteRoot": f"/var/azureml-app/{Path(request['code']).name}"}
-        ],
         "justMyCode": True,
     }
+    if code := request["code"]:
+        configuration["pathMappings"] = [{"localRoot": code, "remoteRoot": f"/var/azureml-app/{Path(code).name}"}]
     return "launch.json, to attach VS Code:\n" + json.dumps(configuration, indent=2)

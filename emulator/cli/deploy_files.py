@@ -19,7 +19,17 @@ from emulator.cli.deploy_plan import DeployPlan
 from emulator.cli.files import disk, read_source
 
 # What a flag says in place of the file, for every deployment of the command.
-_FLAGS = ("port", "primary_key", "gpus", "debug_port", "instance_count", "instance_type", "auth_mode")
+_FLAGS = (
+    "port",
+    "primary_key",
+    "gpus",
+    "debug_port",
+    "instance_count",
+    "instance_type",
+    "auth_mode",
+    "platform",
+    "model_mount_path",
+)
 
 Json = dict[str, Any]
 

@@ -3,32 +3,65 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import click
 
+_AS_THEY_ARE = ("target", "platform", "model_mount_path", "auth_mode", "port", "primary_key", "gpus", "instance_type",
+                "debug_port")  # fmt: skip
+
 
 def read_options(options: Mapping[str, Any], environ: Mapping[str, str]) -> tuple[str, dict[str, Any]]:
     """The endpoint's name and the request that the options make; usage errors for what is wrong here already."""
-    from emulator.names import legal_endpoint_name
-
-    code, script = _code_and_script(options["entry"], options["source_dir"])
+    code, script = _code_and_script(options["entry"], options["source_dir"]) if options["entry"] else (None, None)
+    if code is None:
+        _check_without_script(options)
     request: dict[str, Any] = {
         "models": list(options["models"]),
-        "code": str(code),
+        "code": str(code) if code else None,
         "scoring_script": script,
         "explicit_source_dir": options["source_dir"] is not None,
         "environment": environment_of(options["environment"]),
         "environment_variables": read_variables(options["env_file"], options["variables"], environ),
         "request_settings": given_request_settings(options),
     }
-    for name in ("target", "auth_mode", "port", "primary_key", "gpus", "instance_type", "debug_port"):
+    for name in (
+        "target",
+        "platform",
+        "model_mount_path",
+        "auth_mode",
+        "port",
+        "primary_key",
+        "gpus",
+        "instance_type",
+        "debug_port",
+    ):
         request[name] = options[name]
     if options["instance_count"] is not None:
         request["instance_count"] = options["instance_count"]
-    return options["endpoint"] or legal_endpoint_name(code.name), request
+    return options["endpoint"] or _default_name(code, options["models"]), request
+
+
+def _check_without_script(options: Mapping[str, Any]) -> None:
+    """Usage errors for what means nothing without a scoring script."""
+    for name, flag in (("source_dir", "--source-dir"), ("watch", "--watch")):
+        if options.get(name):
+            raise click.UsageError(f"{flag} is about the code, and there is none without --entry")
+    if not options["models"] and options["environment"] is None:
+        needs_none = "an MLflow model (--model) or a custom container (--environment) needs none"
+        raise click.UsageError(f"--entry names the scoring script; {needs_none}")
+    if not options["models"] and options["endpoint"] is None:
+        raise click.UsageError("--name is needed without --entry and --model: nothing names the endpoint")
+
+
+def _default_name(code: Path | None, models: Sequence[str]) -> str:
+    """The endpoint's name where it is given none: the code folder's, else the first model's, made legal."""
+    from emulator.names import legal_endpoint_name
+
+    return legal_endpoint_name(code.name if code else re.split("[:@]", models[0].removeprefix("azureml:"))[0])
 
 
 def given_request_settings(options: Mapping[str, Any]) -> dict[str, int]:

@@ -68,8 +68,9 @@ def _print_deployment(deployment: Mapping[str, Any]) -> None:
     code = deployment["code_configuration"]
     for key, value in (
         ("models", ", ".join(deployment["models"]) or "none"),
-        ("code", f"{code['code']} ({code['scoring_script']})"),
+        ("code", f"{code['code']} ({code['scoring_script']})" if code else "none"),
         ("environment", deployment["environment_source"] or deployment["environment"]),
+        ("image", deployment["image_reference"]),
         ("engine", f"{deployment['engine']}, {deployment['instance_count']} instance(s)"),
     ):
         click.echo(f"  {key:18} {value}")
@@ -95,25 +96,28 @@ def _state_text(instance: Mapping[str, Any]) -> str:
 @click.option("--tail", type=click.IntRange(min=0), help="Only the last lines.")
 @click.option("--deployment", help="By default the only or first one.")
 @click.option("--instance", type=click.IntRange(min=0), help="Which container, counted from 0.")
-@click.option("--requests", "requests_only", is_flag=True, help="The front door's lines instead, one JSON object each.")
-@click.option("--events", "events_only", is_flag=True, help="Starts, failed probes and ends of containers instead.")
+@click.option("--requests", is_flag=True, help="The front door's lines instead, one JSON object each.")
+@click.option("--events", is_flag=True, help="Starts, failed probes and ends of containers instead.")
+@click.option("--insights", is_flag=True, help="What the server sends to Application Insights instead.")
+@click.option("--collected", is_flag=False, flag_value="", metavar="[COLLECTION]", help="What was collected instead.")
 def logs_command(
     endpoint: str,
     follow: bool,
     tail: int | None,
     deployment: str | None,
     instance: int | None,
-    requests_only: bool,
-    events_only: bool,
+    collected: str | None,
+    **flags: bool,
 ) -> None:
     """Print the log of a deployment's container; of one that failed, what its container last said."""
     from emulator.cli.connection import connect_or_start
 
-    if requests_only and events_only:
-        raise click.UsageError("--requests or --events, not both")
+    kinds = [kind for kind, wanted in {**flags, "collected": collected is not None}.items() if wanted] or ["logs"]
+    if len(kinds) > 1:
+        raise click.UsageError(f"--{kinds[0]} or --{kinds[1]}, not both")
     with connect_or_start() as client:
-        lines = client.get_logs(endpoint, requests_only=requests_only, follow=follow, tail=tail,
-                                events_only=events_only, deployment=deployment, instance=instance)  # fmt: skip
+        lines = client.get_logs(endpoint, kind=kinds[0], follow=follow, tail=tail, deployment=deployment,
+                                instance=instance, collection=collected or None)  # fmt: skip
         for line in lines:
             click.echo(line)
 

@@ -29,20 +29,23 @@ def register(file: Path, output: str) -> None:
 
 
 @environment_command.command("list")
+@click.option("--curated", is_flag=True, help="List the curated environments that can be named, instead.")
 @output_option
-def list_environments(output: str) -> None:
+def list_environments(curated: bool, output: str) -> None:
     """List registered environments."""
     from emulator.cli.connection import connect_or_start
 
     with connect_or_start() as client:
-        environments = client.list_environments()
+        environments = client.list_environments(curated=curated)
     columns = ("NAME", "VERSION", "PYTHON", "PACKAGES", "SOURCE")
-    rows = [(e["name"], e["version"], e["python_version"], len(e["requirements"]), e["source"]) for e in environments]
+    rows = [
+        (e["name"], e["version"], e["python_version"] or "", len(e["requirements"]), e["source"]) for e in environments
+    ]
     print_result(environments, output, lambda: print_table(columns, rows, "no environments are registered"))
 
 
 @environment_command.command("show")
-@click.argument("environment", metavar="FILE|NAME[:VERSION]")
+@click.argument("environment", metavar="FILE|NAME[:VERSION]|URI")
 @click.option("--dockerfile", is_flag=True, help="Print the generated Dockerfile alone.")
 @output_option
 def show(environment: str, dockerfile: bool, output: str) -> None:
@@ -58,7 +61,10 @@ def show(environment: str, dockerfile: bool, output: str) -> None:
 
 
 def _print_environment(environment: dict[str, Any]) -> None:
-    click.echo(f"{environment['name']}:{environment['version']}  Python {environment['python_version']}")
+    separator = "@" if environment["version"] == "latest" else ":"
+    click.echo(f"{environment['name']}{separator}{environment['version']}  {_kind(environment)}")
+    for name, route in (environment["inference_config"] or {}).items():
+        click.echo(f"  {name}: port {route['port']}, {route['path']}")
     for requirement in environment["requirements"]:
         click.echo(f"  {requirement}")
     for package in environment["system_packages"]:
@@ -67,16 +73,24 @@ def _print_environment(environment: dict[str, Any]) -> None:
         say(f"  difference: {difference}")
 
 
+def _kind(environment: dict[str, Any]) -> str:
+    if environment["python_version"]:
+        return f"Python {environment['python_version']}"
+    build = environment["build"]
+    return f"built from {build['path']}, {build['dockerfile_path']}" if build else f"image {environment['image']}"
+
+
 @environment_command.command("build")
-@click.argument("environment", metavar="FILE|NAME[:VERSION]")
-def build(environment: str) -> None:
-    """Build an environment's image ahead of a deployment; one that is unchanged is not built again."""
+@click.argument("environment", metavar="FILE|NAME[:VERSION]|URI")
+@click.option("--platform", metavar="OS/ARCH", help="What it is built for, such as linux/amd64.")
+def build(environment: str, platform: str | None) -> None:
+    """Build or pull an environment's image ahead of a deployment; one that is unchanged is not built again."""
     from emulator.cli.connection import connect_or_start
     from emulator.cli.progress import Printer
 
     printer = Printer()
     with connect_or_start() as client:
-        client.build_environment(named(environment), printer)
+        client.build_environment(named(environment) | ({"platform": platform} if platform else {}), printer)
     printer.end("built")
 
 
@@ -85,6 +99,8 @@ def named(text: str) -> dict[str, str]:
     path = Path(text)
     if path.is_file():
         return {"file": str(path.absolute())}
+    if text.startswith(("azureml:", "/subscriptions/")):
+        return {"name": text}
     if path.suffix in (".yml", ".yaml", ".txt") or "/" in text:
         raise click.UsageError(f"the environment file '{text}' does not exist")
     return {"name": text}

@@ -20,6 +20,9 @@ from emulator.errors import (
     RequestFailed,
     ResourceNotFound,
     ResourceNotReady,
+    UserScriptFunctionNotFound,
+    UserScriptImportError,
+    UserScriptInitFailed,
 )
 
 EXIT_CODES: dict[type[EmulatorError], int] = {
@@ -34,6 +37,9 @@ EXIT_CODES: dict[type[EmulatorError], int] = {
     ResourceNotReady: 5,
     DeploymentCrashLoopBackOff: 5,
     CrashLoopBackOff: 5,
+    UserScriptInitFailed: 5,
+    UserScriptImportError: 5,
+    UserScriptFunctionNotFound: 5,
     RequestFailed: 6,
     OperationTimedOut: 7,
     ResourceNotFound: 8,

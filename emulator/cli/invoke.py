@@ -28,7 +28,7 @@ _HINTS = {
 @click.option("--data", metavar="TEXT|@FILE", help="The body; @- reads standard input.")
 @click.option("--file", "files", multiple=True, metavar="FIELD=@PATH", help="A form file, as requests.post(files=…).")
 @click.option("--method", default=None, help="By default POST, or GET without a body.")
-@click.option("--path", default="/score", show_default=True, help="/score, /swagger.json or /, with any query.")
+@click.option("--path", help="By default the scoring route; /swagger.json, / or any other, with any query.")
 @click.option("--content-type", default="application/json", show_default=True)
 @click.option("-H", "--header", "headers", multiple=True, metavar="NAME: VALUE", help="A header more; repeat.")
 @click.option("--deployment", help="Send it to this deployment, whatever the traffic.")
@@ -38,7 +38,7 @@ def invoke_command(  # noqa: PLR0913 - the command's options
     data: str | None,
     files: Sequence[str],
     method: str | None,
-    path: str,
+    path: str | None,
     content_type: str,
     headers: Sequence[str],
     deployment: str | None,
@@ -55,7 +55,7 @@ def invoke_command(  # noqa: PLR0913 - the command's options
         sent.setdefault("Content-Type", content_type)
     body = _body(data)
     method = method or ("GET" if body is None and not files else "POST")
-    url = document["scoring_uri"].removesuffix("/score") + path
+    url = document["scoring_uri"] if path is None else document["openapi_uri"].removesuffix("/swagger.json") + path
     _send(method.upper(), url, sent, body, _form(files), include=include)
 
 

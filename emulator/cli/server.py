@@ -104,6 +104,8 @@ def _print_status(description: dict[str, Any], endpoints: list[dict[str, Any]]) 
     say(f"home {description['home']}, process {description['pid']}, shared gateway port {description['gateway_port']}")
     for target, of_target in description.get("assumed", {}).items():
         say(f"overridden by the settings, for {target}: {', '.join(of_target)}")
+    if curated := description.get("curated_environments"):
+        say(f"curated environments of the settings: {', '.join(curated)}")
     columns, rows = endpoint_rows(endpoints)
     print_table(columns, rows, "nothing is deployed")
 

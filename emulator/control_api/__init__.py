@@ -83,7 +83,8 @@ def _server_routes(services: Services) -> Blueprint:
             for name in workspace.endpoints.list_names()
             for deployment in workspace.deployments.list_of(name)
         }
-        text = metrics_text(services.metrics(), capacity, workspace.uses.measure())
+        collected = workspace.collecting.counts.minute()
+        text = metrics_text(services.metrics(), capacity, workspace.uses.measure(), collected)
         return Response(text, content_type="text/plain; version=0.0.4; charset=utf-8")
 
     @routes.post("/shutdown")

@@ -123,7 +123,7 @@ def _deployment_routes(routes: Blueprint, services: Services) -> None:
 
 def _insight_routes(routes: Blueprint, services: Services) -> None:
     """What a deployment says, and what it sees."""
-    deployments = services.workspace.deployments
+    deployments, collecting = services.workspace.deployments, services.workspace.collecting
 
     @routes.get("/onlineEndpoints/<name>/logs")
     def get_logs(name: str) -> Response:
@@ -146,6 +146,20 @@ def _insight_routes(routes: Blueprint, services: Services) -> None:
     @routes.get("/onlineEndpoints/<name>/requests")
     def requests(name: str) -> Response:
         lines = deployments.get_request_log(name, tail=number("tail"), follow=flag("follow"))
+        return Response(line_stream(lines), mimetype="application/x-ndjson")
+
+    @routes.get("/onlineEndpoints/<name>/collected")
+    def collected(name: str) -> Response:
+        deployment, collection = request.args.get("deployment"), request.args.get("collection")
+        lines = collecting.get_collected(
+            deployments.get(name, deployment), collection, tail=number("tail"), follow=flag("follow")
+        )
+        return Response(line_stream(lines), mimetype="application/x-ndjson")
+
+    @routes.get("/onlineEndpoints/<name>/insights")
+    def insights(name: str) -> Response:
+        endpoint = services.workspace.endpoints.get(name)
+        lines = collecting.get_insights_log(endpoint.name, tail=number("tail"), follow=flag("follow"))
         return Response(line_stream(lines), mimetype="application/x-ndjson")
 
     @routes.get("/onlineEndpoints/<name>/events")

@@ -1,15 +1,14 @@
-"""`/metrics`: Azure Monitor's metrics of online endpoints in Prometheus' text format, their names in snake case.
-
-Not there, because nothing here measures them yet: those of data collection (row metrics.names).
-"""
+"""`/metrics`: Azure Monitor's metrics of online endpoints in Prometheus' text format, their names in snake case."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from emulator.control_api.collection_metrics import collection_metrics
 from emulator.control_api.use_metrics import use_metrics
 from emulator.metrics import QUANTILES, EndpointMetrics, quantile
+from emulator.workspace.collection_counts import Counted
 from emulator.workspace.uses import InstanceUse
 from emulator.workspace.watched import InstanceState
 
@@ -31,14 +30,19 @@ class _Collector:
         return self._metrics
 
 
-def metrics_text(endpoints: Sequence[EndpointMetrics], capacity: Capacity, uses: Sequence[InstanceUse]) -> bytes:
+def metrics_text(
+    endpoints: Sequence[EndpointMetrics],
+    capacity: Capacity,
+    uses: Sequence[InstanceUse],
+    collected: Mapping[Counted, int],
+) -> bytes:
     """Prometheus' text format, version 0.0.4."""
     # loading it takes longer than all of the control API's own modules
     from prometheus_client import CollectorRegistry, generate_latest
 
     registry = CollectorRegistry(auto_describe=False)
-    found = [*_of_endpoints(endpoints), *_of_deployments(endpoints, capacity), *use_metrics(uses)]
-    registry.register(_Collector(found))
+    found = [*_of_endpoints(endpoints), *_of_deployments(endpoints, capacity), *_of_instances(endpoints, uses)]
+    registry.register(_Collector([*found, *collection_metrics(collected)]))
     return generate_latest(registry)
 
 
@@ -47,7 +51,7 @@ def _of_endpoints(endpoints: Sequence[EndpointMetrics]) -> Iterator[Metric]:
 
     labels = ("endpoint", "deployment", "status_code", "status_code_class", "model_status_code")
     requests = Gauge("requests_per_minute", "Requests answered in the last minute.", labels=labels)
-    for one in endpoints:
+    for one in _with("requests_per_minute", endpoints):
         for answered, count in one.minute.answered.items():
             status, model_status = str(answered.status), str(answered.model_status or "")
             labels_of = (one.endpoint, answered.deployment, status, f"{status[:1]}xx", model_status)
@@ -57,18 +61,32 @@ def _of_endpoints(endpoints: Sequence[EndpointMetrics]) -> Iterator[Metric]:
     yield _by_endpoint(
         "connections_active",
         "Connections that callers hold now.",
-        {one.endpoint: one.connections_active for one in endpoints},
+        {one.endpoint: one.connections_active for one in _with("connections_active", endpoints)},
     )
     yield _by_endpoint(
         "new_connections_per_second",
         "Connections made per second, over the last minute.",
-        {one.endpoint: one.new_connections_per_second for one in endpoints},
+        {one.endpoint: one.new_connections_per_second for one in _with("new_connections_per_second", endpoints)},
     )
     yield _by_endpoint(
         "network_bytes",
         "Bytes of all bodies, in and out, in the last minute.",
-        {one.endpoint: one.minute.network_bytes for one in endpoints},
+        {one.endpoint: one.minute.network_bytes for one in _with("network_bytes", endpoints)},
     )
+
+
+def _with(name: str, endpoints: Iterable[EndpointMetrics]) -> list[EndpointMetrics]:
+    """The endpoints whose target has that metric (row metrics.names)."""
+    return [one for one in endpoints if name in one.names]
+
+
+def _without(name: str, endpoints: Iterable[EndpointMetrics]) -> set[str]:
+    """The endpoints whose target has not."""
+    return {one.endpoint for one in endpoints if name not in one.names}
+
+
+def _of_instances(endpoints: Sequence[EndpointMetrics], uses: Sequence[InstanceUse]) -> Iterator[Metric]:
+    yield from use_metrics(uses, lambda name: _without(name, endpoints))
 
 
 def _by_endpoint(name: str, text: str, values: Mapping[str, float]) -> Metric:
@@ -93,10 +111,12 @@ def _latencies(endpoints: Sequence[EndpointMetrics]) -> Iterator[Metric]:
         )
         for percent in QUANTILES
     }
-    for one in endpoints:
+    for one in _with("request_latency", endpoints):
         for deployment, in_order in one.minute.latencies.items():
             mean.add_metric((one.endpoint, deployment), sum(in_order) / len(in_order))
-            for percent, gauge in by_percent.items():
+    for percent, gauge in by_percent.items():
+        for one in _with(gauge.name, endpoints):
+            for deployment, in_order in one.minute.latencies.items():
                 gauge.add_metric((one.endpoint, deployment), quantile(in_order, percent))
     yield mean
     yield from by_percent.values()
@@ -106,7 +126,10 @@ def _of_deployments(endpoints: Sequence[EndpointMetrics], capacity: Capacity) ->
     from prometheus_client.core import GaugeMetricFamily as Gauge
 
     instances = Gauge("deployment_capacity", "Instances by state.", labels=("endpoint", "deployment", "state"))
+    without = _without("deployment_capacity", endpoints)
     for (endpoint, deployment), states in capacity.items():
+        if endpoint in without:
+            continue
         for state in ("Ready", "NotReady", "BackOff"):
             count = sum(instance.state == state for instance in states)
             instances.add_metric((endpoint, deployment, state), count)

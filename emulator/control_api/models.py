@@ -69,7 +69,8 @@ def _environment_routes(routes: Blueprint, services: Services) -> None:
 
     @routes.get("/environments")
     def list_environments() -> Response:
-        return jsonify({"value": [resource(e) for e in environments.list_versions()]})
+        listed = environments.list_curated() if flag("curated") else environments.list_versions()
+        return jsonify({"value": [resource(e) for e in listed]})
 
     @routes.post("/environments")
     def create_environment() -> tuple[Response, int]:
@@ -84,12 +85,19 @@ def _environment_routes(routes: Blueprint, services: Services) -> None:
 
     @routes.post("/environments/build")
     def build() -> tuple[Response, int]:
-        environment = _named(services, json_body())
+        body = json_body()
+        environment = _for_platform(_named(services, body), body.get("platform"))
 
         def work(progress: Progress) -> str:
             return environments.build(environment, progress).reference
 
         return jsonify({"operation": services.operations.start(work).id}), 202
+
+
+def _for_platform(environment: Environment, platform: object) -> Environment:
+    if platform is None:
+        return environment
+    return Environment.parse(environment.to_document() | {"platform": platform}, target=f"environment {environment.id}")
 
 
 def _named(services: Services, body: Json) -> Environment:

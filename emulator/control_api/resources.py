@@ -10,9 +10,12 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from emulator.entities import (
+    AZUREML_ROUTES,
+    BuildContext,
     EndpointKeys,
     EndpointToken,
     Environment,
+    InferenceConfig,
     Model,
     OnlineDeployment,
     OnlineEndpoint,
@@ -20,6 +23,7 @@ from emulator.entities import (
     Target,
 )
 from emulator.profiles import profile_of, rendered
+from emulator.scoring_container import scoring_path
 from emulator.workspace.watched import InstanceState
 
 SUBSCRIPTION = "00000000-0000-0000-0000-000000000000"
@@ -73,19 +77,38 @@ def model_resource(model: Model) -> Json:
 def environment_resource(environment: Environment, image: str) -> Json:
     """An environment version; `image` is the digest of what it builds."""
     flat = environment.to_document() | {"digest": image}
-    properties = {"description": environment.description, "image": environment.image, "isArchived": False}
+    properties = {
+        "description": environment.description,
+        "image": environment.image,
+        "isArchived": False,
+        "osType": "Linux",
+        "build": _build(environment.build),
+        "inferenceConfig": _inference_config(environment.inference_config),
+    }
     path = f"environments/{environment.name}/versions/{environment.version}"
     return _resource("environments/versions", path, environment.version, properties, flat, environment.tags)
 
 
+def _build(build: BuildContext | None) -> Json | None:
+    return None if build is None else {"contextUri": build.path, "dockerfilePath": build.dockerfile_path}
+
+
+def _inference_config(config: InferenceConfig | None) -> Json | None:
+    names = {"livenessRoute": "liveness_route", "readinessRoute": "readiness_route", "scoringRoute": "scoring_route"}
+    return None if config is None else {name: config.to_document()[ours] for name, ours in names.items()}
+
+
 def endpoint_resource(endpoint: OnlineEndpoint, deployments: Sequence[Shown], addresses: Addresses) -> Json:
     """An endpoint with its deployments."""
-    base = profile_of(endpoint.target).base_uri(endpoint.name, addresses.host, endpoint.port, addresses.shared_port)
+    profile = profile_of(endpoint.target)
+    base = profile.base_uri(endpoint.name, addresses.host, endpoint.port, addresses.shared_port)
     flat = {
         "name": endpoint.name,
         "target": endpoint.target,
         "provisioning_state": endpoint.provisioning_state,
-        "scoring_uri": f"{base}/score",
+        "scoring_uri": profile.scoring_uri(
+            base, _scoring_path(endpoint, [deployment for deployment, _ in deployments])
+        ),
         "openapi_uri": f"{base}/swagger.json",
         "auth_mode": endpoint.auth_mode,
         "traffic": endpoint.traffic,
@@ -113,10 +136,16 @@ def endpoint_resource(endpoint: OnlineEndpoint, deployments: Sequence[Shown], ad
     return _resource("onlineEndpoints", path, endpoint.name, properties, flat, endpoint.tags)
 
 
+def _scoring_path(endpoint: OnlineEndpoint, deployments: Sequence[OnlineDeployment]) -> str:
+    """The path of the deployment that most requests go to: an endpoint has one scoring_uri."""
+    by_traffic = sorted(deployments, key=lambda d: endpoint.traffic.get(d.name, 0), reverse=True)
+    return scoring_path(by_traffic[0]) if by_traffic else AZUREML_ROUTES.scoring_route.path
+
+
 def flat_deployment(deployment: OnlineDeployment, instances: Sequence[InstanceState]) -> Json:
     """A deployment as `show -o json` prints it; names of variables, never their values."""
     hidden = {"environment_variables", "generation", "serving", "explicit_source_dir", "endpoint_name",
-              "read_only_mounts"}  # fmt: skip
+              "read_only_mounts", "own_command"}  # fmt: skip
     document = deployment.model_dump(mode="json", exclude=hidden)
     differences = [*deployment.differences, *override_differences(deployment.target)]
     return document | {

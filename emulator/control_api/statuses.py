@@ -18,6 +18,9 @@ from emulator.errors import (
     RequestFailed,
     ResourceNotFound,
     ResourceNotReady,
+    UserScriptFunctionNotFound,
+    UserScriptImportError,
+    UserScriptInitFailed,
 )
 
 STATUSES: dict[type[EmulatorError], int] = {
@@ -32,6 +35,9 @@ STATUSES: dict[type[EmulatorError], int] = {
     ResourceNotReady: 400,
     DeploymentCrashLoopBackOff: 400,
     CrashLoopBackOff: 400,
+    UserScriptInitFailed: 400,
+    UserScriptImportError: 400,
+    UserScriptFunctionNotFound: 400,
     OutOfQuota: 507,
     PodOutOfMemory: 507,
     RequestFailed: 502,

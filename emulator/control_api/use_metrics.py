@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from emulator.workspace.uses import InstanceUse
@@ -40,14 +40,18 @@ _METRICS: tuple[tuple[str, str, Callable[[InstanceUse], float | None]], ...] = (
 )
 
 
-def use_metrics(uses: Sequence[InstanceUse]) -> Iterator[Metric]:
-    """A metric for each kind of use; an instance of which it is not known has no value."""
+def use_metrics(uses: Sequence[InstanceUse], without: Callable[[str], Collection[str]]) -> Iterator[Metric]:
+    """A metric for each kind of use; an instance of which it is not known has no value.
+
+    `without` names the endpoints whose target does not have a metric (row metrics.names).
+    """
     from prometheus_client.core import GaugeMetricFamily as Gauge
 
     for name, text, value_of in _METRICS:
         gauge = Gauge(name, text, labels=("endpoint", "deployment", "instance"))
+        left_out = without(name)
         for use in uses:
             value = value_of(use)
-            if value is not None:
+            if value is not None and use.endpoint not in left_out:
                 gauge.add_metric((use.endpoint, use.deployment, use.instance), value)
         yield gauge

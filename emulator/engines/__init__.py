@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Set
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
-from emulator.environments import ImageSpec
+from emulator.environments import AnyImageSpec
 from emulator.scoring_container import ContainerSpec
 from emulator.usage import Machine, Usage
 
@@ -17,11 +17,17 @@ Log = Callable[[str], None]
 
 @dataclass(frozen=True)
 class Image:
-    """An environment that is ready to run: `reference` is the engine's own name for it (a tag, a folder)."""
+    """An environment that is ready to run: `reference` is the engine's own name for it (a tag, a folder).
+
+    `digest` is its specification's; of an image that runs as it is, which no specification can name for good, the
+    image's own.  `pinned` names it for good: a repository's digest, or the image's id.
+    """
 
     digest: str
     reference: str
     differences: tuple[str, ...] = ()
+    pinned: str = ""
+    own_command: bool = False
 
 
 @dataclass(frozen=True)
@@ -29,7 +35,8 @@ class Container:
     """A container as the engine sees it now.
 
     `host` and `port` are where its scoring server answers, empty and 0 once it has stopped.  `exit_code` is None while
-    it runs.  `differences` says where it departs from what was asked.
+    it runs.  `differences` says where it departs from what was asked.  `other_ports` leads from further ports inside to
+    where they are reached at `host`.
     """
 
     id: str
@@ -41,6 +48,11 @@ class Container:
     exit_code: int | None = None
     oom_killed: bool = False
     differences: tuple[str, ...] = field(default=())
+    other_ports: Mapping[int, int] = field(default_factory=dict)
+
+    def at(self, port: int) -> Container:
+        """The same container, to be asked at that port of its own; at its scoring port unless it has another such."""
+        return replace(self, port=self.other_ports.get(port, self.port))
 
 
 class Engine(Protocol):
@@ -61,8 +73,11 @@ class Engine(Protocol):
     def find_image(self, digest: str) -> Image | None:
         """The image of that environment if it is there already; never touches a network."""
 
-    def build_image(self, spec: ImageSpec, log: Log, canceled: threading.Event) -> Image:
-        """Build the environment, line by line into `log`; OperationCanceled soon after `canceled` is set."""
+    def build_image(self, spec: AnyImageSpec, log: Log, canceled: threading.Event) -> Image:
+        """Build the environment, or find its image, line by line into `log`; OperationCanceled soon after `canceled` is
+        set.  EngineUnavailable also for a kind of environment that this engine cannot run, or when neither this machine
+        nor a registry has the image.
+        """
 
     def start(self, spec: ContainerSpec) -> Container:
         """Start a container and return at once; it may die before it answers."""

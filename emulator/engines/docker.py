@@ -34,12 +34,14 @@ from emulator.engines.docker_build import (
 from emulator.engines.docker_cli import run_command
 from emulator.engines.docker_connection import check_engine, connect, find_endpoint, has_buildx
 from emulator.engines.docker_container import Network, container_of, create_arguments, network_of, start_failure
+from emulator.engines.docker_context_build import build_from_context
 from emulator.engines.docker_errors import docker_errors, explanation, raise_for_answer
 from emulator.engines.docker_logs import LogLines
 from emulator.engines.docker_oom import OomKills, nanoseconds
+from emulator.engines.docker_own_image import find_own_image, provide_own_image, prune_own_images
 from emulator.engines.docker_usage import CGROUPS, usage_of_all, usage_of_stats
 from emulator.engines.packages import HostPackaging
-from emulator.environments import ImageSpec
+from emulator.environments import AnyImageSpec, ContextSpec, OwnImageSpec
 from emulator.errors import BadArgument, ResourceNotFound
 from emulator.scoring_container import LABEL_WORKSPACE, ContainerSpec
 from emulator.usage import Machine, Usage
@@ -94,21 +96,26 @@ class DockerEngine:
         self._host.has_buildx()
 
     def find_image(self, digest: str) -> Image | None:
-        """The image that is tagged for this digest, if its label says so in full."""
+        """The image that is tagged for this digest, if its label says so in full; else the image with this very id."""
         with docker_errors(f"image {image_tag(digest)}"):
             try:
-                labels = self._client.images.get(image_tag(digest)).labels
+                image = self._client.images.get(image_tag(digest))
             except docker.errors.ImageNotFound:
-                return None
-        if labels.get(LABEL_ENVIRONMENT) != digest:
+                return find_own_image(self._client, digest)
+        if image.labels.get(LABEL_ENVIRONMENT) != digest:
             return None
-        return Image(digest, image_tag(digest), tuple(json.loads(labels.get(LABEL_DIFFERENCES, "[]"))))
+        differences = tuple(json.loads(image.labels.get(LABEL_DIFFERENCES, "[]")))
+        return Image(digest, image_tag(digest), differences, pinned=str(image.id))
 
-    def build_image(self, spec: ImageSpec, log: Log, canceled: threading.Event) -> Image:
+    def build_image(self, spec: AnyImageSpec, log: Log, canceled: threading.Event) -> Image:
         """Build the environment, or find that it is there already."""
+        if isinstance(spec, OwnImageSpec):
+            return provide_own_image(spec, self._host, self._workspace_id, log, canceled)
         found = self.find_image(spec.digest)
         if found is not None:
             return found
+        if isinstance(spec, ContextSpec):
+            return build_from_context(spec, self._host, self._packaging, self._workspace_id, log, canceled)
         return build_environment(spec, self._host, self._packaging, self._workspace_id, log, canceled)
 
     def start(self, spec: ContainerSpec) -> Container:
@@ -118,7 +125,8 @@ class DockerEngine:
         """
         with docker_errors(f"container {spec.name}"):
             _ = self._oom_kills  # which count from here on
-            arguments = create_arguments(spec, image_tag(spec.image), self._workspace_id, self._network)
+            image, user = self._image_and_user(spec.image)
+            arguments = create_arguments(spec, image, self._workspace_id, self._network, user=user)
             created = self._create(arguments)
             try:
                 created.start()
@@ -137,6 +145,16 @@ class DockerEngine:
     def _network(self) -> Network:
         return network_of(self._info, self._client.api.base_url, self._platform)
 
+    def _image_and_user(self, digest: str) -> tuple[str, str]:
+        """The name to start that image by, and its USER."""
+        found = self.find_image(digest)
+        name = found.reference if found else image_tag(digest)
+        try:
+            config = self._client.images.get(name).attrs.get("Config") or {}
+        except docker.errors.ImageNotFound as error:
+            raise _image_gone(name) from error
+        return name, str(config.get("User") or "")
+
     def _create(self, arguments: dict[str, Any]) -> DockerContainer:
         name = arguments["name"]
         try:
@@ -152,8 +170,12 @@ class DockerEngine:
             container: DockerContainer = self._client.containers.create(**arguments)
             return container
         except docker.errors.ImageNotFound as error:
-            message = f"the environment's image {arguments['image']} is gone"
-            raise ResourceNotFound(message, hint="deploy again: it is built anew") from error
+            raise _image_gone(arguments["image"]) from error
+        except docker.errors.APIError as error:
+            if "no command specified" in explanation(error).lower():
+                hint = "give it a CMD or an ENTRYPOINT, or name the packages of a scoring server in conda_file"
+                raise BadArgument(f"the image {arguments['image']} has no command to start", hint=hint) from error
+            raise
 
     def _remove_leftover(self, name: str) -> None:
         with contextlib.suppress(docker.errors.NotFound):
@@ -280,7 +302,11 @@ class DockerEngine:
 
         An image that another workspace's container uses stays, whoever built it.
         """
-        return [*self._prune_containers(dry_run=dry_run), *self._prune_images(keep_images, dry_run=dry_run)]
+        return [
+            *self._prune_containers(dry_run=dry_run),
+            *self._prune_images(keep_images, dry_run=dry_run),
+            *self._prune_own_images(keep_images, dry_run=dry_run),
+        ]
 
     def _prune_containers(self, *, dry_run: bool) -> Iterator[str]:
         for container in self._ours():
@@ -301,6 +327,11 @@ class DockerEngine:
                         self._remove_image(image)
                     yield f"image {(image.tags or [image.short_id])[0]} ({image.attrs['Size'] / 1e6:.0f} MB)"
 
+    def _prune_own_images(self, keep: Set[str], *, dry_run: bool) -> Iterator[str]:
+        with docker_errors():
+            used = frozenset(c.attrs["ImageID"] for c in self._client.containers.list(all=True, sparse=True))
+            yield from prune_own_images(self._client, self._workspace_id, keep, used, dry_run=dry_run)
+
     def _remove_image(self, image: DockerImage) -> None:
         with contextlib.suppress(docker.errors.ImageNotFound):
             self._client.images.remove(image.id or "", force=True)
@@ -308,3 +339,7 @@ class DockerEngine:
     def close(self) -> None:
         """Close the connections to the engine."""
         self._client.close()
+
+
+def _image_gone(name: str) -> ResourceNotFound:
+    return ResourceNotFound(f"the environment's image {name} is gone", hint="deploy again: it is built anew")

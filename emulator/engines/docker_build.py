@@ -21,7 +21,13 @@ from emulator.engines.docker_build_log import BuildLog, build_failure
 from emulator.engines.docker_cli import RunCommand
 from emulator.engines.docker_errors import disk_full, docker_errors
 from emulator.engines.docker_pull import RegistrySilent, pull_image
-from emulator.engines.packages import HostPackaging, linux_platform, lock_requirements, wheels_named_by
+from emulator.engines.packages import (
+    HostPackaging,
+    linux_platform,
+    lock_requirements,
+    packaging_for,
+    wheels_named_by,
+)
 from emulator.environments import ImageSpec
 from emulator.environments.image_spec import BASE_IMAGE
 from emulator.errors import EmulatorError, EngineUnavailable, ImageBuildFailure
@@ -76,7 +82,8 @@ def build_environment(
 
     The packages are resolved before anything is pulled or built: a conflict is told within a second.
     """
-    lock = lock_requirements(spec, packaging, log, canceled, python_platform=linux_platform())
+    packaging = packaging_for(packaging, spec.platform)
+    lock = lock_requirements(spec, packaging, log, canceled, python_platform=linux_platform(spec.platform))
     base = provide_base_image(spec, host, log, canceled)
     labels = {
         LABEL_ENVIRONMENT: spec.digest,
@@ -84,14 +91,21 @@ def build_environment(
         LABEL_DIFFERENCES: json.dumps(base.differences),
         LABEL_BUILT_BY: workspace_id,
     }
-    with _private_folder() as folder:
+    with private_folder() as folder:
         write_context(folder / "context", spec, lock, packaging)
         (folder / "Dockerfile").write_text(spec.dockerfile, encoding="utf-8")
         secrets = write_secrets(folder, packaging)
         builder = host.builder if host.has_buildx() else None
         args = build_command(spec, base.name, labels, secrets, folder, builder)
-        _run_build(args, host, packaging, log, canceled)
-    return Image(digest=spec.digest, reference=image_tag(spec.digest), differences=base.differences)
+        run_build(args, host, packaging, log, canceled)
+    return found_image(host.client, spec.digest, base.differences)
+
+
+def found_image(client: docker.DockerClient, digest: str, differences: tuple[str, ...]) -> Image:
+    """The image that was just built for that digest."""
+    tag = image_tag(digest)
+    with docker_errors(f"image {tag}"):
+        return Image(digest, tag, differences, pinned=str(client.images.get(tag).id))
 
 
 def provide_base_image(spec: ImageSpec, host: DockerHost, log: Log, canceled: threading.Event) -> BaseImage:
@@ -99,11 +113,11 @@ def provide_base_image(spec: ImageSpec, host: DockerHost, log: Log, canceled: th
 
     Raises ImageBuildFailure when a registry answers that the image which the user named cannot be had.
     """
-    if _is_local(host.client, spec.base_image):
+    if is_local(host.client, spec.base_image, spec.platform):
         return BaseImage(spec.base_image)
     log(f"pulling {spec.base_image}")
     try:
-        pull_image(spec.base_image, host.run, host.variables, log, canceled)
+        pull_image(spec.base_image, host.run, host.variables, log, canceled, platform=spec.platform)
         return BaseImage(spec.base_image)
     except RegistrySilent as error:
         reason = str(error)
@@ -111,7 +125,7 @@ def provide_base_image(spec: ImageSpec, host: DockerHost, log: Log, canceled: th
         if spec.base_image != BASE_IMAGE.format(python_version=spec.python_version):
             raise  # the user chose this name
         reason = error.message
-    if not _is_local(host.client, spec.stand_in):
+    if not is_local(host.client, spec.stand_in, spec.platform):
         raise EngineUnavailable(
             f"base image {spec.base_image} is not here and could not be pulled: {reason}",
             target=f"image {spec.base_image}",
@@ -123,17 +137,29 @@ def provide_base_image(spec: ImageSpec, host: DockerHost, log: Log, canceled: th
     return BaseImage(spec.stand_in, (difference,))
 
 
-def _is_local(client: docker.DockerClient, name: str) -> bool:
+def is_local(client: docker.DockerClient, name: str, platform: str | None = None) -> bool:
+    """Whether the engine has that image, for that platform (None: any)."""
     with docker_errors(f"image {name}"):
         try:
-            client.images.get(name)
+            image = client.images.get(name)
         except docker.errors.ImageNotFound:
             return False
-        return True
+        return platform is None or is_for_platform(image.attrs, platform)
+
+
+def is_for_platform(attributes: Mapping[str, object], platform: str) -> bool:
+    """Whether what `docker image inspect` says is that platform; a variant counts only where both name one.
+
+    >>> is_for_platform({"Os": "linux", "Architecture": "arm64", "Variant": "v8"}, "linux/arm64")
+    True
+    """
+    own = [str(attributes.get(key) or "") for key in ("Os", "Architecture", "Variant")]
+    wanted = [*platform.split("/"), ""][:3]
+    return own[:2] == wanted[:2] and (not own[2] or not wanted[2] or own[2] == wanted[2])
 
 
 @contextmanager
-def _private_folder() -> Iterator[Path]:
+def private_folder() -> Iterator[Path]:
     """A folder that only this user may look into, gone afterwards; OutOfQuota when the disk is full."""
     folder = Path(tempfile.mkdtemp(prefix="amlemu-build-"))
     try:
@@ -197,20 +223,43 @@ def build_command(
 
     The builder is named because the user's own choice may be another one, which does not see the engine's images.
     """
-    args = ["docker", "buildx", "build", f"--builder={builder}", "--load"] if builder else ["docker", "build"]
-    args += ["--progress=plain", f"--tag={image_tag(spec.digest)}", f"--iidfile={folder / 'iid'}"]
+    args = [*build_options(spec.digest, labels, secrets, builder, spec.platform), f"--iidfile={folder / 'iid'}"]
     args += [f"--file={folder / 'Dockerfile'}", f"--build-arg=BASE_IMAGE={base_image}"]
-    args += [f"--label={name}={value}" for name, value in labels.items()]
-    args += [f"--secret=id={name},src={path}" for name, path in secrets.items()]
     return [*args, str(folder / "context")]
 
 
-def _run_build(
-    args: list[str], host: DockerHost, packaging: HostPackaging, log: Log, canceled: threading.Event
+def build_options(
+    digest: str, labels: Mapping[str, str], secrets: Mapping[str, Path], builder: str | None, platform: str | None
+) -> list[str]:
+    """The beginning of every build's command: the image is tagged for `digest`, and what it says is plain text."""
+    args = ["docker", "buildx", "build", f"--builder={builder}", "--load"] if builder else ["docker", "build"]
+    args += ["--progress=plain", f"--tag={image_tag(digest)}", *([f"--platform={platform}"] if platform else [])]
+    args += [f"--label={name}={value}" for name, value in labels.items()]
+    return args + [f"--secret=id={name},src={path}" for name, path in secrets.items()]
+
+
+def run_build(
+    args: list[str],
+    host: DockerHost,
+    packaging: HostPackaging,
+    log: Log,
+    canceled: threading.Event,
+    *,
+    variables: Mapping[str, str] | None = None,
+    hear: Log = lambda _line: None,
 ) -> None:
+    """Run a build to its end, with `variables` beside its own; raises what its log tells of when it fails.
+
+    `hear` gets each line as Docker prints it, which may hold secrets.
+    """
     build_log = BuildLog(log, packaging.build_variables.values())
-    variables = dict(host.variables) | {"DOCKER_BUILDKIT": "1", "BUILDX_NO_DEFAULT_ATTESTATIONS": "1"}
-    code = host.run(args, variables, build_log.write, canceled)
+
+    def write(line: str) -> None:
+        hear(line)
+        build_log.write(line)
+
+    own = {"DOCKER_BUILDKIT": "1", "BUILDX_NO_DEFAULT_ATTESTATIONS": "1"}
+    code = host.run(args, {**host.variables, **(variables or {}), **own}, write, canceled)
     if code != 0:
         failure: EmulatorError = build_failure(build_log.lines)
         raise failure

@@ -8,17 +8,20 @@ from typing import Any
 
 from docker.types import DeviceRequest, LogConfig, Mount
 
+from emulator.data_collection import SINK_FOLDER
 from emulator.engines import Container
 from emulator.engines.docker_errors import disk_full, is_disk_full
-from emulator.errors import BadArgument, EmulatorError, EngineUnavailable
-from emulator.scoring_container import APP_ROOT, LABEL_WORKSPACE, SCORING_PORT, ContainerSpec
+from emulator.errors import BadArgument, EmulatorError, EngineUnavailable, ResourceNotReady
+from emulator.scoring_container import APP_ROOT, LABEL_WORKSPACE, MODELS_FOLDER, SCORING_PORT, ContainerSpec
 
 # Where the scoring server listens inside; an engine that comes later must know.
 LABEL_PORT = "amlemu.port"
+LABEL_OTHER_PORTS = "amlemu.other_ports"
 PORT_VARIABLE = "AMLEMU_PORT"
 
 # A script that prints without end must not fill the disk; the last 32 MB are enough to see why.
 _LOG_LIMIT = {"max-size": "16m", "max-file": "2"}
+_ROOT = "the image's user is root: it keeps Docker's default capabilities, without NET_RAW"
 
 
 _KILLED = 137
@@ -44,21 +47,33 @@ def network_of(info: Mapping[str, Any], base_url: str, platform: str) -> Network
     return Network(publish=not on_this_machine or elsewhere)
 
 
-def create_arguments(spec: ContainerSpec, image: str, workspace_id: str, network: Network) -> dict[str, Any]:
+def is_root(user: str) -> bool:
+    """Whether an image's USER is root, by name, by number or by default.
+
+    >>> is_root(""), is_root("0:0"), is_root("root"), is_root("1000:0"), is_root("nginx")
+    (True, True, True, False, False)
+    """
+    return user.partition(":")[0] in ("", "0", "root")
+
+
+def create_arguments(
+    spec: ContainerSpec, image: str, workspace_id: str, network: Network, *, user: str = "1000:1000"
+) -> dict[str, Any]:
     """The keyword arguments of the SDK's `containers.create`.
 
-    The user is the image's own (uid 1000 in what amlemu builds).  The root file system stays writable, as in the
-    cloud, where scripts write to /tmp and HOME; only code and models are read-only, unless the specification says
-    otherwise.  There is no restart policy: the core decides what happens to a container that died.
+    The `user` is the image's own (uid 1000 in what amlemu builds).  One that is root cannot do its work without any
+    capability: it keeps Docker's default ones, but for NET_RAW, which lets it forge packets.  The root file system is
+    writable, as in the cloud, where scripts write to /tmp and HOME; only code and models are read-only, unless the
+    specification says otherwise.  There is no restart policy: the core decides what happens to a container that died.
     """
     arguments: dict[str, Any] = {
         "image": image,
         "name": spec.name,
-        "labels": dict(spec.labels) | {LABEL_WORKSPACE: workspace_id, LABEL_PORT: str(spec.port)},
+        "labels": dict(spec.labels) | {LABEL_WORKSPACE: workspace_id} | _port_labels(spec),
         "environment": dict(spec.environment_variables) | _port_variable(spec),
         "working_dir": spec.working_dir,  # None is the image's own
-        "mounts": [Mount(target=APP_ROOT, source=spec.layout, type="bind", read_only=spec.read_only)],
-        "cap_drop": ["ALL"],
+        "mounts": _mounts(spec),
+        "cap_drop": ["NET_RAW" if is_root(user) else "ALL"],
         "security_opt": ["no-new-privileges"],
         "log_config": LogConfig(type=LogConfig.types.JSON, config=_LOG_LIMIT),
         "ports": _ports(spec, network),
@@ -75,14 +90,27 @@ def create_arguments(spec: ContainerSpec, image: str, workspace_id: str, network
     return arguments
 
 
+def _mounts(spec: ContainerSpec) -> list[Mount]:
+    places = {APP_ROOT: spec.layout}
+    if spec.model_mount is not None:
+        places[spec.model_mount] = f"{spec.layout}/{MODELS_FOLDER}"
+    mounts = [Mount(target=to, source=of, type="bind", read_only=spec.read_only) for to, of in places.items()]
+    return [*mounts, *([Mount(target=SINK_FOLDER, source=spec.sink, type="bind")] if spec.sink else [])]
+
+
+def _port_labels(spec: ContainerSpec) -> dict[str, str]:
+    others = {LABEL_OTHER_PORTS: ",".join(map(str, spec.other_ports))} if spec.other_ports else {}
+    return {LABEL_PORT: str(spec.port), **others}
+
+
 def _port_variable(spec: ContainerSpec) -> dict[str, str]:
-    return {} if spec.port == SCORING_PORT else {PORT_VARIABLE: str(spec.port)}
+    return {PORT_VARIABLE: str(spec.port)} if spec.launched and spec.port != SCORING_PORT else {}
 
 
 def _ports(spec: ContainerSpec, network: Network) -> dict[str, tuple[str, int | None]]:
     ports: dict[str, tuple[str, int | None]] = {}
     if network.publish:
-        ports[f"{spec.port}/tcp"] = ("127.0.0.1", None)
+        ports |= {f"{port}/tcp": ("127.0.0.1", None) for port in (spec.port, *spec.other_ports)}
     if spec.debug_port is not None:
         ports[f"{spec.debug_port}/tcp"] = ("127.0.0.1", spec.debug_port)
     return ports
@@ -117,6 +145,9 @@ def start_failure(spec: ContainerSpec, reason: str) -> EmulatorError:
         return BadArgument(message, target=target, hint=hint)
     if is_disk_full(reason):
         return disk_full(reason, target)
+    if "exec: " in reason or "exec format error" in reason:
+        hint = "what an image starts is its own ENTRYPOINT and CMD; docker run shows the same"
+        return ResourceNotReady(f"the image's command cannot be run: {reason}", target=target, hint=hint)
     return EngineUnavailable(f"the Docker Engine could not start the container: {reason}", target=target)
 
 
@@ -125,6 +156,7 @@ def container_of(attributes: Mapping[str, Any], network: Network) -> Container:
     state = attributes["State"]
     labels = dict(attributes["Config"].get("Labels") or {})
     port = int(labels.get(LABEL_PORT, SCORING_PORT))
+    others = [int(other) for other in labels.get(LABEL_OTHER_PORTS, "").split(",") if other]
     running = bool(state.get("Running"))
     host, reached = address_of(attributes, network, port) if running else ("", 0)
     ended = state.get("Status") in ("exited", "dead")
@@ -139,6 +171,8 @@ def container_of(attributes: Mapping[str, Any], network: Network) -> Container:
         exit_code=exit_code,
         # Newer engines say so also of a container that has lost a worker, and ended later for another reason.
         oom_killed=bool(state.get("OOMKilled")) and exit_code == _KILLED,
+        differences=(_ROOT,) if is_root(str(attributes["Config"].get("User") or "")) else (),
+        other_ports={other: address_of(attributes, network, other)[1] if running else 0 for other in others},
     )
 
 

@@ -56,8 +56,9 @@ def pull_image(
     log: Log,
     canceled: threading.Event,
     answer_seconds: float = ANSWER_SECONDS,
+    platform: str | None = None,
 ) -> None:
-    """`docker pull`, with the credentials of Docker's own configuration.
+    """`docker pull`, with the credentials of Docker's own configuration, for `platform` or the engine's own.
 
     Raises RegistrySilent when no registry answers within `answer_seconds`, ImageBuildFailure when one answers that
     there is no such image or that it may not be had, and OperationCanceled.
@@ -79,7 +80,7 @@ def pull_image(
     watcher = threading.Thread(target=give_up, daemon=True)
     watcher.start()
     try:
-        code = run(["docker", "pull", name], variables, hear, stop)
+        code = run(["docker", "pull", *([f"--platform={platform}"] if platform else []), name], variables, hear, stop)
     except OperationCanceled:
         if canceled.is_set():
             raise

@@ -17,7 +17,7 @@ import sys
 import tempfile
 import threading
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
@@ -158,10 +158,21 @@ def _find_links(environ: Mapping[str, str], pip: Mapping[str, str]) -> tuple[tup
     return tuple(dict.fromkeys(path for path in paths if path.is_dir())), tuple(dict.fromkeys(pages))
 
 
-def linux_platform() -> str:
-    """uv's name for the containers of this machine's architecture."""
-    machine = platform.machine().lower().replace("amd64", "x86_64").replace("arm64", "aarch64")
+def linux_platform(docker_platform: str | None = None) -> str:
+    """uv's name for containers of that platform in Docker's words, None for this machine's architecture.
+
+    >>> linux_platform("linux/arm64")
+    'aarch64-manylinux_2_28'
+    """
+    machine = docker_platform.split("/")[1] if docker_platform else platform.machine().lower()
+    machine = machine.replace("amd64", "x86_64").replace("arm64", "aarch64")
     return f"{machine}-manylinux_2_28"
+
+
+def packaging_for(packaging: HostPackaging, docker_platform: str | None) -> HostPackaging:
+    """The same for containers of that platform: this machine's uv does not run in those of another architecture."""
+    same = linux_platform(docker_platform) == linux_platform()
+    return packaging if same else replace(packaging, uv_for_linux=None)
 
 
 def run_uv(

@@ -17,7 +17,7 @@ from collections.abc import Iterable, Iterator, Mapping, Set
 from pathlib import Path, PurePosixPath
 
 from emulator.engines import Container, Image, Log
-from emulator.engines.packages import HostPackaging
+from emulator.engines.packages import HostPackaging, linux_platform
 from emulator.engines.process_containers import ContainerRecord, Containers
 from emulator.engines.process_environment import EnvironmentRecord, Environments, FindCommand
 from emulator.engines.process_files import is_readable_by_all, translated
@@ -36,7 +36,7 @@ from emulator.engines.process_isolation import (
 from emulator.engines.process_launch import LaunchRefused, bound_socket, launch, probe, read_machine
 from emulator.engines.process_log import LogLines
 from emulator.engines.process_usage import read_machine_size, usage_of_all
-from emulator.environments import ImageSpec
+from emulator.environments import MLFLOW_SCRIPT, AnyImageSpec, ImageSpec
 from emulator.errors import BadArgument, EngineUnavailable, ResourceNotFound
 from emulator.scoring_container import APP_ROOT, LABEL_WORKSPACE, ContainerSpec
 from emulator.usage import Machine, Usage
@@ -86,8 +86,15 @@ class ProcessEngine:
             record = self._environments.find(digest)
         return self._environments.image(record) if record else None
 
-    def build_image(self, spec: ImageSpec, log: Log, canceled: threading.Event) -> Image:
-        """Build the environment; EngineUnavailable when this machine lacks its Python or a program it needs."""
+    def build_image(self, spec: AnyImageSpec, log: Log, canceled: threading.Event) -> Image:
+        """Build the environment; EngineUnavailable when this machine lacks its Python or a program it needs, and for an
+        image, which only a container can run."""
+        if not isinstance(spec, ImageSpec):
+            message = "the process engine installs packages: it can neither run an image nor build a Dockerfile"
+            raise EngineUnavailable(message, hint="use --engine docker")
+        if linux_platform(spec.platform) != linux_platform():
+            message = f"this machine runs no processes of another one: {spec.platform}"
+            raise EngineUnavailable(message, hint="leave --platform out, or use --engine docker")
         with translated(f"image {spec.digest[:12]}"):
             return self._environments.image(self._environments.build(spec, log, canceled))
 
@@ -102,6 +109,7 @@ class ProcessEngine:
             if image is None:
                 raise ResourceNotFound(f"image {spec.image[:12]} is not built", target=target)
             _check_layout(spec, target)
+            _check_model_mount(spec, target)
             _check_debug_port(spec, target)
             for leftover in self._containers.read_all():
                 if leftover.name == spec.name:
@@ -128,12 +136,15 @@ class ProcessEngine:
         return self._containers.read(container_id)
 
     def _folders(self, own: Path, spec: ContainerSpec, image: EnvironmentRecord) -> Folders:
+        environment = self._environments.path(image.digest)
         return Folders(
             str(own),
-            str(self._environments.path(image.digest)),
+            str(environment),
             spec.layout,
             not_shown((*image.visible, *_resolver())),
             writable_layout=not spec.read_only,
+            sink=spec.sink,
+            mlflow_script=(environment / MLFLOW_SCRIPT).exists(),
         )
 
     def _is_readable_by_all(self, image: EnvironmentRecord, layout: str) -> bool:
@@ -160,7 +171,7 @@ class ProcessEngine:
             read_machine(),
             command=command(isolation, folders),
             environment=variables,
-            working_dir=working_dir(isolation, spec),
+            working_dir=working_dir(isolation, folders, spec),
             log_bytes=self._log_bytes,
         )
         launch(plan, listener, lambda facts: self._containers.write_process(container_id, facts))
@@ -249,6 +260,12 @@ def _check_layout(spec: ContainerSpec, target: str) -> None:
         folder /= inside.relative_to(APP_ROOT)
     if not folder.is_dir():
         raise ResourceNotFound(f"the working directory {inside} is not in the deployment's files", target=target)
+
+
+def _check_model_mount(spec: ContainerSpec, target: str) -> None:
+    if spec.model_mount is not None:
+        message = f"the process engine has models below {APP_ROOT} only, not at {spec.model_mount}"
+        raise EngineUnavailable(message, target=target, hint="leave model_mount_path out, or use --engine docker")
 
 
 def _check_debug_port(spec: ContainerSpec, target: str) -> None:

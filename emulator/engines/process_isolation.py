@@ -24,7 +24,8 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any
 
-from emulator.environments import ENVIRONMENT_FOLDER, LAUNCHER
+from emulator.data_collection import SINK_FOLDER
+from emulator.environments import ENVIRONMENT_FOLDER, LAUNCHER, MLFLOW_FOLDER, MLFLOW_SCRIPT
 from emulator.scoring_container import APP_ROOT, ContainerSpec
 
 CONTAINER_UID = 1000
@@ -66,8 +67,9 @@ class Folders:
     """Absolute paths of one container on the machine.
 
     `own` holds the container's `home`, `tmp`, `var-tmp` and `root` folders; `environment` the `venv` folder and
-    `launch.py`; `layout` is read-only to the container unless `writable_layout`; `visible` are folders outside the
-    system's that the environment needs: its interpreter, its Java.
+    `launch.py`, and with `mlflow_script` the script of MLflow models; `layout` is read-only to the container unless
+    `writable_layout`; `visible` are folders outside the system's that the environment needs: its interpreter, its Java.
+    `sink` is writable too, None without one.
     """
 
     own: str
@@ -75,6 +77,8 @@ class Folders:
     layout: str
     visible: tuple[str, ...] = ()
     writable_layout: bool = False
+    sink: str | None = None
+    mlflow_script: bool = False
 
 
 def candidates(system: str, euid: int, *, readable_by_all: bool) -> list[Isolation]:
@@ -119,17 +123,27 @@ def mounts(isolation: Isolation, folders: Folders, machine: Sequence[Entry]) -> 
         *({"kind": "bind", "source": path, "path": root + path} for path in folders.visible if not _is_covered(path)),
         {"kind": "bind", "source": f"{folders.environment}/venv", "path": root + ENVIRONMENT_FOLDER},
         {"kind": "bind", "source": f"{folders.environment}/launch.py", "path": root + LAUNCHER},
+        *_mlflow_mount(root, folders),
         {"kind": "folder", "path": root + APP_ROOT} if folders.writable_layout else layout,
         *_users(root),
-        *({"kind": "folder", "path": root + path} for path in (*_WRITABLE, "/proc")),
+        *(
+            {"kind": "folder", "path": root + path}
+            for path in (*_WRITABLE, *([SINK_FOLDER] if folders.sink else []), "/proc")
+        ),
         {"kind": "readonly", "path": root},
         *({"kind": "bind", "source": f"{folders.own}/{name}", "path": root + path} for path, name in _WRITABLE.items()),
         *([layout] if folders.writable_layout else []),
+        *([{"kind": "bind", "source": folders.sink, "path": root + SINK_FOLDER}] if folders.sink else []),
         *(step for path in folders.visible if _is_covered(path) for step in _readonly_bind(path, root + path)),
         {"kind": "tmpfs", "path": f"{root}/dev/shm", "options": _SHARED_MEMORY},  # noqa: S108
         _proc(f"{root}/proc", isolation),
         {"kind": "root", "path": root},
     ]
+
+
+def _mlflow_mount(root: str, folders: Folders) -> list[dict[str, str]]:
+    source, place = f"{folders.environment}/{MLFLOW_SCRIPT}", f"{root}{MLFLOW_FOLDER}/{MLFLOW_SCRIPT}"
+    return [{"kind": "bind", "source": source, "path": place}] if folders.mlflow_script else []
 
 
 def _is_shown(entry: Entry) -> bool:
@@ -172,10 +186,11 @@ def _proc(path: str, isolation: Isolation) -> dict[str, str]:
     )
 
 
-def working_dir(isolation: Isolation, spec: ContainerSpec) -> str:
+def working_dir(isolation: Isolation, folders: Folders, spec: ContainerSpec) -> str:
     """Where the server is started, as the machine names it in mode `none`."""
     inside = spec.working_dir or APP_ROOT  # where the images that amlemu builds begin
-    return inside if isolation.mode != "none" else _rewritten(inside, {APP_ROOT: spec.layout})
+    places = {APP_ROOT: spec.layout, MLFLOW_FOLDER: folders.environment}
+    return inside if isolation.mode != "none" else _rewritten(inside, places)
 
 
 def command(isolation: Isolation, folders: Folders) -> list[str]:
@@ -216,7 +231,9 @@ def environment(
     places = {
         APP_ROOT: spec.layout,
         ENVIRONMENT_FOLDER: f"{folders.environment}/venv",
+        MLFLOW_FOLDER: folders.environment,
         HOME: f"{folders.own}/home",
+        SINK_FOLDER: folders.sink or SINK_FOLDER,
     }
     own_tmp = {"TMPDIR": f"{folders.own}/tmp"}  # noqa: S108
     return own_tmp | {name: _rewritten(value, places) for name, value in given.items()}

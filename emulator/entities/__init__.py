@@ -19,8 +19,24 @@ from emulator.entities.endpoint import (
     ProvisioningState,
     Target,
 )
-from emulator.entities.environment import ANONYMOUS, BuildContext, Environment, InferenceConfig, Route
-from emulator.entities.model import Model, ModelFile, ModelReference, ModelRequest, parse_model_reference
+from emulator.entities.environment import (
+    ANONYMOUS,
+    AZUREML_ROUTES,
+    BuildContext,
+    Environment,
+    InferenceConfig,
+    Route,
+    check_dockerfile_path,
+)
+from emulator.entities.model import Model, ModelFile, ModelRequest
+from emulator.entities.reference import (
+    AssetKind,
+    AssetReference,
+    is_arm_id,
+    not_found,
+    parse_model_reference,
+    parse_reference,
+)
 from emulator.entities.resources import ResourceRequirements
 from emulator.names import (
     check_asset_name,
@@ -31,6 +47,9 @@ from emulator.names import (
 
 __all__ = [
     "ANONYMOUS",
+    "AZUREML_ROUTES",
+    "AssetKind",
+    "AssetReference",
     "AuthMode",
     "BuildContext",
     "CodeConfiguration",
@@ -45,7 +64,6 @@ __all__ = [
     "InferenceConfig",
     "Model",
     "ModelFile",
-    "ModelReference",
     "ModelRequest",
     "OnlineDeployment",
     "OnlineEndpoint",
@@ -57,7 +75,11 @@ __all__ = [
     "Target",
     "check_asset_name",
     "check_deployment_name",
+    "check_dockerfile_path",
     "check_endpoint_name",
+    "is_arm_id",
     "legal_endpoint_name",
+    "not_found",
     "parse_model_reference",
+    "parse_reference",
 ]

@@ -10,7 +10,7 @@ from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from emulator.entities.base import Entity, TextOr, check_local_path, rule
 from emulator.entities.endpoint import AuthMode, ProvisioningState, Target
-from emulator.entities.environment import Environment, InferenceConfig
+from emulator.entities.environment import Environment, InferenceConfig, Platform
 from emulator.entities.model import ModelRequest
 from emulator.entities.resources import ResourceRequirements
 from emulator.errors import BadArgument
@@ -102,8 +102,9 @@ class DeploymentRequest(Entity):
     folder, None together with `scoring_script` where the container needs no script.  `environment` is an absolute file,
     a `name:version`, an environment of the request's own, or None for the file beside the script or the built-in
     default.  `explicit_source_dir` tells whether the user named the folder, which decides the layout of target `local`
-    (contract/v1 §8).  What the probes leave open is the target's default.  `cloud_settings` are fields that only the
-    cloud acts upon, kept for whoever reads the deployment; `differences` is what the door has found in that respect.
+    (contract/v1 §8).  `platform` goes before the environment's own.  What the probes leave open is the target's
+    default.  `cloud_settings` are fields that only the cloud acts upon, kept for whoever reads the deployment;
+    `differences` is what the door has found in that respect.
     """
 
     name: Annotated[str, rule(check_deployment_name)] = "blue"
@@ -113,6 +114,7 @@ class DeploymentRequest(Entity):
     scoring_script: Annotated[str, rule(_check_script_path)] | None = None
     explicit_source_dir: bool = False
     environment: TextOr[Environment] | None = None
+    platform: Platform | None = None
     model_mount_path: Annotated[str, AfterValidator(_check_mount_path)] | None = None
     target: Target | None = None
     port: int | None = Field(None, ge=1, le=65535)
@@ -162,9 +164,11 @@ class OnlineDeployment(Entity):
 
     `models` are exact versions.  `generation` counts the deploys of this name; each has its own layout folder and its
     own containers.  `serving` says that this generation's containers belong behind the endpoint, also while an update
-    of it fails.  `image` is the environment's digest, `differences` where this run departs from the cloud, `error`
-    the reason of provisioning_state Failed.  `read_only_mounts` tells how the generation was laid out: hard links that
-    a container must not write to, or copies that it may.
+    of it fails.  `image` is the environment's digest, `image_reference` what of it the engine has: an image pinned by
+    its digest, or a folder.  `own_command` says that the image's own command runs in the container, not amlemu's
+    launcher.  `differences` is where this run departs from the cloud, `error` the reason of provisioning_state Failed.
+    `read_only_mounts` tells how the generation was laid out: hard links that a container must not write to, or copies
+    that it may.
     """
 
     name: str
@@ -178,6 +182,8 @@ class OnlineDeployment(Entity):
     inference_config: InferenceConfig | None = None
     model_mount_path: str | None = None
     image: str
+    image_reference: str = ""
+    own_command: bool = False
     engine: str
     target: Target
     environment_variables: dict[str, str] = Field({}, repr=False)

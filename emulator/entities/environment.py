@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+import posixpath
+import re
+from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
 
@@ -31,12 +33,48 @@ class InferenceConfig(Entity):
     readiness_route: Route
     scoring_route: Route
 
+    @property
+    def is_azureml(self) -> bool:
+        """Whether these are the routes of Azure ML's own server (contract/managed §6.4)."""
+        return self == AZUREML_ROUTES
+
+    @property
+    def ports(self) -> tuple[int, ...]:
+        """Every port that is asked at, the scoring route's first."""
+        routes = (self.scoring_route, self.readiness_route, self.liveness_route)
+        return tuple(dict.fromkeys(route.port for route in routes))
+
+
+AZUREML_ROUTES = InferenceConfig(
+    liveness_route=Route(port=5001, path="/"),
+    readiness_route=Route(port=5001, path="/"),
+    scoring_route=Route(port=5001, path="/score"),
+)
+
+
+def check_dockerfile_path(path: str) -> str:
+    """`path` in its one spelling if it stays below its build context, else ValueError."""
+    plain = posixpath.normpath(path.replace("\\", "/"))
+    if posixpath.isabs(plain) or plain.split("/")[0] in ("", ".", "..") or "\0" in path:
+        raise ValueError(f"'{path}' is not the path of a Dockerfile below the build context")
+    return plain
+
 
 class BuildContext(Entity):
     """A folder with a Dockerfile: `path` is absolute, `dockerfile_path` below it, with '/'."""
 
     path: Annotated[str, rule(check_local_path)]
-    dockerfile_path: str = "Dockerfile"
+    dockerfile_path: Annotated[str, AfterValidator(check_dockerfile_path)] = "Dockerfile"
+
+
+def _check_platform(platform: str) -> str:
+    if not re.fullmatch(r"linux/[a-z0-9_]+(/v[0-9]+)?", platform):
+        raise ValueError(f"'{platform}' is no platform of a container: as in linux/amd64")
+    return platform
+
+
+Platform = Annotated[str, AfterValidator(_check_platform)]
+"""Docker's word for what an image is made for, such as linux/amd64."""
 
 
 class Environment(Entity):
@@ -44,7 +82,8 @@ class Environment(Entity):
 
     `requirements` are pip requirement lines, `system_packages` Debian packages that stand in for conda packages which
     are not on PyPI, `image` the base image that the user named, None for the `python:X.Y` that fits.  Without
-    `python_version` nothing is installed: `image` runs as it is, or what `build` makes.  `differences` says where this
+    `python_version` nothing is installed: `image` runs as it is, or what `build` makes.  `platform` None is the
+    engine's own.  `no_code` is the kind of model for which the script is in the image.  `differences` says where this
     departs from what the cloud would build.  `source` names the file it was read from.
     """
 
@@ -57,6 +96,8 @@ class Environment(Entity):
     system_packages: tuple[str, ...] = ()
     variables: dict[str, str] = {}
     inference_config: InferenceConfig | None = None
+    platform: Platform | None = None
+    no_code: Literal["mlflow"] | None = None
     differences: tuple[str, ...] = ()
     source: str = ""
     description: str = ""
@@ -64,10 +105,18 @@ class Environment(Entity):
 
     @property
     def id(self) -> str:
-        """`name:version`."""
-        return f"{self.name}:{self.version}"
+        """`name:version`; a curated one whose version is not known here is `name@latest`."""
+        return f"{self.name}@latest" if self.version == "latest" else f"{self.name}:{self.version}"
 
     @property
     def is_anonymous(self) -> bool:
         """Whether nobody has given it a name."""
         return self.name == ANONYMOUS
+
+    @property
+    def runs_own_command(self) -> bool:
+        """Whether the image's own command starts the server: always where nothing is installed, and where packages go
+        into an image that has routes of its own."""
+        if self.python_version is None:
+            return True
+        return self.image is not None and self.inference_config is not None and not self.inference_config.is_azureml

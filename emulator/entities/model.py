@@ -2,28 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from typing import Annotated, Literal
 
 from pydantic import Field
 
 from emulator.entities.base import Entity, check_local_path, rule
-from emulator.errors import BadArgument
+from emulator.entities.reference import check_version
 from emulator.names import check_asset_name
 
 ModelType = Literal["custom_model", "mlflow_model", "triton_model"]
-
-# The SDK takes any such text as a version (contract/managed §5.4); without one, versions count up from 1.
-_VERSION = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9\-\._]{0,29}")
-
-
-def check_version(version: str) -> str:
-    """`version` if it may be one, else BadArgument."""
-    if version == "latest":
-        raise BadArgument("'latest' cannot be a version: it is the label of the version that was made last")
-    if _VERSION.fullmatch(version):
-        return version
-    raise BadArgument(f"'{version}' cannot be a version: 1 to 30 letters, digits, '-', '_' or '.'")
 
 
 class ModelFile(Entity):
@@ -76,31 +63,3 @@ class ModelRequest(Entity):
     description: str = ""
     tags: dict[str, str] = {}
     properties: dict[str, str] = {}
-
-
-class ModelReference(Entity):
-    """A model as a deployment names it; `version` None means the latest."""
-
-    name: str
-    version: str | None = None
-
-    def __str__(self) -> str:
-        return f"{self.name}:{self.version}" if self.version else f"{self.name}@latest"
-
-
-def parse_model_reference(text: str) -> ModelReference:
-    """`name:version`, `name@latest` or `name`, each with or without `azureml:` before it.
-
-    >>> parse_model_reference("my_model:2").version
-    '2'
-    >>> parse_model_reference("azureml:my_model@latest").version is None
-    True
-    """
-    name = text.removeprefix("azureml:")
-    name, at, label = name.partition("@")
-    if at and label != "latest":
-        raise BadArgument(f"'{text}': the only label of a model is @latest", target=f"model {text}")
-    name, colon, version = name.partition(":")
-    if colon and at:
-        raise BadArgument(f"'{text}' names a version and a label: give one of them", target=f"model {text}")
-    return ModelReference(name=check_asset_name(name), version=check_version(version) if colon else None)

@@ -1,24 +1,64 @@
 """From an environment file to the specification of an image."""
 
+from emulator.environments.anonymous import anonymous_version
+from emulator.environments.base_images import BaseImages, ImageChoices
+from emulator.environments.curated import (
+    CURATED_REGISTRY,
+    CuratedMisfit,
+    curated_environment,
+    curated_image,
+    find_curated,
+    read_curated,
+    with_curated,
+)
+from emulator.environments.curated_table import CURATED, CuratedEnvironment
 from emulator.environments.image_spec import ENVIRONMENT_FOLDER, LAUNCHER, ImageSpec, image_spec
+from emulator.environments.mlflow import MLFLOW_FOLDER, MLFLOW_SCRIPT, check_mlflow_model, mlflow_environment
+from emulator.environments.override_config import read_override_config
+from emulator.environments.own_image import ContextContent, ContextSpec, OwnImageSpec
+from emulator.environments.prebuilt import prebuilt_stand_in
 from emulator.environments.read import (
     DEFAULT_ENVIRONMENT,
     FILE_NAMES,
+    azure_environment,
     file_beside,
     read_environment,
-    read_environment_part,
 )
 from emulator.environments.requirements import ReadText
+from emulator.environments.variants import AnyImageSpec, any_image_spec
 
 __all__ = [
+    "CURATED",
+    "CURATED_REGISTRY",
     "DEFAULT_ENVIRONMENT",
     "ENVIRONMENT_FOLDER",
     "FILE_NAMES",
     "LAUNCHER",
+    "MLFLOW_FOLDER",
+    "MLFLOW_SCRIPT",
+    "AnyImageSpec",
+    "BaseImages",
+    "ContextContent",
+    "ContextSpec",
+    "CuratedEnvironment",
+    "CuratedMisfit",
+    "ImageChoices",
     "ImageSpec",
+    "OwnImageSpec",
     "ReadText",
+    "anonymous_version",
+    "any_image_spec",
+    "azure_environment",
+    "check_mlflow_model",
+    "curated_environment",
+    "curated_image",
     "file_beside",
+    "find_curated",
     "image_spec",
+    "mlflow_environment",
+    "prebuilt_stand_in",
+    "read_curated",
     "read_environment",
-    "read_environment_part",
+    "read_override_config",
+    "with_curated",
 ]

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from emulator.entities import Environment
+from emulator.environments.mlflow import MLFLOW_FOLDER, MLFLOW_SCRIPT
 from emulator.errors import BadArgument
 
 BASE_IMAGE = "python:{python_version}-slim-bookworm"
@@ -19,7 +20,7 @@ STAND_IN_IMAGE = "amlemu/python:{python_version}-slim-bookworm"
 ENVIRONMENT_FOLDER = "/azureml-envs/amlemu"
 LAUNCHER = "/opt/amlemu/launch.py"
 
-_REFERENCE = re.compile(r"[\w.:@/-]+")
+_REFERENCE = re.compile(r"\w[\w.:@/-]*")
 
 
 @dataclass(frozen=True)
@@ -30,6 +31,7 @@ class ImageSpec:
     default is `base_image`; `stand_in` is the local image that may replace it where no registry answers.  `files` are
     the build context's by name; the engine adds the folder `packages/` with `requirements.lock` (the resolved
     `requirements`), `wheels/` (those of them that lie in local folders) and, where it has one, a `uv` that runs there.
+    `platform` is Docker's word for what it is built for, None for the engine's own.
     """
 
     digest: str
@@ -41,6 +43,7 @@ class ImageSpec:
     variables: Mapping[str, str]
     dockerfile: str
     files: Mapping[str, bytes] = field(repr=False)
+    platform: str | None = None
 
 
 # Why it is as it is:
@@ -107,19 +110,24 @@ RUN --mount=type=secret,id=packaging,target=/run/amlemu/packaging \\
 """
 
 
-def image_spec(environment: Environment, launcher: str) -> ImageSpec:
+_MLFLOW_STEP = f"COPY {MLFLOW_SCRIPT} {MLFLOW_FOLDER}/{MLFLOW_SCRIPT}\n"
+
+
+def image_spec(environment: Environment, launcher: str, mlflow_script: str = "") -> ImageSpec:
     """The image of `environment`, with `launcher` as the program that starts its scoring server.
+
+    `mlflow_script` is the script of MLflow models that have none; it is in images of such environments only.
 
     Raises BadArgument for an image name or a variable that a Dockerfile cannot hold.
     """
     if environment.python_version is None:
-        message = "an image as it is, or one built from a Dockerfile, cannot be run in this release"
-        raise BadArgument(message, target=f"environment {environment.id}")
-    base_image = environment.image or BASE_IMAGE.format(python_version=environment.python_version)
-    if not _REFERENCE.fullmatch(base_image):
-        raise BadArgument(f"'{base_image}' cannot be the name of an image", target=f"environment {environment.id}")
+        raise BadArgument("nothing is installed into this image", target=f"environment {environment.id}")
+    default = BASE_IMAGE.format(python_version=environment.python_version)
+    base_image = check_reference(environment.image or default, environment.id)
     dockerfile = _render(environment, base_image)
     files = {"launch.py": launcher.encode()}
+    if environment.no_code == "mlflow":
+        files[MLFLOW_SCRIPT] = mlflow_script.encode()
     return ImageSpec(
         digest=_digest(environment, base_image, files),
         base_image=base_image,
@@ -133,6 +141,13 @@ def image_spec(environment: Environment, launcher: str) -> ImageSpec:
     )
 
 
+def check_reference(image: str, environment_id: str) -> str:
+    """`image` if it can be the name of one, else BadArgument."""
+    if not _REFERENCE.fullmatch(image):
+        raise BadArgument(f"'{image}' cannot be the name of an image", target=f"environment {environment_id}")
+    return image
+
+
 def _render(environment: Environment, base_image: str) -> str:
     packages = " ".join(shlex.quote(p) for p in environment.system_packages)
     return _DOCKERFILE.format(
@@ -144,9 +159,8 @@ def _render(environment: Environment, base_image: str) -> str:
         folder=ENVIRONMENT_FOLDER,
         launcher=LAUNCHER,
         app_root="/var/azureml-app",
-        variables_step="".join(
-            f'ENV {name}="{_quoted(name, value)}"\n' for name, value in sorted(environment.variables.items())
-        ),
+        variables_step=(_MLFLOW_STEP if environment.no_code == "mlflow" else "")
+        + "".join(f'ENV {name}="{_quoted(name, value)}"\n' for name, value in sorted(environment.variables.items())),
     )
 
 
@@ -170,4 +184,6 @@ def _digest(environment: Environment, base_image: str, files: Mapping[str, bytes
         "variables": dict(environment.variables),
         "files": {name: hashlib.sha256(content).hexdigest() for name, content in files.items()},
     }
+    if environment.no_code == "mlflow":
+        parts["mlflow_step"] = _MLFLOW_STEP
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()

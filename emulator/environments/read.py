@@ -7,8 +7,10 @@ from pathlib import PurePath
 
 from emulator.documents import Document, parse_document, refuse
 from emulator.entities import ANONYMOUS, Environment
-from emulator.entities.model import check_version
+from emulator.entities.reference import check_version
+from emulator.environments.anonymous import anonymous_version, anonymous_version_of_requirements
 from emulator.environments.conda import DEFAULT_PYTHON, CondaEnvironment, parse_conda
+from emulator.environments.own_image_keys import check_combination, read_build, read_inference_config
 from emulator.environments.requirements import ReadText, parse_requirements
 from emulator.errors import BadArgument, BadDocument, Fault
 from emulator.names import check_asset_name
@@ -46,19 +48,30 @@ def file_beside(names: Sequence[str]) -> str | None:
     return next((name for name in FILE_NAMES if name in names), None)
 
 
-def read_environment(text: str, file: str, read: ReadText) -> Environment:
+_NO_IMAGE = "conda_file without image: the cloud refuses it, here a plain image with its Python is the base"
+
+
+def read_environment(text: str, file: str, read: ReadText, folder: str = "") -> Environment:
     """The environment that `text`, the content of `file`, describes.
 
     A `.txt` file holds requirements; YAML with `image`, `conda_file` or `build` is an Azure ML environment, any other
-    a conda file.  `read` gives the text of a file that this one names.  Raises BadDocument with every fault.
+    a conda file.  `read` gives the text of a file that this one names, `folder` is the absolute folder of `file`, below
+    which a build context lies.  Raises BadDocument with every fault.
     """
     if PurePath(file).suffix == ".txt":
         requirements = parse_requirements(text, file, read)
-        return Environment(name=ANONYMOUS, python_version=DEFAULT_PYTHON, requirements=requirements, source=file)
+        return Environment(
+            name=ANONYMOUS,
+            version=anonymous_version_of_requirements(requirements),
+            python_version=DEFAULT_PYTHON,
+            requirements=requirements,
+            source=file,
+        )
     document = parse_document(text, file)
     if document.data.keys() & {"image", "conda_file", "build", "$schema", "inference_config"}:
-        return _azure_environment(document, read)
-    return _from_conda(parse_conda(document), file)
+        return azure_environment(document, read, folder)
+    environment = _from_conda(parse_conda(document), file)
+    return _versioned(environment, anonymous_version(None, document.data))
 
 
 def _from_conda(conda: CondaEnvironment, source: str) -> Environment:
@@ -73,24 +86,39 @@ def _from_conda(conda: CondaEnvironment, source: str) -> Environment:
     )
 
 
-def _azure_environment(document: Document, read: ReadText) -> Environment:
+def _versioned(environment: Environment, version: str) -> Environment:
+    """The environment with that version if nobody has named it: two that differ never share an id."""
+    return environment.model_copy(update={"version": version}) if environment.is_anonymous else environment
+
+
+def azure_environment(document: Document, read: ReadText, folder: str = "") -> Environment:
+    """The environment of a document with Azure ML's keys (reference-yaml-environment), as `read_environment`."""
     data = document.data
-    faults = document.unknown_keys(_ENVIRONMENT_KEYS) + _not_yet(document) + _bad_fields(document)
-    if "conda_file" not in data and "build" not in data:
-        faults.append(
-            document.fault(("image",), "an image alone is not an environment here: name its packages in conda_file")
-        )
+    faults = document.unknown_keys(_ENVIRONMENT_KEYS) + check_combination(document) + _bad_fields(document)
+    build = read_build(document, read, folder, faults)
+    inference_config = read_inference_config(document, faults)
     refuse(document, faults)
-    base = _from_conda(_conda_of(document, read), document.file)
-    return base.model_copy(
+    conda = _conda_of(document, read) if "conda_file" in data else None
+    base = (
+        _from_conda(parse_conda(conda), document.file) if conda else Environment(name=ANONYMOUS, source=document.file)
+    )
+    no_image = (_NO_IMAGE,) if conda and not data.get("image") else ()
+    environment = base.model_copy(
         update={
             "name": str(data.get("name") or ANONYMOUS),
             "image": str(data["image"]) if data.get("image") else None,
+            "build": build,
+            "inference_config": inference_config,
+            "differences": (*no_image, *base.differences),
             "description": str(data.get("description") or ""),
             "tags": {str(k): str(v) for k, v in (data.get("tags") or {}).items()},
         }
         | ({"version": str(data["version"])} if data.get("version") else {})
     )
+    # Of a build context the SDK digests the files; here its image's own digest tells two of them apart.
+    base_image = f"{build.path}/{build.dockerfile_path}" if build else environment.image
+    routes = data.get("inference_config")
+    return _versioned(environment, anonymous_version(base_image, conda.data if conda else None, routes))
 
 
 def _bad_fields(document: Document) -> list[Fault]:
@@ -104,38 +132,23 @@ def _bad_fields(document: Document) -> list[Fault]:
             faults.append(document.fault((key,), error.message))
     if not isinstance(data.get("tags") or {}, dict):
         faults.append(document.fault(("tags",), "must be a mapping of names to texts"))
-    if data.get("image") is not None and not isinstance(data["image"], str):
+    if "image" in data and not (data["image"] and isinstance(data["image"], str)):
         faults.append(document.fault(("image",), "must be the name of an image"))
     if "conda_file" in data and not (data["conda_file"] and isinstance(data["conda_file"], str | dict)):
         faults.append(document.fault(("conda_file",), "must be a path or a conda environment"))
-    return faults
-
-
-def _not_yet(document: Document) -> list[Fault]:
-    """What this release refuses to half-do."""
-    reasons = {
-        "build": "building from a Dockerfile is not supported in this release: use image and conda_file",
-        "inference_config": "custom containers are not supported in this release",
-    }
-    faults = [document.fault((key,), text) for key, text in reasons.items() if key in document.data]
-    if str(document.data.get("os_type", "linux")).lower() != "linux":
+    if str(data.get("os_type", "linux")).lower() != "linux":
         faults.append(document.fault(("os_type",), "only linux environments can be run"))
     return faults
 
 
-def _conda_of(document: Document, read: ReadText) -> CondaEnvironment:
+def _conda_of(document: Document, read: ReadText) -> Document:
     conda = document.data["conda_file"]
     if isinstance(conda, dict):
-        return parse_conda(document.part("conda_file"))
+        return document.part("conda_file")
     try:
         text = read(conda)
     except BadArgument as error:
         raise BadDocument(
             f"{document.file} has one fault", faults=[document.fault(("conda_file",), error.message)]
         ) from error
-    return parse_conda(parse_document(text, conda))
-
-
-def read_environment_part(document: Document, read: ReadText) -> Environment:
-    """The environment that a part of another file describes, in Azure's own keys; BadDocument with every fault."""
-    return _azure_environment(document, read)
+    return parse_document(text, conda)

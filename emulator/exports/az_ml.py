@@ -22,7 +22,7 @@ from emulator.profiles import profile_of
 
 def export_az_ml(source: EndpointSource, kind: Kind) -> Export:
     """Every file, and `deploy.sh`, which uses them in their order."""
-    parts = exported_parts(source)
+    parts = exported_parts(source, kind)
     name = cloud_name(source.endpoint.name)
     traffic, changes_of_traffic = _traffic(source, parts, kind)
     text, changes = endpoint_text(source.endpoint, kind)

@@ -102,7 +102,7 @@ def deployment_text(part: Part, endpoint: str, kind: Kind) -> tuple[str, list[Ch
         "model": {key: value for key, value in part.model.document.items() if value} if part.model else None,
         "model_mount_path": deployment.model_mount_path,
         "code_configuration": {"code": part.code_folder, "scoring_script": part.script} if part.code_folder else None,
-        "environment": part.environment.part(part.environment_folder) if part.environment else None,
+        "environment": part.environment_reference or _own_environment(part),
         "environment_variables": dict(part.source.variables),
         "instance_type": size.value if kind == "managed" else deployment.instance_type,
         "instance_count": deployment.instance_count,
@@ -158,9 +158,13 @@ def _said_of_this_machine(part: Part) -> list[str]:
         found.append(f"debug: the debugger at port {deployment.debug_port} is not exported")
     if part.source.name != part.name:
         found.append(f"name: the cloud refuses '{part.source.name}': it is {part.name}")
-    if part.environment is None:
+    if part.environment is None and not part.environment_reference:
         found.append("environment: left out: the cloud makes it for such a model without a script")
     return found
+
+
+def _own_environment(part: Part) -> dict[str, Any] | None:
+    return part.environment.part(part.environment_folder) if part.environment else None
 
 
 def _resources(deployment: OnlineDeployment, kind: Kind) -> dict[str, Any] | None:

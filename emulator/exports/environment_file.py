@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from emulator.entities import ANONYMOUS, Environment
-from emulator.environments import DEFAULT_ENVIRONMENT
+from emulator.environments import CURATED_REGISTRY, DEFAULT_ENVIRONMENT, find_curated
 from emulator.environments.conda import SYSTEM_PACKAGES
 from emulator.exports.result import Change, content_number
 from emulator.exports.yaml_text import yaml_text
@@ -73,6 +73,15 @@ def exported_environment(environment: Environment, endpoint: str, *, is_register
         is_built=environment.build is not None,
         changes=tuple(_changes(environment, conda)),
     )
+
+
+def curated_reference(environment: Environment, *, is_registered: bool) -> str:
+    """How the cloud names a curated environment that is used as it is published; '' for every other."""
+    curated = find_curated(environment.name)
+    if is_registered or environment.image or not curated or curated.packages != environment.requirements:
+        return ""
+    label = "labels" if environment.version == "latest" else "versions"
+    return f"azureml://registries/{CURATED_REGISTRY}/environments/{environment.name}/{label}/{environment.version}"
 
 
 def _changes(environment: Environment, conda: str) -> list[str]:

@@ -8,7 +8,8 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from emulator.entities import OnlineDeployment
-from emulator.exports.environment_file import ExportedEnvironment, exported_environment
+from emulator.exports.environment_file import ExportedEnvironment, curated_reference, exported_environment
+from emulator.exports.migration import Kind
 from emulator.exports.result import DeploymentCopy, ModelCopy, cloud_name, file_stems
 from emulator.exports.several_models import FOLDER, combined_version, script_beside
 from emulator.exports.source import DeploymentSource, EndpointSource
@@ -28,8 +29,8 @@ class ExportedModel:
 class Part:
     """One deployment in the folder; paths are relative to it, '' for what it has not.
 
-    `own_script` is the user's script below the code folder, `script` the one that is named: another one where a script
-    goes before the user's.
+    `environment_reference` names a curated environment, which has no file.  `own_script` is the user's script below
+    the code folder, `script` the one that is named: another one where a script goes before the user's.
     """
 
     source: DeploymentSource
@@ -42,6 +43,7 @@ class Part:
     environment: ExportedEnvironment | None
     environment_folder: str
     environment_file: str
+    environment_reference: str
 
     @property
     def deployment(self) -> OnlineDeployment:
@@ -49,14 +51,17 @@ class Part:
         return self.source.deployment
 
 
-def exported_parts(source: EndpointSource) -> tuple[Part, ...]:
+def exported_parts(source: EndpointSource, kind: Kind) -> tuple[Part, ...]:
     """The deployments, in their order."""
     endpoint = cloud_name(source.endpoint.name)
-    environments = [_environment(one, endpoint) for one in source.deployments]
+    references = [_reference(one, kind) for one in source.deployments]
+    environments = [
+        None if ref else _environment(one, endpoint) for one, ref in zip(source.deployments, references, strict=True)
+    ]
     environment_stems = file_stems((e.name, e.version) for e in environments if e)
     model_stems = file_stems(_model_id(one, endpoint) for one in source.deployments if one.models)
     found = []
-    for one, environment in zip(source.deployments, environments, strict=True):
+    for one, environment, reference in zip(source.deployments, environments, references, strict=True):
         model = _model(one, endpoint, model_stems[_model_id(one, endpoint)]) if one.models else None
         stem = environment_stems[environment.name, environment.version] if environment else ""
         name, script = cloud_name(one.name), _own_script(one.deployment)
@@ -73,6 +78,7 @@ def exported_parts(source: EndpointSource) -> tuple[Part, ...]:
                 environment=environment,
                 environment_folder=f"environments/{stem}" if environment else "",
                 environment_file=f"environment-{stem}.yml" if environment else "",
+                environment_reference=reference,
             )
         )
     return tuple(found)
@@ -87,10 +93,17 @@ def context_copies(parts: tuple[Part, ...]) -> tuple[DeploymentCopy, ...]:
 def _environment(source: DeploymentSource, endpoint: str) -> ExportedEnvironment | None:
     """None where the cloud makes it: of an MLflow or Triton model without a script."""
     environment, deployment = source.environment, source.deployment
-    is_made = any(model.type != "custom_model" for model in source.models)
+    is_made = environment.is_anonymous and any(model.type != "custom_model" for model in source.models)
     if deployment.code_configuration is None and environment.inference_config is None and is_made:
         return None
     return exported_environment(environment, endpoint, is_registered=source.environment_is_registered)
+
+
+def _reference(source: DeploymentSource, kind: Kind) -> str:
+    """Kubernetes deployments take nothing of a registry (contract/managed §5.3)."""
+    if kind == "kubernetes":
+        return ""
+    return curated_reference(source.environment, is_registered=source.environment_is_registered)
 
 
 def _own_script(deployment: OnlineDeployment) -> str:

@@ -1,6 +1,7 @@
 """The HTTP door for scoring: the cloud's front door in front of the scoring containers."""
 
 from emulator.gateway.gateway import Gateway
+from emulator.gateway.payload_log import PayloadLog
 from emulator.gateway.traffic_log import WriteLine
 
-__all__ = ["Gateway", "WriteLine"]
+__all__ = ["Gateway", "PayloadLog", "WriteLine"]

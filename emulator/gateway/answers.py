@@ -18,7 +18,7 @@ def answer_changes(route: EndpointRoute, exchange: Exchange) -> Changes:
     last = exchange.id_line
     if exchange.deployment:
         last += route.deployment_lines(exchange.deployment, exchange.by_weight)
-    return Changes(route.dropped_from_answers, route.server_line, last)
+    return Changes(route.dropped_from_answers, route.first_lines, last)
 
 
 def own_lines(route: EndpointRoute, exchange: Exchange, model_reason: str | None) -> bytes:

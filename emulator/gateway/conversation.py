@@ -27,8 +27,8 @@ class Answering(Protocol):
 Handler = Callable[["Conversation", Request], "bool | Answering"]
 """Answers one request: at once, telling whether another may follow on its connection, or later."""
 
-# Envoy's own bound of a head (max_request_headers_kb, 60 KiB unless set) and its answer.
-_LONGEST_HEAD = 60 * 1024
+# Bytes between two pieces of a body, chunk sizes and trailers, that are read before the rest is given up.
+_LONGEST_FRAMING = 60 * 1024
 # Requests that a caller may send ahead before it is made to wait.
 _PIPELINED = 8
 # How long a head may take from its first byte, and a connection may lie idle (Envoy: an hour).
@@ -49,16 +49,22 @@ class Conversation(asyncio.Protocol):
     """Reads requests one after another and has each answered before the next begins.
 
     What is being answered is cancelled when the caller goes away.  `on_lost` is told when the connection is gone.
-    `is_excess` tells that the cloud would not have taken it (row limits.connections), `is_refused` that it is not
-    taken here either.
+    A head of more than `longest_head` bytes is refused (row limits.head_bytes).  `draw` is there for whoever chooses
+    once for all requests, None until then (row traffic.per_request).  `is_excess` tells that the cloud would not have
+    taken it (row limits.connections), `is_refused` that it is not taken here either.
     """
 
     def __init__(
-        self, loop: asyncio.AbstractEventLoop, handler: Handler, on_lost: Callable[[Conversation], None]
+        self,
+        loop: asyncio.AbstractEventLoop,
+        handler: Handler,
+        on_lost: Callable[[Conversation], None],
+        longest_head: int,
     ) -> None:
         self._loop = loop
         self._handler = handler
         self._on_lost = on_lost
+        self._longest_head = longest_head
         self._transport: Any = None
         self._parser: Any = httptools.HttpRequestParser(self)
         self._target = b""
@@ -76,6 +82,7 @@ class Conversation(asyncio.Protocol):
         self._reading = True
         self._drained: asyncio.Future[None] | None = None
         self._since = _clock()
+        self.draw: float | None = None
         self.written = False
         self.is_excess = False
         self.is_refused = False
@@ -88,6 +95,11 @@ class Conversation(asyncio.Protocol):
             raise ConnectionError("the caller is gone")
         self.written = True
         self._transport.write(data)
+
+    @property
+    def address(self) -> str:
+        """Where the caller is, without its port; empty when it is gone."""
+        return str(self._transport.get_extra_info("peername")[0]) if self._transport is not None else ""
 
     @property
     def congested(self) -> bool:
@@ -190,7 +202,7 @@ class Conversation(asyncio.Protocol):
             self._since = _clock()
         self._unspent_bytes += len(data)
         self._parse(data)
-        if self._unspent_bytes > _LONGEST_HEAD:
+        if self._unspent_bytes > (self._longest_head if self._in_head else _LONGEST_FRAMING):
             self._refuse(431 if self._in_head else 400)
         if self._answering is None:
             self._next()
@@ -225,7 +237,7 @@ class Conversation(asyncio.Protocol):
         self._in_head = False
         if self._coming is not None:  # its head has been here before: see _on_upgrade
             return
-        too_long = self._unspent_bytes > _LONGEST_HEAD and self._size_of_head() > _LONGEST_HEAD
+        too_long = self._unspent_bytes > self._longest_head and self._size_of_head() > self._longest_head
         self._unspent_bytes = 0
         if self._refusal is not None:
             return

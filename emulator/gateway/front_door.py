@@ -47,15 +47,17 @@ class Chosen(NamedTuple):
 
 
 def decide(route: EndpointRoute, asked: Asked, draw: float, now: float) -> Refused | Chosen:
-    """Method, credential and deployment, in this order (design: a refused request reaches no container).
+    """Method, credential, path and deployment, in this order (design: a refused request reaches no container).
 
-    `draw` is a new random number in [0, 1), `now` is seconds since 1970.
+    `draw` is a random number in [0, 1) that chooses by weight, `now` is seconds since 1970.
     """
     refused = refuse_method(route, asked.method)
     if refused is not None:
         return refused
     verdict = route.access.check(asked.path, asked.authorization, now)
-    decision = _refused_by(verdict) or _choose(route, asked.deployment, draw)
+    if verdict.answer is not None:
+        return _unauthorized(route, asked, verdict)
+    decision = _choose(route, asked, draw)
     return decision._replace(identity=verdict.identity) if verdict.identity else decision
 
 
@@ -69,12 +71,25 @@ def refuse_method(route: EndpointRoute, method: str) -> Refused | None:
     return Refused(profile.rejected_method, "routing.rejected_method")
 
 
-def _refused_by(verdict: Verdict) -> Refused | None:
-    return None if verdict.answer is None else Refused(verdict.answer, verdict.reason, why=verdict.why)
+def refuse_version(route: EndpointRoute) -> Refused | None:
+    """The refusal of HTTP/1.0 (row routing.http_version)."""
+    answer = route.profile.http_1_0
+    return None if answer is None else Refused(answer, "routing.http_version")
 
 
-def _choose(route: EndpointRoute, named: str | None, draw: float) -> Refused | Chosen:
-    profile = route.profile
+def _unauthorized(route: EndpointRoute, asked: Asked, verdict: Verdict) -> Refused:
+    """The refusal of a request that may not enter, or of one that leads nowhere (row auth.before_routing)."""
+    led = None if route.profile.auth_before_routing else _choose(route, asked, 0.0)
+    if isinstance(led, Refused):
+        return led
+    assert verdict.answer is not None, "it refuses"
+    return Refused(verdict.answer, verdict.reason, why=verdict.why)
+
+
+def _choose(route: EndpointRoute, asked: Asked, draw: float) -> Refused | Chosen:
+    profile, named = route.profile, asked.deployment
+    if profile.paths is not None and asked.path not in route.paths:
+        return Refused(profile.paths.answer, "routing.paths")
     name = named if named is not None else route.sole or traffic.choose_deployment(route.weights, draw)
     if name is None:
         return Refused(profile.no_valid_deployment, "traffic.no_valid_deployment")

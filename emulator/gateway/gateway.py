@@ -19,11 +19,12 @@ from emulator.gateway.handler import Handler
 from emulator.gateway.limits import Limits
 from emulator.gateway.listener import Listener, bind
 from emulator.gateway.measured import Measured
+from emulator.gateway.payload_log import PayloadLog
 from emulator.gateway.pool import Pool
 from emulator.gateway.traffic_log import TrafficLog, WriteLine
 from emulator.metrics import EndpointMetrics
 from emulator.profiles import ScoringProfile
-from emulator.routes import EndpointRoute, Snapshot
+from emulator.routes import EndpointRoute, Snapshot, longest_shared_head
 
 T = TypeVar("T")
 
@@ -58,7 +59,8 @@ class Gateway:
 
     `bind_host` is the address that every port listens on, `shared_port` the port of the endpoints with a path (0: any
     free one), `write_line` gets each request's line on a thread of its own; `draw` gives random numbers in [0, 1) that
-    choose deployments and the requests to mirror, `enforce_limits` holds endpoints to their quotas.  All methods may be
+    choose deployments and the requests to mirror, `enforce_limits` holds endpoints to their quotas, `payloads` takes
+    what deployments with a data_collector collect.  All methods may be
     called from any thread but the gateway's own.
     """
 
@@ -70,6 +72,7 @@ class Gateway:
         draw: Callable[[], float] = random.random,
         *,
         enforce_limits: bool = False,
+        payloads: PayloadLog | None = None,
     ) -> None:
         self._bind_host = bind_host
         self._wanted_shared_port = shared_port
@@ -77,10 +80,11 @@ class Gateway:
         self._thread = threading.Thread(target=self._loop.run_forever, name="amlemu-gateway", daemon=True)
         self._measured = Measured()
         self._log = TrafficLog(write_line, self._measured.add)
+        self._payloads = payloads or PayloadLog(lambda _: None, lambda *_: None)
         self._pool = Pool(self._loop)
         self._snapshot = Snapshot.of(())
         self._limits = Limits(enforced=enforce_limits)
-        self._handler = Handler(self._pool, self._log, lambda: self._snapshot, draw, self._limits)
+        self._handler = Handler(self._pool, self._log, lambda: self._snapshot, draw, self._limits, self._payloads)
         self._shared: Listener | None = None
         self._listeners: dict[str, Listener] = {}
         self._changing = threading.Lock()
@@ -94,6 +98,7 @@ class Gateway:
             raise
         self._thread.start()
         self._log.start()
+        self._payloads.start()
         self._shared = self._call(self._open(self._handler.shared_port, sock))
         _collect_seldom()
 
@@ -108,6 +113,7 @@ class Gateway:
         self._thread.join()
         self._loop.close()
         self._log.close()
+        self._payloads.close()
 
     @property
     def shared_port(self) -> int:
@@ -175,6 +181,7 @@ class Gateway:
         listener = self._listeners.get(route.name)
         return EndpointMetrics(
             endpoint=route.name,
+            names=frozenset(route.profile.logs.metrics),
             minute=self._measured.minute(route.name, now),
             connections_active=listener.open_connections if listener else 0,
             new_connections_per_second=listener.new_per_second() if listener else 0.0,
@@ -208,7 +215,8 @@ class Gateway:
 
     async def _open(self, handler: Handling, sock: socket.socket, scoring: ScoringProfile | None = None) -> Listener:
         at_most, new_at_most = (scoring.connections, scoring.new_connections_per_second) if scoring else (None, None)
-        listener = Listener(handler, self._loop, at_most, new_at_most, enforced=self._limits.enforced)
+        longest_head = scoring.head_bytes if scoring else longest_shared_head()
+        listener = Listener(handler, self._loop, longest_head, at_most, new_at_most, enforced=self._limits.enforced)
         await listener.open(sock)
         return listener
 

@@ -8,14 +8,17 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from itertools import count
 
+from emulator import traffic
 from emulator.admission import InFlight, Line
 from emulator.entities import Target
 from emulator.gateway.answers import answer_changes, legal_client_id, own_lines
 from emulator.gateway.caller import Caller
+from emulator.gateway.collecting_relay import CollectingRelay
 from emulator.gateway.conversation import Answering, Conversation
-from emulator.gateway.front_door import Asked, Refused, decide, free_instance, least_busy
+from emulator.gateway.front_door import Asked, Refused, decide, free_instance, least_busy, refuse_version
 from emulator.gateway.limits import Limits
 from emulator.gateway.mirror import Silence, copy_of
+from emulator.gateway.payload_log import PayloadLog
 from emulator.gateway.pool import Pool
 from emulator.gateway.relay import Relay
 from emulator.gateway.request import BrokenBody, Request
@@ -48,9 +51,11 @@ class Handler:
         snapshot: Callable[[], Snapshot],
         draw: Callable[[], float],
         limits: Limits,
+        payloads: PayloadLog,
     ) -> None:
         self._pool = pool
         self._log = log
+        self._payloads = payloads
         self._snapshot = snapshot
         self._draw = draw
         self.limits = limits
@@ -84,7 +89,9 @@ class Handler:
         self, route: EndpointRoute, target: bytes, conversation: Conversation, request: Request
     ) -> bool | Answering:
         exchange = _begin(route, target.partition(b"?")[0], request)
-        decision = _refuse_coding(request) or decide(route, _asked(route, exchange, request), self._draw(), time.time())
+        refused_form = None if request.is_usual else _refuse_form(route, request)
+        draw = self._draw() if route.chooses_anew else self._sticky_draw(route, conversation)
+        decision = refused_form or decide(route, _asked(route, exchange, request), draw, time.time())
         exchange.identity = decision.identity
         if isinstance(decision, Refused):
             return self._turn_away(route, decision, conversation, exchange)
@@ -97,6 +104,14 @@ class Handler:
         if route.mirror and not decision.by_header:
             self._mirror(route, target, exchange)
         return self._admit(_Admitted(self, route, deployment, target, conversation, exchange))
+
+    def _sticky_draw(self, route: EndpointRoute, conversation: Conversation) -> float:
+        """The number that chooses by weight where the choice is not for each request (row traffic.per_request)."""
+        if route.profile.scoring.weights_choose_for == "caller":
+            return traffic.draw_of(conversation.address)
+        if conversation.draw is None:
+            conversation.draw = self._draw()
+        return conversation.draw
 
     # Letting in.
 
@@ -185,6 +200,11 @@ class Handler:
             chunked=request.chunked,
             connection=request.header(b"connection"),
         )
+        collector = asked.deployment.collector
+        if collector is not None:
+            capture = self._payloads.capture(route, collector, exchange, asked.target, instance.id)
+            if capture is not None:
+                return CollectingRelay(self._pool, self, route, asked.caller, capture, instance, head, self._payloads)
         return Relay(self._pool, self, route, asked.caller, exchange, instance, head)
 
     def _mirror(self, route: EndpointRoute, target: bytes, exchange: Exchange) -> None:
@@ -306,7 +326,7 @@ def _begin(route: EndpointRoute, path: bytes, request: Request) -> Exchange:
     header = route.profile.request_id_header
     own_id = _new_guid() if header else request.header(b"x-request-id").decode("utf-8", "replace")
     auth_type = route.access.auth_type_at(path)
-    exchange = Exchange(route.name, request, path, time.perf_counter(), own_id, auth_type)
+    exchange = Exchange(route.name, request, path, time.perf_counter(), own_id, auth_type, route.profile.logs)
     if header:
         exchange.id_line = line(header, own_id)
     return exchange
@@ -319,8 +339,13 @@ def _new_guid() -> str:
     return f"{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-{variant}{digits[17:20]}-{digits[20:]}"
 
 
-def _refuse_coding(request: Request) -> Refused | None:
-    """Only the chunked coding can be taken off and put on again (RFC 9112 §6.1)."""
+def _refuse_form(route: EndpointRoute, request: Request) -> Refused | None:
+    """The refusal of HTTP/1.0 where it is not spoken, and of codings.
+
+    Only the chunked coding can be taken off and put on again (RFC 9112 §6.1).
+    """
+    if not request.is_1_1 and (refused := refuse_version(route)):
+        return refused
     if not request.chunked or request.header(b"transfer-encoding").lower() == b"chunked":
         return None
     return Refused(_UNKNOWN_CODING, "")

@@ -20,18 +20,20 @@ class Listener:
     """A port that answers with one handler.
 
     `at_most` connections are taken at once and `new_at_most` in a second (None: any number); one more is refused where
-    that is `enforced`, else it is marked.
+    that is `enforced`, else it is marked.  `longest_head` is in bytes (row limits.head_bytes).
     """
 
     def __init__(
         self,
         handler: Handler,
         loop: asyncio.AbstractEventLoop,
+        longest_head: int,
         at_most: int | None = None,
         new_at_most: int | None = None,
         *,
         enforced: bool = False,
     ) -> None:
+        self._longest_head = longest_head
         self._at_most = at_most
         self._new_at_most = new_at_most
         self._second, self._new_in_second = 0, 0
@@ -65,7 +67,7 @@ class Listener:
             conversation.abort()
 
     def _converse(self) -> Conversation:
-        conversation = Conversation(self._loop, self._handler, self._lost)
+        conversation = Conversation(self._loop, self._handler, self._lost, self._longest_head)
         too_fast = self._note_new(time.monotonic())
         if too_fast or (self._at_most is not None and len(self._conversations) >= self._at_most):
             conversation.is_excess, conversation.is_refused = True, self._enforced

@@ -320,8 +320,13 @@ class Relay:
     async def _answer(self, head: ResponseHead, connection: Connection) -> bool:
         out, chunked, keep_alive = self._begin_answer(head)
         try:
-            await self._pour(connection, out, chunked=chunked)
+            if self.route.profile.scoring.streams:
+                await self._pour(connection, out, chunked=chunked)
+            else:
+                await self._pour_whole(connection, out, chunked=chunked)
         except UpstreamLost:
+            if not self.route.profile.scoring.streams:
+                raise  # nothing of it is gone, so the front door can answer still
             # the head is gone, so only an end in the middle can tell the caller
             if not chunked and head.content_length is None:
                 self.caller.abort()
@@ -353,7 +358,7 @@ class Relay:
     async def _pour(self, connection: Connection, out: bytes, *, chunked: bool) -> None:
         """Write `out` and the body as it comes, each piece at once."""
         while True:
-            data, last = connection.take(), connection.complete
+            data, last = self._take_piece(connection), connection.complete
             if self._mute:
                 data = b""
             self.exchange.response_size += len(data)
@@ -367,6 +372,25 @@ class Relay:
             out = b""
             await connection.more()
         await self._write(out + self._last_chunk() if chunked else out)
+
+    def _take_piece(self, connection: Connection) -> bytes:
+        return connection.take()
+
+    async def _pour_whole(self, connection: Connection, out: bytes, *, chunked: bool) -> None:
+        """Write `out` and the body once all of it has come (row routing.streaming)."""
+        parts = []
+        while True:
+            parts.append(self._take_piece(connection))
+            if connection.complete:
+                break
+            await connection.more()
+        data = b"" if self._mute else b"".join(parts)
+        self.exchange.response_size = len(data)
+        if self._bandwidth is not None:
+            self.exchange.response_delay_ms = await self._delay(self._bandwidth, len(data))
+        if chunked:
+            data = (chunk(data) if data else b"") + self._last_chunk()
+        await self._write(out + data)
 
     async def _write(self, out: bytes) -> None:
         if out:

@@ -42,6 +42,7 @@ class Request:
         "complete",
         "discarded",
         "headers",
+        "is_usual",
         "keep_alive",
         "method",
         "target",
@@ -60,6 +61,8 @@ class Request:
                 first[key] = value
         self._first = first
         self.chunked = b"transfer-encoding" in first
+        # HTTP/1.1 with a body of known length: there is nothing in its form that could be refused
+        self.is_usual = version == "1.1" and not self.chunked
         self.complete = False
         self.discarded = False
         self._chunks: list[bytes] = []
@@ -101,6 +104,10 @@ class Request:
         self._waiting_bytes = 0
         self._pause(False)
         return data
+
+    def peek(self) -> bytes:
+        """What `take` would give, which stays there."""
+        return self._chunks[0] if len(self._chunks) == 1 else b"".join(self._chunks)
 
     async def read(self) -> bytes:
         """More of the body, nothing at its end; raises BrokenBody."""

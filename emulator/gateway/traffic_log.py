@@ -12,6 +12,7 @@ from datetime import datetime, timezone
 from typing import Any
 
 from emulator.gateway.request import Request
+from emulator.profiles import LogProfile
 
 WriteLine = Callable[[str, dict[str, Any]], None]
 """Takes an endpoint's name and one line."""
@@ -26,7 +27,6 @@ FORM_WARNING = (
     "run() of an undecorated script receives an empty string for form-encoded bodies;"
     " send Content-Type: application/json"
 )
-_USER_AGENT_CHARACTERS = 70
 _FORM = b"application/x-www-form-urlencoded"
 _SCORE_PATH = b"/score"
 # Lines wait this long for others, so that the writer wakes at most twenty times a second.
@@ -42,7 +42,7 @@ class Exchange:
     `path` is without the query string, which may hold a credential.  `reason` is the id of the row that answered when
     the container did not, `model_reason` what the caller was told of the model.  `by_weight` tells that the weights
     chose the deployment, `mirrored` that this is a copy whose answer nobody sees.  `id_line` is the header line of
-    `request_id` where the front door sets that.
+    `request_id` where the front door sets that, `logs` says what is written down.
     """
 
     endpoint: str
@@ -51,6 +51,7 @@ class Exchange:
     started: float
     request_id: str
     auth_type: str
+    logs: LogProfile
     id_line: bytes = b""
     identity: str = ""
     deployment: str = ""
@@ -78,7 +79,7 @@ def line_of(exchange: Exchange, time_generated: datetime) -> dict[str, Any]:
     `Mirrored` are additions of amlemu, there only when there is something to say.
     """
     request, started = exchange.request, exchange.started
-    line = {
+    line: dict[str, Any] = {
         "TimeGenerated": time_generated.astimezone(timezone.utc).isoformat(timespec="milliseconds"),
         **WORKSPACE_COLUMNS,
         "Method": request.method,
@@ -92,7 +93,7 @@ def line_of(exchange: Exchange, time_generated: datetime) -> dict[str, Any]:
         "ModelStatusReason": exchange.model_reason,
         "RequestPayloadSize": exchange.request_size,
         "ResponsePayloadSize": exchange.response_size,
-        "UserAgent": _text(request.header(b"user-agent"))[:_USER_AGENT_CHARACTERS],
+        "UserAgent": _text(request.header(b"user-agent"))[: exchange.logs.user_agent_characters],
         "XRequestId": exchange.request_id,
         "XMSClientRequestId": _text(request.header(b"x-ms-client-request-id")),
         "TotalDurationMs": _milliseconds(started, exchange.ended),
@@ -103,6 +104,8 @@ def line_of(exchange: Exchange, time_generated: datetime) -> dict[str, Any]:
         "AuthType": exchange.auth_type,
         "IdentityData": exchange.identity,
     }
+    if not exchange.logs.has_all_columns:
+        line = {column: line[column] for column in exchange.logs.columns}
     warning = exchange.warning or (FORM_WARNING if _arrives_empty(exchange) else "")
     if warning:
         line["Warning"] = warning

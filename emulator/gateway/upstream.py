@@ -158,6 +158,10 @@ class Connection(asyncio.Protocol):
                 self._transport.resume_reading()
         return data
 
+    def peek(self) -> bytes:
+        """What `take` would give, which stays there."""
+        return self._chunks[0] if len(self._chunks) == 1 else b"".join(self._chunks)
+
     async def more(self) -> None:
         """Wait for more of the answer's body, or its end; raises UpstreamLost when it ends too early."""
         while not self._chunks and not self.complete:

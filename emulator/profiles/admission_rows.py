@@ -237,7 +237,8 @@ ADMISSION_ROWS: tuple[Row, ...] = (
     ),
     row(
         "limits.head_bytes",
-        "The longest head of a request; a longer one is answered 431 and the connection closed.",
+        "The longest head of a request, in bytes; a longer one is answered 431 and the connection closed. A head is"
+        " read before it is known which endpoint it is for, so on the shared port the longest of its targets' holds.",
         managed=assumed(60 * 1024, "contract/managed §12: Envoy's max_request_headers_kb"),
         kubernetes=assumed(60 * 1024, "contract/managed §12, as managed"),
         aks=assumed(60 * 1024, "contract/v1 §12, as managed"),

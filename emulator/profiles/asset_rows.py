@@ -5,7 +5,7 @@ The registry of models is the workspace's: v1 and v2 share it, so its rows have 
 
 from __future__ import annotations
 
-from emulator.profiles.rows import Row, documented, everywhere, row
+from emulator.profiles.rows import Row, assumed, documented, everywhere, row
 
 _NAMED_IMAGE_V2 = documented("base image, then its packages", "contract/managed §5.5: conda env on top")
 _NAMED_IMAGE_V1 = documented("base image, then its packages", "contract/v1 §7: docker.baseImage, condaDependencies")
@@ -15,6 +15,13 @@ _PYTHON_V2 = documented("the conda file's", "contract/managed §5.5: the conda e
 _PYTHON_V1 = documented("the conda file's", "contract/v1 §7: conda YAML")
 _LATEST_V2 = documented("at the time of the deploy", "contract/managed §5.4")
 _LATEST_V1 = documented("at the time of the deploy", "page azureml.core.model.Model: without a version, the latest")
+_FORMS_V2 = documented("by name and version", "contract/managed §5.4, §5.5: workspace asset")
+_FORMS_V1 = documented("by name and version", "page azureml.core.model.Model: name, version")
+_ORGANIZATION_V1 = assumed(False, "page azureml.core.model.Model: of a workspace only; nobody names a registry")
+_CURATED_V2 = documented("taken by name", "contract/managed §5.5: curated included")
+_CURATED_V1 = documented("taken by name", "page how-to-use-environments: Environment.get of a curated one")
+_NAMELESS_V2 = documented("digest", "contract/managed §5.5; T43: SDK entities/_assets/environment.py")
+_NAMELESS_V1 = documented("digest", "contract/v1 §7: the key is a hash of base image, steps and conda file")
 
 ASSET_ROWS: tuple[Row, ...] = (
     everywhere(
@@ -41,6 +48,43 @@ ASSET_ROWS: tuple[Row, ...] = (
         "registry.archived",
         "An archived version is in no list, and can still be deployed by its number.",
         documented("hidden, not gone", "page az ml model archive: hidden from lists, still to be used"),
+    ),
+    row(
+        "registry.references",
+        "What a reference to a model or an environment means, in each of its forms: azureml:NAME:VERSION, NAME@latest,"
+        " an azureml:// URI or an ARM id.",
+        managed=_FORMS_V2,
+        kubernetes=_FORMS_V2,
+        aks=_FORMS_V1,
+        aci=_FORMS_V1,
+        local=_FORMS_V1,
+    ),
+    row(
+        "registry.other_registries",
+        "Whether a deployment may name assets of a registry (azureml://registries/…), not only of the workspace.",
+        managed=documented(True, "contract/managed §5.4"),
+        kubernetes=documented(False, "contract/managed §5.3: SDK `exit_if_registry_assets`"),
+        aks=_ORGANIZATION_V1,
+        aci=_ORGANIZATION_V1,
+        local=_ORGANIZATION_V1,
+    ),
+    row(
+        "environment.curated",
+        "A curated environment can be named without having been registered; a registered one of its name wins here.",
+        managed=_CURATED_V2,
+        kubernetes=_CURATED_V2,
+        aks=_CURATED_V1,
+        aci=_CURATED_V1,
+        local=_CURATED_V1,
+    ),
+    row(
+        "environment.anonymous_version",
+        "The version of an environment that nobody has named: of CliV2AnonymousEnvironment, a digest of its content.",
+        managed=_NAMELESS_V2,
+        kubernetes=_NAMELESS_V2,
+        aks=_NAMELESS_V1,
+        aci=_NAMELESS_V1,
+        local=_NAMELESS_V1,
     ),
     row(
         "environment.base_image",

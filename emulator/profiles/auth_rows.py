@@ -88,23 +88,24 @@ AUTH_ROWS: tuple[Row, ...] = (
     ),
     row(
         "auth.regenerate",
-        "Regenerating one key leaves the other one, the URI and what serves as they are; the old value is refused from"
-        " the next request on.",
-        managed=assumed(UNCHANGED, "contract/managed §2.6; §12: how long the old one lives is not known"),
-        kubernetes=assumed(UNCHANGED, "contract/managed §2.6; §12: how long the old one lives is not known"),
-        aks=assumed(UNCHANGED, "contract/v1 §5: asynchronous, how long is not known"),
-        aci=assumed(UNCHANGED, "contract/v1 §5: asynchronous, how long is not known"),
-        local=documented(UNCHANGED, "contract/v1 §5: there is no key"),
+        "For how many seconds the old value of a regenerated key still opens the endpoint: 0 refuses it from the next"
+        " request on. The other key, the URI and what serves stay as they are.",
+        managed=assumed(0, "contract/managed §2.6; §12: how long the old one lives is not known"),
+        kubernetes=assumed(0, "contract/managed §2.6; §12: how long the old one lives is not known"),
+        aks=assumed(0, "contract/v1 §5: asynchronous, how long is not known"),
+        aci=assumed(0, "contract/v1 §5: asynchronous, how long is not known"),
+        local=documented(0, "contract/v1 §5: there is no key"),
     ),
     row(
         "auth.before_routing",
         "A request without a valid credential leaves everything behind the check untouched: no deployment is chosen, no"
-        " container sees it, and whether the deployment that it names exists is not told.",
-        managed=assumed(UNCHANGED, "contract/managed §2.13, inferred there"),
-        kubernetes=assumed(UNCHANGED, _BY_ANALOGY_WITH_MANAGED),
-        aks=assumed(UNCHANGED, "contract/v1 §5: the 401 is the front end's"),
-        aci=assumed(UNCHANGED, _BY_ANALOGY_WITH_AKS),
-        local=documented(UNCHANGED, "contract/v1 §5: nothing is asked for"),
+        " container sees it, and whether the path or the deployment that it names exists is not told. No: it is told,"
+        " with the answer that such a request has with a credential.",
+        managed=assumed(True, "contract/managed §2.13, inferred there"),
+        kubernetes=assumed(True, _BY_ANALOGY_WITH_MANAGED),
+        aks=assumed(True, "contract/v1 §5: the 401 is the front end's"),
+        aci=assumed(True, _BY_ANALOGY_WITH_AKS),
+        local=documented(True, "contract/v1 §5: nothing is asked for"),
     ),
     row(
         "auth.swagger_key_required",

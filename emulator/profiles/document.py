@@ -7,7 +7,7 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 from emulator.entities import Target
-from emulator.profiles.overrides import TARGETS, is_overridable, only_because
+from emulator.profiles.overrides import TARGETS
 from emulator.profiles.rows import Answer, Certainty, Fact, Row
 from emulator.profiles.values import NONE, toml
 
@@ -139,12 +139,7 @@ def _assumed(rows: Iterable[Row]) -> str:
     for row in rows:
         for targets, fact in _grouped(row):
             if fact.certainty == "assumed":
-                parts = (_targets(targets), _cell(rendered(fact.value)), _cell(fact.source), _how(row, fact))
+                setting = f'`"{row.id}" = {_cell(toml(fact.value))}`'
+                parts = (_targets(targets), _cell(rendered(fact.value)), _cell(fact.source), setting)
                 lines.append(f"| `{row.id}` | {' | '.join(parts)} |")
     return "\n".join(lines) + "\n"
-
-
-def _how(row: Row, fact: Fact) -> str:
-    if is_overridable(row.id):
-        return f'`"{row.id}" = {_cell(toml(fact.value))}`'
-    return f"not possible: {only_because(row, fact)}"

@@ -8,6 +8,7 @@ from __future__ import annotations
 from emulator.profiles.rows import UNCHANGED, Answer, Row, assumed, documented, observed, row
 
 _NO_FRONT_DOOR = documented(None, "contract/v1 §8: LocalWebservice has no front end")
+_ONE_DEPLOYMENT = documented("request", "contract/v1 §4: a v1 service has one deployment, which gets everything")
 _BY_ANALOGY_WITH_MANAGED = "by analogy with managed; contract/managed §12"
 _V1_ROUTED = "contract/v1 §0.15, §4: only GET and POST are routed to the container"
 _NO_V1_DEPLOYMENTS = documented(None, "contract/v1 §4: a v1 service has no deployments")
@@ -63,31 +64,34 @@ FRONT_DOOR_ROWS: tuple[Row, ...] = (
     ),
     row(
         "routing.paths",
-        "Every path below the prefix reaches the container, `/` and /swagger.json among them, and the query string too:"
-        " no byte of them changes.",
-        managed=observed(UNCHANGED, "contract/managed §1.8, §1.9"),
-        kubernetes=assumed(UNCHANGED, _BY_ANALOGY_WITH_MANAGED),
-        aks=assumed(UNCHANGED, _BY_ANALOGY_WITH_MANAGED),
-        aci=assumed(UNCHANGED, _BY_ANALOGY_WITH_MANAGED),
-        local=documented(UNCHANGED, "contract/v1 §4"),
+        "The paths below the prefix that reach the container, and what is answered to others: a table with `only` and,"
+        " unless it is 404, `answer`. None: every path does, `/` and /swagger.json among them. Path and query string"
+        " pass as they came, no byte of them changes.",
+        managed=observed(None, "contract/managed §1.8, §1.9"),
+        kubernetes=assumed(None, _BY_ANALOGY_WITH_MANAGED),
+        aks=assumed(None, _BY_ANALOGY_WITH_MANAGED),
+        aci=assumed(None, _BY_ANALOGY_WITH_MANAGED),
+        local=documented(None, "contract/v1 §4"),
     ),
     row(
         "routing.streaming",
-        "Bodies pass as they come, up and down, each piece at once.",
-        managed=documented(UNCHANGED, "contract/managed §4.5.1 (against §4.5.2, a report of the contrary)"),
-        kubernetes=assumed(UNCHANGED, _BY_ANALOGY_WITH_MANAGED),
-        aks=assumed(UNCHANGED, _BY_ANALOGY_WITH_MANAGED),
-        aci=assumed(UNCHANGED, _BY_ANALOGY_WITH_MANAGED),
-        local=documented(UNCHANGED, "contract/v1 §8: no front end"),
+        "Bodies pass as they come, up and down, each piece at once. No: an answer is sent whole, once the container has"
+        " come to its end.",
+        managed=documented(True, "contract/managed §4.5.1 (against §4.5.2, a report of the contrary)"),
+        kubernetes=assumed(True, _BY_ANALOGY_WITH_MANAGED),
+        aks=assumed(True, _BY_ANALOGY_WITH_MANAGED),
+        aci=assumed(True, _BY_ANALOGY_WITH_MANAGED),
+        local=documented(True, "contract/v1 §8: no front end"),
     ),
     row(
         "routing.http_version",
-        "HTTP/1.1 and 1.0 are spoken; an upgrade to another protocol is not followed, another version is answered 505.",
-        managed=observed(UNCHANGED, "contract/managed §1.15"),
-        kubernetes=assumed(UNCHANGED, "contract/managed §12"),
-        aks=assumed(UNCHANGED, "contract/v1 §12"),
-        aci=assumed(UNCHANGED, "contract/v1 §12"),
-        local=documented(UNCHANGED, "contract/v1 §8: the server speaks HTTP/1.1"),
+        "What is answered to HTTP/1.0. None: it is spoken, as HTTP/1.1 is; an upgrade to another protocol is not"
+        " followed, another version is answered 505.",
+        managed=assumed(None, "contract/managed §1.15 shows HTTP/1.1 only; Envoy, unless told, answers 426 to 1.0"),
+        kubernetes=assumed(None, "contract/managed §12"),
+        aks=assumed(None, "contract/v1 §12"),
+        aci=assumed(None, "contract/v1 §12"),
+        local=documented(None, "contract/v1 §8: the server speaks both"),
     ),
     row(
         "routing.no_such_endpoint",
@@ -118,12 +122,13 @@ FRONT_DOOR_ROWS: tuple[Row, ...] = (
     ),
     row(
         "traffic.per_request",
-        "The weights choose for each request anew; nothing sticks to a caller.",
-        managed=assumed(UNCHANGED, "contract/managed §7.4: no stickiness is documented"),
-        kubernetes=assumed(UNCHANGED, "contract/managed §7.4: no stickiness is documented"),
-        aks=assumed(UNCHANGED, "contract/v1 §4: a v1 service has one deployment, which gets everything"),
-        aci=assumed(UNCHANGED, "contract/v1 §4: a v1 service has one deployment, which gets everything"),
-        local=assumed(UNCHANGED, "contract/v1 §4: a v1 service has one deployment, which gets everything"),
+        "What the weights choose a deployment for: each `request` anew, so that nothing sticks to a caller; each"
+        " `connection`; or each `caller`, by its address.",
+        managed=assumed("request", "contract/managed §7.4: no stickiness is documented"),
+        kubernetes=assumed("request", "contract/managed §7.4: no stickiness is documented"),
+        aks=_ONE_DEPLOYMENT,
+        aci=_ONE_DEPLOYMENT,
+        local=_ONE_DEPLOYMENT,
     ),
     row(
         "traffic.failed_keeps_weight",
@@ -182,15 +187,6 @@ FRONT_DOOR_ROWS: tuple[Row, ...] = (
         local=documented(UNCHANGED, "contract/v1 §4: there is no mirroring"),
     ),
     row(
-        "traffic.rolling_update",
-        "A deployment is replaced without a request lost: new instances are ready before the old ones get no more.",
-        managed=documented(UNCHANGED, "contract/managed §7.11"),
-        kubernetes=documented(UNCHANGED, "contract/managed §7.11"),
-        aks=assumed(UNCHANGED, "contract/managed §7.11, as Kubernetes"),
-        aci=assumed(UNCHANGED, "amlemu replaces every target's containers in the same way"),
-        local=assumed(UNCHANGED, "contract/v1 §8: reload() makes a new container; amlemu keeps the old one until then"),
-    ),
-    row(
         "traffic.no_valid_deployment",
         "The answer when no deployment has a positive weight.",
         managed=documented(_NO_DEPLOYMENT, "contract/managed §4.1 (status documented, text observed)"),
@@ -229,22 +225,23 @@ FRONT_DOOR_ROWS: tuple[Row, ...] = (
     ),
     row(
         "headers.end_to_end",
-        "Every other header passes in both directions as it came, in its order and with its repeats; what belongs to"
-        " one hop (Connection, Transfer-Encoding and their like) stays on it.",
-        managed=observed(UNCHANGED, "contract/managed §3.3; RFC 9110 §7.6.1"),
-        kubernetes=assumed(UNCHANGED, "RFC 9110 §7.6.1"),
-        aks=assumed(UNCHANGED, "RFC 9110 §7.6.1"),
-        aci=assumed(UNCHANGED, "RFC 9110 §7.6.1"),
-        local=documented(UNCHANGED, "contract/v1 §8: no front end; amlemu's own hop keeps to RFC 9110 §7.6.1"),
+        "The other headers that pass in neither direction. All that are not named pass as they came, in their order and"
+        " with their repeats; what belongs to one hop (Connection, Transfer-Encoding and their like) stays on it.",
+        managed=observed((), "contract/managed §3.3; RFC 9110 §7.6.1"),
+        kubernetes=assumed((), "RFC 9110 §7.6.1"),
+        aks=assumed((), "RFC 9110 §7.6.1"),
+        aci=assumed((), "RFC 9110 §7.6.1"),
+        local=documented((), "contract/v1 §8: no front end; amlemu's own hop keeps to RFC 9110 §7.6.1"),
     ),
     row(
         "headers.cors",
-        "CORS headers that the script sets reach the caller; the front door adds none.",
-        managed=observed(UNCHANGED, "contract/managed §1.13, §1.14"),
-        kubernetes=assumed(UNCHANGED, _BY_ANALOGY_WITH_MANAGED),
-        aks=documented(UNCHANGED, "contract/v1 §4, §0.14"),
-        aci=documented(UNCHANGED, "contract/v1 §4, §0.14"),
-        local=documented(UNCHANGED, "contract/v1 §0.14"),
+        "Whose CORS headers reach the caller: the `container`'s, and the front door adds none; `none`; or the front"
+        " door's own in their place, which let `any` origin in.",
+        managed=observed("container", "contract/managed §1.13, §1.14"),
+        kubernetes=assumed("container", _BY_ANALOGY_WITH_MANAGED),
+        aks=documented("container", "contract/v1 §4, §0.14"),
+        aci=documented("container", "contract/v1 §4, §0.14"),
+        local=documented("container", "contract/v1 §0.14"),
     ),
     row(
         "headers.model_time",

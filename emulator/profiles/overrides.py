@@ -7,6 +7,7 @@ refused, with its source.
 from __future__ import annotations
 
 import difflib
+import re
 import string
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields, is_dataclass
@@ -15,18 +16,16 @@ from typing import Any, get_args, get_type_hints
 
 from emulator.entities import Target
 from emulator.profiles.profile import PARTS, Overrides, row_of_field, rows
-from emulator.profiles.rows import UNCHANGED, Answer, Fact, Row
+from emulator.profiles.rows import Answer, Fact, Row
 from emulator.profiles.values import Unfit, fit
 
 TARGETS: tuple[Target, ...] = get_args(Target)
-# What has assumed facts and only one behaviour so far, with the reason why there is no other.
-NO_OTHER_BEHAVIOUR: Mapping[str, str] = {
-    "routing.paths": "amlemu passes every path on as it came",
-    "limits.head_bytes": "a head is read before anybody knows which endpoint it is for",
-    "logs.traffic_columns": "amlemu writes one log for all targets",
-    "logs.user_agent_characters": "amlemu writes one log for all targets",
-    "metrics.names": "amlemu has one set of metrics for all targets",
-}
+# What no list of headers may name: without them nobody could tell where a message ends, or whom it is for.
+_FRAMING = frozenset({"connection", "content-length", "host", "transfer-encoding"})
+# What the texts of rows lie below that name a place.
+_PLACES = {"layout.": "/var/azureml-app", "collection.rolled": "the folder of its collection"}
+# RFC 9110 §5.6.2
+_TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 
 
 @dataclass(frozen=True)
@@ -78,23 +77,11 @@ def _override(target: Target, row_id: str, value: Any) -> Any:
     fact = row.facts[target]
     if fact.certainty != "assumed":
         raise Unfit(f"this is not assumed but {fact.certainty} ({fact.source}), so it is not up for choice")
-    if not is_overridable(row_id):
-        raise Unfit(f"there is nothing to choose from: {only_because(row, fact)}")
     taken = fit(value, _without_none(type_of_row(row_id)) if is_dataclass(fact.value) else type_of_row(row_id))
     _check_template(row, taken)
+    if row_id in ("headers.end_to_end", "probes.no_auth"):
+        _check_headers(taken)
     return taken
-
-
-def is_overridable(row_id: str) -> bool:
-    """Whether anything reads the row, so that another value of it would make a difference."""
-    return row_id in _types() and row_id not in NO_OTHER_BEHAVIOUR
-
-
-def only_because(row: Row, fact: Fact) -> str:
-    """Why a fact that nothing reads cannot be replaced."""
-    if row.id in NO_OTHER_BEHAVIOUR:
-        return NO_OTHER_BEHAVIOUR[row.id]
-    return "amlemu leaves this as it is" if fact.value == UNCHANGED else "only this is built"
 
 
 def assumed_facts() -> list[tuple[Row, Target, Fact]]:
@@ -143,8 +130,17 @@ def _check_template(row: Row, value: Any) -> None:
         if unknown:
             told = ", ".join(f"{{{name}}}" for name in sorted(known)) or "none"
             raise Unfit(f"'{text}' has {{{min(unknown)}}}; what may be in braces here: {told}")
-        if row.id.startswith("layout.") and (text.startswith("/") or ".." in text.split("/")):
-            raise Unfit(f"'{text}' must be a relative path that stays below /var/azureml-app")
+        place = next((place for prefix, place in _PLACES.items() if row.id.startswith(prefix)), "")
+        if place and (text.startswith("/") or ".." in text.split("/")):
+            raise Unfit(f"'{text}' must be a relative path that stays below {place}")
+
+
+def _check_headers(names: Iterable[str]) -> None:
+    for name in names:
+        if not _TOKEN.fullmatch(name):
+            raise Unfit(f"'{name}' cannot be the name of a header")
+        if name.lower() in _FRAMING:
+            raise Unfit(f"'{name}' is not up for choice: it says where a message ends or whom it is for")
 
 
 def _texts(value: Any) -> list[str]:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from emulator.entities import ProbeSettings
 from emulator.probing import BackOff, CrashLoop
 from emulator.profiles.probe_rows import EventMessages
 from emulator.profiles.rows import read_from as _row
+from emulator.profiles.start_rows import NotReadyCode
 
 
 @dataclass(frozen=True)
@@ -19,13 +21,15 @@ class ProbeProfile:
     readiness: ProbeSettings = field(metadata=_row("probes.readiness"))
     liveness_success_threshold: int = field(metadata=_row("probes.liveness_success_threshold"))
     path: str = field(metadata=_row("probes.path"))
+    headers: Mapping[str, str] = field(metadata=_row("probes.no_auth"))
     passing_status: int = field(metadata=_row("probes.passing_status"))
     unready_out_of_rotation: bool = field(metadata=_row("probes.unready_out_of_rotation"))
     liveness_restarts: bool = field(metadata=_row("probes.liveness_restarts"))
     kill_grace_seconds: int = field(metadata=_row("probes.kill_grace_seconds"))
+    restart_in_place: bool = field(metadata=_row("probes.restart_in_place"))
     back_off: BackOff = field(metadata=_row("probes.restart_back_off"))
     crash_loop: CrashLoop = field(metadata=_row("probes.crash_loop"))
-    crash_loop_code: str = field(metadata=_row("probes.crash_loop_code"))
+    crash_loop_code: NotReadyCode = field(metadata=_row("probes.crash_loop_code"))
     crash_loop_message: str = field(metadata=_row("probes.crash_loop_message"))
     crash_loop_recovers: bool = field(metadata=_row("probes.crash_loop_recovers"))
     event_columns: tuple[str, ...] = field(metadata=_row("events.columns"))

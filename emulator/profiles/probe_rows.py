@@ -6,7 +6,9 @@ Kubernetes' own behaviour stands in where nobody has written Azure's down: manag
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from emulator.entities import ProbeSettings
 from emulator.probing import BackOff, CrashLoop
@@ -47,6 +49,9 @@ _AS_MANAGED = "by analogy with managed"
 _ACI = "contract/v1 §6 says nothing of probes of ACI; by analogy with managed"
 _NO_PROBES = "LocalWebservice is a bare container (contract/v1 §8): nothing probes it or starts it again"
 _V1_CODES = "contract/v1 §6: deploy errors"
+_NO_HEADERS: Mapping[str, str] = MappingProxyType({})
+_ONE_WORKER_V2 = documented(UNCHANGED, "contract/managed §6.4: one sync worker, `/` is one of its routes; §11 T18")
+_ONE_WORKER_V1 = documented(UNCHANGED, "contract/v1 §2.1: one sync worker; contract/managed §6.4: `/` is its route")
 _OUR_LOG = "v1 services and `local` have no such table; amlemu keeps one log for all"
 
 PROBE_ROWS: tuple[Row, ...] = (
@@ -106,21 +111,23 @@ PROBE_ROWS: tuple[Row, ...] = (
     ),
     row(
         "probes.no_auth",
-        "Probes go to the container past the front door: no key, no header of its own, no line in the request log.",
-        managed=assumed(UNCHANGED, "contract/managed §2.13"),
-        kubernetes=assumed(UNCHANGED, "contract/managed §2.13"),
-        aks=assumed(UNCHANGED, "contract/managed §2.13"),
-        aci=assumed(UNCHANGED, "contract/managed §2.13"),
-        local=assumed(UNCHANGED, "contract/managed §2.13"),
+        "The headers of a probe beside Host and Connection: none, so no key either. Probes go to the container past the"
+        " front door, and leave no line in the request log.",
+        managed=assumed(_NO_HEADERS, "contract/managed §2.13"),
+        kubernetes=assumed(_NO_HEADERS, "contract/managed §2.13; Kubernetes' own say kube-probe in their User-Agent"),
+        aks=assumed(_NO_HEADERS, "contract/managed §2.13; Kubernetes' own say kube-probe in their User-Agent"),
+        aci=assumed(_NO_HEADERS, "contract/managed §2.13"),
+        local=assumed(_NO_HEADERS, "contract/managed §2.13"),
     ),
     row(
         "probes.starved_by_long_run",
-        "A run() that holds the only worker makes the probe wait in line: it fails after its timeout.",
-        managed=assumed(UNCHANGED, "contract/managed §11 T18"),
-        kubernetes=assumed(UNCHANGED, "contract/managed §11 T18"),
-        aks=assumed(UNCHANGED, "contract/managed §11 T18, the same server"),
-        aci=assumed(UNCHANGED, "contract/managed §11 T18, the same server"),
-        local=assumed(UNCHANGED, "contract/managed §11 T18, the same server"),
+        "A run() that holds the only worker makes the probe wait in line: it fails after its timeout. So does the"
+        " server, whose one worker answers both; amlemu adds nothing.",
+        managed=_ONE_WORKER_V2,
+        kubernetes=_ONE_WORKER_V2,
+        aks=_ONE_WORKER_V1,
+        aci=_ONE_WORKER_V1,
+        local=_ONE_WORKER_V1,
     ),
     row(
         "probes.unready_out_of_rotation",
@@ -151,13 +158,14 @@ PROBE_ROWS: tuple[Row, ...] = (
     ),
     row(
         "probes.restart_in_place",
-        "A restart is a new process with the same files, variables and instance id; other instances notice nothing,"
-        " and its probes begin with their initial_delay again.",
-        managed=assumed(UNCHANGED, _KUBERNETES),
-        kubernetes=assumed(UNCHANGED, _KUBERNETES),
-        aks=assumed(UNCHANGED, _KUBERNETES),
-        aci=assumed(UNCHANGED, _ACI),
-        local=assumed(UNCHANGED, _NO_PROBES),
+        "A restart keeps the instance: its id and its count of restarts. No: it is another instance with an id of its"
+        " own, which has never been restarted. Either is a new process with the same files and variables, whose probes"
+        " begin with their initial_delay again, and other instances notice nothing.",
+        managed=assumed(True, _KUBERNETES),
+        kubernetes=assumed(True, _KUBERNETES),
+        aks=assumed(True, _KUBERNETES),
+        aci=assumed(True, _ACI),
+        local=assumed(True, _NO_PROBES),
     ),
     row(
         "probes.restart_back_off",

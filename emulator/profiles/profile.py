@@ -15,20 +15,26 @@ from emulator.entities import AuthMode, Target
 from emulator.profiles.admission_rows import ADMISSION_ROWS
 from emulator.profiles.asset_rows import ASSET_ROWS
 from emulator.profiles.auth_rows import AUTH_ROWS
+from emulator.profiles.collection_profile import CollectionProfile
+from emulator.profiles.collection_rows import COLLECTION_ROWS
 from emulator.profiles.container_rows import CONTAINER_ROWS
 from emulator.profiles.front_door_rows import FRONT_DOOR_ROWS
 from emulator.profiles.layout import LayoutProfile
 from emulator.profiles.layout_rows import LAYOUT_ROWS
-from emulator.profiles.log_rows import LOG_ROWS
+from emulator.profiles.log_rows import LOG_ROWS, LogProfile
+from emulator.profiles.mlflow_profile import MlflowProfile
+from emulator.profiles.mlflow_rows import MLFLOW_ROWS
+from emulator.profiles.own_image_rows import OWN_IMAGE_ROWS
 from emulator.profiles.probe_profile import ProbeProfile
 from emulator.profiles.probe_rows import PROBE_ROWS
-from emulator.profiles.rows import Answer, Row
+from emulator.profiles.rows import Answer, RoutedPaths, Row
 from emulator.profiles.rows import read_from as _row
 from emulator.profiles.rule_rows import RULE_ROWS
 from emulator.profiles.rules import RulesProfile
 from emulator.profiles.scoring_profile import ScoringProfile
 from emulator.profiles.server_rows import SERVER_ROWS
 from emulator.profiles.size_rows import SIZE_ROWS
+from emulator.profiles.start_rows import START_ROWS, StartProfile
 from emulator.profiles.status_rows import STATUS_ROWS
 
 Overrides = Mapping[Target, Mapping[str, Any]]
@@ -51,6 +57,7 @@ class ContainerProfile:
     model_dir_template: str = field(metadata=_row("container.model_dir"))
     model_dir_many: str = field(metadata=_row("container.model_dir_many"))
     model_dir_none: str | None = field(metadata=_row("container.model_dir_none"))
+    mounted_model_template: str = field(metadata=_row("custom.model_mount_path"))
     max_models: int | None = field(metadata=_row("container.max_models"))
     service_name_template: str | None = field(metadata=_row("container.service_name"))
     service_path_prefix_template: str | None = field(metadata=_row("container.service_path_prefix"))
@@ -87,6 +94,13 @@ class ContainerProfile:
         name, version = models[0]
         return self.model_dir_template.format(model=name, version=version)
 
+    def mounted_model_dir(self, mount: str, models: tuple[tuple[str, str], ...]) -> str:
+        """AZUREML_MODEL_DIR with model_mount_path: the one model's folder, the mount itself with several."""
+        if len(models) > 1:
+            return mount
+        name, version = models[0]
+        return self.mounted_model_template.format(mount=mount, model=name, version=version)
+
     def service_variables(self, endpoint: str, request_timeout_ms: int | None) -> dict[str, str]:
         """SERVICE_NAME, SERVICE_PATH_PREFIX and SCORING_TIMEOUT_MS, as far as the target sets them."""
         templates = {
@@ -113,14 +127,23 @@ class Profile:
     layout: LayoutProfile
     rules: RulesProfile
     probes: ProbeProfile
+    collection: CollectionProfile
+    logs: LogProfile
+    start: StartProfile
+    mlflow: MlflowProfile
     front_door: bool = field(metadata=_row("routing.front_door"))
     routed_methods: frozenset[str] | None = field(metadata=_row("routing.methods"))
     rejected_method: Answer | None = field(metadata=_row("routing.rejected_method"))
+    http_1_0: Answer | None = field(metadata=_row("routing.http_version"))
+    paths: RoutedPaths | None = field(metadata=_row("routing.paths"))
     path_prefix_template: str | None = field(metadata=_row("routing.path_prefix"))
+    scoring_uri_template: str = field(metadata=_row("custom.scoring_uri"))
     no_such_endpoint: Answer = field(metadata=_row("routing.no_such_endpoint"))
     auth_modes: tuple[AuthMode, ...] = field(metadata=_row("auth.modes"))
     default_auth_mode: AuthMode = field(metadata=_row("auth.default_mode"))
     auth_mode_may_change: bool = field(metadata=_row("auth.mode_update"))
+    auth_before_routing: bool = field(metadata=_row("auth.before_routing"))
+    old_key_seconds: int = field(metadata=_row("auth.regenerate"))
     auth_scheme: str | None = field(metadata=_row("auth.scheme"))
     key_names: tuple[str, str] | None = field(metadata=_row("auth.keys"))
     swagger_requires_key: bool = field(metadata=_row("auth.swagger_key_required"))
@@ -160,6 +183,10 @@ class Profile:
         prefix = self.path_prefix(endpoint)
         return f"http://{host}:{shared_port if prefix else port}{prefix}"
 
+    def scoring_uri(self, base_uri: str, path: str) -> str:
+        """Where the endpoint takes requests, for the scoring route's path."""
+        return self.scoring_uri_template.format(base=base_uri, path=path)
+
 
 def _parts() -> dict[str, type[Any]]:
     kinds = get_type_hints(Profile)
@@ -182,14 +209,18 @@ def rows() -> tuple[Row, ...]:
         + AUTH_ROWS
         + STATUS_ROWS
         + ADMISSION_ROWS
+        + START_ROWS
         + PROBE_ROWS
         + LOG_ROWS
+        + COLLECTION_ROWS
         + CONTAINER_ROWS
         + SIZE_ROWS
+        + OWN_IMAGE_ROWS
         + LAYOUT_ROWS
         + ASSET_ROWS
         + RULE_ROWS
         + SERVER_ROWS
+        + MLFLOW_ROWS
     )
 
 

@@ -27,6 +27,14 @@ class Answer:
 
 
 @dataclass(frozen=True)
+class RoutedPaths:
+    """The paths that reach a container, without prefix and query, and the answer to every other one."""
+
+    only: tuple[str, ...]
+    answer: Answer = Answer(404, "Not Found")
+
+
+@dataclass(frozen=True)
 class StatusMapping:
     """What becomes of a container's status: `exact` by status, `otherwise` for all others but 200 (None: unchanged)."""
 

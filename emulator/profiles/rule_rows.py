@@ -106,7 +106,8 @@ RULE_ROWS: tuple[Row, ...] = (
     ),
     row(
         "deployment.serves_while_updating",
-        "What serves goes on until its successor is ready, and when that fails.",
+        "What serves goes on until its successor is ready, and when that fails; no request is lost. No: it is stopped"
+        " first.",
         managed=_V2_ROLLS,
         kubernetes=_V2_ROLLS,
         aks=_AS_MANAGED,

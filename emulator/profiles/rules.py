@@ -18,7 +18,11 @@ class RulesProfile:
     max_instances: int | None = field(metadata=_row("limits.instances"))
     max_deployments: int | None = field(metadata=_row("limits.deployments"))
     max_model_bytes: int | None = field(metadata=_row("limits.model_bytes"))
+    takes_registry_assets: bool = field(metadata=_row("registry.other_registries"))
     script_must_be_module: bool = field(metadata=_row("script.module_name"))
+    takes_custom_containers: bool = field(metadata=_row("custom.taken"))
+    override_file: str | None = field(metadata=_row("custom.override_file"))
+    routes_may_change: bool = field(metadata=_row("custom.routes_may_change"))
     serves_while_updating: bool = field(metadata=_row("deployment.serves_while_updating"))
 
     def names_endpoint(self, name: str) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Literal
 
 from emulator.profiles.rows import Answer, StatusMapping
 from emulator.profiles.rows import read_from as _row
@@ -49,6 +50,10 @@ class ScoringProfile:
     bandwidth_trailers: tuple[str, str] | None = field(metadata=_row("limits.bandwidth_trailers"))
     request_bytes: int | None = field(metadata=_row("limits.request_bytes"))
     too_long: Answer | None = field(metadata=_row("limits.too_long"))
+    streams: bool = field(metadata=_row("routing.streaming"))
+    weights_choose_for: Literal["request", "connection", "caller"] = field(metadata=_row("traffic.per_request"))
+    cors_headers_of: Literal["container", "none", "any"] = field(metadata=_row("headers.cors"))
+    dropped_headers: tuple[str, ...] = field(metadata=_row("headers.end_to_end"))
     head_bytes: int = field(metadata=_row("limits.head_bytes"))
     client_request_id_header: str | None = field(metadata=_row("headers.client_request_id"))
     model_time_header: str | None = field(metadata=_row("headers.model_time"))

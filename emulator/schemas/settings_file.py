@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import fields
 from typing import Any, Literal, Union, get_args, get_origin
 
-from emulator.profiles.overrides import assumed_facts, is_overridable, type_of_row
+from emulator.profiles.overrides import assumed_facts, type_of_row
 from emulator.settings import ENGINES, LIMITS, Settings
 
 Json = dict[str, Any]
@@ -33,6 +33,28 @@ _SETTINGS: Mapping[str, Json] = {
     },
     "url": {"type": "string", "description": "Another emulator, for commands to speak to."},
     "aad_keys": {"type": "string", "description": "A file with the public keys (JWKS) that sign aad_tokens."},
+    "base_images": {
+        "anyOf": [{"type": "object", "additionalProperties": {"type": "string"}}, {"type": "string"}],
+        "description": "Images, by name or pattern, and what stands for them.",
+    },
+    "platform": {
+        "type": "string",
+        "pattern": "^(linux/[a-z0-9_]+(/v[0-9]+)?)?$",
+        "description": "What images are taken and built for, such as linux/amd64.",
+    },
+    "curated_environments": {
+        "type": "object",
+        "additionalProperties": {
+            "type": "object",
+            "additionalProperties": False,
+            "required": ["python_version", "packages"],
+            "properties": {
+                "python_version": {"type": "string", "pattern": r"^3\.\d+$"},
+                "packages": {"type": "array", "items": {"type": "string"}},
+            },
+        },
+        "description": "By name, what stands for a curated environment.",
+    },
     "aad_tenant": {"type": "string", "description": "The tenant that aad_tokens must be of."},
 }
 
@@ -59,9 +81,8 @@ def _assumed() -> Json:
     """`[assumed.TARGET]`: row id = value."""
     targets: dict[str, Json] = {}
     for row, target, _ in assumed_facts():
-        if is_overridable(row.id):
-            kind = {"description": row.what, **_kind(type_of_row(row.id))}
-            targets.setdefault(target, {})[row.id] = kind
+        kind = {"description": row.what, **_kind(type_of_row(row.id))}
+        targets.setdefault(target, {})[row.id] = kind
     tables = {
         target: {"type": "object", "additionalProperties": False, "properties": kinds}
         for target, kinds in targets.items()

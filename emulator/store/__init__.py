@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from emulator.entities import (
+    BuildContext,
     EndpointKeys,
     Environment,
     Model,
@@ -19,11 +20,15 @@ from emulator.entities import (
     OnlineEndpoint,
 )
 from emulator.errors import BadArgument, ResourceNotFound
+from emulator.store.build_contexts import copy_context
+from emulator.store.collected import CollectedData
 from emulator.store.content_name import content_name
 from emulator.store.disk import read_document, translated, write_document
 from emulator.store.files import Files
 from emulator.store.layouts import Layouts, Placement, placements
 from emulator.store.logs import Logs
+from emulator.store.model_folder import ModelFolder, below
+from emulator.store.sinks import SinkFolders
 from emulator.store.trees import Tree, code_tree, model_tree, named_path
 
 __all__ = ["Layouts", "Placement", "Store", "Tree", "code_tree", "model_tree", "placements"]
@@ -41,6 +46,8 @@ class Store:
             home.mkdir(parents=True, exist_ok=True)
             self.files = Files(home)
             self.logs = Logs(home)
+        self.collected = CollectedData(home)
+        self.sinks = SinkFolders(home)
         self.layouts = Layouts(home, self.files)
         self.workspace_id = self._workspace_id()
         self._versions = threading.Lock()
@@ -143,6 +150,15 @@ class Store:
         with translated(f"model {model.id}"):
             write_document(self._model_path(model.name, model.version), model.to_document())
 
+    def model_folder(self, model: Model | ModelRequest) -> ModelFolder:
+        """The files of a model by their place in its folder: stored ones, or what would be registered."""
+        if isinstance(model, Model):
+            return ModelFolder({below(model.path, f.path): self.files.path_of(f.sha256) for f in model.files})
+        source = named_path(Path(model.path))
+        with translated(f"model {model.name or source.name}"):
+            _check_type(model, source)
+            return ModelFolder({below(source.name, f.path): f.source for f in model_tree(source).files})
+
     # environments
 
     def environments(self) -> list[Environment]:
@@ -160,6 +176,10 @@ class Store:
         path = self.home / "environments" / environment.name / f"{environment.version}.json"
         with translated(f"environment {environment.id}"):
             write_document(path, environment.to_document())
+
+    def keep_build_context(self, build: BuildContext) -> BuildContext:
+        """A copy of a build context as it is now, which stays as it is; the one that is there already."""
+        return copy_context(build, self.home / "contexts")
 
     def put_image_environment(self, digest: str, environment: Environment) -> None:
         """Remember what an image is built from, so that it can be built again."""
@@ -248,8 +268,19 @@ class Store:
                 removed.append(f"layout {'/'.join(layout.parts[-3:])}")
                 if not dry_run:
                     self.layouts.remove(layout)
+        removed += self._prune_build_contexts(dry_run=dry_run)
         used = {file.sha256 for model in self.models() for file in model.files}
         return removed + self.files.prune(used, dry_run=dry_run)
+
+    def _prune_build_contexts(self, *, dry_run: bool) -> list[str]:
+        """Remove build contexts of environments that are registered no more and that nothing deployed was built of."""
+        deployed = [d.image for e in self.endpoints() for d in self.deployments(e.name)]
+        needed = [*self.environments(), *filter(None, map(self.find_image_environment, deployed))]
+        keep = {environment.build.path for environment in needed if environment.build}
+        removed = [path for path in sorted((self.home / "contexts").glob("*")) if str(path) not in keep]
+        for path in removed if not dry_run else ():
+            shutil.rmtree(path, ignore_errors=True)
+        return [f"build context {path.name}" for path in removed]
 
 
 def _check_type(request: ModelRequest, source: Path) -> None:

@@ -50,6 +50,14 @@ class Logs:
         """Drop what happened to the endpoint's containers."""
         _forget(self.events(endpoint_name))
 
+    def insights(self, endpoint_name: str) -> Path:
+        """The file of what the endpoint's containers have sent to Application Insights, one JSON object each."""
+        return self._folder / f"{endpoint_name}.insights.jsonl"
+
+    def forget_insights(self, endpoint_name: str) -> None:
+        """Drop what was sent to Application Insights."""
+        _forget(self.insights(endpoint_name))
+
     def _container(self, endpoint_name: str, deployment_name: str) -> Path:
         return self._folder / f"{endpoint_name}.{deployment_name}.failed.log"
 

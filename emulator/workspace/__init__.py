@@ -10,7 +10,8 @@ from emulator.entities import OnlineDeployment
 from emulator.errors import OperationCanceled
 from emulator.scoring_container import LABEL_DEPLOYMENT, LABEL_ENDPOINT, LABEL_GENERATION
 from emulator.store import Store
-from emulator.tokens import AadTrust
+from emulator.workspace.choices import Choices
+from emulator.workspace.collecting import Collecting
 from emulator.workspace.crashes import Crashes
 from emulator.workspace.deployments import Deployments
 from emulator.workspace.effects import Effects, FrontDoor, Progress, silent_progress
@@ -25,7 +26,7 @@ from emulator.workspace.models import Models
 from emulator.workspace.tokens import EndpointTokens
 from emulator.workspace.uses import Uses
 
-__all__ = ["Effects", "FrontDoor", "Progress", "Workspace", "silent_progress"]
+__all__ = ["Choices", "Effects", "FrontDoor", "Progress", "Workspace", "silent_progress"]
 
 
 class Workspace:
@@ -38,19 +39,20 @@ class Workspace:
         front_door: FrontDoor,
         effects: Effects,
         ports: Iterable[int],
-        launcher: str,
-        aad_trust: AadTrust = AadTrust(),  # noqa: B008 - frozen
+        choices: Choices,
+        collecting: Collecting | None = None,
     ) -> None:
         self._store = store
         self._effects = effects
         self.engine = engine
         self._gate = Gate()
         self.models = Models(store, effects, self._gate)
-        self.environments = Environments(store, engine, launcher, self._gate)
-        tokens = EndpointTokens(store, effects.epoch, aad_trust)
+        self.environments = Environments(store, engine, self._gate, choices)
+        tokens = EndpointTokens(store, effects.epoch, choices.aad_trust)
         self.endpoints = Endpoints(store, front_door, effects, ports, tokens)
         events = Events(store, effects)
-        generations = Generations(store, engine, front_door, effects, events)
+        self.collecting = collecting or Collecting(store, effects)
+        generations = Generations(store, engine, front_door, effects, events, self.collecting)
         self.deployments = Deployments(
             store, engine, effects, self.models, self.environments, self.endpoints, generations, self._gate
         )
@@ -104,7 +106,7 @@ class Workspace:
         """Remove what nothing uses any more: images, layouts, contents, half-made things; say what, a line each."""
         with self._gate.clean():
             digests = {d.image for name in self.endpoints.list_names() for d in self._store.deployments(name)}
-            digests |= {self.environments.spec(e).digest for e in self.environments.list_versions()}
+            digests |= self.environments.digests()
             return [*self.engine.prune(digests, dry_run=dry_run), *self._store.prune(dry_run=dry_run)]
 
 

@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path
 
 from emulator.container_size import check_instance_type, is_sized, size_differences
+from emulator.data_collection import check_data_collector
 from emulator.engines import Container, Engine, Image
 from emulator.entities import DeploymentRequest, Environment, Model, ModelRequest, OnlineDeployment
 from emulator.errors import BadArgument, EmulatorError, OperationCanceled, ResourceNotFound
@@ -25,13 +26,17 @@ from emulator.workspace.environments import Environments
 from emulator.workspace.gate import Gate
 from emulator.workspace.generations import Generations
 from emulator.workspace.models import Models
+from emulator.workspace.no_code import settled_environment
+from emulator.workspace.own_images import check_own_image, with_override_file
 from emulator.workspace.planning import (
     Plan,
     check_limits,
+    check_registries,
     check_scoring_script,
     name_differences,
     plain_request,
     plan_code,
+    registry_differences,
     script_path,
     version_differences,
     with_debugger,
@@ -161,25 +166,32 @@ class Deployments:
         target = self._endpoints.check(
             request.endpoint_name, target=request.target, port=request.port, auth_mode=request.auth_mode
         )
+        check_registries(request, target)
         models = tuple(self._models.resolve(text) for text in request.models if isinstance(text, str))
         own_models = tuple(model for model in request.models if isinstance(model, ModelRequest))
         _refuse_twice(models)
         configuration = request.code_configuration
         folder = script_path(configuration).parent if configuration else None
-        environment = self._environments.of_deployment(request.environment, folder)
+        given = partial(self._environments.of_deployment, request.environment, folder)
+        folder_of = self._store.model_folder
+        environment = settled_environment(request, target, (*models, *own_models), folder_of, given)
+        if request.platform:
+            environment = environment.model_copy(update={"platform": request.platform})
         others = [d.name for d in self._store.deployments(request.endpoint_name) if d.name != request.name]
         check_limits(request, target, len(others))
+        check_data_collector(request.data_collector, f"deployment {request.name}")
         check_instance_type(request, target, f"deployment {request.name} of endpoint {request.endpoint_name}")
+        environment = with_override_file(environment, target)
+        before = self._store.find_deployment(request.endpoint_name, request.name)
+        check_own_image(request, environment, target, before if before and before.serving else None)
         if configuration:
             check_scoring_script(configuration, environment, target)
-        elif not environment.inference_config:
-            message = "there is no scoring script, and the environment is no container that does without"
-            raise BadArgument(message, target=f"deployment {request.name}", hint="name the script with --entry")
         settings = settled_request_settings(request.request_settings, target)
         code, left_out = plan_code(request, target)
         environment = with_debugger(environment, wanted=request.debug_port is not None)
         probes = probe_settings(request, target)
-        return Plan(request, target, models, own_models, environment, code, left_out, settings, probes)
+        image = self._environments.spec(environment).digest
+        return Plan(request, target, models, own_models, environment, image, code, left_out, settings, probes)
 
     def _settle(self, plan: Plan) -> Plan:
         """The plan once what the request brings along is registered: its own models, an environment with a name."""
@@ -207,7 +219,7 @@ class Deployments:
             inference_config=plan.environment.inference_config,
             environment=plan.environment.id,
             environment_source=plan.environment.source,
-            image=self._environments.spec(plan.environment).digest,
+            image=plan.image,
             engine=self._engine.name,
             target=plan.target,
             read_only_mounts=profile_of(plan.target).container.read_only_mounts,
@@ -217,6 +229,7 @@ class Deployments:
     def _deploy(self, plan: Plan, draft: OnlineDeployment, progress: Progress) -> OnlineDeployment:
         progress.step(f"environment: {plan.environment.source or plan.environment.id}")
         image = self._environments.build(plan.environment, progress)
+        draft = draft.model_copy(update=_of_image(image))
         _stop_if_canceled(progress)
         self._generations.lay_out(draft, plan.models, plan.code, progress)
         try:
@@ -329,7 +342,8 @@ class Deployments:
         self._store.put_deployment(_updating(deployment))
         try:
             image = self._environments.rebuild(deployment.image, progress)
-            deployment = deployment.model_copy(update={"image": image.digest})
+            if image.digest != deployment.image:
+                deployment = deployment.model_copy(update=_of_image(image))
             models = [self._models.resolve(text) for text in deployment.models]
             containers = self._generations.start(deployment, models, progress)
         except EmulatorError as error:
@@ -364,11 +378,12 @@ class Deployments:
                 self._store.logs.forget_container(name, deployment.name)
             self._store.logs.forget_requests(name)
             self._store.logs.forget_events(name)
+            self._store.logs.forget_insights(name)
 
     def _discard(self, deployment: OnlineDeployment) -> None:
         old = self._endpoints.set_running(deployment.endpoint_name, deployment.name, ())
         self._generations.remove(old)
-        self._store.layouts.remove(self._generations.layout(deployment))
+        self._generations.forget(deployment)
 
     def stop_all(self) -> int:
         """Stop every scoring container and keep the desired state; how many were stopped."""
@@ -380,6 +395,15 @@ class Deployments:
 
 def _updating(deployment: OnlineDeployment) -> OnlineDeployment:
     return deployment.model_copy(update={"provisioning_state": "Updating"})
+
+
+def _of_image(image: Image) -> dict[str, str | bool]:
+    """What a deployment remembers of its image."""
+    return {
+        "image": image.digest,
+        "image_reference": image.pinned or image.reference,
+        "own_command": image.own_command,
+    }
 
 
 def _refuse_twice(models: Sequence[Model]) -> None:
@@ -404,6 +428,7 @@ def _differences(
         *name_differences(plan.request),
         *container_differences(deployment, plan.models),
         *version_differences(plan.models),
+        *registry_differences(plan.request),
         *request_settings_differences(plan.request.request_settings, plan.target),
         *plan.environment.differences,
         *image.differences,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -34,8 +34,8 @@ class Effects:
     """Time, randomness and probes.
 
     `now` is UTC as ISO 8601, `epoch` the same in seconds since 1970, `monotonic` seconds, `probe` what GET of a path
-    of a container answers within so many seconds, `background` runs a function on a thread of its own, `gpus` reads
-    the machine's GPUs.
+    of a container answers within so many seconds, asked with these headers, `background` runs a function on a thread of
+    its own, `gpus` reads the machine's GPUs.
     """
 
     now: Callable[[], str]
@@ -43,7 +43,7 @@ class Effects:
     monotonic: Callable[[], float]
     sleep: Callable[[float], None]
     new_key: Callable[[], str]
-    probe: Callable[[Container, str, float], ProbeAnswer]
+    probe: Callable[[Container, str, float, Mapping[str, str]], ProbeAnswer]
     background: Callable[[Callable[[], None]], None]
     gpus: Callable[[], tuple[Gpu, ...]] = lambda: ()
 

@@ -6,6 +6,7 @@ import threading
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 
+from emulator.data_collection import payload_collection
 from emulator.engines import Container
 from emulator.entities import (
     AuthMode,
@@ -50,6 +51,7 @@ class Endpoints:
         self._tokens = tokens
         self._running: dict[DeploymentKey, tuple[Container, ...]] = {}
         self._unready: set[str] = set()
+        self._old_keys: dict[str, dict[str, float]] = {}
         self._held: dict[str, str] = {}
         self._released = threading.Condition()
         self._creating = threading.Lock()
@@ -223,7 +225,7 @@ class Endpoints:
         )
 
     def regenerate_keys(self, name: str, which: str, value: str | None = None) -> EndpointKeys:
-        """Replace the `primary` or `secondary` key; the old one stops working at once (row auth.regenerate).
+        """Replace the `primary` or `secondary` key; the old one stops working at once, or as row auth.regenerate says.
 
         `value` is the new key; without one, or with the key that is there already, which is what Azure's SDK sends, a
         new one is drawn (contract/managed §2.6, contract/sdk-wire-protocol §1c row 22).  Raises BadArgument for a value
@@ -234,12 +236,21 @@ class Endpoints:
             if which not in ("primary", "secondary"):
                 raise BadArgument(f"'{which}' is no key: primary or secondary", target=f"endpoint {name}")
             field = f"{which}_key"
-            if value is None or value == getattr(keys, field):
+            old = getattr(keys, field)
+            if value is None or value == old:
                 value = self._effects.new_key()
             keys = keys.model_copy(update={field: check_key(value)})
             self._store.put_keys(name, keys)
+            self._keep_old_key(name, old)
             self.publish(name)
             return keys
+
+    def _keep_old_key(self, name: str, key: str) -> None:
+        """Let a regenerated key live on for as long as the target says, at most until the emulator ends."""
+        seconds, now = profile_of(self.get(name).target).old_key_seconds, self._effects.epoch()
+        if seconds:
+            living = {old: until for old, until in self._old_keys.get(name, {}).items() if until > now}
+            self._old_keys[name] = living | {key: now + seconds}
 
     def update_auth_mode(self, name: str, auth_mode: AuthMode | None) -> None:
         """Ask callers for that from now on, None for what was asked before; the keys stay (row auth.mode_update)."""
@@ -299,6 +310,7 @@ class Endpoints:
     def _publish(self, name: str) -> None:
         endpoint = self._store.find_endpoint(name)
         if endpoint is None:
+            self._old_keys.pop(name, None)
             self._front_door.remove(name)
             return
         keys = self._store.keys_of(name)
@@ -311,6 +323,7 @@ class Endpoints:
                 deployments=tuple(self._route(endpoint, d) for d in self._store.deployments(name)),
                 mirror=tuple(endpoint.mirror_traffic.items()),
                 tokens=self._tokens.check_of(endpoint),
+                old_keys=self._old_keys.get(name, {}) if endpoint.auth_mode == "key" else {},
             )
         )
 
@@ -328,6 +341,7 @@ class Endpoints:
             max_concurrent=settings.max_concurrent_requests_per_instance or 1,
             timeout_ms=settings.request_timeout_ms,
             queue_wait_ms=settings.max_queue_wait_ms,
+            collector=payload_collection(deployment),
         )
 
 

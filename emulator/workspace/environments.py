@@ -3,28 +3,43 @@
 from __future__ import annotations
 
 import threading
+from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 from emulator.engines import Engine, Image
-from emulator.entities import Environment
-from emulator.environments import DEFAULT_ENVIRONMENT, ImageSpec, file_beside, image_spec, read_environment
-from emulator.errors import BadArgument, ImageBuildFailure, ResourceNotFound
+from emulator.entities import Environment, is_arm_id, not_found, parse_reference
+from emulator.environments import (
+    CURATED_REGISTRY,
+    DEFAULT_ENVIRONMENT,
+    AnyImageSpec,
+    OwnImageSpec,
+    any_image_spec,
+    curated_environment,
+    file_beside,
+    find_curated,
+    prebuilt_stand_in,
+    read_environment,
+)
+from emulator.errors import BadArgument, EngineUnavailable, ImageBuildFailure
 from emulator.names import check_asset_name
 from emulator.store import Store
+from emulator.store.build_contexts import read_context
 from emulator.store.sources import file_names, read_text
+from emulator.workspace.choices import Choices
 from emulator.workspace.effects import Progress
 from emulator.workspace.gate import Gate
 
 
 class Environments:
-    """Registered environments, environment files, and their images."""
+    """Registered environments, curated ones, environment files, and their images."""
 
-    def __init__(self, store: Store, engine: Engine, launcher: str, gate: Gate) -> None:
+    def __init__(self, store: Store, engine: Engine, gate: Gate, choices: Choices) -> None:
         self._store = store
         self._engine = engine
-        self._launcher = launcher
         self._versions = threading.Lock()
         self._gate = gate
+        self._choices = choices
 
     def create_or_update(self, file: Path) -> Environment:
         """Register the environment that `file` describes; without a version of its own it gets the next one."""
@@ -36,6 +51,9 @@ class Environments:
         A version of its own that has other content is refused (BadArgument); without one it gets the next.
         """
         check_asset_name(environment.name, "environment")
+        if environment.build:
+            kept = self._store.keep_build_context(environment.build)
+            environment = environment.model_copy(update={"build": kept})
         with self._versions:
             known = [e for e in self._store.environments() if e.name == environment.name]
             candidates = [e for e in known if not _has_version(environment) or e.version == environment.version]
@@ -61,25 +79,38 @@ class Environments:
         """Every registered environment."""
         return self._store.environments()
 
+    def list_curated(self) -> list[Environment]:
+        """Every curated environment, as it would be rebuilt here; those with a registered one of their name too."""
+        return [curated_environment(curated) for curated in self._choices.curated]
+
     def get(self, reference: str) -> Environment:
-        """`name:version`, `name@latest` or `name`, with or without `azureml:`; ResourceNotFound."""
-        text = reference.removeprefix("azureml:").removesuffix("@latest")
-        name, _, version = text.partition(":")
-        known = [e for e in self._store.environments() if e.name == name]
-        found = [e for e in known if version in ("", e.version)]
+        """The environment that a reference means: a registered one, the built-in one, or a curated one of any version.
+
+        ResourceNotFound names the versions that there are, or the nearest name.
+        """
+        wanted = parse_reference(reference, "environment")
+        known = [e for e in self._store.environments() if e.name == wanted.name]
+        found = [e for e in known if wanted.version in (None, e.version)]
         if found:
-            return found[-1]
-        if name == DEFAULT_ENVIRONMENT.name:
+            differences = (*found[-1].differences, *filter(None, [wanted.difference]))
+            return found[-1].model_copy(update={"differences": differences})
+        if wanted.name == DEFAULT_ENVIRONMENT.name and not wanted.registry:
             return DEFAULT_ENVIRONMENT
-        what = f"; it has: {', '.join(e.version for e in known)}" if known else ""
-        hint = "amlemu environment register -f FILE, or give --environment the file itself"
-        message = f"no environment '{text}' is registered{what}"
-        raise ResourceNotFound(message, target=f"environment {text}", hint=hint)
+        curated = find_curated(wanted.name, self._choices.curated)
+        if curated and not known and wanted.registry in ("", CURATED_REGISTRY):
+            return curated_environment(curated, wanted.version)
+        names = {e.name for e in self._store.environments()} | {curated.name for curated in self._choices.curated}
+        register = (
+            "amlemu environment register -f FILE, or give --environment the file itself;"
+            " amlemu environment list --curated names the curated ones"
+        )
+        raise not_found(wanted, [e.version for e in known], names, register)
 
     def read(self, file: Path) -> Environment:
         """The environment that a file on disk describes."""
         text = read_text(file, "environment file")
-        return read_environment(text, file.name, lambda name: read_text(file.parent / name, "file"))
+        folder = str(file.parent.absolute())
+        return read_environment(text, file.name, lambda name: read_text(file.parent / name, "file"), folder)
 
     def of_deployment(self, environment: str | Environment | None, script_folder: Path | None) -> Environment:
         """What a deployment brings or names: an environment, a file, a registered environment; else the file beside the
@@ -89,24 +120,61 @@ class Environments:
         if environment is None:
             name = file_beside(file_names(script_folder)) if script_folder else None
             return self.read(script_folder / name) if script_folder and name else DEFAULT_ENVIRONMENT
-        if Path(environment).is_absolute():
+        if Path(environment).is_absolute() and not is_arm_id(environment):
             return self.read(Path(environment))
         return self.get(environment)
 
-    def spec(self, environment: Environment) -> ImageSpec:
+    def spec(self, environment: Environment) -> AnyImageSpec:
         """What the environment's image is made of; its `dockerfile` can be printed."""
-        return image_spec(environment, self._launcher)
+        return self._spec(environment)[0]
+
+    def digests(self) -> set[str]:
+        """What the images of registered environments are made of; one whose build context somebody removed has none."""
+        found = set()
+        for environment in self.list_versions():
+            with suppress(BadArgument):
+                found.add(self.spec(environment).digest)
+        return found
+
+    def _spec(self, environment: Environment) -> tuple[AnyImageSpec, tuple[str, ...]]:
+        choices = self._choices
+        return any_image_spec(environment, choices.launcher, choices.images, read_context, choices.mlflow_script)
 
     def build(self, environment: Environment, progress: Progress) -> Image:
         """The environment's image: the one that is there, or a new one, whose log is kept."""
-        spec = self.spec(environment)
-        if self._store.find_image_environment(spec.digest) is None:  # its image may be another home's
+        spec, told = self._spec(environment)
+        if isinstance(spec, OwnImageSpec):
+            image = self._find_own(environment, spec, progress)
+        else:
+            image = self._find_or_build(environment, spec, progress)
+        return replace(image, differences=(*told, *image.differences))
+
+    def _find_or_build(self, environment: Environment, spec: AnyImageSpec, progress: Progress) -> Image:
+        image = self._engine.find_image(spec.digest)
+        if self._store.find_image_environment(spec.digest) is None:  # the image may be another home's
             self._store.put_image_environment(spec.digest, environment)
-        found = self._engine.find_image(spec.digest)
-        if found:
-            return found
-        progress.step(f"building the environment from {environment.source or environment.id}")
-        return self._build(spec, progress)
+        if image is None:
+            progress.step(f"building the environment from {environment.source or environment.id}")
+            image = self._build(spec, progress)
+        return replace(image, own_command=environment.runs_own_command)
+
+    def _find_own(self, environment: Environment, spec: OwnImageSpec, progress: Progress) -> Image:
+        """The image that the name means now; where a prebuilt one cannot be had, what stands for it."""
+        progress.step(f"image: {spec.name}")
+        try:
+            image = self._build(spec, progress)
+        except EngineUnavailable as error:
+            stand_in = prebuilt_stand_in(environment)
+            if stand_in is None:
+                raise
+            packages = ", ".join(stand_in.requirements)
+            told = f"Python {stand_in.python_version} with {packages} stands for it: {error.message}"
+            image = self.build(stand_in, progress)
+            return replace(image, differences=(f"image {environment.image} is not used. {told}", *image.differences))
+        # By its digest: what is pulled when it is gone is the same, whatever its name means then.
+        pinned = image.pinned if "@" in image.pinned else spec.name
+        self._store.put_image_environment(image.digest, environment.model_copy(update={"image": pinned}))
+        return replace(image, own_command=True)
 
     def rebuild(self, digest: str, progress: Progress) -> Image:
         """The image of that digest; when it is gone, one built again from what was deployed."""
@@ -119,7 +187,7 @@ class Environments:
         # Built by this version of amlemu it may have another digest.
         return self.build(environment, progress)
 
-    def _build(self, spec: ImageSpec, progress: Progress) -> Image:
+    def _build(self, spec: AnyImageSpec, progress: Progress) -> Image:
         with self._gate.work(), self._store.logs.build(spec.digest) as keep:
 
             def log(line: str) -> None:

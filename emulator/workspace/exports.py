@@ -80,6 +80,8 @@ class Exports:
         name, version = (*re.split("[:@]", deployment.environment, maxsplit=1), "")[:2]
         registered = self._store.find_environment(name, version)
         built = self._store.find_image_environment(deployment.image) or registered
+        if built and registered and _is_pinned(built, registered):
+            built = registered
         if built is None:
             message = f"what environment {deployment.environment} was built from is not known any more"
             raise ResourceNotFound(message, target=f"deployment {deployment.name}", hint="deploy again")
@@ -115,6 +117,12 @@ class Exports:
 
     def _layout(self, deployment: OnlineDeployment) -> Path:
         return self._store.layouts.path_of(deployment.endpoint_name, deployment.name, deployment.generation)
+
+
+def _is_pinned(built: Environment, registered: Environment) -> bool:
+    """Whether what was built is the registered image as it is, by its digest in place of its tag."""
+    images = [e.image.partition("@")[0].rpartition("/")[2].partition(":")[0] for e in (built, registered) if e.image]
+    return built.python_version is registered.python_version is None and len(set(images)) == 1 == len(images) - 1
 
 
 def _script_alone(deployment: OnlineDeployment, configuration: CodeConfiguration) -> Sequence[str]:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 from emulator.container_size import NO_LIMIT, container_size, is_sized
@@ -12,14 +13,16 @@ from emulator.engines import Container, Engine
 from emulator.entities import Model, OnlineDeployment
 from emulator.errors import EmulatorError
 from emulator.profiles import profile_of
-from emulator.scoring_container import LABEL_INSTANCE, MODELS_FOLDER, ContainerSpec, container_specs
+from emulator.scoring_container import LABEL_INSTANCE, ContainerSpec, container_specs, models_folder
 from emulator.store import Placement, Store
+from emulator.workspace.collecting import Collecting
 from emulator.workspace.effects import Effects, FrontDoor, Progress
 from emulator.workspace.events import Events
 from emulator.workspace.out_of_memory import memory_of
 from emulator.workspace.readiness import read_log, wait_until_ready
+from emulator.workspace.start_probe import StartProbe
 
-_PROBE_TIMEOUT_SECONDS = 2.0
+_OUR_SERVER = "the scoring server: init()"
 _DRAIN_SECONDS = 30.0
 _GRACE_SECONDS = 10.0
 
@@ -27,12 +30,21 @@ _GRACE_SECONDS = 10.0
 class Generations:
     """Makes and unmakes what runs; knows nothing of what is published."""
 
-    def __init__(self, store: Store, engine: Engine, front_door: FrontDoor, effects: Effects, events: Events) -> None:
+    def __init__(
+        self,
+        store: Store,
+        engine: Engine,
+        front_door: FrontDoor,
+        effects: Effects,
+        events: Events,
+        collecting: Collecting,
+    ) -> None:
         self._store = store
         self._engine = engine
         self._front_door = front_door
         self._effects = effects
         self._events = events
+        self._collecting = collecting
         self._started_at: dict[str, float] = {}
 
     def started_at(self, container_id: str) -> float | None:
@@ -50,7 +62,8 @@ class Generations:
         progress.step(f"laying out: {_count(len(models), 'model')}, {_count(len(code), 'file')} of code")
         place = profile_of(deployment.target).layout.model_folder
         writable = not deployment.read_only_mounts
-        self._store.layouts.create(self.layout(deployment), MODELS_FOLDER, models, code, place, writable=writable)
+        folder = models_folder(deployment)
+        self._store.layouts.create(self.layout(deployment), folder, models, code, place, writable=writable)
 
     def start(self, deployment: OnlineDeployment, models: Sequence[Model], progress: Progress) -> tuple[Container, ...]:
         """Start every instance and wait until all are ready; on a failure none is left, but its log is kept."""
@@ -61,10 +74,10 @@ class Generations:
         try:
             for spec in specs:
                 started.append(self._start(deployment, spec))
-            progress.step("waiting for the scoring server: init()")
+            progress.step("waiting for " + ("the container's own server" if deployment.own_command else _OUR_SERVER))
             budget = float(deployment.liveness_probe.budget_seconds)
-            is_ready, memory = self._probe_of(deployment), memory_of(deployment, self._engine)
-            wait_until_ready(self._engine, started, budget, self._effects, progress, layout, memory, is_ready)
+            probe, memory = StartProbe(deployment, self._effects.probe), memory_of(deployment, self._engine)
+            wait_until_ready(self._engine, started, budget, self._effects, progress, layout, memory, probe)
         except BaseException:
             with contextlib.suppress(OSError):  # a full disk must neither hide the reason nor keep the containers
                 self._keep_log(deployment, started)
@@ -74,27 +87,33 @@ class Generations:
         return tuple(started)
 
     def start_again(self, deployment: OnlineDeployment, models: Sequence[Model], old: Container) -> Container:
-        """Start an instance in place of the dead container that it had, which is removed; does not wait for it."""
+        """Start an instance in place of the dead container that it had, which is removed; does not wait for it.
+
+        It is another instance, with another name, where the target restarts none (row probes.restart_in_place).
+        """
         specs = self._specs(deployment, models)
-        container = self._start(deployment, specs[int(old.labels[LABEL_INSTANCE])])
+        spec = specs[int(old.labels[LABEL_INSTANCE])]
+        if not profile_of(deployment.target).probes.restart_in_place:
+            spec = replace(spec, name=_next_name(spec.name, old.name))
+        container = self._start(deployment, spec)
         self._started_at.pop(old.id, None)
+        if container.name != old.name:  # else the engine has removed it, to make room for its name
+            with contextlib.suppress(EmulatorError):  # reconcile and prune find it again by its labels
+                self._engine.remove(old.id, grace_seconds=0.0)
         return container
 
     def _specs(self, deployment: OnlineDeployment, models: Sequence[Model]) -> tuple[ContainerSpec, ...]:
         sized = is_sized(deployment)
         size = container_size(deployment, deployment.target, self._engine.machine()) if sized else NO_LIMIT
-        layout = str(self.layout(deployment))
-        return container_specs(deployment, models, layout, self._store.workspace_id, size)
+        layout, sinks = str(self.layout(deployment)), self._collecting.folder(deployment)
+        return container_specs(deployment, models, layout, self._store.workspace_id, size, sinks)
 
     def _start(self, deployment: OnlineDeployment, spec: ContainerSpec) -> Container:
+        self._collecting.prepare(deployment, spec)
         container = self._engine.start(spec)
         self._started_at[container.id] = self._effects.monotonic()
         self._events.started(container, f"{deployment.environment}@{deployment.image[:12]}")
         return container
-
-    def _probe_of(self, deployment: OnlineDeployment) -> Callable[[Container], bool]:
-        profile, probe = profile_of(deployment.target).probes, self._effects.probe
-        return lambda container: probe(container, profile.path, _PROBE_TIMEOUT_SECONDS).passes(profile.passing_status)
 
     def _keep_log(self, deployment: OnlineDeployment, containers: Sequence[Container]) -> None:
         # The one that died says why; without one the first is as good as any.
@@ -115,6 +134,11 @@ class Generations:
         self.remove(containers)
         if layout:
             self._store.layouts.remove(layout)
+
+    def forget(self, deployment: OnlineDeployment) -> None:
+        """Remove the files of a generation whose containers are gone, once the last of what they collected is taken."""
+        self._collecting.finish(deployment)
+        self._store.layouts.remove(self.layout(deployment))
 
     def remove_all(self) -> int:
         """Stop and remove every container of this workspace, also one that is being drained; how many there were.
@@ -142,6 +166,11 @@ class Generations:
             self._engine.remove(container.id, grace_seconds=grace_seconds)
         except EmulatorError:
             return  # reconcile and prune find it again by its labels
+
+
+def _next_name(first: str, old: str) -> str:
+    """The name of the instance that comes after `old`, in a row that began with `first`."""
+    return f"{first}-{1 if old == first else int(old.removeprefix(f'{first}-')) + 1}"
 
 
 def _count(number: int, what: str) -> str:

@@ -10,6 +10,7 @@ from functools import partial
 
 from emulator.engines import Container, Engine
 from emulator.errors import EmulatorError
+from emulator.scoring_container import probe_route
 from emulator.store import Store
 from emulator.workspace.crashes import Crashes
 from emulator.workspace.effects import Effects
@@ -152,7 +153,8 @@ class Health:
 
     def _probe(self, watched: Watched, kind: ProbeKind) -> None:
         container, profile = watched.container, watched.profile
-        answer = self._effects.probe(container, profile.path, watched.probe(kind).settings.timeout)
+        route, seconds = probe_route(watched.deployment, kind), watched.probe(kind).settings.timeout
+        answer = self._effects.probe(container.at(route.port), route.path, seconds, profile.headers)
         passed, now = answer.passes(profile.passing_status), self._effects.monotonic()
         step = self._step(container.id, lambda w: w.with_probe(kind, w.probe(kind).ended(passed, now)))
         if step is None:

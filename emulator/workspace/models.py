@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from emulator.entities import Model, ModelReference, ModelRequest, parse_model_reference
+from emulator.entities import AssetReference, Model, ModelRequest, not_found, parse_model_reference
 from emulator.errors import ResourceNotFound
 from emulator.names import check_asset_name
 from emulator.store import Store
@@ -42,9 +41,9 @@ class Models:
 
     def get(self, name: str, version: str | None = None) -> Model:
         """That version, the latest when None; ResourceNotFound names the versions that exist."""
-        return self.resolve(ModelReference(name=check_asset_name(name), version=version))
+        return self.resolve(AssetReference(kind="model", name=check_asset_name(name), version=version))
 
-    def resolve(self, reference: ModelReference | str) -> Model:
+    def resolve(self, reference: AssetReference | str) -> Model:
         """The model that a reference means; an archived version must be named to be used."""
         if isinstance(reference, str):
             reference = parse_model_reference(reference)
@@ -59,17 +58,12 @@ class Models:
                     return model
         raise self._not_found(reference, versions)
 
-    def _not_found(self, reference: ModelReference, versions: Sequence[Model]) -> ResourceNotFound:
-        target = f"model {reference}"
-        if versions:
-            known = ", ".join(model.version + (" (archived)" if model.archived else "") for model in versions)
-            message = f"model '{reference.name}' has no version '{reference.version or 'latest'}'; it has: {known}"
-            return ResourceNotFound(message, target=target)
-        hint = f"amlemu model register --name {reference.name} --path PATH"
-        names = sorted({model.name for model in self._store.models()})
-        near = difflib.get_close_matches(reference.name, names, n=1)
-        known = f"; did you mean '{near[0]}'?" if near else ""
-        return ResourceNotFound(f"no model named '{reference.name}' is registered{known}", target=target, hint=hint)
+    def _not_found(self, reference: AssetReference, versions: Sequence[Model]) -> ResourceNotFound:
+        known = [model.version + (" (archived)" if model.archived else "") for model in versions]
+        names = (model.name for model in self._store.models() if not model.anonymous)
+        of_version = f" --version {reference.version}" if reference.registry and reference.version else ""
+        register = f"amlemu model register --name {reference.name}{of_version} --path PATH"
+        return not_found(reference, known, names, register)
 
     def archive(self, name: str, version: str) -> Model:
         """Hide a version from lists and from `latest`; deployments that name it go on."""

@@ -9,6 +9,7 @@ from pathlib import Path, PurePosixPath
 
 from emulator.diagnosis import check_script
 from emulator.entities import (
+    AssetReference,
     CodeConfiguration,
     DeploymentRequest,
     Environment,
@@ -17,8 +18,10 @@ from emulator.entities import (
     OnlineRequestSettings,
     ProbeSettings,
     Target,
+    is_arm_id,
+    parse_reference,
 )
-from emulator.errors import BadArgument, OutOfQuota, ResourceNotReady
+from emulator.errors import BadArgument, OutOfQuota, ResourceNotReady, with_code
 from emulator.names import is_against_the_rule
 from emulator.profiles import profile_of
 from emulator.store import Placement, code_tree, placements
@@ -34,7 +37,8 @@ _NO_PROBES = "failed probes change nothing, because of --debug: a breakpoint mak
 class Plan:
     """A deployment whose words are all resolved: exact models, an environment, the code's files.
 
-    `own_models` are the request's own, which do not exist before the deployment is made.
+    `own_models` are the request's own, which do not exist before the deployment is made; `image` is the digest of what
+    the environment's image is made of.
     """
 
     request: DeploymentRequest
@@ -42,6 +46,7 @@ class Plan:
     models: tuple[Model, ...]
     own_models: tuple[ModelRequest, ...]
     environment: Environment
+    image: str
     code: tuple[Placement, ...]
     left_out: tuple[str, ...]
     request_settings: OnlineRequestSettings
@@ -79,10 +84,44 @@ def check_limits(request: DeploymentRequest, target: Target, others: int) -> Non
         raise OutOfQuota(message, target=resource, hint="delete one, or deploy under the name of one that is there")
 
 
+def check_registries(request: DeploymentRequest, target: Target) -> None:
+    """Raise BadArgument for assets of a registry where the target takes only the workspace's own.
+
+    Row registry.other_registries; for Kubernetes in the words of the SDK's `exit_if_registry_assets`.
+    """
+    references = _references(request)
+    if profile_of(target).rules.takes_registry_assets or not any(reference.registry for reference in references):
+        return
+    refused = next(reference for reference in references if reference.registry)
+    caller = "K8SDeployment" if target == "kubernetes" else f"target {target}"
+    message = f"Registry reference for {refused.kind}s is not supported for {caller}"
+    register = "give --environment its file" if refused.kind == "environment" else f"azureml:{refused}"
+    hint = f"copy it from registry '{refused.registry}' to the workspace, and name it there: {register}"
+    raise BadArgument(message, target=f"{refused.kind} {refused}", hint=hint)
+
+
+def registry_differences(request: DeploymentRequest) -> list[str]:
+    """Which models the cloud would take from elsewhere; environments bring their own differences."""
+    return [r.difference for r in _references(request) if r.kind == "model" and r.registry]
+
+
+def _references(request: DeploymentRequest) -> list[AssetReference]:
+    found = [parse_reference(text, "model") for text in request.models if isinstance(text, str)]
+    environment = request.environment
+    if isinstance(environment, str) and (is_arm_id(environment) or not Path(environment).is_absolute()):
+        found.append(parse_reference(environment, "environment"))
+    return found
+
+
 def check_scoring_script(code: CodeConfiguration, environment: Environment, target: Target) -> None:
-    """Raise BadArgument without a script or for a name that is refused, ResourceNotReady for one that cannot load."""
+    """Raise BadArgument without a script or for a name that is refused, ResourceNotReady for one that cannot load.
+
+    What a custom container does with its script is nobody else's business.
+    """
     path = script_path(code)
     source = read_text(path, "scoring script")
+    if environment.runs_own_command and environment.inference_config:
+        return  # R, for one: what it is is the container's to know (contract/managed §6.1)
     if path.suffix != ".py":
         raise BadArgument(f"the scoring script '{path.name}' must be a .py file", target=code.scoring_script)
     if not profile_of(target).rules.takes_script(path.stem):
@@ -97,7 +136,8 @@ def check_scoring_script(code: CodeConfiguration, environment: Environment, targ
     problem = check_script(source, code.scoring_script)
     if problem:
         hint = "a scoring script defines init() and run(data)"
-        raise ResourceNotReady(problem, target=f"scoring script {code.scoring_script}", hint=hint)
+        told = ResourceNotReady(str(problem), target=f"scoring script {code.scoring_script}", hint=hint)
+        raise with_code(told, profile_of(target).start.code_of(problem.stage))
 
 
 def _minor(python_version: str) -> int:

@@ -2,18 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 
-from emulator.diagnosis import Cause, explain
+from emulator.diagnosis import Cause, Stage, explain
 from emulator.engines import Container, Engine
-from emulator.errors import EmulatorError, OperationCanceled, OperationTimedOut, ResourceNotFound, ResourceNotReady
+from emulator.environments import MLFLOW_FOLDER
+from emulator.errors import (
+    EmulatorError,
+    OperationCanceled,
+    OperationTimedOut,
+    ResourceNotFound,
+    ResourceNotReady,
+    with_code,
+)
+from emulator.profiles import profile_of
 from emulator.scoring_container import APP_ROOT
 from emulator.workspace.effects import Effects, Progress
 from emulator.workspace.out_of_memory import Memory, peak_bytes
+from emulator.workspace.start_probe import StartProbe
 
 POLL_SECONDS = 0.05
 _MEMORY_LOOK_SECONDS = 1.0
 _TAIL_LINES = 25
+_OTHER_MACHINE = "its image is made for another kind of machine: name the one that there is with --platform"
 _LOG_LINES = 5000
 
 
@@ -25,12 +36,12 @@ def wait_until_ready(
     progress: Progress,
     layout: str,
     memory: Memory,
-    is_ready: Callable[[Container], bool],
+    probe: StartProbe,
 ) -> None:
-    """Return when every container `is_ready`, which asks once; `layout` is the host folder that holds their code.
+    """Return when every container passes `probe`, which asks once; `layout` is the host folder that holds their code.
 
-    Raises ResourceNotReady as soon as one has died, what `memory` says of one that ran out of it, OperationTimedOut
-    after `budget_seconds`, OperationCanceled.
+    Raises ResourceNotReady, with the target's own code, as soon as one has died, what `memory` says of one that ran out
+    of it, OperationTimedOut after `budget_seconds`, OperationCanceled.
     """
     deadline = effects.monotonic() + budget_seconds
     look_at = effects.monotonic() + _MEMORY_LOOK_SECONDS
@@ -38,7 +49,7 @@ def wait_until_ready(
     while waiting:
         if progress.canceled.is_set():
             raise OperationCanceled("the deployment was interrupted while its container started")
-        waiting = [container for container in waiting if not is_ready(container)]
+        waiting = [container for container in waiting if not probe.passes(container)]
         for container in waiting:
             _check_alive(engine, container, layout, memory)
         over = effects.monotonic() > deadline
@@ -46,7 +57,7 @@ def wait_until_ready(
             look_at = effects.monotonic() + _MEMORY_LOOK_SECONDS
             _check_memory(engine, waiting, memory, 1 if over else memory.most_kills)
         if waiting and over:
-            raise _too_slow(engine, waiting[0], budget_seconds)
+            raise _too_slow(engine, waiting[0], budget_seconds, probe.why_not(waiting[0]))
         if waiting:
             effects.sleep(POLL_SECONDS)
     for container in containers if len(containers) > 1 else ():  # one may have died while another became ready
@@ -63,21 +74,35 @@ def _check_memory(engine: Engine, waiting: Iterable[Container], memory: Memory, 
 
 
 def _check_alive(engine: Engine, container: Container, layout: str, memory: Memory) -> None:
+    codes = profile_of(memory.deployment.target).start
     try:
         state = engine.inspect(container.id)
     except ResourceNotFound as error:
-        raise ResourceNotReady("the container was removed while it started", target=container.name) from error
+        removed = ResourceNotReady("the container was removed while it started", target=container.name)
+        raise with_code(removed, codes.crashed_code) from error
     if not state.running:
-        raise why_it_died(read_log(engine, container), state, layout, memory, " before it answered")
+        log = read_log(engine, container)
+        told = why_it_died(log, state, layout, memory, " before it answered")
+        raise told if state.oom_killed else with_code(told, codes.code_of(_stage_of(log, layout)))
+
+
+def _stage_of(log: Sequence[str], layout: str) -> Stage:
+    cause = _cause_of(log, layout)
+    return cause.stage if cause else "other"
+
+
+def _cause_of(log: Sequence[str], layout: str) -> Cause | None:
+    return explain("\n".join(log), (APP_ROOT, layout, MLFLOW_FOLDER))
 
 
 def why_it_died(log: Sequence[str], container: Container, layout: str, memory: Memory, when: str = "") -> EmulatorError:
     """What a dead container's log says about its end; without a word of it, the exit code and `when` that was."""
     if container.oom_killed:
         return memory.error("the container", tail_of(log))
-    cause = explain("\n".join(log), (APP_ROOT, layout))
+    cause = _cause_of(log, layout)
     message = str(cause) if cause else f"the container exited with code {container.exit_code}{when}"
-    return ResourceNotReady(message, hint=_hint(cause), log_tail=tail_of(log))
+    hint = _hint(cause) or (_OTHER_MACHINE if any("exec format error" in line for line in log) else "")
+    return ResourceNotReady(message, hint=hint, log_tail=tail_of(log))
 
 
 def tail_of(log: Sequence[str]) -> str:
@@ -97,8 +122,11 @@ def _hint(cause: Cause | None) -> str:
     return ""
 
 
-def _too_slow(engine: Engine, container: Container, budget_seconds: float) -> EmulatorError:
+def _too_slow(engine: Engine, container: Container, budget_seconds: float, answer: str) -> EmulatorError:
     tail = tail_of(read_log(engine, container))
+    if answer:
+        message = f"the container did not pass its probes within {budget_seconds:.0f} s. {answer}"
+        return ResourceNotReady(message, hint="`amlemu logs` shows what it says", log_tail=tail)
     return OperationTimedOut(
         f"the scoring server did not answer its probe within {budget_seconds:.0f} s, the liveness probe's budget",
         hint="init() may be slow or stuck; the cloud would kill this container too",

@@ -82,10 +82,11 @@ class Watched:
     @property
     def state(self) -> InstanceState:
         """What `show` tells of it."""
+        restarts = self.restarts if self.profile.restart_in_place else 0
         if self.down and self.restart_at < _NEVER:
-            return InstanceState(self.container.name, "BackOff", self.restarts)
+            return InstanceState(self.container.name, "BackOff", restarts)
         ready = self.readiness.verdict.passing and not self.down
-        return InstanceState(self.container.name, "Ready" if ready else "NotReady", self.restarts)
+        return InstanceState(self.container.name, "Ready" if ready else "NotReady", restarts)
 
     def due_probes(self, now: float) -> list[ProbeKind]:
         """The probes that are to be sent now."""

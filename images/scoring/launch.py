@@ -3,15 +3,25 @@
 Runs inside the scoring container, under the user's Python (3.6 and later) and beside the user's packages, so it needs
 nothing but the standard library.  What to score is said by the variables that the cloud sets: AML_APP_ROOT and
 AZUREML_ENTRY_SCRIPT; the working directory is AML_APP_ROOT.  AMLEMU_PORT and AMLEMU_HOST say where to listen when that
-is not port 5001 of all interfaces, AMLEMU_DEBUG_PORT where debugpy listens.
+is not port 5001 of all interfaces, AMLEMU_DEBUG_PORT where debugpy listens, AMLEMU_SINK where the sink lies.
+
+AZUREML_EXTRA_PYTHON_LIB_PATH and AZUREML_EXTRA_REQUIREMENTS_TXT bring packages beside those of the environment, as they
+do for Azure ML's prebuilt inference images (page how-to-prebuilt-docker-images-inference-python-extensibility).
 """
 
 import os
 import signal
+import subprocess
 import sys
 
 # What the cloud's image prints before it exits (contract/managed 6.3.6).
 MISSING = "A required package azureml-inference-server-http is missing."
+# Where telemetry is sent as long as there is no sink: to a port on which nothing listens.
+NOWHERE = "http://127.0.0.1:9/"
+# A process that nobody refers to is warned about.
+SINKS = []
+# The cloud's script ends with one of 94 to 99 when what comes before the server fails; which one is not written down.
+EXTRAS_FAILED = 94
 
 
 def main():
@@ -21,6 +31,8 @@ def main():
     # These names are for this process only: the script sees what the cloud's container has, and no more.
     host = os.environ.pop("AMLEMU_HOST", "")
     port = os.environ.pop("AMLEMU_PORT", "5001")
+    _start_sink(os.environ.pop("AMLEMU_SINK", ""))
+    _add_packages()
     _listen_for_debugger(host, os.environ.pop("AMLEMU_DEBUG_PORT", ""))
     try:
         from azureml_inference_server_http import amlserver
@@ -51,6 +63,57 @@ def _run(amlserver, host, port):
     amlserver.merge_configuration = merge_and_restore
     sys.argv = ["azmlinfsrv", "--entry_script", os.environ["AZUREML_ENTRY_SCRIPT"], "--port", port]
     amlserver.run()
+
+
+def _start_sink(folder):
+    """What takes the data of Collectors and of Application Insights, as the cloud's services do beside a container.
+
+    It chooses its port, since containers of the process engine share those of the machine; what leads there is known
+    only then.  Without it the server starts all the same, as it would beside a service that is down.
+    """
+    if not folder:
+        return
+    import subprocess
+
+    # -S: the user's packages must not be able to break it
+    command = [sys.executable, "-I", "-S", os.path.join(folder, "sink.py"), folder]
+    sink = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
+    SINKS.append(sink)
+    port = sink.stdout.readline().decode().strip()
+    if not port:
+        print("Nothing takes collected data: its sink did not start.", file=sys.stderr)
+        return
+    os.environ.update({"AZUREML_MDC_HOST": "127.0.0.1", "AZUREML_MDC_PORT": port})
+    for name in ("AML_APP_INSIGHTS_ENDPOINT", "APPLICATIONINSIGHTS_CONNECTION_STRING"):
+        if name in os.environ:
+            os.environ[name] = os.environ[name].replace(NOWHERE, "http://127.0.0.1:%s/" % port)
+
+
+def _add_packages():
+    """What the extra variables name goes before the environment's own packages, the folder first."""
+    script = os.path.join(os.environ.get("AML_APP_ROOT", ""), os.environ.get("AZUREML_ENTRY_SCRIPT", ""))
+    beside = os.path.dirname(script)
+    library = os.environ.get("AZUREML_EXTRA_PYTHON_LIB_PATH")
+    requirements = os.environ.get("AZUREML_EXTRA_REQUIREMENTS_TXT")
+    folders = [os.path.join(beside, library)] if library else []
+    if requirements:
+        folders += _installed(os.path.join(beside, requirements))
+    sys.path[:0] = folders
+    if folders:  # for programs that the script starts
+        os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [*folders, os.environ.get("PYTHONPATH")]))
+
+
+def _installed(requirements):
+    """The folders that hold the packages, which pip installs where the container's user may write."""
+    print("Installing the packages of", requirements, flush=True)
+    prefix = os.path.join(os.path.expanduser("~"), ".azureml-extra-packages")
+    pip = [sys.executable, "-m", "pip", "install", "--no-input", "--disable-pip-version-check", "--no-cache-dir"]
+    # With a prefix, pip does not install again what the environment has.
+    if subprocess.call([*pip, "--prefix", prefix, "-r", requirements]) != 0:
+        print("The packages of AZUREML_EXTRA_REQUIREMENTS_TXT could not be installed.", file=sys.stderr)
+        sys.exit(EXTRAS_FAILED)
+    names = ("site-packages", "dist-packages")
+    return [folder for folder, _, _ in os.walk(prefix) if os.path.basename(folder) in names]
 
 
 def _listen_for_debugger(host, port):

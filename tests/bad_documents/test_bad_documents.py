@@ -8,7 +8,7 @@ import pytest
 
 from emulator.azure_files import deployment_requests, read_files, read_model_file, refuse_all
 from emulator.cli.files import disk, read_source
-from emulator.environments import FILE_NAMES, read_environment
+from emulator.environments import FILE_NAMES, mlflow_environment, read_environment
 from emulator.errors import BadDocument
 from emulator.settings import PROJECT_FILE, read_settings
 from emulator.store.sources import read_text
@@ -45,9 +45,12 @@ def read(folder: Path) -> object:
         return read_model_file(read_source(folder / MODEL_FILE), disk())
     if (folder / PROJECT_FILE).exists():
         return read_settings({"HOME": str(folder / "nobody")}, folder)
+    if (folder / "MLmodel").exists():
+        names = {path.name for path in folder.iterdir()}
+        return mlflow_environment("m:1", names, lambda name: read_text(folder / name, "file"), ())
     (file,) = (folder / name for name in FILE_NAMES if (folder / name).exists())
     return read_environment(
-        read_text(file, "environment file"), file.name, lambda name: read_text(folder / name, "file")
+        read_text(file, "environment file"), file.name, lambda name: read_text(folder / name, "file"), str(folder)
     )
 
 

@@ -15,11 +15,12 @@ from fake_engine import Behaviour, FakeEngine, Running
 
 from emulator.engines import Container
 from emulator.entities import DeploymentRequest, Model, ModelRequest, OnlineDeployment
+from emulator.environments import CURATED, CuratedEnvironment
 from emulator.errors import BadArgument, EmulatorError
 from emulator.routes import EndpointRoute
 from emulator.store import Store
 from emulator.tokens import AadTrust
-from emulator.workspace import Effects, Progress, Workspace
+from emulator.workspace import Choices, Effects, Progress, Workspace
 
 SCRIPT = "def init():\n    pass\n\n\ndef run(data):\n    return data\n"
 PORTS = range(18100, 18104)
@@ -86,6 +87,7 @@ class House:
         world: dict[str, Running] | None = None,
         ports: Iterable[int] = PORTS,
         aad_trust: AadTrust | None = None,
+        curated: tuple[CuratedEnvironment, ...] = CURATED,
     ) -> None:
         self.folder = folder
         self.store = Store(folder / "home")
@@ -106,8 +108,8 @@ class House:
             background=self._background,
         )
         self.ports = ports
-        trust = aad_trust or AadTrust()
-        self.workspace = Workspace(self.store, self.engine, self.door, self.effects, ports, "launcher", trust)
+        choices = Choices("launcher", "mlflow script", aad_trust or AadTrust(), curated)
+        self.workspace = Workspace(self.store, self.engine, self.door, self.effects, ports, choices)
         self.code = self.write_code("src")
 
     def _now(self) -> str:

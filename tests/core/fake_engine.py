@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Set
 from dataclasses import dataclass, field, replace
 
 from emulator.engines import Container, Image, Log
-from emulator.environments import ImageSpec
+from emulator.environments import AnyImageSpec, ImageSpec, OwnImageSpec
 from emulator.errors import EngineUnavailable, ImageBuildFailure, OperationCanceled, ResourceNotFound
 from emulator.probing import ProbeAnswer
 from emulator.scoring_container import LABEL_WORKSPACE, ContainerSpec
@@ -21,11 +21,13 @@ CANCEL_SECONDS = 10.0
 class Behaviour:
     """What containers do: `ready` once started, or dead with `exit_code` and this `log`.
 
-    One that is not ready answers `status`; `answers` holds every probe back until it is set.
+    One that is not ready answers `status`; `statuses` are answers by path; `answers` holds every probe back until it
+    is set.
     """
 
     ready: bool = True
     status: int = 502
+    statuses: Mapping[str, int] = field(default_factory=dict)
     answers: threading.Event | None = None
     exit_code: int | None = None
     log: tuple[str, ...] = ("Users's init has completed successfully",)
@@ -75,9 +77,10 @@ class FakeLog(Iterator[str]):
 class FakeEngine:
     """Keeps the Engine protocol of `emulator.engines` for one workspace.
 
-    `behaviours` holds what the next containers do, in turn, before the usual `behaviour`.  `builds` remembers what was
-    built, `fail_build` makes builds fail with that text, `block_builds` lets them wait until they are canceled or the
-    event is set.  `world` may be shared by several engines, as one Docker Engine is.
+    `behaviours` holds what the next containers do, in turn, before the usual `behaviour`.  `builds` remembers what
+    was built, `own_images` are digests by the names of images that can be had, `fail_build` makes builds fail
+    with that text, `block_builds` lets them wait until they are canceled or the event is set.  `world` may be
+    shared by several engines, as one Docker Engine is.
     """
 
     name = "fake"
@@ -93,10 +96,13 @@ class FakeEngine:
         self.fail_build = ""
         self.block_builds: threading.Event | None = None
         self.building = threading.Event()
-        self.builds: list[ImageSpec] = []
+        self.builds: list[AnyImageSpec] = []
+        self.own_images: dict[str, str] = {}
         self.removed: list[str] = []
         self.graces: list[float] = []
         self.probes: list[tuple[str, str, float]] = []
+        self.probe_headers: Mapping[str, str] = {}
+        self.probed_ports: set[tuple[int, str]] = set()
         self.differences: tuple[str, ...] = ()
         self.unavailable = False
         self.size = Machine(cpus=8, memory_bytes=16 * 2**30)
@@ -117,14 +123,18 @@ class FakeEngine:
         (only,) = self.containers()
         return only.spec.environment_variables
 
-    def probe(self, container: Container, path: str, timeout_seconds: float) -> ProbeAnswer:
-        """The probe; `probes` remembers what was asked."""
+    def probe(self, container: Container, path: str, timeout_seconds: float, headers: Mapping[str, str]) -> ProbeAnswer:
+        """The probe; `probes` remembers what was asked, `probe_headers` how the last time."""
+        self.probe_headers = headers
         self.probes.append((container.id, path, timeout_seconds))
+        self.probed_ports.add((container.port, path))
         running = self.world.get(container.id)
         if running is None or not running.container.running:
             return ProbeAnswer(0, "connection refused")
         if running.behaviour.answers is not None:
             running.behaviour.answers.wait()
+        if path in running.behaviour.statuses:
+            return ProbeAnswer(running.behaviour.statuses[path])
         return ProbeAnswer(200) if running.behaviour.ready else ProbeAnswer(running.behaviour.status, "")
 
     def die(self, container_id: str, exit_code: int = 137) -> None:
@@ -151,10 +161,12 @@ class FakeEngine:
         self.check()
         return self.images.get(digest)
 
-    def build_image(self, spec: ImageSpec, log: Log, canceled: threading.Event) -> Image:
+    def build_image(self, spec: AnyImageSpec, log: Log, canceled: threading.Event) -> Image:
         self.check()
         self.builds.append(spec)
-        log(f"building {len(spec.requirements)} requirements")
+        if isinstance(spec, OwnImageSpec):
+            return self._own_image(spec)
+        log(f"building {len(spec.requirements)} requirements" if isinstance(spec, ImageSpec) else "building")
         self.building.set()
         if self.block_builds is not None:
             while not self.block_builds.wait(0.01):
@@ -164,6 +176,13 @@ class FakeEngine:
             raise ImageBuildFailure(self.fail_build, log_tail="the end of the log")
         self.images[spec.digest] = Image(spec.digest, f"fake:{spec.digest[:8]}", self.differences)
         return self.images[spec.digest]
+
+    def _own_image(self, spec: OwnImageSpec) -> Image:
+        if spec.name not in self.own_images:
+            raise EngineUnavailable(f"image {spec.name} is not here")
+        digest = self.own_images[spec.name]
+        self.images[digest] = Image(digest, spec.name, (), f"{spec.name}@sha256:{digest}")
+        return self.images[digest]
 
     def start(self, spec: ContainerSpec) -> Container:
         self.check()
@@ -183,6 +202,7 @@ class FakeEngine:
                 host="127.0.0.1",
                 port=40000 + number,
                 running=True,
+                other_ports={port: port for port in spec.other_ports},
             )
             if behaviour.exit_code is not None:
                 dead = _stopped(container, behaviour.exit_code)

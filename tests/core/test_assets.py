@@ -118,7 +118,7 @@ def test_a_registered_one(house: House, tmp_path: Path) -> None:
     house.deploy(environment="sk:2")
     assert house.deployment().environment == "sk:2"
     assert house.engine.builds[-1].requirements == ("scikit-learn==1",)
-    with pytest.raises(ResourceNotFound, match="no environment 'sk:12' is registered; it has: 1, 2, 3"):
+    with pytest.raises(ResourceNotFound, match="environment 'sk' has no version '12'; it has: 1, 2, 3"):
         environments.get("sk:12")
 
 

@@ -17,7 +17,7 @@ from emulator.client import Client
 from emulator.entities import AuthMode, EndpointToken, Target
 from emulator.errors import BadArgument, BadDocument, ResourceNotFound, ResourceNotReady
 from emulator.jwks import read_jwks
-from emulator.profiles import profile_of
+from emulator.profiles import overridden, profile_of
 from emulator.tokens import AadTrust
 
 TOKEN_MODES: tuple[AuthMode, ...] = ("aml_token", "aad_token")
@@ -125,6 +125,25 @@ def test_a_regenerated_key_is_refused_at_once_and_nothing_else_changes(house: Ho
     assert opens(house, after.secondary_key)
     now = house.door.routes["iris"]
     assert (now.port, now.deployments) == (route.port, route.deployments)
+
+
+@pytest.mark.row("auth.regenerate")
+def test_the_old_key_may_live_on(house: House) -> None:
+    """For as long as the settings say, also when another one is regenerated, and not in the next endpoint."""
+    with overridden({"managed": {"auth.regenerate": 60}}):
+        house.deploy()
+        endpoints = house.workspace.endpoints
+        first = endpoints.get_keys("iris").primary_key
+        second = endpoints.regenerate_keys("iris", "primary").primary_key
+        house.pass_time(30)
+        third = endpoints.regenerate_keys("iris", "primary").primary_key
+        assert [opens(house, key, later=30) for key in (first, second, third)] == [True, True, True]
+        assert [opens(house, key, later=61) for key in (first, second, third)] == [False, True, True]
+        assert [opens(house, key, later=91) for key in (first, second, third)] == [False, False, True]
+        assert first not in repr(house.door.routes["iris"]), "no key is in any log"
+        house.workspace.deployments.delete_endpoint("iris")
+        house.deploy()
+        assert not opens(house, second, later=61)
 
 
 def test_a_key_that_is_set(house: House) -> None:

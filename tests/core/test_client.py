@@ -150,19 +150,19 @@ def test_logs(client: Client, house: House) -> None:
     deploy(client, house)
     (container,) = house.running()
     house.engine.say(container.id, "café \u2028")
-    lines = client.get_logs("iris", requests_only=False, follow=False, tail=1, deployment=None)
+    lines = client.get_logs("iris", follow=False, tail=1, deployment=None)
     assert list(lines) == ["café \u2028"]
     house.store.logs.requests("iris").write_text("{}\n")
-    assert list(client.get_logs("iris", requests_only=True, follow=False)) == ["{}"]
-    (event,) = client.get_logs("iris", requests_only=False, events_only=True, follow=False, tail=1)
+    assert list(client.get_logs("iris", kind="requests", follow=False)) == ["{}"]
+    (event,) = client.get_logs("iris", kind="events", follow=False, tail=1)
     assert json.loads(event)["Name"] == "Started"
     with pytest.raises(ResourceNotFound):
-        list(client.get_logs("pets", requests_only=False, follow=False))
+        list(client.get_logs("pets", follow=False))
 
 
 def test_following_a_log_may_be_ended(client: Client, house: House) -> None:
     deploy(client, house)
-    lines = client.get_logs("iris", requests_only=False, follow=True, tail=1)
+    lines = client.get_logs("iris", follow=True, tail=1)
     assert next(lines) == "Users's init has completed successfully"
     lines.close()  # type: ignore[attr-defined]
     assert client.describe()
@@ -236,7 +236,7 @@ def follow_events(client: Client) -> None:
 
 
 def follow_logs(client: Client) -> list[str]:
-    return list(client.get_logs("iris", requests_only=False, follow=True))
+    return list(client.get_logs("iris", follow=True))
 
 
 def download(client: Client) -> None:

@@ -166,6 +166,15 @@ def test_environments(served: Served, tmp_path: Path) -> None:
     assert len(served.house.engine.builds) == 1
 
 
+def test_curated_environments(served: Served) -> None:
+    listed = served.ask("GET", "/environments?curated=true").json()["value"]
+    assert len(listed) >= 25
+    resource = next(one for one in listed if one["name"] == "latest" and "/sklearn-1.5/" in one["id"])
+    assert resource["amlemu"]["python_version"] == "3.10"
+    assert served.ask("POST", "/environments/resolve", json={"name": "AzureML-sklearn-1.5"}).json() == resource
+    assert served.ask("GET", "/environments").json()["value"] == []
+
+
 def test_bad_environments(served: Served, tmp_path: Path) -> None:
     file = tmp_path / "requirements.txt"
     file.write_text("numpy=1\n-e .\n")

@@ -277,7 +277,7 @@ def test_a_front_door_that_refuses_the_swap_leaves_the_old_generation(house: Hou
     [
         ({"models": ["nope"]}, ResourceNotFound, "no model named 'nope'"),
         ({"scoring_script": "other.py"}, BadArgument, "does not exist"),
-        ({"environment": "nope:1"}, ResourceNotFound, "no environment 'nope:1'"),
+        ({"environment": "nope:1"}, ResourceNotFound, "no environment named 'nope'"),
         ({"environment": "/nope/conda.yml"}, BadArgument, "does not exist"),
         ({"code": "/nope"}, BadArgument, "does not exist"),
     ],

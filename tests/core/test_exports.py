@@ -12,6 +12,7 @@ from core_support import House
 from served import Served
 
 from emulator.azure_files import parse_setting
+from emulator.cli.deploy import deploy_command
 from emulator.cli.deploy_files import plan_files
 from emulator.cli.deploy_plan import deploy_plan
 from emulator.cli.export import write_export
@@ -35,9 +36,7 @@ def export(client: Client, folder: Path, *, has_values: bool = False, name: str 
 
 def deploy_folder(client: Client, folder: Path, *settings: str, only: str = "*") -> dict[str, Any]:
     """`amlemu deploy -f` with the files of the folder."""
-    flags = ("port", "primary_key", "gpus", "debug_port", "instance_count", "instance_type", "auth_mode",
-             "request_timeout_ms", "max_concurrent_requests_per_instance", "endpoint", "deployment", "target",
-             "models", "environment", "all_traffic")  # fmt: skip
+    flags = [str(option.name) for option in deploy_command.params]
     files = [folder / "endpoint.yml", *sorted(folder.glob(f"{only}-deployment.yml"))]
     options = {**dict.fromkeys(flags), "files": files, "settings": settings}
     return deploy_plan(client, plan_files(options, {}), quiet)
@@ -243,3 +242,22 @@ def test_settings_of_the_command_line(house: House, client: Client, tmp_path: Pa
         deploy_folder(client, tmp_path / "out")
     assert "the placeholder {{MODE}} is not filled" in str(refused.value.faults[0])  # type: ignore[attr-defined]
     assert parse_setting("environment_variables.MODE=b").value == "b"
+
+
+def test_an_image_as_it_is_keeps_its_name(house: House, client: Client) -> None:
+    """What was built is remembered by its digest; what is exported has the name that the user gave."""
+    routes = {"port": 8080, "path": "/"}
+    config = {"liveness_route": routes, "readiness_route": routes, "scoring_route": routes}
+    own = Environment.parse({"name": "own", "version": "1", "image": "reg/own:7", "inference_config": config})
+    house.workspace.environments.register(own)
+    house.engine.own_images = {"reg/own:7": "a" * 64}
+    deployment = house.deploy(environment="own:1", code=None, scoring_script=None)
+    built = house.store.find_image_environment(deployment.image)
+    assert built is not None
+    assert built.image == f"reg/own:7@sha256:{'a' * 64}"
+    (told,) = client.get_export("iris", include_values=False)["deployments"]
+    assert (told["environment"]["image"], told["environment_is_registered"]) == ("reg/own:7", True)
+    other = own.model_copy(update={"image": "reg/other:7"})
+    house.store.put_image_environment(deployment.image, other)
+    (told,) = client.get_export("iris", include_values=False)["deployments"]
+    assert (told["environment"]["image"], told["environment_is_registered"]) == ("reg/other:7", False)

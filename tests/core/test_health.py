@@ -14,7 +14,7 @@ from fake_engine import Behaviour
 
 from emulator.entities import ProbeSettings, Target
 from emulator.errors import BadArgument, ImageBuildFailure, OutOfQuota
-from emulator.profiles import profile_of
+from emulator.profiles import overridden, profile_of
 
 TARGETS: tuple[Target, ...] = ("managed", "kubernetes", "aks", "aci", "local")
 SHORT = {"initial_delay": 2, "period": 2, "timeout": 1, "failure_threshold": 3}
@@ -182,6 +182,46 @@ def test_a_container_that_is_not_alive_is_replaced(house: House, target: Target)
     assert names.count("LivenessProbeFailed") == 3
     assert [name for name in names if not name.endswith("Failed")] == ["Killing", *RESTART]
     assert house.state() == "Succeeded"
+
+
+@pytest.mark.row("probes.restart_in_place")
+def test_a_replacement_may_be_another_instance(house: House) -> None:
+    with overridden({"aks": {"probes.restart_in_place": False}}):
+        deploy(house, target="aks", instance_count=2)
+        first, other = house.running()
+        for number in (1, 2):
+            before = len(house.events())
+            (dying,) = [container for container in house.running() if container != other]
+            house.engine.die(dying.id, 3)
+            house.wait_for(
+                lambda old=dying: old.id not in {c.id for c in house.running()} and len(house.instances()) == 2
+            )
+            (new,) = [container for container in house.running() if container != other]
+            assert new.name == f"{first.name}-{number}"
+            assert house.states() == [("Ready", 0), ("Ready", 0)]
+            assert len(house.running()) == 2, "the dead one is gone"
+            lines = house.workspace.deployments.get_event_log("iris", tail=None, follow=False)
+            assert {json.loads(line)["InstanceId"] for line in list(lines)[before:]} == (
+                {new.name} if number == 1 else {new.name, dying.name}
+            )
+        house.settle()
+        later = house.restarted()
+        later.workspace.reconcile()
+        assert set(later.instances()) == set(house.instances()), "adopted under its new name"
+
+
+@pytest.mark.row("probes.no_auth")
+@pytest.mark.parametrize("target", TARGETS)
+def test_probes_carry_the_headers_that_the_target_says(house: House, target: Target) -> None:
+    deploy(house, target=target)
+    assert dict(house.engine.probe_headers) == {}
+    with overridden({target: {"probes.no_auth": {"User-Agent": "kube-probe/1.29"}}}):
+        house.deploy()
+        assert house.engine.probe_headers == {"User-Agent": "kube-probe/1.29"}
+        house.engine.probe_headers = {}
+        house.pass_time(60)
+        asked = {"User-Agent": "kube-probe/1.29"} if profile_of(target).probes.run else {}
+        assert house.engine.probe_headers == asked
 
 
 @pytest.mark.row("probes.restart_in_place")

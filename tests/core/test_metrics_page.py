@@ -10,9 +10,10 @@ from prometheus_client.parser import text_string_to_metric_families
 from served import Served
 
 from emulator.metrics import Answered, EndpointMetrics, Window
-from emulator.profiles import rows
+from emulator.profiles import profile_of, rows
 
 LABELS = ("endpoint", "deployment", "status_code", "status_code_class", "model_status_code", "state")
+NAMES = frozenset(profile_of("managed").logs.metrics)
 
 
 @pytest.fixture
@@ -39,7 +40,7 @@ def test_the_metrics(served: Served) -> None:
         window.add(100.0, Answered("blue", 200, 200), latency, 5)
     window.add(101.0, Answered("blue", 424, 500), 50.0, 5)
     minute = window.minute(110.0)
-    served.metrics = [EndpointMetrics("iris", minute, 3, 0.5, {"blue": 2}, {"blue": 1})]
+    served.metrics = [EndpointMetrics("iris", minute, 3, 0.5, {"blue": 2}, {"blue": 1}, NAMES)]
     answer = served.ask("GET", "//metrics")
     assert answer.headers["Content-Type"] == "text/plain; version=0.0.4; charset=utf-8"
     found = samples(answer.text)
@@ -63,6 +64,28 @@ def test_the_metrics(served: Served) -> None:
     (row,) = (row for row in rows() if row.id == "metrics.names")
     of_use = {name for name in row.facts["managed"].value if name.startswith(("cpu_", "gpu_", "disk_"))}
     assert {name for name, *_ in found if not name.startswith("amlemu_")} | of_use == set(row.facts["managed"].value)
+
+
+@pytest.mark.row("metrics.names")
+def test_an_endpoint_has_the_metrics_of_its_target(served: Served) -> None:
+    """Beside amlemu's own, which imitate nothing."""
+    for name in ("iris", "pets"):
+        served.house.deploy(name)
+    window = Window()
+    window.add(100.0, Answered("blue", 200, 200), 10.0, 5)
+    fewer = frozenset({"requests_per_minute", "request_latency_p99"})
+    served.metrics = [
+        EndpointMetrics(endpoint, window.minute(110.0), 1, 0.5, {"blue": 2}, {"blue": 1}, names)
+        for endpoint, names in (("iris", NAMES), ("pets", fewer))
+    ]
+    found = samples(served.ask("GET", "//metrics").text)
+    by_endpoint = {
+        name: {metric for metric, endpoint, *_ in found if endpoint == name and not metric.startswith("amlemu_")}
+        for name in ("iris", "pets")
+    }
+    of_use = {name for name in NAMES if name.startswith(("cpu_", "gpu_", "disk_"))}  # these containers tell of none
+    assert by_endpoint == {"iris": NAMES - of_use, "pets": fewer}
+    assert found["amlemu_requests_in_flight", "pets", "blue"] == 2
 
 
 def test_nothing_is_measured_yet(served: Served) -> None:

@@ -11,7 +11,7 @@ from served import serving
 
 from emulator.profiles import rows
 from emulator.usage import Gpu, Usage
-from emulator.workspace import Effects, Workspace
+from emulator.workspace import Choices, Effects, Workspace
 from emulator.workspace.uses import GpuUse
 
 GIB = 2**30
@@ -27,7 +27,7 @@ def use(house: House, instance: int = 0, **changes: float | int | None) -> None:
 def with_gpus(house: House, gpus: list[Gpu]) -> None:
     """The house on a machine with these GPUs, which the list may replace."""
     house.effects = Effects(**{**vars(house.effects), "gpus": lambda: tuple(gpus)})
-    house.workspace = Workspace(house.store, house.engine, house.door, house.effects, house.ports, "launcher")
+    house.workspace = Workspace(house.store, house.engine, house.door, house.effects, house.ports, Choices("launcher"))
 
 
 def test_processors_since_the_start_and_since_the_last_time(house: House) -> None:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import requests
-from amlemu_process import Environ, amlemu, json_of, temporary_environ
+from amlemu_process import Environ, amlemu, json_of, temporary_environ, until
 from projects import project
 
 SETTINGS = """
@@ -56,3 +57,40 @@ def test_what_cannot_be_chosen_is_told_at_once(own: Environ, tmp_path: Path) -> 
     for part in ("amlemu.toml:2", "not assumed but documented", "amlemu.toml:3", "did you mean 'auth.no_header'?"):
         assert part in told.replace("\n", " "), f"{part!r} is not in {told}"
     assert "AMLEMU_ASSUMED" in amlemu({**own, "AMLEMU_ASSUMED": "{"}, "list", code=2).stderr
+
+
+DIES_WHEN_ASKED = """
+import os, signal
+
+def init():
+    pass
+
+def run(body):
+    os.kill(os.getppid(), signal.SIGKILL)
+"""
+
+
+def test_choices_that_containers_feel(own: Environ, tmp_path: Path) -> None:
+    """A dead instance has a successor with a name of its own, and the key before the last one still opens."""
+    choices = {"probes.restart_in_place": False, "auth.regenerate": 600, "traffic.per_request": "connection"}
+    environ = {**own, "AMLEMU_ASSUMED": json.dumps({"managed": choices})}
+    script = project(tmp_path / "code", DIES_WHEN_ASKED)
+    endpoint = json_of(environ, "deploy", "--name", "chosen", "--entry", script)
+    old = json_of(environ, "keys", "chosen")["primaryKey"]
+    new = json_of(environ, "keys", "chosen", "--regenerate", "primary")["primaryKey"]
+    opened = [
+        requests.post(endpoint["scoring_uri"], headers={"Authorization": f"Bearer {key}"}, timeout=30).status_code
+        != 401
+        for key in (old, "nonsense")
+    ]
+    assert (old != new, opened) == (True, [True, False])
+
+    def instances() -> list[str]:
+        lines = amlemu(environ, "logs", "chosen", "--events").stdout.splitlines()
+        return list(dict.fromkeys(json.loads(line)["InstanceId"] for line in lines))
+
+    until(lambda: len(instances()) == 2, "another instance has started", 15)
+    first, second = instances()
+    assert second == f"{first}-1"
+    (deployment,) = json_of(environ, "show", "chosen")["deployments"]
+    assert [(i["name"], i["restarts"]) for i in deployment["instances"]] == [(second, 0)]

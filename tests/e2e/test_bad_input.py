@@ -179,6 +179,31 @@ def test_the_failed_deployment_is_named_and_its_reason_kept(environ: Environ, fo
     assert "never-was" in failed.stderr, failed.stderr.splitlines()[-2:]
 
 
+@pytest.mark.row("start.init_failed_code", "start.import_failed_code", "start.function_missing_code")
+@pytest.mark.parametrize(
+    ("fault", "code"),
+    [
+        ("init raises", "UserScriptInitFailed"),
+        ("missing module", "UserScriptImportError"),
+        ("no run", "UserScriptFunctionNotFound"),
+        ("no server in the environment", "DeploymentCrashLoopBackOff"),
+    ],
+)
+def test_kubernetes_has_codes_of_its_own_for_a_failed_start(
+    environ: Environ, folder: Path, fault: str, code: str
+) -> None:
+    text, files, exit_code, (_, *told) = BAD_SCRIPTS[fault]
+    words = ("deploy", "--name", "on-k8s", "--target", "kubernetes", "--entry", project(folder, text, **files))
+    failed = amlemu(environ, *words, code=exit_code)
+    for part in (f"{code}: ", *told):
+        assert part in failed.stderr, f"{part!r} is not in {failed.stderr}"
+    if fault == "no run":
+        return  # refused before anything was made
+    (deployment,) = json_of(environ, "show", "on-k8s")["deployments"]
+    assert (deployment["provisioning_state"], deployment["error"]["code"]) == ("Failed", code)
+    amlemu(environ, "delete", "on-k8s", "--yes")
+
+
 BAD_WORDS: dict[str, tuple[list[str], int, list[str]]] = {
     "unregistered model": (["--model", "nobody:1"], 8, ["ResourceNotFound", "nobody", "amlemu model register"]),
     "a name nearly right": (["--model", "corupt:1"], 8, ["ResourceNotFound", "did you mean 'corrupt'?"]),
@@ -188,7 +213,7 @@ BAD_WORDS: dict[str, tuple[list[str], int, list[str]]] = {
         2,
         ["BadArgument", "the same model is named twice"],
     ),
-    "no such environment": (["--environment", "nowhere:3"], 8, ["ResourceNotFound", "no environment 'nowhere:3'"]),
+    "no such environment": (["--environment", "nowhere:3"], 8, ["ResourceNotFound", "no environment named 'nowhere'"]),
     "no such environment file": (
         ["--environment", "nowhere.yml"],
         2,

@@ -79,7 +79,7 @@ def environment(*requirements: str, python: str = "3.11", **fields: Any) -> Envi
 def new_spec(*requirements: str, python: str = "3.11", **fields: Any) -> ImageSpec:
     """A spec that no engine has built before: its digest differs from every other's."""
     variables = dict(fields.pop("variables", {})) | {"TEST_RUN": uuid.uuid4().hex}
-    return image_spec(environment(*requirements, python=python, variables=variables, **fields), LAUNCHER)
+    return image_spec(environment(*requirements, python=python, variables=variables, **fields), LAUNCHER, SCRIPT)
 
 
 def managed_layout(folder: Path, script: str = SCRIPT) -> Path:
@@ -109,6 +109,16 @@ def container_spec(image: str, layout: Path, **changes: Any) -> ContainerSpec:
         labels={"amlemu.endpoint": "test"},
     )
     return replace(spec, **changes)
+
+
+def no_code_spec(image: str, layout: Path) -> ContainerSpec:
+    """A container whose script is the image's own, as of an MLflow model without one."""
+    variables = {
+        "AML_APP_ROOT": "/var/mlflow_resources",
+        "AZUREML_ENTRY_SCRIPT": "mlflow_score_script.py",
+        "AZUREML_MODEL_DIR": f"{APP_ROOT}/azureml-models/m/1",
+    }
+    return container_spec(image, layout, working_dir="/var/mlflow_resources", environment_variables=variables)
 
 
 def ask(container: Container, question: Mapping[str, Any]) -> dict[str, Any]:
@@ -258,6 +268,14 @@ class EngineContract:
         assert "PYTEST_CURRENT_TEST" not in variables, "a variable of the emulator's own process"
 
     @pytest.mark.row("container.read_only_mounts")
+    @pytest.mark.row("mlflow.script")
+    def test_the_images_own_script_is_where_the_cloud_has_it(self, engine: Engine, layout: Path) -> None:
+        spec = new_spec(SERVER, no_code="mlflow")
+        build(engine, spec)
+        seen = ask(ready(engine, no_code_spec(spec.digest, layout)), {"write": ["/var/mlflow_resources/x"]})
+        assert (seen["cwd"], seen["files"]) == ("/var/mlflow_resources", ["mlflow_score_script.py"])
+        assert seen["writes"]["/var/mlflow_resources/x"] != "written"
+
     def test_code_and_models_are_read_only(self, engine: Engine, image: str, layout: Path) -> None:
         container = ready(engine, container_spec(image, layout))
         inside = [f"{APP_ROOT}/code/score.py", f"{APP_ROOT}/code/new", f"{APP_ROOT}/azureml-models/m/1/model.txt"]

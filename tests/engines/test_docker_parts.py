@@ -15,6 +15,7 @@ import docker.errors
 import pytest
 import requests
 
+from emulator.data_collection import SINK_FOLDER
 from emulator.engines import Log
 from emulator.engines.docker_cli import run_command
 from emulator.engines.docker_connection import check_engine, find_endpoint, has_buildx
@@ -35,6 +36,7 @@ from emulator.errors import (
     OperationCanceled,
     OutOfQuota,
     ResourceNotFound,
+    ResourceNotReady,
 )
 from emulator.scoring_container import ContainerSpec
 
@@ -112,6 +114,11 @@ def test_code_and_models_may_be_writable() -> None:
     assert mount["ReadOnly"] is False
 
 
+def test_what_a_container_hands_over_has_a_folder_that_it_may_write_to() -> None:
+    _, mount = create_arguments(changed(sink="/state/sinks/e/blue/1/0"), "i", "w", BRIDGE)["mounts"]
+    assert mount == {"Target": SINK_FOLDER, "Source": "/state/sinks/e/blue/1/0", "Type": "bind", "ReadOnly": False}
+
+
 def test_limits_are_in_the_engines_units() -> None:
     arguments = create_arguments(changed(memory_bytes=2**30, cpus=1.5, pids_limit=64), "i", "w", BRIDGE)
     assert (arguments["mem_limit"], arguments["memswap_limit"]) == (2**30, 2**30)
@@ -129,6 +136,46 @@ def test_another_scoring_port_is_told_to_the_server() -> None:
     arguments = create_arguments(changed(port=6001), "i", "w", BRIDGE)
     assert arguments["environment"]["AMLEMU_PORT"] == "6001"
     assert arguments["labels"]["amlemu.port"] == "6001"
+
+
+def test_a_server_of_its_own_is_told_no_port() -> None:
+    arguments = create_arguments(changed(port=8501, launched=False), "i", "w", BRIDGE)
+    assert arguments["environment"] == {"SECRET": "s3cret"}
+
+
+@pytest.mark.row("custom.command")
+@pytest.mark.parametrize(
+    ("user", "dropped"), [("1000:1000", "ALL"), ("nginx", "ALL"), ("", "NET_RAW"), ("0:0", "NET_RAW")]
+)
+def test_root_keeps_the_rights_that_docker_gives(user: str, dropped: str) -> None:
+    arguments = create_arguments(SPEC, "i", "w", BRIDGE, user=user)
+    assert arguments["cap_drop"] == [dropped]
+    assert arguments["security_opt"] == ["no-new-privileges"]
+    assert "user" not in arguments
+
+
+def test_models_appear_at_their_mount_path_too() -> None:
+    mounts = create_arguments(changed(model_mount="/models"), "i", "w", BRIDGE)["mounts"]
+    assert [(m["Target"], m["Source"], m["ReadOnly"]) for m in mounts] == [
+        ("/var/azureml-app", SPEC.layout, True),
+        ("/models", f"{SPEC.layout}/azureml-models", True),
+    ]
+
+
+def test_every_port_that_is_asked_at_is_reached() -> None:
+    spec = changed(port=8501, other_ports=(8080, 8081), launched=False)
+    assert create_arguments(spec, "i", "w", BRIDGE)["ports"] == {}
+    published = create_arguments(spec, "i", "w", PUBLISHED)
+    assert published["ports"] == {f"{port}/tcp": ("127.0.0.1", None) for port in (8501, 8080, 8081)}
+    attributes = inspected(Running=True, Status="running", ExitCode=0)
+    attributes["Config"]["Labels"] = published["labels"]
+    bridged = container_of(attributes, BRIDGE)
+    assert bridged.port == 8501
+    assert [bridged.at(port).port for port in (8080, 8501, 5001)] == [8080, 8501, 8501]
+    ports = {f"{port}/tcp": [{"HostPort": str(port + 20000)}] for port in (8501, 8080, 8081)}
+    attributes["NetworkSettings"]["Ports"] = ports
+    reached = container_of(attributes, PUBLISHED)
+    assert (reached.port, reached.other_ports) == (28501, {8080: 28080, 8081: 28081})
 
 
 def test_gpus() -> None:
@@ -149,13 +196,15 @@ def test_why_a_container_does_not_start() -> None:
     assert "NVIDIA Container Toolkit" in gpus.hint
     assert isinstance(start_failure(SPEC, "write /x: no space left on device"), OutOfQuota)
     assert isinstance(start_failure(SPEC, "runc: something"), EngineUnavailable)
+    no_command = start_failure(SPEC, 'runc create failed: exec: "serve": executable file not found in $PATH: unknown')
+    assert isinstance(no_command, ResourceNotReady)
 
 
 def inspected(**state: Any) -> dict[str, Any]:
     return {
         "Id": "abc",
         "Name": "/amlemu-e-blue-w-1-0",
-        "Config": {"Labels": {"amlemu.endpoint": "e"}},
+        "Config": {"Labels": {"amlemu.endpoint": "e"}, "User": "1000:1000"},
         "State": state,
         "NetworkSettings": {"Networks": {"bridge": {"IPAddress": "172.17.0.2"}}},
     }
@@ -173,6 +222,14 @@ def test_what_the_engine_says_of_a_container() -> None:
     assert (ended_later.exit_code, ended_later.oom_killed) == (3, False)
     created = container_of(inspected(Running=False, Status="created", ExitCode=0), BRIDGE)
     assert (created.running, created.exit_code) == (False, None)
+    assert created.differences == ()
+
+
+def test_a_container_that_runs_as_root_is_a_difference() -> None:
+    attributes = inspected(Running=True, Status="running", ExitCode=0)
+    attributes["Config"]["User"] = ""
+    (difference,) = container_of(attributes, BRIDGE).differences
+    assert "the image's user is root" in difference
 
 
 # Logs

@@ -30,11 +30,13 @@ from engine_contract import (
     ended,
     managed_layout,
     new_spec,
+    no_code_spec,
     ready,
     temporary_engine,
     until,
 )
 
+from emulator.data_collection import SINK_FOLDER, SINK_PROGRAM, SINK_VARIABLE
 from emulator.engines import Container
 from emulator.engines.packages import HostPackaging, read_host_packaging
 from emulator.engines.process import ProcessEngine
@@ -50,6 +52,7 @@ from emulator.engines.process_isolation import (
     mounts,
     not_shown,
     without_isolation,
+    working_dir,
 )
 from emulator.engines.process_launch import probe, read_machine
 from emulator.engines.process_log import LogLines
@@ -57,6 +60,7 @@ from emulator.entities import Environment
 from emulator.environments import image_spec
 from emulator.errors import BadArgument, EngineUnavailable, OperationCanceled, ResourceNotFound
 from emulator.scoring_container import APP_ROOT
+from emulator.shipped import sink_text
 
 ROOT = Isolation("root", pid_namespace=True)
 USER = Isolation("user", pid_namespace=True)
@@ -204,6 +208,14 @@ def test_without_namespaces_paths_are_rewritten_and_it_is_said(engines: Engines,
     assert any(f"no private {APP_ROOT} (not wanted)" in difference for difference in container.differences)
 
 
+def test_without_namespaces_the_images_own_script_is_found(engines: Engines, folder: Path, layout: Path) -> None:
+    engine, spec = engines(NONE), new_spec(SERVER, no_code="mlflow")
+    build(engine, spec)  # type: ignore[arg-type]
+    seen = ask(ready(engine, no_code_spec(spec.digest, layout)), {})
+    assert "mlflow_score_script.py" in seen["files"]
+    assert seen["cwd"] == seen["variables"]["AML_APP_ROOT"] == str(folder / "environments" / spec.digest)
+
+
 def test_two_containers_see_their_own_files(engines: Engines, image: str, tmp_path: Path) -> None:
     engine = engines()
     specs = [container_spec(image, managed_layout(tmp_path / name)) for name in ("one", "two")]
@@ -268,6 +280,38 @@ def test_only_folders_of_the_system_are_shown() -> None:
     )
 
 
+def test_what_a_container_hands_over_has_a_folder_that_it_may_write_to() -> None:
+    steps = mounts(USER, Folders("/own", "/env", "/layout", sink="/sinks/0"), [])
+    order = [(step["kind"], step["path"]) for step in steps]
+    place = f"/own/root{SINK_FOLDER}"
+    assert {"kind": "bind", "source": "/sinks/0", "path": place} in steps
+    assert order.index(("folder", place)) < order.index(("readonly", "/own/root")) < order.index(("bind", place))
+    spec = container_spec(
+        "i",
+        Path("/layout"),
+        sink="/sinks/0",
+        environment_variables={"AMLEMU_SINK": SINK_FOLDER, "P": f"{SINK_FOLDER}/x"},
+    )
+    given = environment(NONE, Folders("/own", "/env", "/layout", sink="/sinks/0"), {}, (), spec, 5099)
+    assert (given["AMLEMU_SINK"], given["P"]) == ("/sinks/0", "/sinks/0/x")
+
+
+@pytest.mark.row("mlflow.script")
+def test_the_script_of_mlflow_models_is_where_the_image_has_it() -> None:
+    place = "/var/mlflow_resources/mlflow_score_script.py"
+    folders = Folders("/own", "/env", "/layout", mlflow_script=True)
+    shown = {step["path"].removeprefix("/own/root"): step.get("source") for step in mounts(USER, folders, [])}
+    assert shown[place] == "/env/mlflow_score_script.py"
+    assert place not in {step["path"].removeprefix("/own/root") for step in mounts(USER, Folders("/o", "/e", "/l"), [])}
+    variables = {"AML_APP_ROOT": "/var/mlflow_resources", "AZUREML_MODEL_DIR": f"{APP_ROOT}/azureml-models/m/1"}
+    spec = container_spec("i", Path("/layout"), environment_variables=variables)
+    spec = replace(spec, working_dir="/var/mlflow_resources")
+    assert working_dir(USER, folders, spec) == "/var/mlflow_resources"
+    assert working_dir(NONE, folders, spec) == "/env"
+    seen = environment(NONE, folders, {}, (), spec, 5001)
+    assert (seen["AML_APP_ROOT"], seen["AZUREML_MODEL_DIR"]) == ("/env", "/layout/azureml-models/m/1")
+
+
 def test_what_is_asked_and_not_enforced_is_a_difference() -> None:
     spec = container_spec("i", Path("/layout"), memory_bytes=512 * 2**20, cpus=1.5, pids_limit=100)
     said = differences(ROOT, spec, "me", 5099)
@@ -317,6 +361,38 @@ def test_nothing_outlives_a_killed_supervisor(
     assert f"container {container.name}" in engine.prune(frozenset({image}))
     assert processes_of(container) == []
     assert engine.list_containers() == []
+
+
+SENDING = """
+import json, os, urllib.request
+
+def init():
+    pass
+
+def run(body):
+    where = f"http://127.0.0.1:{os.environ['AZUREML_MDC_PORT']}/v2/track"
+    with urllib.request.urlopen(urllib.request.Request(where, b'[{"mine": 1}]')) as answer:
+        return json.load(answer)
+"""
+
+
+@pytest.mark.parametrize("isolation", [ROOT, USER, USER_WITHOUT_PIDS, NONE], ids=str)
+def test_a_container_hands_over_what_it_sends(
+    engines: Engines, image: str, tmp_path: Path, isolation: Isolation
+) -> None:
+    engine, sink = engines(isolation), tmp_path / "sinks"
+    sink.mkdir()
+    sink.chmod(0o777)
+    (sink / SINK_PROGRAM).write_text(sink_text())
+    variables = {**MANAGED_VARIABLES, SINK_VARIABLE: SINK_FOLDER}
+    layout = managed_layout(tmp_path / "layout", SENDING)
+    spec = container_spec(image, layout, sink=str(sink), environment_variables=variables)
+    container = ready(engine, spec)
+    assert ask(container, {})["itemsAccepted"] == 1
+    assert until(lambda: any(sink.glob("*.jsonl")))
+    assert [json.loads(file.read_text())["items"] for file in sink.glob("*.jsonl")] == [[{"mine": 1}]]
+    engine.remove(container.id)
+    assert processes_of(container) == []
 
 
 def test_a_server_that_will_not_end_is_killed_after_the_grace(engines: Engines, image: str, tmp_path: Path) -> None:

@@ -48,7 +48,7 @@ def test_keys_change_without_a_new_connection(door: Door) -> None:
             assert one.answer().status == 200
 
 
-@pytest.mark.row("traffic.rolling_update")
+@pytest.mark.row("deployment.serves_while_updating")
 @pytest.mark.parametrize("target", ["managed", "kubernetes", "aks", "aci", "local"])
 def test_replacing_a_route_under_load_drops_nothing(door: Door, target: Target) -> None:
     stop = threading.Event()

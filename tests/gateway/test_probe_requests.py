@@ -31,6 +31,18 @@ def test_a_probe_goes_past_the_front_door(door: Door) -> None:
         assert door.lines == []
 
 
+@pytest.mark.row("probes.no_auth")
+def test_the_headers_that_a_probe_carries() -> None:
+    with container(ok()) as upstream:
+        assert probe(at(upstream.port), "/", 5.0, {"User-Agent": "kube-probe/1.29", "Accept": "*/*"}).passes()
+        (received,) = upstream.received
+        names = [name for name, _ in received.headers]
+        assert (names, received.all("user-agent")) == (
+            ["Host", "User-Agent", "Accept", "Connection"],
+            ["kube-probe/1.29"],
+        )
+
+
 @pytest.mark.row("probes.path")
 def test_it_asks_for_the_path(door: Door) -> None:
     with container(ok()) as upstream:

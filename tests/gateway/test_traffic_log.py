@@ -12,7 +12,7 @@ from gateway_support import AUTHORIZED, Door, answering, ask, container, free_po
 
 from emulator.gateway.request import Request
 from emulator.gateway.traffic_log import FORM_WARNING, Exchange, TrafficLog
-from emulator.profiles import rows
+from emulator.profiles import profile_of, rows
 
 COLUMNS = {
     "TimeGenerated",
@@ -126,7 +126,7 @@ def test_a_form_encoded_body_is_warned_of(
 
 def exchange(size: int) -> Exchange:
     request = Request("POST", b"/score", "1.1", [], keep_alive=True)
-    return Exchange("iris", request, b"/score", 0.0, "", "Key", request_size=size)
+    return Exchange("iris", request, b"/score", 0.0, "", "Key", profile_of("managed").logs, request_size=size)
 
 
 def test_lines_of_a_slow_writer_are_dropped_and_counted() -> None:

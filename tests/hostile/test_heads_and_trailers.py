@@ -90,7 +90,7 @@ def swept(before: bytes, after_seconds: float) -> bool:
 
     async def run() -> bool:
         transport = Transport()
-        conversation = CallersSide(asyncio.get_running_loop(), answer_all, lambda _: None)
+        conversation = CallersSide(asyncio.get_running_loop(), answer_all, lambda _: None, 60 * 1024)
         conversation.connection_made(transport)
         conversation.data_received(before)
         await asyncio.sleep(0.01)
@@ -272,7 +272,7 @@ def test_an_answer_to_a_caller_that_is_going_is_no_error() -> None:
         is_closing = staticmethod(lambda: True)
 
     async def run() -> None:
-        conversation = CallersSide(asyncio.get_running_loop(), refuse, lambda _: None)
+        conversation = CallersSide(asyncio.get_running_loop(), refuse, lambda _: None, 60 * 1024)
         conversation.connection_made(Going())
         conversation.data_received(post())
 

@@ -61,7 +61,7 @@ def test_the_wheel_holds_the_package_the_images_and_the_demo(wheel: Path) -> Non
     modules = {path.relative_to(CLONE).as_posix() for path in (CLONE / "emulator").rglob("*.py")}
     assert modules - names == set()
     assert "emulator/py.typed" in names
-    for folder in ("images/python", "images/scoring", "samples/two_models"):
+    for folder in ("images/python", "images/scoring", "images/mlflow", "samples/two_models"):
         files = subprocess.run(["git", "ls-files", folder], cwd=CLONE, capture_output=True, text=True, check=True)
         assert {f"{SHIPPED}/{name}" for name in files.stdout.splitlines()} - names == set()
     assert any(name.endswith(".dist-info/licenses/LICENSE") for name in names)

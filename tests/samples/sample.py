@@ -35,7 +35,7 @@ class Expect:
 
 @dataclass(frozen=True)
 class Request:
-    """One request; `path` is `/score`, `/swagger.json` or `/` with any query, `files` form files by field name."""
+    """One request; `path` is `/score`, `/swagger.json`, `/` or any other, with any query, `files` form files by field name."""
 
     name: str
     method: str
@@ -53,16 +53,20 @@ class RegisteredModel:
 
     name: str
     path: str
+    type: str = "custom_model"
 
 
 @dataclass(frozen=True)
 class Deploy:
-    """What is deployed; with `fails` it must not start, and its error or log must hold these texts."""
+    """What is deployed, without `entry` a model alone; with `fails` it must not start, and its error or log must hold
+    these texts."""
 
     models: tuple[str, ...]
-    entry: str
     target: str
-    environment: str | None
+    environment: str | None = None
+    entry: str | None = None
+    files: tuple[str, ...] = ()
+    model_mount_path: str | None = None
     fails: tuple[str, ...] = ()
 
 
@@ -117,14 +121,14 @@ def _value(name: str, value: Any, where: str) -> Any:
         return _read(_PARTS[name], value, f"{where}: {name}")
     if name in _LISTS and not all(isinstance(one, str) for one in value):
         return tuple(_read(_LISTS[name], one, f"{where}: {name}") for one in value)
-    return tuple(value) if name in (*_LISTS, "needs", "fails") else value
+    return tuple(value) if name in (*_LISTS, "needs", "fails", "files") else value
 
 
-def training_environment(folder: Path) -> tuple[str, str]:
-    """The Python version and the requirement lines of what lies beside a sample's script."""
+def training_environment(folder: Path) -> tuple[str | None, str]:
+    """The Python version, None without one, and the requirement lines of what lies beside a sample's script."""
     name = file_beside(sorted(path.name for path in folder.iterdir()))
     if name is None:
         return DEFAULT_ENVIRONMENT.python_version, "\n".join(DEFAULT_ENVIRONMENT.requirements)
     text = (folder / name).read_text(encoding="utf-8")
-    environment = read_environment(text, name, lambda other: (folder / other).read_text(encoding="utf-8"))
+    environment = read_environment(text, name, lambda other: (folder / other).read_text(encoding="utf-8"), str(folder))
     return environment.python_version, "\n".join(environment.requirements)

@@ -26,9 +26,10 @@ def train(sample: Sample, parent: Path) -> Path:
     The packages of training are those of the deployment, as the samples' READMEs say.
     """
     folder = parent / sample.folder.name
-    shutil.copytree(sample.folder, folder, ignore=_made_by_training)
+    shutil.copytree(sample.folder, folder, ignore=_made_by_training if sample.train else None)
     if sample.train:
         python, requirements = training_environment(folder)
+        assert python is not None
         assert sample.python in (None, python), "the sample's document and its environment name different Pythons"
         lines = parent / f"{folder.name}.requirements.txt"
         lines.write_text(requirements)
@@ -57,7 +58,7 @@ def register(environ: Environ, sample: Sample, folder: Path) -> list[str]:
     given: dict[str, str] = {}
     for number, model in enumerate(sample.models):
         own = f"{model.name}:{1 + sum(earlier.name == model.name for earlier in sample.models[:number])}"
-        words = ("model", "register", "--name", model.name, "--path", model.path)
+        words = ("model", "register", "--name", model.name, "--path", model.path, "--type", model.type)
         given[own] = f"{model.name}:{json_of(environ, *words, cwd=folder)['version']}"
     return [given[reference] for reference in sample.deploy.models]
 
@@ -65,9 +66,14 @@ def register(environ: Environ, sample: Sample, folder: Path) -> list[str]:
 def deploy_words(sample: Sample, references: list[str]) -> list[str]:
     """The command that deploys a sample."""
     deploy = sample.deploy
-    words = ["deploy", "--name", endpoint_name(sample), "--entry", deploy.entry, "--target", deploy.target]
-    if sample.deploy.environment:
-        words += ["--environment", sample.deploy.environment]
+    words = ["deploy", "--name", endpoint_name(sample), "--target", deploy.target]
+    optional = {
+        "--entry": deploy.entry,
+        "--environment": deploy.environment,
+        "--model-mount-path": deploy.model_mount_path,
+    }
+    words += [word for option, value in optional.items() if value for word in (option, value)]
+    words += [word for file in deploy.files for word in ("-f", file)]
     return [*words, *(word for reference in references for word in ("--model", reference))]
 
 
@@ -78,7 +84,7 @@ def endpoint_name(sample: Sample) -> str:
 
 def check_requests(environ: Environ, sample: Sample, folder: Path, endpoint: Mapping[str, Any]) -> None:
     """Send every request of the sample straight to the endpoint, as any client would, and compare what comes back."""
-    base = endpoint["scoring_uri"].removesuffix("/score")
+    base = endpoint["openapi_uri"].removesuffix("/swagger.json")
     keys = {"Authorization": f"Bearer {_key(environ, endpoint)}"} if endpoint["auth_mode"] == "key" else {}
     with requests.Session() as session:
         session.trust_env = False

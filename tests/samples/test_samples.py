@@ -20,11 +20,12 @@ pytestmark = pytest.mark.timeout(900)
 
 
 def runs(samples: list[Sample]) -> list[object]:
-    """Every sample on every engine."""
+    """Every sample on every engine that can run it."""
     return [
         pytest.param(sample, engine, marks=marks(sample, engine), id=f"{sample.id}-{engine}")
         for engine in ENGINES
         for sample in samples
+        if engine == "docker" or "docker" not in sample.needs
     ]
 
 
@@ -91,6 +92,17 @@ def test_without_java_the_process_engine_says_so(sample: Sample, tmp_path: Path)
     assert "EngineUnavailable: this environment needs a Java runtime" in failed.stderr
     assert "`java` is not on PATH" in failed.stderr
     assert not shows_traceback(failed.stderr)
+
+
+@pytest.mark.parametrize("sample", [s for s in SAMPLES if "docker" in s.needs], ids=lambda sample: sample.id)
+def test_without_docker_the_process_engine_says_so(sample: Sample) -> None:
+    """No process of this machine is a container: told at once."""
+    with temporary_environ("process") as environ:
+        for model in sample.models:
+            amlemu(environ, "model", "register", "--name", model.name, "--path", sample.folder / model.path)
+        failed = amlemu(environ, *deploy_words(sample, list(sample.deploy.models)), cwd=sample.folder, code=3)
+    assert "EngineUnavailable: the process engine installs packages" in failed.stderr
+    assert "--engine docker" in failed.stderr
 
 
 def path_without(program: str, folder: Path) -> str:

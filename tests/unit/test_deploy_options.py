@@ -52,6 +52,32 @@ def test_a_script_that_is_not_there(code: Path, words: tuple[str, ...]) -> None:
         read_options(options(*(word.format(code=code) for word in words)), {})
 
 
+@pytest.mark.parametrize("model", ["my_mlflow", "my_mlflow:3", "azureml:my_mlflow@latest"])
+def test_without_a_script_the_model_names_the_endpoint(model: str) -> None:
+    endpoint, request = read_options(options("--model", model), {})
+    assert (endpoint, request["models"]) == ("my-mlflow", [model])
+    assert (request["code"], request["scoring_script"]) == (None, None)
+    assert read_options(options("--name", "other", "--model", model), {})[0] == "other"
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        ((), "--entry names the scoring script; an MLflow model"),
+        (("--model", "m:1", "--source-dir", "src"), "--source-dir is about the code"),
+        (("--model", "m:1", "--watch"), "--watch is about the code"),
+    ],
+)
+def test_what_needs_a_script(words: tuple[str, ...], told: str) -> None:
+    with pytest.raises(click.UsageError, match=told):
+        read_options(options(*words), {})
+
+
+def test_a_container_of_the_users_own_needs_neither_script_nor_model() -> None:
+    endpoint, request = read_options(options("--name", "own", "--environment", "own:1"), {})
+    assert (endpoint, request["code"], request["models"]) == ("own", None, [])
+
+
 def test_variables_come_from_file_options_and_the_shell(code: Path, tmp_path: Path) -> None:
     (tmp_path / "vars").write_text("A=1\nB='two words'\n# C=3\n")
     words = ("--entry", code / "src/score.py", "--env-file", tmp_path / "vars", "--env", "A=9", "--env", "MINE")
@@ -85,3 +111,25 @@ def test_the_instance_type(code: Path) -> None:
     assert read_options(options(*words), {})[1]["instance_type"] is None
     _, request = read_options(options(*words, "--instance-type", "Standard_DS3_v2"), {})
     assert request["instance_type"] == "Standard_DS3_v2"
+
+
+def test_a_custom_container_needs_no_script() -> None:
+    words = ("--name", "echo", "--environment", "echo:1", "--model-mount-path", "/models", "--platform", "linux/amd64")
+    endpoint, request = read_options(options(*words), {})
+    assert (endpoint, request["code"], request["scoring_script"]) == ("echo", None, None)
+    assert (request["environment"], request["model_mount_path"]) == ("echo:1", "/models")
+    assert request["platform"] == "linux/amd64"
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        ((), "--entry names the scoring script"),
+        (("--environment", "echo:1"), "--name is needed"),
+        (("--environment", "echo:1", "--name", "echo", "--watch"), "--watch is about the code"),
+        (("--environment", "echo:1", "--name", "echo", "--source-dir", "."), "--source-dir is about the code"),
+    ],
+)
+def test_what_is_missing_without_a_script(words: tuple[str, ...], told: str) -> None:
+    with pytest.raises(click.UsageError, match=told):
+        read_options(options(*words), {})

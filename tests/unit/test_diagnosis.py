@@ -51,6 +51,35 @@ def test_a_missing_run() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("log", "stage"),
+    [
+        ("server_0.4.init_raises", "init"),
+        ("server_1.5.init_raises", "init"),
+        ("server_0.4.init_exits", "init"),
+        ("server_1.5.init_exits", "init"),
+        ("server_0.4.chained", "init"),
+        ("server_1.5.logged_before", "init"),
+        ("server_0.4.import_error", "import"),
+        ("server_1.5.import_error", "import"),
+        ("server_0.4.syntax_error", "import"),
+        ("server_1.5.syntax_error", "import"),
+        ("server_0.4.no_run", "function"),
+        ("server_1.5.no_run", "function"),
+        ("no_server", "other"),
+    ],
+)
+def test_what_of_a_start_failed(log: str, stage: str) -> None:
+    cause = explain((LOGS / f"{log}.log").read_text(encoding="utf-8"), ROOTS)
+    assert cause and cause.stage == stage
+
+
+def test_what_fails_once_init_is_done_is_not_the_import() -> None:
+    log = "Users's init has completed successfully\n" + traceback(("/var/azureml-app/code/score.py", 9), end="KeyError")
+    cause = explain(log, ROOTS)
+    assert cause and (cause.stage, cause.line) == ("other", 9)
+
+
 def test_a_missing_server() -> None:
     assert cause_of("no_server") == MISSING_SERVER
 
@@ -145,10 +174,10 @@ def test_scripts_that_may_work(source: str) -> None:
 )  # fmt: skip
 @pytest.mark.row("script.syntax", "script.functions")
 def test_scripts_that_cannot(source: str, told: str) -> None:
-    assert told in (check_script(source, "score.py") or "")
+    assert told in str(check_script(source, "score.py"))
 
 
 def test_a_zero_byte_is_told_without_an_invented_line() -> None:
-    told = check_script("a = 1\0", "score.py") or ""
+    told = str(check_script("a = 1\0", "score.py"))
     assert "null byte" in told
     assert "None" not in told

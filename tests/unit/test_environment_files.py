@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import pytest
 
-from emulator.entities import Environment
+from emulator.entities import BuildContext, Environment, Route
 from emulator.environments import DEFAULT_ENVIRONMENT, FILE_NAMES, file_beside, read_environment
 from emulator.errors import BadArgument, BadDocument
 
@@ -62,7 +62,7 @@ os_type: Linux
 
 def test_an_azure_environment_with_the_conda_file_in_it() -> None:
     environment = read("image: i\nconda_file:\n  dependencies: [python=3.10]\n")
-    assert (environment.python_version, environment.image, environment.version) == ("3.10", "i", "1")
+    assert (environment.python_version, environment.image) == ("3.10", "i")
 
 
 def test_a_fault_inside_an_inline_conda_file_has_its_line() -> None:
@@ -78,14 +78,16 @@ def test_every_fault_of_an_azure_environment() -> None:
     )
     assert [fault.split(": ")[1] for fault in faults] == [
         "conda",
-        "build",
-        "inference_config",
-        "os_type",
+        "image",
+        "conda_file",
         "name",
         "version",
         "tags",
         "image",
         "conda_file",
+        "os_type",
+        "build.path",
+        "inference_config",
     ]
 
 
@@ -95,9 +97,45 @@ def test_a_conda_file_that_is_missing() -> None:
     ]
 
 
-@pytest.mark.parametrize("text", ["image: i\n", "image: i\nname: x\n"])
-def test_an_image_alone_is_not_built(text: str) -> None:
-    assert "name its packages in conda_file" in faults_of(text)[0]
+def test_an_image_alone_runs_as_it_is() -> None:
+    environment = read("image: i:1\nname: x\n")
+    assert (environment.image, environment.python_version, environment.requirements) == ("i:1", None, ())
+    assert environment.runs_own_command
+
+
+@pytest.mark.parametrize(
+    ("path", "absolute"), [("docker", "/project/docker"), (".", "/project"), ("./a//b/", "/project/a/b"), ("/x", "/x")]
+)
+def test_a_build_context_lies_below_its_file(path: str, absolute: str) -> None:
+    text = f"build: {{path: {path}, dockerfile_path: sub/Dockerfile}}\n"
+    dockerfile = f"{path.rstrip('/')}/sub/Dockerfile"
+    environment = read_environment(text, "e.yml", {dockerfile: "FROM scratch"}.__getitem__, "/project")
+    assert environment.build == BuildContext(path=absolute, dockerfile_path="sub/Dockerfile")
+    assert (environment.image, environment.python_version) == (None, None)
+
+
+def test_a_build_context_needs_a_place() -> None:
+    with pytest.raises(BadDocument) as caught:
+        read("build: {path: docker}\n", others={"docker/Dockerfile": "FROM scratch"})
+    assert "needs a file on this machine" in str(caught.value.faults[0])
+
+
+def test_the_routes_of_a_custom_container() -> None:
+    routes = "liveness_route: {port: 8080, path: /live}\n  readiness_route: {port: 8080, path: /ready}\n"
+    environment = read(f"image: i\ninference_config:\n  {routes}  scoring_route: {{port: 8501, path: /v1}}\n")
+    config = environment.inference_config
+    assert config is not None
+    assert (config.ports, config.scoring_route, config.is_azureml) == (
+        (8501, 8080),
+        Route(port=8501, path="/v1"),
+        False,
+    )
+
+
+def test_a_conda_file_without_an_image_is_a_difference() -> None:
+    environment = read("conda_file: {dependencies: [python=3.10]}\n")
+    assert (environment.python_version, environment.image) == ("3.10", None)
+    assert environment.differences[0].startswith("conda_file without image: the cloud refuses it")
 
 
 @pytest.mark.parametrize("names", [["x.py", "requirements.txt", "conda.yml"], ["conda.yml"]])

@@ -17,6 +17,7 @@ from export_sources import deployment, endpoint, environment, model, source
 
 from emulator.azure_files import Disk, Source, deployment_requests, read_files, read_model_file
 from emulator.entities import DeploymentRequest, ModelRequest
+from emulator.environments import find_curated
 from emulator.exports import EndpointSource, Export, Kind, export_az_ml, kind_of
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -281,6 +282,22 @@ def test_a_model_without_a_script_leaves_the_environment_to_the_cloud(kind: str)
     assert document["model"]["type"] == kind
     assert {"environment", "code_configuration"} & document.keys() == set()
     assert not any(file.startswith("environment") for file in export.texts)
+
+
+@pytest.mark.parametrize(("version", "end"), [("latest", "labels/latest"), ("33", "versions/33")])
+def test_a_curated_environment_is_the_clouds_own(version: str, end: str) -> None:
+    curated = find_curated("minimal-py311-inference")
+    assert curated is not None
+    env = environment(curated.name, version, python_version=curated.python_version, requirements=curated.packages)
+    found = source(endpoint(), (deployment(), env, (), False))
+    export = export_az_ml(found, "managed")
+    named = yaml.safe_load(export.texts["blue-deployment.yml"])["environment"]
+    assert named == f"azureml://registries/azureml/environments/minimal-py311-inference/{end}"
+    assert not any(file.startswith("environment") for file in export.texts)
+    # Kubernetes takes nothing of a registry, and one of the same name is another.
+    assert "environment-minimal-py311-inference.yml" in export_az_ml(found, "kubernetes").texts
+    own = source(endpoint(), (deployment(), env.model_copy(update={"requirements": ("flask",)}), (), False))
+    assert "environment-minimal-py311-inference.yml" in export_az_ml(own, "managed").texts
 
 
 def test_an_anonymous_model_stays_one() -> None:

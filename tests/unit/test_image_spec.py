@@ -6,7 +6,7 @@ The golden files are written anew only when asked for: AMLEMU_WRITE_GOLDEN=1 pyt
 from __future__ import annotations
 
 import os
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import pytest
 
@@ -81,6 +81,19 @@ def test_what_the_image_holds_changes_the_digest(change: dict[str, object]) -> N
 
 def test_another_launcher_changes_the_digest() -> None:
     assert spec_of(ENVIRONMENTS["plain"], "a").digest != spec_of(ENVIRONMENTS["plain"], "b").digest
+
+
+@pytest.mark.row("mlflow.script")
+def test_the_script_of_mlflow_models_is_in_their_images_only() -> None:
+    plain = ENVIRONMENTS["plain"]
+    no_code = plain.model_copy(update={"no_code": "mlflow"})
+    spec = image_spec(no_code, "launch", "score")
+    name = PurePosixPath(fact("mlflow.script")).name
+    assert f"\nCOPY {name} {fact('mlflow.script')}\n" in spec.dockerfile
+    assert spec.files == {"launch.py": b"launch", name: b"score"}
+    assert spec.digest != image_spec(no_code, "launch", "another").digest
+    assert image_spec(plain, "launch", "score") == image_spec(plain, "launch", "another")
+    assert name not in image_spec(plain, "launch", "score").dockerfile
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from emulator.entities import ModelReference, parse_model_reference
+from emulator.entities import AssetReference, parse_model_reference
 from emulator.errors import BadArgument
 from emulator.names import (
     check_asset_name,
@@ -93,7 +93,7 @@ def test_the_rule_is_the_regular_expression_of_the_sdk(name: str) -> None:
     ],
 )
 def test_model_references(text: str, name: str, version: str | None) -> None:
-    assert parse_model_reference(text) == ModelReference(name=name, version=version)
+    assert parse_model_reference(text) == AssetReference(kind="model", name=name, version=version)
 
 
 @pytest.mark.parametrize(

@@ -10,8 +10,8 @@ from typing import Any, Literal
 import pytest
 
 from emulator.entities import ProbeSettings, Target
-from emulator.profiles import Answer, Fact, Row, overridden, profile_of, read_overrides
-from emulator.profiles.overrides import NO_OTHER_BEHAVIOUR, assumed_facts, is_overridable
+from emulator.profiles import Answer, Fact, RoutedPaths, Row, overridden, profile_of, read_overrides
+from emulator.profiles.overrides import assumed_facts
 from emulator.profiles.values import Unfit, fit, toml
 
 if sys.version_info >= (3, 11):
@@ -19,7 +19,7 @@ if sys.version_info >= (3, 11):
 else:
     import tomli as tomllib
 
-CHOOSABLE = [found for found in assumed_facts() if is_overridable(found[0].id)]
+GUESSES = assumed_facts()
 
 
 def refusals(given: Any) -> dict[str, str]:
@@ -32,15 +32,47 @@ def refusal(target: str, row_id: str, value: Any) -> str:
     return told
 
 
-@pytest.mark.parametrize(
-    ("row", "target", "fact"), CHOOSABLE, ids=[f"{row.id}-{target}" for row, target, _ in CHOOSABLE]
-)
+@pytest.mark.parametrize(("row", "target", "fact"), GUESSES, ids=[f"{row.id}-{target}" for row, target, _ in GUESSES])
 def test_every_guess_can_be_spelled_as_a_setting(row: Row, target: Target, fact: Fact) -> None:
     """As the page prints it, and read back by the parser of settings files."""
     text = f'[assumed.{target}]\n"{row.id}" = {toml(fact.value)}\n'
     overrides, misfits = read_overrides(tomllib.loads(text)["assumed"])
     assert misfits == []
     assert overrides[target][row.id] == fact.value
+
+
+@pytest.mark.parametrize(
+    ("target", "text", "value"),
+    [
+        ("managed", '"auth.before_routing" = false', False),
+        ("managed", '"auth.regenerate" = 300', 300),
+        ("managed", '"limits.head_bytes" = 8192', 8192),
+        ("managed", '"probes.no_auth" = { User-Agent = "kube-probe/1.29" }', {"User-Agent": "kube-probe/1.29"}),
+        ("managed", '"probes.restart_in_place" = false', False),
+        ("managed", '"routing.http_version" = { status = 426, body = "" }', Answer(426, "")),
+        ("managed", '"traffic.per_request" = "caller"', "caller"),
+        ("kubernetes", '"headers.cors" = "none"', "none"),
+        ("kubernetes", '"headers.end_to_end" = ["X-Mine"]', ("X-Mine",)),
+        ("kubernetes", '"logs.traffic_columns" = ["Method"]', ("Method",)),
+        ("kubernetes", '"metrics.names" = []', ()),
+        ("kubernetes", '"routing.paths" = { only = ["/score"] }', RoutedPaths(("/score",), Answer(404, "Not Found"))),
+        (
+            "kubernetes",
+            '"routing.paths" = { only = ["/"], answer = { status = 403, body = "no" } }',
+            RoutedPaths(("/",), Answer(403, "no")),
+        ),
+        ("kubernetes", '"routing.streaming" = false', False),
+        ("local", '"start.crashed_code" = "CrashLoopBackOff"', "CrashLoopBackOff"),
+    ],
+)
+def test_other_behaviours_as_settings_spell_them(target: Target, text: str, value: object) -> None:
+    overrides, misfits = read_overrides(tomllib.loads(f"[assumed.{target}]\n{text}\n")["assumed"])
+    assert misfits == []
+    ((row_id, taken),) = overrides[target].items()
+    assert taken == value
+    assert (
+        tomllib.loads(f"value = {toml(taken)}")["value"] == tomllib.loads(text.replace(f'"{row_id}"', "value"))["value"]
+    )
 
 
 def test_a_choice_is_in_force_as_long_as_it_is_asked_for() -> None:
@@ -101,12 +133,6 @@ def test_what_is_observed_is_not_up_for_choice() -> None:
     assert "not assumed but observed (contract/managed §2.9)" in refusal("managed", "auth.wrong_key", {})
 
 
-@pytest.mark.parametrize("row_id", NO_OTHER_BEHAVIOUR)
-def test_a_row_without_another_behaviour_says_why(row_id: str) -> None:
-    target = next(target for row, target, _ in assumed_facts() if row.id == row_id)
-    assert refusal(target, row_id, False) == f"there is nothing to choose from: {NO_OTHER_BEHAVIOUR[row_id]}"
-
-
 @pytest.mark.parametrize(
     ("row_id", "value", "told"),
     [
@@ -136,6 +162,23 @@ def test_a_row_without_another_behaviour_says_why(row_id: str) -> None:
         ("layout.code_folder", "/{code}", "must be a relative path that stays below /var/azureml-app"),
         ("layout.code_folder", "{code.__class__}", "has {code.__class__}"),
         ("layout.several_models", "a/../../{model}", "must be a relative path"),
+        ("auth.before_routing", "no", "must be true or false, not 'no'"),
+        ("auth.regenerate", -1, "must be a whole number from 0, not -1"),
+        ("headers.cors", "*", "must be one of container, none, any, not '*'"),
+        ("headers.end_to_end", ["X-A", "Content-Length"], "'Content-Length' is not up for choice"),
+        ("headers.end_to_end", ["X A"], "'X A' cannot be the name of a header"),
+        ("headers.end_to_end", [""], "'' cannot be the name of a header"),
+        ("logs.traffic_columns", ["Method", "Moon"], "must be one of TimeGenerated, "),
+        ("logs.user_agent_characters", "70", "must be a whole number from 0, not '70'"),
+        ("metrics.names", ["requests"], "must be one of requests_per_minute, "),
+        ("probes.no_auth", {"Host": "a"}, "'Host' is not up for choice"),
+        ("probes.no_auth", {"A": "b\r\nC: d"}, "has characters that cannot be printed"),
+        ("probes.no_auth", ["A"], "must be a table, not ['A']"),
+        ("routing.http_version", 426, "must be a table with status and body, not 426"),
+        ("routing.paths", ["/score"], "must be a table with only, not ['/score'], or \"none\""),
+        ("routing.paths", {"only": "/score"}, "only must be a list, not '/score'"),
+        ("routing.streaming", None, "must be true or false, not None"),
+        ("traffic.per_request", "key", "must be one of request, connection, caller, not 'key'"),
     ],
 )
 def test_a_value_of_the_wrong_kind(row_id: str, value: Any, told: str) -> None:

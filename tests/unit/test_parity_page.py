@@ -54,8 +54,8 @@ def test_what_a_page_looks_like() -> None:
         " | managed: `GET`, `POST`<br>kubernetes, aks: none<br>aci: yes<br>local: `a`, `b`"
         " | D<br>A<br>A<br>O | contract/managed §1<br>as managed<br>a guess<br>seen | no test |",
         "| `other.passes` | It passes. | *all*: `unchanged` | D | contract/v1 §2 | not run |",
-        "| `area.different` | kubernetes, aks | none | as managed | not possible: only this is built |",
-        "| `area.different` | aci | yes | a guess | not possible: only this is built |",
+        '| `area.different` | kubernetes, aks | none | as managed | `"area.different" = "none"` |',
+        '| `area.different` | aci | yes | a guess | `"area.different" = true` |',
     ]
 
 

@@ -16,7 +16,7 @@ from test_export_az_ml import FOLDERS, exported
 
 from emulator.azure_files.placeholders import quoted_placeholders
 from emulator.cli.schema import schema_command
-from emulator.profiles.overrides import assumed_facts, is_overridable
+from emulator.profiles.overrides import assumed_facts
 from emulator.profiles.values import toml
 from emulator.schemas import KINDS, schema_of
 
@@ -154,6 +154,12 @@ def test_settings() -> None:
     engine = "docker"
     home = "state"
     traffic_seed = 7
+    platform = "linux/amd64"
+    [base_images]
+    "mcr.microsoft.com/*" = "local"
+    [curated_environments.own]
+    python_version = "3.11"
+    packages = ["flask"]
     [assumed.managed]
     "concurrency.least_busy" = false
     """
@@ -186,7 +192,7 @@ def test_bad_settings(name: str) -> None:
 def test_every_assumed_value_is_one_that_may_be_chosen() -> None:
     tried = 0
     for row, target, fact in assumed_facts():
-        if is_overridable(row.id) and fact.value is not None:
+        if fact.value is not None:
             document = tomli.loads(f'[assumed.{target}]\n"{row.id}" = {toml(fact.value)}')
             assert faults("settings", document) == [], row.id
             tried += 1

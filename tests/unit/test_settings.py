@@ -262,3 +262,76 @@ def test_limits_and_seed(environ: dict[str, str], folder: Path) -> None:
 def test_bad_limits_and_seed(environ: dict[str, str], folder: Path, variable: str, value: str, told: str) -> None:
     with pytest.raises(BadArgument, match=f"{variable}: {told}"):
         read_settings(environ | {variable: value}, folder)
+
+
+# what stands in for curated environments
+
+
+def test_curated_environments_of_all_files(environ: dict[str, str], folder: Path) -> None:
+    user_file(
+        environ,
+        '[curated_environments.ours]\npython_version = "3.8"\npackages = ["flask"]\n'
+        '[curated_environments."sklearn-1.5"]\npython_version = "3.8"\npackages = ["flask"]\n',
+    )
+    (folder / PROJECT_FILE).write_text(
+        'port = 1001\n[curated_environments."sklearn-1.5"]\npython_version = "3.11"\npackages = []\n'
+    )
+    settings = read_settings(environ, folder)
+    assert settings.port == 1001
+    assert settings.curated_environments == {
+        "ours": {"python_version": "3.8", "packages": ["flask"]},
+        "sklearn-1.5": {"python_version": "3.11", "packages": []},
+    }
+    environ["AMLEMU_CURATED_ENVIRONMENTS"] = '{"ours": {"python_version": "3.12", "packages": []}}'
+    assert read_settings(environ, folder).curated_environments["ours"] == {"python_version": "3.12", "packages": []}
+    assert read_settings({"HOME": "/nowhere"}, folder.parent).curated_environments == {}
+
+
+@pytest.mark.parametrize(
+    ("value", "told"),
+    [
+        ("{", "Expecting property name"),
+        ('{"ours": 3}', 'curated_environments."ours": must be a table of python_version and packages'),
+        ("[]", "curated_environments: must be a table of environments"),
+    ],
+)
+def test_a_bad_variable_of_curated_environments(environ: dict[str, str], folder: Path, value: str, told: str) -> None:
+    with pytest.raises(BadDocument) as caught:
+        read_settings(environ | {"AMLEMU_CURATED_ENVIRONMENTS": value}, folder)
+    assert told in str(caught.value.faults[0])
+    assert caught.value.faults[0].where == "AMLEMU_CURATED_ENVIRONMENTS"
+
+
+PAIRS = {"mcr.microsoft.com/azureml/*": "local/azureml:1", "python": "mine"}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "mcr.microsoft.com/azureml/*=local/azureml:1, python=mine",
+        '{"mcr.microsoft.com/azureml/*": "local/azureml:1", "python": "mine"}',
+        "",
+    ],
+)
+def test_base_images(environ: dict[str, str], folder: Path, text: str) -> None:
+    (folder / PROJECT_FILE).write_text('[base_images]\npython = "another"\n')
+    found = read_settings(environ | {"AMLEMU_BASE_IMAGES": text, "AMLEMU_PLATFORM": "linux/arm64"}, folder)
+    assert found.base_images == (PAIRS if text else {"python": "another"})
+    assert found.platform == "linux/arm64"
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "told"),
+    [
+        ("AMLEMU_BASE_IMAGES", "python", "must be JSON, or name=image pairs"),
+        ("AMLEMU_BASE_IMAGES", "{python", "is not valid JSON"),
+        ("AMLEMU_BASE_IMAGES", '{"python": 1}', "must be a table"),
+        ("AMLEMU_BASE_IMAGES", "python=", "both must be names of images"),
+        ("AMLEMU_BASE_IMAGES", "python=--privileged", "both must be names of images"),
+        ("AMLEMU_PLATFORM", "amd64", "is no platform of a container"),
+    ],
+)
+def test_bad_images(environ: dict[str, str], folder: Path, variable: str, value: str, told: str) -> None:
+    with pytest.raises(BadArgument, match=variable) as caught:
+        read_settings(environ | {variable: value}, folder)
+    assert told in caught.value.message

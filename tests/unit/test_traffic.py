@@ -16,7 +16,7 @@ weights = st.dictionaries(st.sampled_from(["blue", "green", "red", "grey"]), st.
 
 
 def test_the_examples() -> None:
-    assert doctest.testmod(traffic) == doctest.TestResults(failed=0, attempted=4)
+    assert doctest.testmod(traffic) == doctest.TestResults(failed=0, attempted=5)
 
 
 @given(weights, draws)

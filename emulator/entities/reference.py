@@ -1,0 +1,146 @@
+"""How a model or an environment is named: every form that Azure ML's SDK and CLI take (contract/managed §5.4, §5.5)."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Iterable, Sequence
+from typing import Literal
+
+from emulator.entities.base import Entity
+from emulator.errors import BadArgument, ResourceNotFound
+from emulator.names import check_asset_name
+
+AssetKind = Literal["model", "environment"]
+
+_COLLECTIONS: dict[AssetKind, str] = {"model": "models", "environment": "environments"}
+_LATEST = "latest"
+# The SDK takes any such text as a version (contract/managed §5.4); without one, versions count up from 1.
+_VERSION = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9\-\._]{0,29}")
+# What follows azureml:// or begins an ARM id, as in the SDK's constants/_common.py.  In the cloud the case of
+# resourceGroups and of the provider does not matter.
+_PROVIDER = r"(?:providers/Microsoft\.MachineLearningServices/)?"
+_GROUP = rf"(?:subscriptions/[^/]+/)?resourceGroups/[^/]+/{_PROVIDER}"
+_SCOPE = rf"(?:(?:{_GROUP}|locations/[^/]+/)?workspaces/[^/]+/|(?:{_GROUP})?registries/(?P<registry>[^/]+)/)?"
+_URI = re.compile(rf"{_SCOPE}(?P<collection>models|environments)/(?P<name>[^/]+)/?(?P<rest>.*)", re.IGNORECASE)
+_REST = re.compile(r"(?P<by>versions|labels)/(?P<which>[^/]+)", re.IGNORECASE)
+
+
+class AssetReference(Entity):
+    """A model or an environment as a deployment names it.
+
+    `version` None means the latest.  `registry` names the registry that the cloud takes it from, '' for the workspace.
+    """
+
+    kind: AssetKind
+    name: str
+    version: str | None = None
+    registry: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.name}:{self.version}" if self.version else f"{self.name}@latest"
+
+    @property
+    def difference(self) -> str:
+        """What to say when it is taken from here, '' when the cloud does so too."""
+        if not self.registry:
+            return ""
+        return (
+            f"the {self.kind} {self} is taken from the local workspace;"
+            f" the cloud takes it from registry '{self.registry}'"
+        )
+
+
+def check_version(version: str) -> str:
+    """`version` if it may be one, else BadArgument."""
+    if version == _LATEST:
+        raise BadArgument("'latest' cannot be a version: it is the label of the version that was made last")
+    if _VERSION.fullmatch(version):
+        return version
+    raise BadArgument(f"'{version}' cannot be a version: 1 to 30 letters, digits, '-', '_' or '.'")
+
+
+def is_arm_id(text: str) -> bool:
+    """Whether `text` is an ARM id, which begins like the absolute path of a file."""
+    return text.lower().startswith("/subscriptions/")
+
+
+def parse_reference(text: str, kind: AssetKind) -> AssetReference:
+    """What `text` names: `name:version`, `name@latest` or `name`, each with or without `azureml:` before it; an
+    `azureml://` URI of a workspace or of a registry; or an ARM id.  BadArgument for anything else.
+
+    >>> parse_reference("azureml:my_model:2", "model").version
+    '2'
+    >>> parse_reference("azureml://registries/r/models/my_model/labels/latest", "model").registry
+    'r'
+    """
+    plain = text.removeprefix("azureml:")
+    if plain.startswith("//"):
+        return _of_uri(text, plain[2:], kind)
+    if is_arm_id(plain):
+        return _of_uri(text, plain[1:], kind)
+    return _of_name(text, plain, kind)
+
+
+def parse_model_reference(text: str) -> AssetReference:
+    """`parse_reference` of a model."""
+    return parse_reference(text, "model")
+
+
+def _of_name(text: str, plain: str, kind: AssetKind) -> AssetReference:
+    name, at, label = plain.partition("@")
+    if at and label != _LATEST:
+        raise BadArgument(f"'{text}': the only label of {_a(kind)} is @latest", target=f"{kind} {text}")
+    name, colon, version = name.partition(":")
+    if colon and at:
+        raise BadArgument(f"'{text}' names a version and a label: give one of them", target=f"{kind} {text}")
+    return AssetReference(
+        kind=kind, name=check_asset_name(name, kind), version=check_version(version) if colon else None
+    )
+
+
+def _of_uri(text: str, path: str, kind: AssetKind) -> AssetReference:
+    target = f"{kind} {text}"
+    found = _URI.fullmatch(path)
+    collection = _COLLECTIONS[kind]
+    form = f"…/{collection}/NAME/versions/VERSION or …/{collection}/NAME/labels/latest"
+    if found is None:
+        hint = f"azureml://registries/REGISTRY/{form[2:]}, or azureml:NAME:VERSION of the workspace"
+        raise BadArgument(f"'{text}' does not name {_a(kind)}", target=target, hint=hint)
+    if found["collection"].lower() != collection:
+        raise BadArgument(f"'{text}' is among the {found['collection']}: it does not name {_a(kind)}", target=target)
+    rest = _REST.fullmatch(found["rest"])
+    if rest is None:
+        raise BadArgument(f"'{text}' does not say which version", target=target, hint=form)
+    by_label = rest["by"].lower() == "labels"
+    if by_label and rest["which"] != _LATEST:
+        raise BadArgument(f"'{text}': the only label of {_a(kind)} is latest", target=target)
+    return AssetReference(
+        kind=kind,
+        name=check_asset_name(found["name"], kind),
+        version=None if by_label else check_version(rest["which"]),
+        registry=found["registry"] or "",
+    )
+
+
+def _a(kind: AssetKind) -> str:
+    return "an environment" if kind == "environment" else "a model"
+
+
+def not_found(
+    reference: AssetReference, versions: Sequence[str], names: Iterable[str], register: str
+) -> ResourceNotFound:
+    """The error for a reference that names nothing: the versions that there are, else the nearest of `names`.
+
+    `register` is the command that would make it.
+    """
+    kind, name, target = reference.kind, reference.name, f"{reference.kind} {reference}"
+    of_registry = f" here, of registry '{reference.registry}' or of any other" if reference.registry else ""
+    if versions:
+        has = f"it has: {', '.join(versions)}"
+        message = f"{kind} '{name}' has no version '{reference.version or _LATEST}'{of_registry}; {has}"
+        return ResourceNotFound(message, target=target)
+    near = difflib.get_close_matches(name, sorted(set(names)), n=1)
+    known = f"; did you mean '{near[0]}'?" if near else ""
+    message = f"no {kind} named '{name}' is registered{of_registry}{known}"
+    return ResourceNotFound(message, target=target, hint=register)

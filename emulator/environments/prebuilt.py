@@ -1,0 +1,51 @@
+"""What stands for one of Azure ML's prebuilt inference images where it cannot be had: its Python and its packages.
+
+Names: page concept-prebuilt-docker-images-inference, and the curated environments that are made of them.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+from emulator.entities import Environment
+
+# pip is what installs AZUREML_EXTRA_REQUIREMENTS_TXT as the container starts (contract/managed §6.3.4).
+_SERVER = ("azureml-inference-server-http", "inference-schema[numpy-support,pandas-support]", "pip")
+# From the word for a framework in an image's name to its packages; `{version}` is '' or such as '==1.0.*'.
+_FRAMEWORKS: Mapping[str, tuple[str, ...]] = {
+    "minimal": (),
+    "lightgbm": ("lightgbm{version}", "scikit-learn"),
+    "mlflow": ("mlflow{version}",),
+    "onnxruntime": ("onnxruntime{version}",),
+    "pytorch": ("torch{version}",),
+    "sklearn": ("scikit-learn{version}", "pandas"),
+    "tensorflow": ("tensorflow{version}",),
+    "xgboost": ("xgboost{version}", "scikit-learn"),
+}
+_NAME = re.compile(
+    r"mcr\.microsoft\.com/azureml/(?:curated/)?(?P<framework>[a-z]+)(?:-(?P<version>\d+(?:\.\d+)+))?"
+    r"(?:-ubuntu\d+\.\d+)?-py(?P<minor>3\d+)(?:-cpu|(?:-cuda[\d.]+)?-gpu)?-inference(?::[\w.-]+)?(?:@\S+)?"
+)
+
+
+def prebuilt_stand_in(environment: Environment) -> Environment | None:
+    """Python and packages in place of a prebuilt inference image; None for any other environment.
+
+    >>> found = prebuilt_stand_in(Environment(name="e", image="mcr.microsoft.com/azureml/minimal-py311-inference:1"))
+    >>> found.python_version if found else None
+    '3.11'
+    """
+    name = _NAME.fullmatch(environment.image or "")
+    if environment.python_version is not None or name is None or name["framework"] not in _FRAMEWORKS:
+        return None
+    version = f"=={name['version']}.*" if name["version"] else ""
+    packages = tuple(package.format(version=version) for package in _FRAMEWORKS[name["framework"]])
+    return environment.model_copy(
+        update={
+            "image": None,
+            "python_version": f"3.{name['minor'][1:]}",
+            "requirements": (*_SERVER, *packages),
+            "source": f"what stands for {environment.image}",
+        }
+    )

@@ -1,0 +1,57 @@
+"""Environment → specification, whatever its kind."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Callable
+from dataclasses import replace
+
+from emulator.entities import BuildContext, Environment
+from emulator.environments.base_images import ImageChoices
+from emulator.environments.image_spec import ImageSpec, image_spec
+from emulator.environments.own_image import ContextContent, ContextSpec, OwnImageSpec, context_spec, own_image_spec
+
+AnyImageSpec = ImageSpec | OwnImageSpec | ContextSpec
+"""Packages that are installed into an image, an image as it is, or one built from a Dockerfile."""
+
+ReadContext = Callable[[BuildContext], ContextContent]
+"""Gives the content of a build context; raises BadArgument."""
+
+# Without them the image has the command of the one that it is built on.
+_START = re.compile(r"^(ENTRYPOINT|CMD) .*\n", re.MULTILINE)
+
+
+def any_image_spec(
+    environment: Environment,
+    launcher: str,
+    choices: ImageChoices,
+    read_context: ReadContext,
+    mlflow_script: str = "",
+) -> tuple[AnyImageSpec, tuple[str, ...]]:
+    """What the environment's image is made of, and where that departs from what it names.
+
+    Raises BadArgument for what cannot be the name of an image, and for a build context that is not there.
+    """
+    environment, told = choices.base_images.in_environment(environment)
+    environment = environment.model_copy(update={"platform": environment.platform or choices.platform})
+    if environment.python_version is not None:
+        return _installed(environment, launcher, mlflow_script), told
+    if environment.build is None:
+        return own_image_spec(environment), told
+    content = read_context(environment.build)
+    dockerfile, told = choices.base_images.in_dockerfile(content.dockerfile)
+    return context_spec(environment, content, dockerfile), told
+
+
+def _installed(environment: Environment, launcher: str, mlflow_script: str) -> ImageSpec:
+    spec = image_spec(environment, launcher, mlflow_script)
+    if environment.runs_own_command:
+        spec = _changed(replace(spec, dockerfile=_START.sub("", spec.dockerfile)), "own command")
+    if environment.platform:
+        spec = _changed(replace(spec, platform=environment.platform), environment.platform)
+    return spec
+
+
+def _changed(spec: ImageSpec, how: str) -> ImageSpec:
+    return replace(spec, digest=hashlib.sha256(f"{spec.digest} {how}".encode()).hexdigest())

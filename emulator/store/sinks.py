@@ -1,0 +1,109 @@
+"""The folders that containers share with the emulator, to hand over what their packages send.
+
+What lies there was written by the container, that is by anybody's script: nothing of it is followed, trusted or read
+without a bound.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import stat
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from emulator.store.disk import translated
+
+_LONGEST_FILE = 96 << 20  # more than a sink writes at once
+# Not there on Windows, whose containers are Docker's.
+_READ = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
+# Containers run as uid 1000, whoever the emulator is; the folder above lets nobody else of this machine in.
+_FOR_EVERYBODY = 0o777
+_OWNER_ONLY = 0o700
+
+
+@dataclass(frozen=True)
+class SinkFolder:
+    """The folder of one container, with the names that its path says."""
+
+    path: Path
+    endpoint: str
+    deployment: str
+    generation: int
+
+
+class SinkFolders:
+    """The folder `sinks` of an emulator's home: `<endpoint>/<deployment>/<generation>/<instance>`."""
+
+    def __init__(self, home: Path) -> None:
+        self._folder = home / "sinks"
+
+    def of_generation(self, endpoint_name: str, deployment_name: str, generation: int) -> Path:
+        """Where the folders of a generation's containers lie, or would lie."""
+        return self._folder / endpoint_name / deployment_name / str(generation)
+
+    def prepare(self, folder: Path, files: Mapping[str, str]) -> None:
+        """Make a container's folder with these files, which replace what an earlier container has left of them.
+
+        Raises OutOfQuota for a full disk, BadArgument for what may not be written.
+        """
+        with translated(f"folder {folder}"):
+            self._folder.mkdir(mode=_OWNER_ONLY, exist_ok=True)
+            self._folder.chmod(_OWNER_ONLY)
+            folder.mkdir(parents=True, exist_ok=True)
+            folder.chmod(_FOR_EVERYBODY)
+            for name, text in files.items():
+                path = folder / name
+                _remove(path)
+                with path.open("x", encoding="utf-8") as file:  # which follows no link
+                    file.write(text)
+                path.chmod(0o644)
+
+    def all(self) -> list[SinkFolder]:
+        """Every container's folder."""
+        found = []
+        for path in sorted(self._folder.glob("*/*/*/*/")):
+            endpoint, deployment, generation, _ = path.parts[-4:]
+            if generation.isdecimal() and not path.is_symlink():
+                found.append(SinkFolder(path, endpoint, deployment, int(generation)))
+        return found
+
+    def take(self, folder: SinkFolder) -> Iterator[bytes]:
+        """What the container has handed over, file by file in its order; each is removed once it was taken."""
+        with contextlib.suppress(OSError):  # a script may have taken the right to look away
+            for path in sorted(path for path in folder.path.iterdir() if path.name.endswith(".jsonl")):
+                content = _read(path)
+                if content is not None:
+                    yield content
+                _remove(path)
+
+    def remove(self, endpoint_name: str, deployment_name: str, generation: int) -> None:
+        """Remove the folders of a generation."""
+        folder = self.of_generation(endpoint_name, deployment_name, generation)
+        shutil.rmtree(folder, ignore_errors=True)
+        for above in (folder.parent, folder.parent.parent):
+            with contextlib.suppress(OSError):  # others are still there
+                above.rmdir()
+
+
+def _read(path: Path) -> bytes | None:
+    """A plain file's content; None for what is none, or is too long."""
+    try:
+        handle = os.open(path, _READ)
+    except OSError:
+        return None
+    facts = os.fstat(handle)
+    if not stat.S_ISREG(facts.st_mode) or facts.st_size > _LONGEST_FILE:
+        os.close(handle)
+        return None
+    with os.fdopen(handle, "rb") as file:
+        return file.read(_LONGEST_FILE)
+
+
+def _remove(path: Path) -> None:
+    try:
+        path.unlink(missing_ok=True)
+    except OSError:  # a folder, which only a script can have made
+        shutil.rmtree(path, ignore_errors=True)

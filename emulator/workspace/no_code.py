@@ -1,0 +1,93 @@
+"""Which environment a deployment has: its own, or, of an MLflow model without a script, the one that its files make."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from emulator.entities import DeploymentRequest, Environment, Model, ModelRequest, Target
+from emulator.environments import DEFAULT_ENVIRONMENT, check_mlflow_model, mlflow_environment
+from emulator.environments.triton import check_triton_repository
+from emulator.errors import BadArgument, BadDocument
+from emulator.profiles import profile_of
+from emulator.store.model_folder import ModelFolder
+
+AnyModel = Model | ModelRequest
+OfDeployment = Callable[[], Environment]
+
+_TRITON_HINT = (
+    "give --environment a file with `image`, one that starts tritonserver on the models below $AZUREML_MODEL_DIR, and"
+    " `inference_config`: liveness_route {port: 8000, path: /v2/health/live}, readiness_route {port: 8000, path:"
+    " /v2/health/ready}, scoring_route {port: 8000, path: /}"
+)
+
+
+def settled_environment(
+    request: DeploymentRequest,
+    target: Target,
+    models: Sequence[AnyModel],
+    folder_of: Callable[[AnyModel], ModelFolder],
+    given: OfDeployment,
+) -> Environment:
+    """The environment of a deployment; `given` is what its words and the files beside its script say.
+
+    Rows mlflow.no_code, mlflow.script_needs_environment, mlflow.flavor, triton.repository.  Raises BadArgument for a
+    model that cannot be deployed in this way, BadDocument for what its files hold wrong.
+    """
+    mlflow = [model for model in models if model.type == "mlflow_model"]
+    if request.code_configuration:
+        environment = given()
+        if mlflow and environment is DEFAULT_ENVIRONMENT:
+            _check_script_alone(request, target, mlflow[0])
+        return environment
+    for model in models:
+        if model.type == "triton_model":
+            _check_triton(request, model, folder_of(model), given)
+    return _of_mlflow(request, target, models, folder_of, given) if mlflow else given()
+
+
+def _check_script_alone(request: DeploymentRequest, target: Target, model: AnyModel) -> None:
+    if request.environment is None and profile_of(target).mlflow.script_needs_environment:
+        message = "an MLflow model with a scoring script needs an environment: only without a script is it made for it"
+        hint = "give --environment, or leave --entry out"
+        raise BadArgument(message, target=f"model {model_id(model)}", hint=hint)
+
+
+def _of_mlflow(
+    request: DeploymentRequest,
+    target: Target,
+    models: Sequence[AnyModel],
+    folder_of: Callable[[AnyModel], ModelFolder],
+    given: OfDeployment,
+) -> Environment:
+    environment = None if request.environment is None else given()
+    if environment and (environment.inference_config or environment.python_version is None):
+        return environment  # a container of the user's own, which has its own way to find the model
+    if not profile_of(target).mlflow.no_code:
+        message = f"target {target} takes no model without a scoring script"
+        raise BadArgument(message, target=f"deployment {request.name}", hint="name the script with --entry")
+    if len(models) != 1:
+        message = f"{len(models)} models: an MLflow model without a scoring script is deployed alone"
+        raise BadArgument(message, target=f"deployment {request.name}", hint="name the script with --entry")
+    (model,) = models
+    folder = folder_of(model)
+    try:
+        if environment:
+            check_mlflow_model(folder.read)
+            return environment.model_copy(update={"no_code": "mlflow"})
+        base_packages = profile_of(target).mlflow.base_packages
+        return mlflow_environment(model_id(model), folder.files.keys(), folder.read, base_packages)
+    except BadDocument as error:
+        error.target = f"model {model_id(model)}"
+        raise
+
+
+def _check_triton(request: DeploymentRequest, model: AnyModel, folder: ModelFolder, given: OfDeployment) -> None:
+    check_triton_repository(model_id(model), folder.files.keys())
+    if request.environment is None or not given().inference_config:
+        message = "a Triton model runs on a Triton image, and amlemu has none of its own, as the cloud has"
+        raise BadArgument(message, target=f"model {model_id(model)}", hint=_TRITON_HINT)
+
+
+def model_id(model: AnyModel) -> str:
+    """How a model is named to its user: one that is not registered yet by its path, where it has no name."""
+    return model.id if isinstance(model, Model) else model.name or model.path
