@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import difflib
+import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import yaml
@@ -75,6 +76,23 @@ def parse_document(text: str, file: str) -> Document:
     # YAML forbids the same key twice; this parser would take the last one and say nothing.
     refuse(document, [Fault(f"the key '{key}' is there twice", f"{file}:{line}") for key, line in found.twice])
     return document
+
+
+def parse_yaml_or_json(text: str, file: str) -> Document:
+    """The mapping in `text`, which is YAML or any JSON: also one with tabs, and with JSON's own numbers and escapes."""
+    try:
+        data = json.loads(text)
+    except json.JSONDecodeError as error:
+        if not (text.lstrip().startswith("{") and "\t" in text):
+            return parse_document(text, file)
+        # Of YAML one would only hear that tabs are wrong.
+        raise BadDocument(f"{file} is not valid JSON", faults=[Fault(error.msg, f"{file}:{error.lineno}")]) from error
+    except RecursionError as error:
+        raise BadDocument(f"{file} is nested too deeply") from error
+    if not isinstance(data, dict):
+        raise BadDocument(f"{file} must hold a JSON object, not {_kind(data)}")
+    # YAML takes no tabs; what is JSON has none inside of its texts.
+    return replace(parse_document(text.replace("\t", " "), file), data=data)
 
 
 def refuse(document: Document, faults: list[Fault]) -> None:

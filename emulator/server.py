@@ -24,6 +24,7 @@ import waitress
 from emulator import __version__
 from emulator.control_api import Services, create_control_api
 from emulator.engines import Engine
+from emulator.engines.conda_reach import channel_reach
 from emulator.engines.packages import HostPackaging, read_host_packaging
 from emulator.environments import BaseImages, ImageChoices, read_curated, with_curated
 from emulator.errors import BadArgument, EngineUnavailable
@@ -40,7 +41,7 @@ from emulator.store.lines import LineWriter
 from emulator.store.sources import read_text
 from emulator.tokens import AadTrust
 from emulator.usage import Gpu
-from emulator.workspace import Choices, Effects, Workspace
+from emulator.workspace import Choices, CondaSources, Effects, Workspace
 from emulator.workspace.collecting import Collecting
 from emulator.workspace.operations import Operations
 
@@ -112,12 +113,13 @@ def _run(
     overrides, _ = read_overrides(settings.assumed)
     stack.enter_context(overridden(overrides))
     store = Store(settings.home)
-    chosen = choose_engine(settings.engine, store, read_host_packaging(environ))
+    packaging = read_host_packaging(environ)
+    chosen = choose_engine(settings.engine, store, packaging)
     stack.callback(chosen.engine.close)
     collecting = Collecting(store, _effects(), sink_text())
     gateway = _gateway(settings, store, collecting)
     stopping = _Stopping()
-    workspace = _workspace(settings, store, chosen.engine, gateway, collecting)
+    workspace = _workspace(settings, store, chosen.engine, gateway, collecting, packaging)
     operations = Operations(lambda: secrets.token_hex(8), _report)
     description = _description(settings, workspace, chosen)
     services = Services(
@@ -220,7 +222,14 @@ def _description(settings: Settings, workspace: Workspace, chosen: ChosenEngine)
     }
 
 
-def _workspace(settings: Settings, store: Store, engine: Engine, gateway: Gateway, collecting: Collecting) -> Workspace:
+def _workspace(
+    settings: Settings,
+    store: Store,
+    engine: Engine,
+    gateway: Gateway,
+    collecting: Collecting,
+    packaging: HostPackaging,
+) -> Workspace:
     curated, _ = read_curated(settings.curated_environments)  # checked when the settings were read
     choices = Choices(
         launcher=launcher_text(),
@@ -228,6 +237,7 @@ def _workspace(settings: Settings, store: Store, engine: Engine, gateway: Gatewa
         aad_trust=_aad_trust(settings),
         curated=with_curated(curated),
         images=_image_choices(settings),
+        conda=CondaSources(settings.conda, settings.conda_channels, channel_reach(packaging).unreachable),
     )
     return Workspace(store, engine, gateway, _effects(), settings.endpoint_ports, choices, collecting)
 

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 PROJECT_FILE = "amlemu.toml"
 ENGINES = ("auto", "docker", "process")
 LIMITS = ("report", "cloud")
+CONDA = ("auto", "channels", "pip")
 
 
 @dataclass(frozen=True)
@@ -43,6 +44,8 @@ class Settings:
     the public keys (a JSON Web Key Set) that sign aad_tokens beside the emulator's own, `aad_tenant` the tenant that
     they must be of ('' for any).  `base_images` maps the names of images, or patterns of them, to those that stand for
     them; `platform` is what images are taken and built for ('' for the engine's own), such as linux/amd64.
+    `conda` says where conda packages come from: their `channels`, PyPI (`pip`), or, with `auto`, PyPI where the
+    channels cannot be reached.  `conda_channels` says by name where a channel is: a URL, or a folder as file:///path.
     """
 
     home: Path
@@ -61,6 +64,8 @@ class Settings:
     aad_tenant: str = ""
     base_images: Mapping[str, str] = field(default_factory=dict)
     platform: str = ""
+    conda: str = "auto"
+    conda_channels: Mapping[str, str] = field(default_factory=dict, repr=False)
 
     @property
     def control_url(self) -> str:
@@ -83,6 +88,8 @@ _VARIABLES = {
     "aad_tenant": "AMLEMU_AAD_TENANT",
     "base_images": "AMLEMU_BASE_IMAGES",
     "platform": "AMLEMU_PLATFORM",
+    "conda": "AMLEMU_CONDA",
+    "conda_channels": "AMLEMU_CONDA_CHANNELS",
 }
 
 
@@ -247,22 +254,16 @@ def _convert(name: str, value: Any, folder: Path) -> Any:
         raise BadArgument(
             f"unknown setting '{name}'" + (f", did you mean '{near[0]}'?" if near else f"; known: {', '.join(known)}")
         )
-    if name in ("port", "gateway_port"):
-        return _port(value)
     if name == "endpoint_ports":
         return value if isinstance(value, range) else _ports(value)
     if name == "aad_keys" and "://" in str(value):
         raise BadArgument("must be a file with a JSON Web Key Set, not a URL: amlemu fetches nothing by itself")
     if name in ("home", "aad_keys") and isinstance(value, str | Path):
         return folder / Path(value).expanduser()
-    if name == "engine" and value not in ENGINES:
-        raise BadArgument(f"'{value}' is no engine: {', '.join(ENGINES)}")
-    if name == "limits" and value not in LIMITS:
-        raise BadArgument(f"'{value}' is not one of: {', '.join(LIMITS)}")
-    if name == "traffic_seed":
-        return _whole(value)
-    if name == "base_images":
-        return _base_images(value)
+    if name in _CONVERTERS:
+        return _CONVERTERS[name](value)
+    if name in _CHOICES and value not in _CHOICES[name]:
+        raise BadArgument(f"'{value}' is not one of: {', '.join(_CHOICES[name])}")
     if name == "platform" and not re.fullmatch(r"linux/[a-z0-9_]+(/v[0-9]+)?", str(value)):
         raise BadArgument(f"'{value}' is no platform of a container: as in linux/amd64")
     if not isinstance(value, str):
@@ -294,6 +295,19 @@ def _base_images_of_text(text: str) -> Any:
     return {name.strip(): image.strip() for name, _, image in pairs}
 
 
+def _channels(value: Any) -> dict[str, str]:
+    """A table, or as one text `name=url name=url`; a folder may be written as its absolute path."""
+    if isinstance(value, str):
+        pairs = [pair.partition("=") for pair in value.split()]
+        value = {name: url for name, _, url in pairs}
+    if not isinstance(value, Mapping):
+        raise BadArgument('must be a table of channels\' names and URLs, as in {conda-forge = "https://mirror/forge"}')
+    for name, url in value.items():
+        if not (isinstance(url, str) and re.match(r"(https?|file)://\S|/\S", url)):
+            raise BadArgument(f"{name}: must be a URL or an absolute path, as in {name}=https://mirror/{name}")
+    return dict(value)
+
+
 def _whole(value: Any) -> int:
     try:
         if isinstance(value, int | str) and not isinstance(value, bool):
@@ -319,3 +333,13 @@ def _ports(value: Any) -> range:
     if not ports:
         raise BadArgument(f"'{value}' is no range of ports: as in 18100-18199")
     return ports
+
+
+_CHOICES = {"engine": ENGINES, "limits": LIMITS, "conda": CONDA}
+_CONVERTERS: Mapping[str, Callable[[Any], Any]] = {
+    "port": _port,
+    "gateway_port": _port,
+    "traffic_seed": _whole,
+    "base_images": _base_images,
+    "conda_channels": _channels,
+}

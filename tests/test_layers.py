@@ -41,6 +41,7 @@ PURE = frozenset(
         "data_collection",
         "probing",
         "exports",
+        "v1_files",
     }
 )
 LOWEST = frozenset({"", "errors"})  # '' is the package itself: its version
@@ -68,8 +69,10 @@ MAY_IMPORT: Mapping[str, frozenset[str]] = {
     "control_api": LOWEST | PURE | {"workspace"},
     "gateway": LOWEST | PURE,
     "client": LOWEST,
+    # besides what it needs to be a client: the user's own documents are read where the user is
     "cli": LOWEST
-    | {"client", "settings", "lock", "shipped", "names", "documents", "azure_files", "exports", "schemas"},
+    | {"client", "settings", "lock", "shipped", "names", "documents", "entities", "azure_files", "v1_files"}
+    | {"exports", "schemas"},
     # the composition root
     "server": LOWEST
     | PURE

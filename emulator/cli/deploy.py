@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from emulator.cli.environments import conda_option
 from emulator.cli.output import output_option, print_result, say
 
 if TYPE_CHECKING:
@@ -30,9 +31,12 @@ _DEFAULT_DEPLOYMENT = "blue"
 @click.option("--entry", type=click.Path(path_type=Path),
               help="The scoring script; an MLflow model or a custom container needs none.")  # fmt: skip
 @click.option("--source-dir", type=click.Path(path_type=Path), help="The code folder; by default the script's own.")
-@click.option("--environment", metavar="FILE|NAME:VERSION", help="By default the file beside the script.")
+@click.option("-e", "--environment", metavar="FILE|NAME:VERSION", help="By default the file beside the script.")
+@conda_option
 @click.option("--platform", metavar="OS/ARCH", help="What its image is taken or built for, such as linux/amd64.")
 @click.option("--model-mount-path", help="Where a custom container has its models, each at NAME/VERSION.")
+@click.option("--inference-config", "--ic", type=click.Path(path_type=Path), help="v1's inferenceconfig.json.")
+@click.option("--deployment-config", "--dc", type=click.Path(path_type=Path), help="v1's deploymentconfig.json.")
 @click.option("--target", type=click.Choice(["managed", "kubernetes", "aks", "aci", "local"]),
               help="Whose front door stands before it (default: managed).")  # fmt: skip
 @click.option("--auth-mode", type=click.Choice(["key", "aml_token", "aad_token", "none"]),
@@ -61,6 +65,7 @@ def deploy_command(watch: bool, output: str, **options: Any) -> None:
       amlemu deploy -f endpoint.yml -f blue-deployment.yml --set instance_count=1
       amlemu deploy --model my_mlflow_model:1
       amlemu deploy --name echo --model my_model:1 --environment container.yml
+      amlemu deploy --model my_model:1 --inference-config inferenceconfig.json --deployment-config deploymentconfig.json
     """
     from emulator.cli.connection import connect_or_start
     from emulator.cli.deploy_plan import deploy_plan
@@ -87,15 +92,21 @@ def _plan(options: Mapping[str, Any]) -> DeployPlan:
     from emulator.cli.deploy_flags import read_options, read_variables
     from emulator.cli.deploy_plan import DeployPlan
 
+    is_v1 = options["inference_config"] is not None or options["deployment_config"] is not None
     if options["files"]:
         from emulator.cli.deploy_files import plan_files
 
+        if is_v1:
+            raise click.UsageError("-f takes files of v2; --inference-config and --deployment-config go without it")
         if options["entry"] is not None or options["source_dir"] is not None:
             raise click.UsageError("with -f, the files name the script: code_configuration, or --set")
         return plan_files(options, read_variables(options["env_file"], options["variables"], os.environ))
     if options["settings"] or options["all_traffic"]:
         raise click.UsageError("--set and --all-traffic go with -f FILE")
-    endpoint, request = read_options(options, os.environ)
+    read = read_options
+    if is_v1:
+        from emulator.cli.deploy_v1 import read_v1_options as read
+    endpoint, request = read(options, os.environ)
     return DeployPlan(endpoint, ((options["deployment"] or _DEFAULT_DEPLOYMENT, request),))
 
 

@@ -27,6 +27,8 @@ _FLAGS = (
     "instance_count",
     "instance_type",
     "auth_mode",
+    "conda",
+    "conda",
     "platform",
     "model_mount_path",
 )

@@ -10,8 +10,8 @@ from typing import Any
 
 import click
 
-_AS_THEY_ARE = ("target", "platform", "model_mount_path", "auth_mode", "port", "primary_key", "gpus", "instance_type",
-                "debug_port")  # fmt: skip
+_AS_THEY_ARE = ("target", "conda", "platform", "model_mount_path", "auth_mode", "port", "primary_key", "gpus",
+                "instance_type", "debug_port")  # fmt: skip
 
 
 def read_options(options: Mapping[str, Any], environ: Mapping[str, str]) -> tuple[str, dict[str, Any]]:

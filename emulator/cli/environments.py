@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import click
 
 from emulator.cli.output import output_option, print_result, print_table, say
+
+_V1_FILE = "azureml_environment.json"
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def conda_option(function: F) -> F:
+    """Adds `--conda auto|channels|pip` as the parameter `conda`."""
+    choice = click.Choice(["auto", "channels", "pip"])
+    words = "Where conda packages come from (default: their channels, or PyPI where those cannot be reached)."
+    return click.option("--conda", type=choice, help=words)(function)
 
 
 @click.group("environment")
@@ -17,7 +28,7 @@ def environment_command() -> None:
 
 @environment_command.command("register")
 @click.option("-f", "--file", required=True, type=click.Path(exists=True, dir_okay=False, path_type=Path),
-              help="Azure ML environment YAML, conda YAML or requirements.txt.")  # fmt: skip
+              help="Azure ML environment YAML, azureml_environment.json, conda YAML or requirements.txt.")  # fmt: skip
 @output_option
 def register(file: Path, output: str) -> None:
     """Register an environment from its file."""
@@ -39,7 +50,14 @@ def list_environments(curated: bool, output: str) -> None:
         environments = client.list_environments(curated=curated)
     columns = ("NAME", "VERSION", "PYTHON", "PACKAGES", "SOURCE")
     rows = [
-        (e["name"], e["version"], e["python_version"] or "", len(e["requirements"]), e["source"]) for e in environments
+        (
+            e["name"],
+            e["version"],
+            e["python_version"] or "",
+            len(e["requirements"]) + len(e["conda_dependencies"]),
+            e["source"],
+        )
+        for e in environments
     ]
     print_result(environments, output, lambda: print_table(columns, rows, "no environments are registered"))
 
@@ -47,13 +65,14 @@ def list_environments(curated: bool, output: str) -> None:
 @environment_command.command("show")
 @click.argument("environment", metavar="FILE|NAME[:VERSION]|URI")
 @click.option("--dockerfile", is_flag=True, help="Print the generated Dockerfile alone.")
+@conda_option
 @output_option
-def show(environment: str, dockerfile: bool, output: str) -> None:
+def show(environment: str, dockerfile: bool, conda: str | None, output: str) -> None:
     """Show an environment, and the Dockerfile that its image is built from."""
     from emulator.cli.connection import connect_or_start
 
     with connect_or_start() as client:
-        found = client.resolve_environment(named(environment))
+        found = client.resolve_environment(named(environment) | _choice(conda))
     if dockerfile:
         click.echo(found["dockerfile"], nl=False)
     else:
@@ -65,6 +84,8 @@ def _print_environment(environment: dict[str, Any]) -> None:
     click.echo(f"{environment['name']}{separator}{environment['version']}  {_kind(environment)}")
     for name, route in (environment["inference_config"] or {}).items():
         click.echo(f"  {name}: port {route['port']}, {route['path']}")
+    for package in environment["conda_dependencies"]:
+        click.echo(f"  {package} (conda)")
     for requirement in environment["requirements"]:
         click.echo(f"  {requirement}")
     for package in environment["system_packages"]:
@@ -83,24 +104,35 @@ def _kind(environment: dict[str, Any]) -> str:
 @environment_command.command("build")
 @click.argument("environment", metavar="FILE|NAME[:VERSION]|URI")
 @click.option("--platform", metavar="OS/ARCH", help="What it is built for, such as linux/amd64.")
-def build(environment: str, platform: str | None) -> None:
+@conda_option
+def build(environment: str, platform: str | None, conda: str | None) -> None:
     """Build or pull an environment's image ahead of a deployment; one that is unchanged is not built again."""
     from emulator.cli.connection import connect_or_start
     from emulator.cli.progress import Printer
 
     printer = Printer()
     with connect_or_start() as client:
-        client.build_environment(named(environment) | ({"platform": platform} if platform else {}), printer)
+        chosen = _choice(conda) | ({"platform": platform} if platform else {})
+        client.build_environment(named(environment) | chosen, printer)
     printer.end("built")
 
 
+def _choice(conda: str | None) -> dict[str, str]:
+    return {"conda": conda} if conda else {}
+
+
 def named(text: str) -> dict[str, str]:
-    """What the control API calls an environment: a file of this machine or a registered name."""
+    """What the control API calls an environment: a file of this machine or a registered name.
+
+    A folder is one that v1's `Environment.save_to_directory` made.
+    """
     path = Path(text)
+    if path.is_dir() and (path / _V1_FILE).is_file():
+        path /= _V1_FILE
     if path.is_file():
         return {"file": str(path.absolute())}
     if text.startswith(("azureml:", "/subscriptions/")):
         return {"name": text}
-    if path.suffix in (".yml", ".yaml", ".txt") or "/" in text:
+    if path.suffix in (".yml", ".yaml", ".txt", ".json") or "/" in text:
         raise click.UsageError(f"the environment file '{text}' does not exist")
     return {"name": text}

@@ -70,14 +70,14 @@ def _environment_routes(routes: Blueprint, services: Services) -> None:
     @routes.get("/environments")
     def list_environments() -> Response:
         listed = environments.list_curated() if flag("curated") else environments.list_versions()
-        return jsonify({"value": [resource(e) for e in listed]})
+        return jsonify({"value": [resource(environments.shown(e)) for e in listed]})
 
     @routes.post("/environments")
     def create_environment() -> tuple[Response, int]:
         path = json_body().get("file")
         if not isinstance(path, str):
             raise BadArgument("file must be the absolute path of an environment file")
-        return jsonify(resource(environments.create_or_update(Path(path)))), 201
+        return jsonify(resource(environments.shown(environments.create_or_update(Path(path))))), 201
 
     @routes.post("/environments/resolve")
     def resolve() -> Response:
@@ -101,9 +101,13 @@ def _for_platform(environment: Environment, platform: object) -> Environment:
 
 
 def _named(services: Services, body: Json) -> Environment:
-    """The environment that a body names: `file`, or `name` as `name[:version]`."""
+    """The environment that a body names, as it will be built: `file`, or `name` as `name[:version]`, and `conda`."""
+    environments = services.workspace.environments
+    conda = body.get("conda")
+    if conda not in (None, "auto", "channels", "pip"):
+        raise BadArgument("conda must be auto, channels or pip")
     if isinstance(body.get("file"), str):
-        return services.workspace.environments.read(Path(body["file"]))
+        return environments.decided(environments.read(Path(body["file"])), conda)
     if isinstance(body.get("name"), str):
-        return services.workspace.environments.get(body["name"])
+        return environments.decided(environments.get(body["name"]), conda)
     raise BadArgument("file or name must say which environment")

@@ -22,6 +22,7 @@ from emulator.entities import (
     ProbeSettings,
     Target,
 )
+from emulator.environments.conda_channels import without_credentials
 from emulator.profiles import profile_of, rendered
 from emulator.scoring_container import scoring_path
 from emulator.workspace.watched import InstanceState
@@ -77,6 +78,8 @@ def model_resource(model: Model) -> Json:
 def environment_resource(environment: Environment, image: str) -> Json:
     """An environment version; `image` is the digest of what it builds."""
     flat = environment.to_document() | {"digest": image}
+    for name in ("channels", "conda_dependencies"):
+        flat[name] = [without_credentials(text) for text in flat[name]]
     properties = {
         "description": environment.description,
         "image": environment.image,

@@ -17,9 +17,11 @@ import docker
 import docker.errors
 
 from emulator.engines import Image, Log
+from emulator.engines.conda import BOOKWORM_GLIBC, CondaLock, link_conda, solve_conda
 from emulator.engines.docker_build_log import BuildLog, build_failure
 from emulator.engines.docker_cli import RunCommand
 from emulator.engines.docker_errors import disk_full, docker_errors
+from emulator.engines.docker_image_facts import glibc_of_image, read_text_of_image
 from emulator.engines.docker_pull import RegistrySilent, pull_image
 from emulator.engines.packages import (
     HostPackaging,
@@ -28,8 +30,9 @@ from emulator.engines.packages import (
     packaging_for,
     wheels_named_by,
 )
-from emulator.environments import ImageSpec
-from emulator.environments.image_spec import BASE_IMAGE
+from emulator.environments import ENVIRONMENT_FOLDER, ImageSpec
+from emulator.environments.image_spec import BASE_IMAGE, IMPORT_REPORT
+from emulator.environments.import_check import asked_imports, import_differences
 from emulator.errors import EmulatorError, EngineUnavailable, ImageBuildFailure
 from emulator.shipped import shipped_folder
 
@@ -80,25 +83,39 @@ def build_environment(
 ) -> Image:
     """Resolve, provide the base image, build, and tag `amlemu/environment:<digest>`.
 
-    The packages are resolved before anything is pulled or built: a conflict is told within a second.
+    The packages are resolved before anything is built, and but for conda's on an image of the user's own, whose libc
+    decides, before anything is pulled: a conflict is told within seconds.
     """
     packaging = packaging_for(packaging, spec.platform)
-    lock = lock_requirements(spec, packaging, log, canceled, python_platform=linux_platform(spec.platform))
+    conda = _solve_conda(spec, host, packaging, log, canceled) if spec.conda else None
+    beside = conda.beside(spec.requirements) if conda else None
+    platform = linux_platform(spec.platform)
+    lock = lock_requirements(spec, packaging, log, canceled, python_platform=platform, beside=beside)
     base = provide_base_image(spec, host, log, canceled)
-    labels = {
-        LABEL_ENVIRONMENT: spec.digest,
-        LABEL_BASE_IMAGE: base.name,
-        LABEL_DIFFERENCES: json.dumps(base.differences),
-        LABEL_BUILT_BY: workspace_id,
-    }
     with private_folder() as folder:
         write_context(folder / "context", spec, lock, packaging)
+        if conda:
+            link_conda(conda, folder / "context/conda", ENVIRONMENT_FOLDER, packaging, log, canceled)
         (folder / "Dockerfile").write_text(spec.dockerfile, encoding="utf-8")
         secrets = write_secrets(folder, packaging)
         builder = host.builder if host.has_buildx() else None
-        args = build_command(spec, base.name, labels, secrets, folder, builder)
-        run_build(args, host, packaging, log, canceled)
-    return found_image(host.client, spec.digest, base.differences)
+
+        def build(differences: tuple[str, ...], log: Log) -> None:
+            labels = {
+                LABEL_ENVIRONMENT: spec.digest,
+                LABEL_BASE_IMAGE: base.name,
+                LABEL_DIFFERENCES: json.dumps(differences),
+                LABEL_BUILT_BY: workspace_id,
+            }
+            args = build_command(spec, base.name, labels, secrets, folder, builder)
+            run_build(args, host, packaging, log, canceled)
+
+        build(base.differences, log)
+        noted = import_differences(read_text_of_image(host.client, image_tag(spec.digest), IMPORT_REPORT))
+        if noted:
+            # Only labels tell of an image what it differs in; of the build that adds them, every step is in the cache.
+            build((*base.differences, *noted), _quiet)
+    return found_image(host.client, spec.digest, (*base.differences, *noted))
 
 
 def found_image(client: docker.DockerClient, digest: str, differences: tuple[str, ...]) -> Image:
@@ -106,6 +123,21 @@ def found_image(client: docker.DockerClient, digest: str, differences: tuple[str
     tag = image_tag(digest)
     with docker_errors(f"image {tag}"):
         return Image(digest, tag, differences, pinned=str(client.images.get(tag).id))
+
+
+def _quiet(_line: str) -> None:
+    """The steps have been shown once."""
+
+
+def _solve_conda(
+    spec: ImageSpec, host: DockerHost, packaging: HostPackaging, log: Log, canceled: threading.Event
+) -> CondaLock:
+    glibc = BOOKWORM_GLIBC
+    if spec.base_image != BASE_IMAGE.format(python_version=spec.python_version):
+        base = provide_base_image(spec, host, log, canceled)
+        glibc = glibc_of_image(host.client, base.name)
+    assert spec.conda is not None
+    return solve_conda(spec.conda, spec.requirements, glibc, packaging, log, canceled)
 
 
 def provide_base_image(spec: ImageSpec, host: DockerHost, log: Log, canceled: threading.Event) -> BaseImage:
@@ -173,7 +205,7 @@ def private_folder() -> Iterator[Path]:
 
 
 def write_context(context: Path, spec: ImageSpec, lock: str, packaging: HostPackaging) -> None:
-    """The build context: the spec's files, and `packages/` with the lock, uv, the compiler, wheels of local folders.
+    """The build context: the spec's files, and `packages/` with the lock, uv, our programs, wheels of local folders.
 
     The Dockerfile and the launcher stay outside `packages/`: the installing step is cached by that folder's content.
     """
@@ -182,7 +214,9 @@ def write_context(context: Path, spec: ImageSpec, lock: str, packaging: HostPack
     for name, content in spec.files.items():
         (context / name).write_bytes(content)
     (packages / "requirements.lock").write_text(lock, encoding="utf-8")
-    shutil.copyfile(shipped_folder("images/scoring") / "compile.py", packages / "compile.py")
+    (packages / "imports.json").write_bytes(asked_imports(spec, ENVIRONMENT_FOLDER))
+    for program in ("compile.py", "check_imports.py"):
+        shutil.copyfile(shipped_folder("images/scoring") / program, packages / program)
     if packaging.uv_for_linux is not None:
         place(packaging.uv_for_linux, packages / "uv")
     for wheel in wheels_named_by(lock, packaging):

@@ -9,6 +9,7 @@ from urllib.parse import unquote, urlsplit
 
 from emulator.engines import Log
 from emulator.engines.docker_errors import disk_full, is_disk_full
+from emulator.environments.import_check import import_failure
 from emulator.errors import EmulatorError, EngineUnavailable, ImageBuildFailure
 
 TAIL_LINES = 40
@@ -21,6 +22,7 @@ _STEP_LENGTH = 100
 _IN_WORDS = {
     "packages/requirements.lock": "installing and compiling the Python packages",
     "apt-get": "installing the Debian packages",
+    "conda/ ": "copying the conda packages",
     "exporting to image": "exporting the image",
 }
 _USER_INFO = re.compile(r"(?<=://)[^/@\s]+@")
@@ -152,6 +154,8 @@ def build_failure(lines: Sequence[str]) -> EmulatorError:
     flat = " ".join(tail.replace("╰─▶", " ").replace("│", " ").split())
     if is_disk_full(flat):
         return disk_full(_telling_line(lines))
+    if not_imported := import_failure(lines):
+        return not_imported
     last = lines[-1] if lines else "docker build gave no reason"
     if _ENGINE_GONE.search(last):
         return EngineUnavailable(f"the Docker Engine went away during the build: {last}", hint="start Docker again")

@@ -21,6 +21,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
+from packaging.requirements import Requirement
+
 from emulator.engines import Log
 from emulator.environments import ImageSpec
 from emulator.errors import EngineUnavailable, ImageBuildFailure, OperationCanceled
@@ -50,7 +52,8 @@ class HostPackaging:
 
     `uv` runs here; `uv_for_linux` runs in Linux containers of this machine's architecture, None where this machine is
     no Linux.  `variables` are for uv on this machine, `build_variables` for uv inside an image build; both are
-    secret.  `wheel_folders` are the local find-links folders, `link_pages` the find-links URLs.
+    secret.  `wheel_folders` are the local find-links folders, `link_pages` the find-links URLs.  `conda_cache` is where
+    rattler keeps what was downloaded of conda channels.
     """
 
     uv: Path
@@ -60,6 +63,7 @@ class HostPackaging:
     build_variables: Mapping[str, str] = field(repr=False)
     wheel_folders: tuple[Path, ...] = ()
     link_pages: tuple[str, ...] = field(default=(), repr=False)
+    conda_cache: Path = field(default_factory=lambda: _conda_cache({}))
 
 
 def read_host_packaging(environ: Mapping[str, str], uv: Path | None = None) -> HostPackaging:
@@ -77,11 +81,19 @@ def read_host_packaging(environ: Mapping[str, str], uv: Path | None = None) -> H
         uv=uv,
         uv_for_linux=uv if sys.platform == "linux" else None,
         ca_bundle=ca_bundle,
+        conda_cache=_conda_cache(environ),
         variables=_host_variables(environ) | host,
         build_variables=proxies | indexes,
         wheel_folders=folders,
         link_pages=pages,
     )
+
+
+def _conda_cache(environ: Mapping[str, str]) -> Path:
+    if environ.get("RATTLER_CACHE_DIR"):
+        return Path(environ["RATTLER_CACHE_DIR"])
+    caches = environ.get("XDG_CACHE_HOME") or Path(environ.get("HOME", "~")).expanduser() / ".cache"
+    return Path(caches) / "rattler/cache"
 
 
 def _find_uv() -> Path:
@@ -202,12 +214,14 @@ def run_uv(
     except OSError as error:
         message = f"uv, which installs packages, does not start: {error.strerror}"
         raise EngineUnavailable(message, target=str(packaging.uv), hint="pip install --force-reinstall uv") from error
-    out, err = _talk(process, stdin, log, canceled)
+    out, err = talk(process, stdin, log, canceled)
     return subprocess.CompletedProcess(args, process.returncode, out, err)
 
 
-def _talk(process: subprocess.Popen[str], stdin: str | None, log: Log, canceled: threading.Event) -> tuple[str, str]:
-    """Feed the process, wait for its end, and return its stdout and stderr."""
+def talk(
+    process: subprocess.Popen[str], stdin: str | None, log: Log | None, canceled: threading.Event
+) -> tuple[str, str]:
+    """Feed the process, which leads a session of its own, wait for its end, and return its stdout and stderr."""
     out: list[str] = []
     err: list[str] = []
     readers = [
@@ -266,6 +280,19 @@ def _end(process: subprocess.Popen[str]) -> None:
 _OPTION = re.compile(r"\s*-")
 
 
+@dataclass(frozen=True)
+class Beside:
+    """What conda has installed before pip comes, as requirements.
+
+    `fixed` are the user's own conditions, which must hold; `preferred` the installed versions, which pip keeps where
+    nothing speaks against it.
+    """
+
+    python_version: str
+    fixed: tuple[str, ...]
+    preferred: tuple[str, ...]
+
+
 def lock_requirements(
     spec: ImageSpec,
     packaging: HostPackaging,
@@ -273,35 +300,66 @@ def lock_requirements(
     canceled: threading.Event,
     *,
     python_platform: str | None = None,
+    beside: Beside | None = None,
 ) -> str:
     """The text of requirements.lock: every package with its exact version, dependencies included.
 
-    `python_platform` is uv's name of the platform that it is for, None for this machine's own.  Raises
-    ImageBuildFailure with the resolver's chain of reasons, so that a conflict is seen before anything is built, and
-    OperationCanceled.
+    `python_platform` is uv's name of the platform that it is for, None for this machine's own; `beside` is what conda
+    installs before.  Raises ImageBuildFailure with the resolver's chain of reasons, so that a conflict is seen before
+    anything is built, and OperationCanceled.
     """
     requirements = "\n".join(spec.requirements) + "\n"
-    args = ["pip", "compile", "--no-header", "--no-annotate", "--no-strip-extras", "--python-version"]
-    args += [spec.python_version, *(("--python-platform", python_platform) if python_platform else ()), "-"]
-    with tempfile.TemporaryDirectory(prefix="amlemu-lock-") as folder:
-        # To resolve for a Python, uv needs no such interpreter, and must not spend seconds on fetching one.
-        no_download = {"UV_PYTHON_DOWNLOADS": "never"}
-        result = run_uv(args, packaging, _quiet, canceled, cwd=Path(folder), stdin=requirements, variables=no_download)
-    if result.returncode != 0:
-        raise _lock_failure(result.stderr)
+    beside = beside or Beside(spec.python_version, (), ())
+    fixed = list(beside.fixed)
+    while True:
+        result = _compile(requirements, fixed, beside, python_platform, packaging, canceled)
+        if result.returncode == 0:
+            break
+        # A version that conda has and PyPI has not is no conflict: pip would never ask for it.
+        unknown = next((text for text in fixed if _is_not_there(text, result.stderr)), None)
+        if unknown is None:
+            raise _lock_failure(result.stderr, beside=bool(fixed))
+        fixed.remove(unknown)
     locked = [line for line in result.stdout.splitlines() if line and not _OPTION.match(line)]
-    log(f"resolved {len(locked)} packages for Python {spec.python_version}")
+    log(f"resolved {len(locked)} packages for Python {beside.python_version}")
     # The resolver drops the options of the requirements file; the installer needs its indexes again.
     options = [line for line in spec.requirements if _OPTION.match(line)]
     options += [f"--find-links {page}" for page in packaging.link_pages]
     return "\n".join(options + locked) + "\n"
 
 
+def _is_not_there(requirement: str, stderr: str) -> bool:
+    name = re.escape(Requirement(requirement).name)
+    return bool(re.search(rf"(no versions? of|only) {name}\b", " ".join(stderr.split())))
+
+
+def _compile(
+    requirements: str,
+    fixed: Sequence[str],
+    beside: Beside,
+    python_platform: str | None,
+    packaging: HostPackaging,
+    canceled: threading.Event,
+) -> subprocess.CompletedProcess[str]:
+    args = ["pip", "compile", "--no-header", "--no-annotate", "--no-strip-extras", "--python-version"]
+    args += [beside.python_version, *(("--python-platform", python_platform) if python_platform else ()), "-"]
+    # To resolve for a Python, uv needs no such interpreter, and must not spend seconds on fetching one.
+    no_download = {"UV_PYTHON_DOWNLOADS": "never"}
+    with tempfile.TemporaryDirectory(prefix="amlemu-lock-") as name:
+        folder = Path(name)
+        if fixed or beside.preferred:
+            (folder / "conda.txt").write_text("\n".join([*fixed, ""]), encoding="utf-8")
+            # What the file of an earlier lock holds is what uv prefers.
+            (folder / "lock.txt").write_text("\n".join([*beside.preferred, ""]), encoding="utf-8")
+            args += ["--constraint", "conda.txt", "--output-file", "lock.txt"]
+        return run_uv(args, packaging, _quiet, canceled, cwd=folder, stdin=requirements, variables=no_download)
+
+
 def _quiet(_line: str) -> None:
     """The resolver's chatter is shown only when it fails."""
 
 
-def _lock_failure(stderr: str) -> ImageBuildFailure:
+def _lock_failure(stderr: str, *, beside: bool) -> ImageBuildFailure:
     tail = "\n".join(stderr.splitlines()[-_TAIL_LINES:])
     flat = " ".join(stderr.replace("╰─▶", " ").replace("│", " ").split())
     missing = re.search(r"Because (\S+) was not found in the package registry", flat)
@@ -311,6 +369,8 @@ def _lock_failure(stderr: str) -> ImageBuildFailure:
     if "No solution found" in flat:
         chain = flat[flat.index("Because") :] if "Because" in flat else flat
         hint = "loosen or remove one of the versions that the chain names"
+        if beside:
+            hint += "; what you require there may be a package of conda's, which pip would have to replace"
         return ImageBuildFailure(f"these packages cannot be installed together. {chain}", hint=hint)
     if re.search(r"dns error|[Cc]onnection refused|timed out|error sending request|Failed to fetch", flat):
         message = "the package index does not answer, and the packages are not all in uv's cache"

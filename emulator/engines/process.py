@@ -66,7 +66,9 @@ class ProcessEngine:
     ) -> None:
         self._folder = folder.absolute()
         self._workspace_id = workspace_id
-        self._environments = Environments(self._folder / "environments", workspace_id, packaging, find_command)
+        self._environments = Environments(
+            self._folder / "environments", workspace_id, packaging, find_command, self._is_isolated
+        )
         self._containers = Containers(self._folder / "containers", workspace_id)
         self._isolations, self._log_bytes = isolations, log_bytes
         self._probed: dict[Isolation, str] = {}
@@ -175,6 +177,10 @@ class ProcessEngine:
             log_bytes=self._log_bytes,
         )
         launch(plan, listener, lambda facts: self._containers.write_process(container_id, facts))
+
+    def _is_isolated(self) -> bool:
+        """Whether containers find an environment at the path that it has in the cloud."""
+        return self._isolation(True).mode != "none"
 
     def _isolation(self, readable_by_all: bool) -> Isolation:
         """The best isolation that this machine allows; it is asked once."""

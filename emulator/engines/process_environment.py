@@ -7,19 +7,23 @@ one whose emulator has died.
 
 from __future__ import annotations
 
+import platform
 import re
 import subprocess
+import sys
 import threading
 from collections.abc import Callable, Mapping, Set
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 
 from emulator.engines import Image, Log
+from emulator.engines.conda import OLDEST_GLIBC, CondaLock, solve_conda
 from emulator.engines.packages import HostPackaging, lock_requirements, run_uv
-from emulator.engines.process_bytecode import BackgroundCompiler, compile_server
+from emulator.engines.process_bytecode import BackgroundCompiler
 from emulator.engines.process_files import locked, read_json, remove_tree, replace_json
-from emulator.environments import ImageSpec
-from emulator.errors import EngineUnavailable, ImageBuildFailure, OutOfQuota
+from emulator.engines.process_install import Packages, install_packages, library_path
+from emulator.environments import ENVIRONMENT_FOLDER, CondaPackages, ImageSpec
+from emulator.errors import EngineUnavailable
 
 _TAIL_LINES = 40
 _RECORD = "environment.json"
@@ -64,9 +68,17 @@ class _Python:
 class Environments:
     """The environments below `folder`; what it builds belongs to the workspace `workspace_id`."""
 
-    def __init__(self, folder: Path, workspace_id: str, packaging: HostPackaging, find_command: FindCommand) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        workspace_id: str,
+        packaging: HostPackaging,
+        find_command: FindCommand,
+        is_isolated: Callable[[], bool],
+    ) -> None:
         self._folder, self._workspace_id = folder, workspace_id
         self._packaging, self._find_command = packaging, find_command
+        self._is_isolated = is_isolated
         self._compiler = BackgroundCompiler()
 
     def path(self, digest: str) -> Path:
@@ -100,19 +112,29 @@ class Environments:
             return self.find(spec.digest) or self._build(spec, log, canceled)
 
     def _build(self, spec: ImageSpec, log: Log, canceled: threading.Event) -> EnvironmentRecord:
-        python = self._find_python(spec.python_version, log, canceled)
+        conda = self._solve(spec.conda, spec, log, canceled) if spec.conda else None
+        python = None if conda else self._find_python(spec.python_version, log, canceled)
         tools = _find_tools(spec.system_packages, self._find_command)
-        lock = lock_requirements(spec, self._packaging, log, canceled)
+        beside = conda.beside(spec.requirements) if conda else None
+        lock = lock_requirements(spec, self._packaging, log, canceled, beside=beside)
         record = EnvironmentRecord(
             digest=spec.digest,
             workspace=self._workspace_id,
-            visible=python.visible + tools.visible,
+            visible=(python.visible if python else ()) + tools.visible,
             tool_folders=tools.folders,
-            variables=dict(spec.variables),
+            variables=library_path(conda) | dict(spec.variables),
             differences=(_no_container(python, spec), *tools.differences),
         )
-        self._install(record, python, lock, spec.files, log, canceled)
-        return record
+        return self._install(record, Packages(spec, lock, python.executable if python else None, conda), log, canceled)
+
+    def _solve(self, packages: CondaPackages, spec: ImageSpec, log: Log, canceled: threading.Event) -> CondaLock:
+        if sys.platform != "linux":
+            raise EngineUnavailable(
+                f"conda packages are for Linux containers, and this machine is {sys.platform}",
+                hint="use --engine docker, or let PyPI stand in: --conda pip",
+            )
+        glibc = platform.libc_ver()[1] or OLDEST_GLIBC
+        return solve_conda(packages, spec.requirements, glibc, self._packaging, log, canceled)
 
     def _find_python(self, version: str, log: Log, canceled: threading.Event) -> _Python:
         find = ["python", "find", "--system", "--no-project", "--no-python-downloads", version]
@@ -126,36 +148,22 @@ class Environments:
         return _ask_python(found.stdout.strip(), version)
 
     def _install(
-        self,
-        record: EnvironmentRecord,
-        python: _Python,
-        lock: str,
-        files: Mapping[str, bytes],
-        log: Log,
-        canceled: threading.Event,
-    ) -> None:
+        self, record: EnvironmentRecord, packages: Packages, log: Log, canceled: threading.Event
+    ) -> EnvironmentRecord:
         folder = self._folder / f"{_BUILDING}{record.digest}"
         remove_tree(folder)
         folder.mkdir()
         try:
-            for name, content in {**files, "requirements.lock": lock.encode()}.items():
-                (folder / name).write_bytes(content)
-            self._install_packages(folder, python, log, canceled)
+            # conda's packages hold the path that containers find them at.
+            final = ENVIRONMENT_FOLDER if self._is_isolated() else str(self.path(record.digest) / "venv")
+            noted = install_packages(folder, final, packages, self._packaging, log, canceled)
+            record = replace(record, differences=(*record.differences, *noted))
             replace_json(folder / _RECORD, asdict(record))
             remove_tree(self.path(record.digest))  # its Python is gone, else it would have been found
             folder.rename(self.path(record.digest))
+            return record
         finally:
             remove_tree(folder)
-
-    def _install_packages(self, folder: Path, python: _Python, log: Log, canceled: threading.Event) -> None:
-        venv = str(folder / "venv")
-        make = ["venv", "--quiet", "--no-project", "--relocatable", "--python", python.executable, venv]
-        install = ["pip", "install", "--no-deps", "--no-compile-bytecode", "--python", venv, "-r", "requirements.lock"]
-        for args in (make, install):
-            result = run_uv(args, self._packaging, log, canceled, cwd=folder)
-            if result.returncode != 0:
-                raise _install_failure(result.stderr)
-        compile_server(Path(venv), canceled)
 
     def compile_rest(self, digest: str) -> None:
         """Compile in the background what the server does not import; returns at once."""
@@ -209,8 +217,8 @@ def _no_python(version: str, stderr: str) -> EngineUnavailable:
     )
 
 
-def _no_container(python: _Python, spec: ImageSpec) -> str:
-    where = f"a virtual environment of this machine's Python {python.version}"
+def _no_container(python: _Python | None, spec: ImageSpec) -> str:
+    where = f"a virtual environment of this machine's Python {python.version}" if python else "a conda environment"
     return f"no container: the packages run in {where} instead of {spec.base_image}"
 
 
@@ -243,17 +251,6 @@ def _java_version(java: str) -> str:
     said = subprocess.run([java, "-version"], capture_output=True, text=True, check=False, timeout=30).stderr
     found = re.search(r'version "([^"]+)"', said)
     return f"version {found[1]}" if found else "of unknown version"
-
-
-def _install_failure(stderr: str) -> ImageBuildFailure | OutOfQuota:
-    if "No space left on device" in stderr:
-        return OutOfQuota("no disk space is left for the environment's packages", hint="`amlemu prune` frees some")
-    reason = next((line.strip() for line in stderr.splitlines() if re.match(r"\s*(error|\u00d7)", line)), "uv failed")
-    return ImageBuildFailure(
-        f"the packages could not be installed: {reason}",
-        hint="the log shows which package failed; one without a wheel for this machine may need a compiler",
-        log_tail=_tail(stderr),
-    )
 
 
 def _tail(text: str) -> str:

@@ -95,16 +95,20 @@ def _check_mount_path(path: str) -> str:
     return plain
 
 
+CondaChoice = Literal["auto", "channels", "pip"]
+
+
 class DeploymentRequest(Entity):
     """What a caller asks for; the workspace resolves it into an OnlineDeployment.
 
     `models` are references, or models of the request's own that are registered on the way.  `code` is an absolute
     folder, None together with `scoring_script` where the container needs no script.  `environment` is an absolute file,
     a `name:version`, an environment of the request's own, or None for the file beside the script or the built-in
-    default.  `explicit_source_dir` tells whether the user named the folder, which decides the layout of target `local`
-    (contract/v1 §8).  `platform` goes before the environment's own.  What the probes leave open is the target's
-    default.  `cloud_settings` are fields that only the cloud acts upon, kept for whoever reads the deployment;
-    `differences` is what the door has found in that respect.
+    default.  `explicit_source_dir` tells whether the user named the folder, which decides the layout of v1's targets
+    (contract/v1 §7).  `conda` says where conda packages come from (`auto`, `channels`, `pip`), None as the emulator is
+    set.  `platform` goes before the environment's own.  What the probes leave open is the target's default.
+    `cloud_settings` are fields that only the cloud acts upon, kept for whoever reads the deployment; `differences` is
+    what the door has found in that respect.
     """
 
     name: Annotated[str, rule(check_deployment_name)] = "blue"
@@ -114,6 +118,7 @@ class DeploymentRequest(Entity):
     scoring_script: Annotated[str, rule(_check_script_path)] | None = None
     explicit_source_dir: bool = False
     environment: TextOr[Environment] | None = None
+    conda: CondaChoice | None = None
     platform: Platform | None = None
     model_mount_path: Annotated[str, AfterValidator(_check_mount_path)] | None = None
     target: Target | None = None

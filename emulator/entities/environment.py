@@ -81,10 +81,11 @@ class Environment(Entity):
     """What a scoring script, or a server of the user's own, runs in.
 
     `requirements` are pip requirement lines, `system_packages` Debian packages that stand in for conda packages which
-    are not on PyPI, `image` the base image that the user named, None for the `python:X.Y` that fits.  Without
-    `python_version` nothing is installed: `image` runs as it is, or what `build` makes.  `platform` None is the
-    engine's own.  `no_code` is the kind of model for which the script is in the image.  `differences` says where this
-    departs from what the cloud would build.  `source` names the file it was read from.
+    are not on PyPI.  `channels` and `conda_dependencies` are a conda file's as they are written, beside its pip section
+    as `requirements`; both are empty where PyPI stands in.  `image` is the base image that the user named, None for the
+    `python:X.Y` that fits.  Without `python_version` nothing is installed: `image` runs as it is, or what `build`
+    makes.  `platform` None is the engine's own.  `no_code` is the kind of model for which the script is in the image.
+    `differences` says where this departs from what the cloud would build.  `source` names the file it was read from.
     """
 
     name: str
@@ -94,6 +95,8 @@ class Environment(Entity):
     python_version: str | None = Field(None, pattern=r"^3\.\d+$")
     requirements: tuple[str, ...] = ()
     system_packages: tuple[str, ...] = ()
+    channels: tuple[str, ...] = ()
+    conda_dependencies: tuple[str, ...] = ()
     variables: dict[str, str] = {}
     inference_config: InferenceConfig | None = None
     platform: Platform | None = None

@@ -2,6 +2,8 @@
 
 from emulator.environments.anonymous import anonymous_version
 from emulator.environments.base_images import BaseImages, ImageChoices
+from emulator.environments.conda_channels import channel_urls
+from emulator.environments.conda_pypi import from_pypi
 from emulator.environments.curated import (
     CURATED_REGISTRY,
     CuratedMisfit,
@@ -12,7 +14,7 @@ from emulator.environments.curated import (
     with_curated,
 )
 from emulator.environments.curated_table import CURATED, CuratedEnvironment
-from emulator.environments.image_spec import ENVIRONMENT_FOLDER, LAUNCHER, ImageSpec, image_spec
+from emulator.environments.image_spec import ENVIRONMENT_FOLDER, LAUNCHER, CondaPackages, ImageSpec, image_spec
 from emulator.environments.mlflow import MLFLOW_FOLDER, MLFLOW_SCRIPT, check_mlflow_model, mlflow_environment
 from emulator.environments.override_config import read_override_config
 from emulator.environments.own_image import ContextContent, ContextSpec, OwnImageSpec
@@ -21,8 +23,10 @@ from emulator.environments.read import (
     DEFAULT_ENVIRONMENT,
     FILE_NAMES,
     azure_environment,
+    environment_from_conda,
     file_beside,
     read_environment,
+    versioned_by_content,
 )
 from emulator.environments.requirements import ReadText
 from emulator.environments.variants import AnyImageSpec, any_image_spec
@@ -38,6 +42,7 @@ __all__ = [
     "MLFLOW_SCRIPT",
     "AnyImageSpec",
     "BaseImages",
+    "CondaPackages",
     "ContextContent",
     "ContextSpec",
     "CuratedEnvironment",
@@ -49,16 +54,20 @@ __all__ = [
     "anonymous_version",
     "any_image_spec",
     "azure_environment",
+    "channel_urls",
     "check_mlflow_model",
     "curated_environment",
     "curated_image",
+    "environment_from_conda",
     "file_beside",
     "find_curated",
+    "from_pypi",
     "image_spec",
     "mlflow_environment",
     "prebuilt_stand_in",
     "read_curated",
     "read_environment",
     "read_override_config",
+    "versioned_by_content",
     "with_curated",
 ]

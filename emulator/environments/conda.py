@@ -1,7 +1,6 @@
-"""conda environment files, resolved from PyPI: every translated name is a difference.
+"""conda environment files: read here, with every fault; where their packages come from is decided later.
 
-Solving conda channels for real is another matter; here a conda package becomes the PyPI package of that name, or the
-one that the table below names, or a Debian package where the thing is not Python.
+The packages are solved from conda channels (`emulator.engines.conda`), or translated to PyPI (`conda_pypi`).
 """
 
 from __future__ import annotations
@@ -14,57 +13,14 @@ from typing import Any
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 
 from emulator.documents import Document, refuse
+from emulator.environments.conda_channels import channel_problem
+from emulator.environments.conda_spec import parse_spec, pip_version, spec_problem
 from emulator.environments.requirements import check_requirement
 from emulator.errors import Fault
 
 CONDA_KEYS = ("name", "channels", "dependencies", "prefix", "variables")
 DEFAULT_PYTHON = "3.11"
 
-# conda name → PyPI name, where they differ; None: nothing to install.
-PYPI_NAMES: Mapping[str, str | None] = {
-    "blas": None,
-    "ca-certificates": None,
-    "cpuonly": None,
-    "cudatoolkit": None,
-    "intel-openmp": None,
-    "libblas": None,
-    "libgcc-ng": None,
-    "libgomp": None,
-    "libstdcxx-ng": None,
-    "matplotlib-base": "matplotlib",
-    "mkl": None,
-    "nomkl": None,
-    "onnx-runtime": "onnxruntime",
-    "openssl": None,
-    "pip": None,
-    "py-opencv": "opencv-python-headless",
-    "opencv": "opencv-python-headless",
-    "py-xgboost": "xgboost",
-    "pytables": "tables",
-    "pytorch": "torch",
-    "pytorch-cpu": "torch",
-    "pytorch-cuda": None,
-    "pyyaml": "pyyaml",
-    "tensorflow-base": "tensorflow",
-    "xgboost-cpu": "xgboost",
-    "zlib": None,
-}
-# conda name → Debian packages, for what is not a Python package.
-SYSTEM_PACKAGES: Mapping[str, tuple[str, ...]] = {
-    "ffmpeg": ("ffmpeg",),
-    "gcc": ("gcc", "libc6-dev"),
-    "git": ("git",),
-    "graphviz": ("graphviz",),
-    "gxx": ("g++",),
-    "libsndfile": ("libsndfile1",),
-    "openjdk": ("default-jre-headless",),
-    "poppler": ("poppler-utils",),
-    "tesseract": ("tesseract-ocr",),
-}
-_MATCH_SPEC = re.compile(
-    r"(?:(?P<channel>[^:\s]+)::)?(?P<name>[A-Za-z0-9_.-]+)\s*(?P<version>[=<>!~\s][^\[]*)?(?:\[(?P<brackets>.*)\])?\s*$"
-)
-_BRACKET_VERSION = re.compile(r"\bversion\s*=\s*(?P<quote>['\"]?)(?P<version>[^'\"\]]+)(?P=quote)")
 # The Pythons that a range is looked up in, the newest first; their newest patches are not known here.
 _MINORS = range(14, 5, -1)
 _LAST_PATCH = 99
@@ -75,28 +31,35 @@ class _Found:
     """What the dependencies add up to, filled line by line."""
 
     python_version: str = ""
+    dependencies: list[str] = field(default_factory=list)
     requirements: list[str] = field(default_factory=list)
-    system_packages: list[str] = field(default_factory=list)
-    translated: list[str] = field(default_factory=list)
-    differences: list[str] = field(default_factory=list)
     faults: list[Fault] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
 class CondaEnvironment:
-    """A conda file as pip sees it."""
+    """A conda file: `dependencies` are its conda packages as they are written, `requirements` its pip section.
+
+    `python_version` is the one that is named, or the likeliest of the range that is.  `channels` is empty where the
+    file names none, which means conda's defaults.
+    """
 
     name: str
     python_version: str
+    channels: tuple[str, ...]
+    dependencies: tuple[str, ...]
     requirements: tuple[str, ...]
-    system_packages: tuple[str, ...]
     variables: Mapping[str, str]
-    differences: tuple[str, ...]
 
 
 def parse_conda(document: Document) -> CondaEnvironment:
-    """The packages of a conda file; BadDocument lists every fault."""
-    found = _Found(faults=document.unknown_keys(CONDA_KEYS))
+    """What a conda file says; BadDocument lists every fault.
+
+    `prefix` names a folder of the author's machine: conda ignores it for an environment that is made elsewhere, and so
+    does this.
+    """
+    found = _Found(faults=document.unknown_keys(CONDA_KEYS) + _names(document))
+    channels = _channels(document, found.faults)
     dependencies = document.data.get("dependencies")
     if dependencies is None or isinstance(dependencies, list):
         for index, item in enumerate(dependencies or []):
@@ -108,27 +71,47 @@ def parse_conda(document: Document) -> CondaEnvironment:
     return CondaEnvironment(
         name=str(document.data.get("name") or ""),
         python_version=found.python_version or DEFAULT_PYTHON,
+        channels=channels,
+        dependencies=tuple(found.dependencies),
         requirements=tuple(found.requirements),
-        system_packages=tuple(found.system_packages),
         variables=variables,
-        differences=tuple(_differences(found)),
     )
+
+
+def _names(document: Document) -> list[Fault]:
+    return [
+        document.fault((key,), "must be a text")
+        for key in ("name", "prefix")
+        if isinstance(document.data.get(key), dict | list)
+    ]
+
+
+def _channels(document: Document, faults: list[Fault]) -> tuple[str, ...]:
+    channels = document.data.get("channels")
+    if channels is None:
+        return ()
+    if not isinstance(channels, list):
+        faults.append(document.fault(("channels",), "must be a list of channels"))
+        return ()
+    for index, channel in enumerate(channels):
+        problem = channel_problem(channel) if isinstance(channel, str) else f"'{channel}' is not the name of a channel"
+        if problem:
+            faults.append(document.fault(("channels", index), problem))
+    return tuple(str(channel).strip() for channel in channels)
 
 
 def _dependency(item: Any, path: tuple[str | int, ...], document: Document, found: _Found) -> None:
     if isinstance(item, dict) and set(item) == {"pip"}:
         _pip_section(item["pip"], (*path, "pip"), document, found)
         return
-    match = _MATCH_SPEC.match(item.strip()) if isinstance(item, str) else None
-    if match is None or re.match(r"\s+[A-Za-z]", match["version"] or ""):
-        found.faults.append(
-            document.fault(path, f"'{item}' is not a conda package: name, name=version or name>=version")
-        )
+    problem = spec_problem(item) if isinstance(item, str) else spec_problem(str(item), is_text=False)
+    if problem:
+        found.faults.append(document.fault(path, problem))
         return
-    version = (match["version"] or "").strip()
-    if in_brackets := _BRACKET_VERSION.search(match["brackets"] or ""):
-        version = in_brackets["version"].strip()
-    _conda_package(match["name"].lower(), version, path, document, found)
+    spec = parse_spec(item)
+    if spec.name == "python":
+        _python(spec.version, path, document, found)
+    found.dependencies.append(item.strip())
 
 
 def _pip_section(items: Any, path: tuple[str | int, ...], document: Document, found: _Found) -> None:
@@ -144,41 +127,22 @@ def _pip_section(items: Any, path: tuple[str | int, ...], document: Document, fo
             found.requirements.append(line)
 
 
-def _conda_package(name: str, version: str, path: tuple[str | int, ...], document: Document, found: _Found) -> None:
-    if name == "python":
-        _python(version, path, document, found)
-    elif name in SYSTEM_PACKAGES:
-        found.system_packages += [p for p in SYSTEM_PACKAGES[name] if p not in found.system_packages]
-        found.translated.append(f"{name} → Debian's {' '.join(SYSTEM_PACKAGES[name])}")
-    elif PYPI_NAMES.get(name, name) is not None:
-        pypi = str(PYPI_NAMES.get(name, name))
-        requirement = pypi + pip_version(version)
-        problem = _no_alternatives(name, version) or check_requirement(requirement)
-        if problem:
-            found.faults.append(document.fault(path, problem))
-            return
-        found.requirements.append(requirement)
-        found.translated.append(name if name == pypi else f"{name} → {pypi}")
-    elif name != "pip":
-        found.translated.append(f"{name} → left out")
-
-
-def _no_alternatives(name: str, version: str) -> str | None:
-    return f"'{name}{version}' gives a choice with '|', which pip has not: name one version" if "|" in version else None
-
-
 def _python(version: str, path: tuple[str | int, ...], document: Document, found: _Found) -> None:
+    found.python_version = named_python(version) or _python_within(version)
+    if version and not found.python_version:
+        found.faults.append(
+            document.fault(path, f"'python{version}' must name a version of Python 3, as in python=3.11")
+        )
+
+
+def named_python(version: str) -> str:
+    """The Python that a condition names, '' for a range.
+
+    >>> named_python("=3.8"), named_python("==3.9.16"), named_python(">=3.8,<3.10")
+    ('3.8', '3.9', '')
+    """
     exact = re.fullmatch(r"={0,2}\s*(3\.\d+)(\..*|=.*|\s.*)?", version)
-    if exact:
-        found.python_version = exact[1]
-    elif version:
-        found.python_version = _python_within(version)
-        if found.python_version:
-            found.differences.append(f"'python{version}' is Python {found.python_version} here")
-        else:
-            found.faults.append(
-                document.fault(path, f"'python{version}' must name a version of Python 3, as in python=3.11")
-            )
+    return exact[1] if exact else ""
 
 
 def _python_within(version: str) -> str:
@@ -189,27 +153,6 @@ def _python_within(version: str) -> str:
         return ""
     fitting = [f"3.{minor}" for minor in _MINORS if any(f"3.{minor}.{patch}" in wanted for patch in (0, _LAST_PATCH))]
     return DEFAULT_PYTHON if DEFAULT_PYTHON in fitting else next(iter(fitting), "")
-
-
-def pip_version(version: str) -> str:
-    """conda's version condition in pip's spelling, without the build.
-
-    >>> pip_version("=1.23"), pip_version("=1.23.5=py38h1_0"), pip_version("==1.23.5"), pip_version(">=1.2,<2")
-    ('==1.23.*', '==1.23.5', '==1.23.5', '>=1.2,<2')
-    >>> pip_version("1.23.*"), pip_version("1.23.5 py38_0"), pip_version(">=1.2.*"), pip_version("")
-    ('==1.23.*', '==1.23.5', '>=1.2', '')
-    """
-    with_build = re.fullmatch(r"(?P<version>={0,2}\s*[^\s=<>!~,|]+)(\s*=\s*|\s+)[^\s=<>!~,|]+", version)
-    if with_build:
-        return f"=={with_build['version'].lstrip('= ')}"
-    version = version.replace(" ", "")
-    if version in ("", "*", "=*"):
-        return ""
-    if fuzzy := re.fullmatch(r"=([^=<>!~,|]+)", version):
-        return f"=={fuzzy[1].removesuffix('.*').removesuffix('*')}.*"
-    if version[0] not in "=<>!~":
-        version = f"=={version}"
-    return re.sub(r"([<>]=?|~=)([^,|]*?)\.\*", r"\1\2", version)
 
 
 def _variables(document: Document, faults: list[Fault]) -> dict[str, str]:
@@ -223,10 +166,3 @@ def _variables(document: Document, faults: list[Fault]) -> dict[str, str]:
         if variables[name] is None or isinstance(variables[name], dict | list):
             faults.append(document.fault(("variables", str(name)), "must be a text"))
     return {str(name): str(value) for name, value in variables.items()}
-
-
-def _differences(found: _Found) -> list[str]:
-    if not found.translated:
-        return found.differences
-    translated = f"conda packages are resolved from PyPI, not from conda channels: {', '.join(found.translated)}"
-    return [translated, *found.differences]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import PurePath
 
-from emulator.documents import Document, parse_document, refuse
+from emulator.documents import Document, parse_document, parse_yaml_or_json, refuse
 from emulator.entities import ANONYMOUS, Environment
 from emulator.entities.reference import check_version
 from emulator.environments.anonymous import anonymous_version, anonymous_version_of_requirements
@@ -14,6 +14,7 @@ from emulator.environments.own_image_keys import check_combination, read_build, 
 from emulator.environments.requirements import ReadText, parse_requirements
 from emulator.errors import BadArgument, BadDocument, Fault
 from emulator.names import check_asset_name
+from emulator.v1_files.environment import V1_FILE, is_v1_environment, v1_environment
 
 # The first of these that lies beside the script is its environment.
 FILE_NAMES = (
@@ -54,9 +55,10 @@ _NO_IMAGE = "conda_file without image: the cloud refuses it, here a plain image 
 def read_environment(text: str, file: str, read: ReadText, folder: str = "") -> Environment:
     """The environment that `text`, the content of `file`, describes.
 
-    A `.txt` file holds requirements; YAML with `image`, `conda_file` or `build` is an Azure ML environment, any other
-    a conda file.  `read` gives the text of a file that this one names, `folder` is the absolute folder of `file`, below
-    which a build context lies.  Raises BadDocument with every fault.
+    A `.txt` file holds requirements; YAML with `image`, `conda_file` or `build` is an Azure ML environment, one with
+    `python` or `docker` that of v1 (`azureml_environment.json`), any other a conda file.  `read` gives the text of a
+    file that this one names, `folder` is the absolute folder of `file`, below which a build context lies.  Raises
+    BadDocument with every fault.
     """
     if PurePath(file).suffix == ".txt":
         requirements = parse_requirements(text, file, read)
@@ -67,11 +69,18 @@ def read_environment(text: str, file: str, read: ReadText, folder: str = "") -> 
             requirements=requirements,
             source=file,
         )
-    document = parse_document(text, file)
+    document = parse_yaml_or_json(text, file)
     if document.data.keys() & {"image", "conda_file", "build", "$schema", "inference_config"}:
         return azure_environment(document, read, folder)
+    if PurePath(file).name == V1_FILE or is_v1_environment(document.data):
+        return versioned_by_content(v1_environment(document, environment_from_conda, read, folder=folder))
     environment = _from_conda(parse_conda(document), file)
     return _versioned(environment, anonymous_version(None, document.data))
+
+
+def environment_from_conda(document: Document) -> Environment:
+    """The environment that a conda file describes; BadDocument lists every fault."""
+    return _from_conda(parse_conda(document), document.file)
 
 
 def _from_conda(conda: CondaEnvironment, source: str) -> Environment:
@@ -79,9 +88,9 @@ def _from_conda(conda: CondaEnvironment, source: str) -> Environment:
         name=conda.name or ANONYMOUS,
         python_version=conda.python_version,
         requirements=conda.requirements,
-        system_packages=conda.system_packages,
+        channels=conda.channels,
+        conda_dependencies=conda.dependencies,
         variables=dict(conda.variables),
-        differences=conda.differences,
         source=source,
     )
 
@@ -89,6 +98,13 @@ def _from_conda(conda: CondaEnvironment, source: str) -> Environment:
 def _versioned(environment: Environment, version: str) -> Environment:
     """The environment with that version if nobody has named it: two that differ never share an id."""
     return environment.model_copy(update={"version": version}) if environment.is_anonymous else environment
+
+
+def versioned_by_content(environment: Environment) -> Environment:
+    """v1's environment; without a name it has a version of its content, though v1 itself has no such thing."""
+    parts = {"python_version", "requirements", "system_packages", "channels", "conda_dependencies", "variables"}
+    content = environment.model_dump(mode="json", include=parts)
+    return _versioned(environment, anonymous_version(environment.image, content))
 
 
 def azure_environment(document: Document, read: ReadText, folder: str = "") -> Environment:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
+from types import MappingProxyType
 
 from emulator.entities import BuildContext, Environment
 from emulator.environments.base_images import ImageChoices
@@ -28,6 +29,7 @@ def any_image_spec(
     choices: ImageChoices,
     read_context: ReadContext,
     mlflow_script: str = "",
+    mirrors: Mapping[str, str] = MappingProxyType({}),
 ) -> tuple[AnyImageSpec, tuple[str, ...]]:
     """What the environment's image is made of, and where that departs from what it names.
 
@@ -36,7 +38,7 @@ def any_image_spec(
     environment, told = choices.base_images.in_environment(environment)
     environment = environment.model_copy(update={"platform": environment.platform or choices.platform})
     if environment.python_version is not None:
-        return _installed(environment, launcher, mlflow_script), told
+        return _installed(image_spec(environment, launcher, mlflow_script, mirrors), environment), told
     if environment.build is None:
         return own_image_spec(environment), told
     content = read_context(environment.build)
@@ -44,8 +46,7 @@ def any_image_spec(
     return context_spec(environment, content, dockerfile), told
 
 
-def _installed(environment: Environment, launcher: str, mlflow_script: str) -> ImageSpec:
-    spec = image_spec(environment, launcher, mlflow_script)
+def _installed(spec: ImageSpec, environment: Environment) -> ImageSpec:
     if environment.runs_own_command:
         spec = _changed(replace(spec, dockerfile=_START.sub("", spec.dockerfile)), "own command")
     if environment.platform:

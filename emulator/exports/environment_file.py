@@ -8,15 +8,20 @@ from typing import Any
 
 from emulator.entities import ANONYMOUS, Environment
 from emulator.environments import CURATED_REGISTRY, DEFAULT_ENVIRONMENT, find_curated
-from emulator.environments.conda import SYSTEM_PACKAGES
+from emulator.environments.conda_pypi import SYSTEM_PACKAGES
 from emulator.exports.result import Change, content_number
 from emulator.exports.yaml_text import yaml_text
 
 # contract/v1 §7 and concept-environments: what Azure ML's own environments are built upon, with conda in it.
 BASE_IMAGE = "mcr.microsoft.com/azureml/openmpi4.1.0-ubuntu22.04:latest"
 SCHEMA = "https://azuremlschemas.azureedge.net/latest/environment.schema.json"
-# Who asks an index, and with which password or token; `git@` of ssh is no secret.
-_PASSWORD = re.compile(r"(?<=https://)[^/@\s]+@|(?<=http://)[^/@\s]+@|(?<=ssh://)[^/@\s]*:[^/@\s]*@")
+# Who asks an index or a channel, and with which password or token; `git@` of ssh is no secret.
+_PASSWORD = re.compile(
+    r"(?<=https://)[^/@\s]+@|(?<=http://)[^/@\s]+@|(?<=ssh://)[^/@\s]*:[^/@\s]*@|(?<=/t/)[^/\s]+(?=/)"
+)
+
+
+_HEAD = "What this deployment ran with in amlemu."
 
 
 @dataclass(frozen=True)
@@ -64,7 +69,10 @@ def exported_environment(environment: Environment, endpoint: str, *, is_register
         "tags": environment.tags,
     }
     nameless = environment.name in (ANONYMOUS, DEFAULT_ENVIRONMENT.name)
-    keeps = is_registered and not nameless and image == (environment.image or "") and not _PASSWORD.search(conda)
+    # What came from PyPI alone is read again as a conda file, which is another content.
+    is_same = bool(environment.conda_dependencies) or environment.python_version is None
+    is_same = is_same and image == (environment.image or "") and not _PASSWORD.search(conda)
+    keeps = is_registered and is_same and not nameless
     return ExportedEnvironment(
         name=f"{endpoint}-environment" if nameless else environment.name,
         version=environment.version if keeps else content_number(image, conda, str(config), str(environment.build)),
@@ -90,21 +98,25 @@ def _changes(environment: Environment, conda: str) -> list[str]:
         here = f"python:{environment.python_version}-slim"
         found.append(f"image: {here} here; the cloud installs a conda file on an image with conda, such as this one")
     if _PASSWORD.search(conda):
-        found.append("conda_file: the user and password of a package index are left out: name an index without")
+        found.append("conda_file: user and password of a package index or a channel are left out: name one without")
     found += [f"conda_file: {text}" for text in environment.differences if "PyPI" in text]
     return found
 
 
 def _conda_text(environment: Environment) -> str:
+    """The conda file as it was, where its packages came from channels; else one that names what came from PyPI."""
+    pip = [{"pip": list(environment.requirements)}] if environment.requirements else []
+    if environment.conda_dependencies:
+        dependencies = [*environment.conda_dependencies, *pip]
+        document = {"channels": list(environment.channels), "dependencies": dependencies}
+        return yaml_text([_HEAD], {**document, "variables": environment.variables})
     conda, rest = _conda_names(environment.system_packages)
-    pip = ["pip", {"pip": list(environment.requirements)}] if environment.requirements else []
     document = {
         "channels": ["conda-forge"],
-        "dependencies": [f"python={environment.python_version}", *conda, *pip],
-        "variables": environment.variables,
+        "dependencies": [f"python={environment.python_version}", *conda, *(["pip"] if pip else []), *pip],
     }
     missing = [f"Debian packages that conda has no name for: {' '.join(rest)}"] if rest else []
-    return yaml_text(["What this deployment ran with in amlemu.", *missing], document)
+    return yaml_text([_HEAD, *missing], {**document, "variables": environment.variables})
 
 
 def _conda_names(packages: tuple[str, ...]) -> tuple[list[str], list[str]]:

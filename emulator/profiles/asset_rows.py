@@ -13,6 +13,8 @@ _DIGEST_V2 = documented("image and packages", "contract/managed §5.5: hash of i
 _DIGEST_V1 = documented("image and packages", "contract/v1 §7: cache key")
 _PYTHON_V2 = documented("the conda file's", "contract/managed §5.5: the conda environment is the image's")
 _PYTHON_V1 = documented("the conda file's", "contract/v1 §7: conda YAML")
+_CONDA_V2 = documented("conda, then pip", "contract/managed §5.5: the conda environment is built on top of the image")
+_CONDA_V1 = documented("conda, then pip", "contract/v1 §7: conda env create -p /azureml-envs/…")
 _LATEST_V2 = documented("at the time of the deploy", "contract/managed §5.4")
 _LATEST_V1 = documented("at the time of the deploy", "page azureml.core.model.Model: without a version, the latest")
 _FORMS_V2 = documented("by name and version", "contract/managed §5.4, §5.5: workspace asset")
@@ -103,6 +105,15 @@ ASSET_ROWS: tuple[Row, ...] = (
         aks=_DIGEST_V1,
         aci=_DIGEST_V1,
         local=_DIGEST_V1,
+    ),
+    row(
+        "environment.conda_packages",
+        "A conda file's packages come from conda channels; its pip section is installed after them.",
+        managed=_CONDA_V2,
+        kubernetes=_CONDA_V2,
+        aks=_CONDA_V1,
+        aci=_CONDA_V1,
+        local=_CONDA_V1,
     ),
     row(
         "environment.python_version",

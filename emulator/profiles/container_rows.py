@@ -20,6 +20,10 @@ _SERVER_MISSING = "A required package azureml-inference-server-http is missing."
 _V2_SAYS = documented(_SERVER_MISSING, "contract/managed §6.3.6")
 _V1_ENDS = documented("the container ends", "contract/v1 §7: azureml-defaults is mandatory; §10.16")
 _V2_ENVIRONMENTS = documented("/azureml-envs", "contract/managed §6.2")
+_LIBRARY_PATH = observed(
+    "{folder}/lib:$LD_LIBRARY_PATH",
+    "contract/v1 §7: conda env create; ENV LD_LIBRARY_PATH in generated Dockerfiles that users keep in public",
+)
 _V1_ENVIRONMENTS = observed("/azureml-envs", "contract/v1 §7: CLI#21363")
 _WINNER_UNKNOWN = assumed(True, "contract/managed §6.1, §12: the winner is not documented")
 _READ_ONLY = "contract/managed §6.2, §12; contract/v1 §10.21"
@@ -54,12 +58,12 @@ CONTAINER_ROWS: tuple[Row, ...] = (
     ),
     row(
         "container.entry_script_alone",
-        "AZUREML_ENTRY_SCRIPT where the user named no source directory. Only `local` places the script differently"
-        " then; for the others amlemu takes the script's own folder as the source directory.",
+        "AZUREML_ENTRY_SCRIPT where the user named no source directory. v1 takes the script alone then; in v2 a"
+        " script has a folder always, and amlemu takes the one that it lies in.",
         managed=observed("{script_name}", "contract/managed §6.1"),
         kubernetes=assumed("{script_name}", "contract/managed §6.1, as managed"),
-        aks=assumed("{code}/{script}", "a source directory is always there"),
-        aci=assumed("{code}/{script}", "a source directory is always there"),
+        aks=documented("{script_name}", _V1_SOURCE_DIRECTORY),
+        aci=documented("{script_name}", _V1_SOURCE_DIRECTORY),
         local=documented("{script_name}", "contract/v1 §7, §8"),
     ),
     row(
@@ -76,8 +80,8 @@ CONTAINER_ROWS: tuple[Row, ...] = (
         "AZUREML_SOURCE_DIRECTORY where the user named no source directory.",
         managed=assumed(None, "contract/managed §6.1: not among the variables seen"),
         kubernetes=assumed(None, "contract/managed §6.1: not among the variables seen"),
-        aks=assumed("{code}", "a source directory is always there"),
-        aci=assumed("{code}", "a source directory is always there"),
+        aks=documented(None, _V1_SOURCE_DIRECTORY),
+        aci=documented(None, _V1_SOURCE_DIRECTORY),
         local=documented(None, "contract/v1 §7, §8"),
     ),
     row(
@@ -187,6 +191,15 @@ CONTAINER_ROWS: tuple[Row, ...] = (
         aks=_V1_ENVIRONMENTS,
         aci=_V1_ENVIRONMENTS,
         local=_V1_ENVIRONMENTS,
+    ),
+    row(
+        "container.library_path",
+        "LD_LIBRARY_PATH begins with the lib folder of an environment that is made of conda packages.",
+        managed=_LIBRARY_PATH,
+        kubernetes=_LIBRARY_PATH,
+        aks=_LIBRARY_PATH,
+        aci=_LIBRARY_PATH,
+        local=_LIBRARY_PATH,
     ),
     row(
         "container.server_missing",

@@ -11,6 +11,7 @@ from emulator.profiles.rows import Row, assumed, documented, everywhere, observe
 _V2_IGNORES = documented((".amlignore", ".gitignore"), "contract/managed §11.2 T27: SDK asset upload")
 _V1_IGNORES_NOT = documented((), "contract/v1 §7: SDK:core/model.py; the AKS page claims that it does")
 _V2_CODE_IS_A_FOLDER = documented((), "contract/managed §5.2: the script is relative to `code`, a folder")
+_V1_SCRIPT_ALONE = documented(("{script_name}",), "contract/v1 §7: SDK:core/model.py uploads nothing but the script")
 _V1_PLACES = documented("{model}/{version}", "contract/v1 §1.2")
 _ONE_MODEL_ONLY = assumed("{model}/{version}", "contract/v1 §1.2; v2 has one model")
 _ONLY_DEPLOYED_V2 = documented(True, "contract/managed §11.4 T50: only the asset")
@@ -33,8 +34,8 @@ LAYOUT_ROWS: tuple[Row, ...] = (
         " directory.",
         managed=_V2_CODE_IS_A_FOLDER,
         kubernetes=_V2_CODE_IS_A_FOLDER,
-        aks=assumed((), "a source directory is always there"),
-        aci=assumed((), "a source directory is always there"),
+        aks=_V1_SCRIPT_ALONE,
+        aci=_V1_SCRIPT_ALONE,
         local=documented(("main.py", "{script_name}"), "contract/v1 §8"),
     ),
     row(

@@ -8,7 +8,7 @@ from dataclasses import fields
 from typing import Any, Literal, Union, get_args, get_origin
 
 from emulator.profiles.overrides import assumed_facts, type_of_row
-from emulator.settings import ENGINES, LIMITS, Settings
+from emulator.settings import CONDA, ENGINES, LIMITS, Settings
 
 Json = dict[str, Any]
 
@@ -41,6 +41,11 @@ _SETTINGS: Mapping[str, Json] = {
         "type": "string",
         "pattern": "^(linux/[a-z0-9_]+(/v[0-9]+)?)?$",
         "description": "What images are taken and built for, such as linux/amd64.",
+    },
+    "conda": {"enum": list(CONDA), "description": "Where conda packages come from."},
+    "conda_channels": {
+        "anyOf": [{"type": "object", "additionalProperties": {"type": "string"}}, {"type": "string"}],
+        "description": "By name where a channel is: a URL, or a folder as file:///path.",
     },
     "curated_environments": {
         "type": "object",

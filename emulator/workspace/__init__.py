@@ -12,6 +12,7 @@ from emulator.scoring_container import LABEL_DEPLOYMENT, LABEL_ENDPOINT, LABEL_G
 from emulator.store import Store
 from emulator.workspace.choices import Choices
 from emulator.workspace.collecting import Collecting
+from emulator.workspace.conda_sources import CondaSources
 from emulator.workspace.crashes import Crashes
 from emulator.workspace.deployments import Deployments
 from emulator.workspace.effects import Effects, FrontDoor, Progress, silent_progress
@@ -26,7 +27,7 @@ from emulator.workspace.models import Models
 from emulator.workspace.tokens import EndpointTokens
 from emulator.workspace.uses import Uses
 
-__all__ = ["Choices", "Effects", "FrontDoor", "Progress", "Workspace", "silent_progress"]
+__all__ = ["Choices", "CondaSources", "Effects", "FrontDoor", "Progress", "Workspace", "silent_progress"]
 
 
 class Workspace:

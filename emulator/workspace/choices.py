@@ -6,15 +6,17 @@ from dataclasses import dataclass, field
 
 from emulator.environments import CURATED, CuratedEnvironment, ImageChoices
 from emulator.tokens import AadTrust
+from emulator.workspace.conda_sources import CondaSources
 
 
 @dataclass(frozen=True)
 class Choices:
     """The program that starts scoring servers and the script of MLflow models, whose aad_tokens are good, the curated
-    environments, and what stands for images."""
+    environments, what stands for images, and where conda packages come from."""
 
     launcher: str
     mlflow_script: str = ""
     aad_trust: AadTrust = field(default_factory=AadTrust)
     curated: tuple[CuratedEnvironment, ...] = CURATED
     images: ImageChoices = field(default_factory=ImageChoices)
+    conda: CondaSources = field(default_factory=CondaSources)

@@ -188,6 +188,7 @@ class Deployments:
             check_scoring_script(configuration, environment, target)
         settings = settled_request_settings(request.request_settings, target)
         code, left_out = plan_code(request, target)
+        environment = self._environments.decided(environment, request.conda)
         environment = with_debugger(environment, wanted=request.debug_port is not None)
         probes = probe_settings(request, target)
         image = self._environments.spec(environment).digest

@@ -18,15 +18,17 @@ from emulator.environments import (
     curated_environment,
     file_beside,
     find_curated,
+    from_pypi,
     prebuilt_stand_in,
     read_environment,
 )
-from emulator.errors import BadArgument, EngineUnavailable, ImageBuildFailure
+from emulator.errors import BadArgument, BadDocument, EngineUnavailable, ImageBuildFailure
 from emulator.names import check_asset_name
 from emulator.store import Store
 from emulator.store.build_contexts import read_context
 from emulator.store.sources import file_names, read_text
 from emulator.workspace.choices import Choices
+from emulator.workspace.conda_sources import decide, decided_offline
 from emulator.workspace.effects import Progress
 from emulator.workspace.gate import Gate
 
@@ -54,6 +56,7 @@ class Environments:
         if environment.build:
             kept = self._store.keep_build_context(environment.build)
             environment = environment.model_copy(update={"build": kept})
+        self.spec(environment)  # what cannot be built is refused now, not whenever it is looked at
         with self._versions:
             known = [e for e in self._store.environments() if e.name == environment.name]
             candidates = [e for e in known if not _has_version(environment) or e.version == environment.version]
@@ -70,10 +73,14 @@ class Environments:
             self._store.put_environment(environment)
             return environment
 
-    def is_registered(self, environment: Environment) -> bool:
-        """Whether its name and version are registered, with its very content."""
-        found = self._store.find_environment(environment.name, environment.version)
-        return found is not None and _content(found) == _content(environment)
+    def find_registered(self, built: Environment, name: str, version: str) -> Environment | None:
+        """The registered environment that was built as `built`: with its packages from channels, or all from PyPI."""
+        found = self._store.find_environment(name, version)
+        if found is None or _content(found) == _content(built):
+            return found
+        with suppress(BadDocument):
+            return found if _content(from_pypi(found)) == _content(built) else None
+        return None
 
     def list_versions(self) -> list[Environment]:
         """Every registered environment."""
@@ -124,21 +131,46 @@ class Environments:
             return self.read(Path(environment))
         return self.get(environment)
 
+    def decided(self, environment: Environment, conda: str | None = None) -> Environment:
+        """The environment as it will be built: `conda` says where its conda packages come from, None as is set.
+
+        Asks channels whether they answer, for two seconds at most, unless it is built.  Raises BadDocument.
+        """
+        return decide(environment, self._choices.conda, conda, self._is_built)
+
+    def shown(self, environment: Environment) -> Environment:
+        """As `decided`, as far as is known without asking anybody."""
+        return decided_offline(environment, self._choices.conda.choice, self._is_built)
+
+    def _is_built(self, environment: Environment) -> bool:
+        return self._engine.find_image(self.spec(environment).digest) is not None
+
     def spec(self, environment: Environment) -> AnyImageSpec:
         """What the environment's image is made of; its `dockerfile` can be printed."""
         return self._spec(environment)[0]
 
     def digests(self) -> set[str]:
-        """What the images of registered environments are made of; one whose build context somebody removed has none."""
+        """Of every image that a registered environment may be built as; one whose build context somebody removed has
+        none."""
         found = set()
         for environment in self.list_versions():
             with suppress(BadArgument):
-                found.add(self.spec(environment).digest)
+                found |= {
+                    self.spec(decided_offline(environment, choice, lambda _: False)).digest
+                    for choice in ("channels", "pip")
+                }
         return found
 
     def _spec(self, environment: Environment) -> tuple[AnyImageSpec, tuple[str, ...]]:
         choices = self._choices
-        return any_image_spec(environment, choices.launcher, choices.images, read_context, choices.mlflow_script)
+        return any_image_spec(
+            environment,
+            choices.launcher,
+            choices.images,
+            read_context,
+            choices.mlflow_script,
+            choices.conda.mirrors,
+        )
 
     def build(self, environment: Environment, progress: Progress) -> Image:
         """The environment's image: the one that is there, or a new one, whose log is kept."""
@@ -210,6 +242,8 @@ def _content(environment: Environment) -> tuple[object, ...]:
         e.python_version,
         e.requirements,
         e.system_packages,
+        e.channels,
+        e.conda_dependencies,
         tuple(sorted(e.variables.items())),
         e.inference_config,
     )

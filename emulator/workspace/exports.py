@@ -78,17 +78,16 @@ class Exports:
     def _environment(self, deployment: OnlineDeployment) -> tuple[Environment, bool]:
         """The deployment's environment without the debugger, and whether it is registered with that very content."""
         name, version = (*re.split("[:@]", deployment.environment, maxsplit=1), "")[:2]
-        registered = self._store.find_environment(name, version)
-        built = self._store.find_image_environment(deployment.image) or registered
-        if built and registered and _is_pinned(built, registered):
-            built = registered
+        by_name = self._store.find_environment(name, version)
+        built = self._store.find_image_environment(deployment.image) or by_name
         if built is None:
             message = f"what environment {deployment.environment} was built from is not known any more"
             raise ResourceNotFound(message, target=f"deployment {deployment.name}", hint="deploy again")
         plain = without_debugger(built) if deployment.debug_port else built
-        told = {"description": registered.description, "tags": registered.tags} if registered else {}
-        named = plain.model_copy(update={"name": name, "version": version, **told})
-        return named, self._environments.is_registered(named)
+        if by_name and _is_pinned(plain, by_name):
+            return by_name, True
+        registered = self._environments.find_registered(plain, name, version)
+        return registered or plain.model_copy(update={"name": name, "version": version}), registered is not None
 
     def code_files(self, deployment: OnlineDeployment) -> Files:
         """The files of the code folder as they were deployed; none of a deployment without a script."""

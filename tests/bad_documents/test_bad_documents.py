@@ -8,14 +8,19 @@ import pytest
 
 from emulator.azure_files import deployment_requests, read_files, read_model_file, refuse_all
 from emulator.cli.files import disk, read_source
+from emulator.documents import parse_yaml_or_json
 from emulator.environments import FILE_NAMES, mlflow_environment, read_environment
 from emulator.errors import BadDocument
 from emulator.settings import PROJECT_FILE, read_settings
 from emulator.store.sources import read_text
+from emulator.v1_files.deployment_config import read_deployment_config
+from emulator.v1_files.environment import V1_FILE
+from emulator.v1_files.inference_config import read_inference_config
 
 HERE = Path(__file__).parent
 AZURE_FILES = ("endpoint*.yml", "deployment*.yml")
 MODEL_FILE = "model.yml"
+DEPLOYMENT_CONFIG = "deploymentconfig.json"
 FOLDERS = sorted(path.parent for path in HERE.glob("*/expected.txt"))
 
 
@@ -45,13 +50,23 @@ def read(folder: Path) -> object:
         return read_model_file(read_source(folder / MODEL_FILE), disk())
     if (folder / PROJECT_FILE).exists():
         return read_settings({"HOME": str(folder / "nobody")}, folder)
+    return read_v1(folder) if (folder / DEPLOYMENT_CONFIG).exists() else read_packages(folder)
+
+
+def read_v1(folder: Path) -> object:
+    return read_deployment_config(parse_yaml_or_json(read_text(folder / DEPLOYMENT_CONFIG, "file"), DEPLOYMENT_CONFIG))
+
+
+def read_packages(folder: Path) -> object:
+    def beside(name: str) -> str:
+        return read_text(folder / name, "file")
+
     if (folder / "MLmodel").exists():
-        names = {path.name for path in folder.iterdir()}
-        return mlflow_environment("m:1", names, lambda name: read_text(folder / name, "file"), ())
-    (file,) = (folder / name for name in FILE_NAMES if (folder / name).exists())
-    return read_environment(
-        read_text(file, "environment file"), file.name, lambda name: read_text(folder / name, "file"), str(folder)
-    )
+        return mlflow_environment("m:1", {path.name for path in folder.iterdir()}, beside, ())
+    if (file := folder / "inferenceconfig.json").exists():
+        return read_inference_config(parse_yaml_or_json(read_text(file, "file"), file.name), beside)
+    name = next(name for name in (V1_FILE, *FILE_NAMES) if (folder / name).exists())
+    return read_environment(beside(name), name, beside, str(folder))
 
 
 def read_azure(paths: list[Path]) -> object:

@@ -20,7 +20,7 @@ from emulator.errors import BadArgument, EmulatorError
 from emulator.routes import EndpointRoute
 from emulator.store import Store
 from emulator.tokens import AadTrust
-from emulator.workspace import Choices, Effects, Progress, Workspace
+from emulator.workspace import Choices, CondaSources, Effects, Progress, Workspace
 
 SCRIPT = "def init():\n    pass\n\n\ndef run(data):\n    return data\n"
 PORTS = range(18100, 18104)
@@ -108,9 +108,16 @@ class House:
             background=self._background,
         )
         self.ports = ports
-        choices = Choices("launcher", "mlflow script", aad_trust or AadTrust(), curated)
+        self.unreachable = ""  # why conda channels cannot be read
+        self.asked_channels: list[tuple[str, ...]] = []
+        conda = CondaSources(unreachable=self._ask_channels)
+        choices = Choices("launcher", "mlflow script", aad_trust or AadTrust(), curated, conda=conda)
         self.workspace = Workspace(self.store, self.engine, self.door, self.effects, ports, choices)
         self.code = self.write_code("src")
+
+    def _ask_channels(self, channels: Sequence[str]) -> str:
+        self.asked_channels.append(tuple(channels))
+        return self.unreachable
 
     def _now(self) -> str:
         self.when_asked()

@@ -178,8 +178,7 @@ VARIABLES: dict[Target, dict[str, str]] = {
     },
     "aks": {
         "AML_APP_ROOT": "/var/azureml-app",
-        "AZUREML_ENTRY_SCRIPT": "src/score.py",
-        "AZUREML_SOURCE_DIRECTORY": "src",
+        "AZUREML_ENTRY_SCRIPT": "score.py",
         "AZUREML_MODEL_DIR": "/var/azureml-app/azureml-models/m/1",
         "SERVICE_NAME": "iris",
         "SERVICE_PATH_PREFIX": "api/v1/service/iris",
@@ -187,8 +186,7 @@ VARIABLES: dict[Target, dict[str, str]] = {
     },
     "aci": {
         "AML_APP_ROOT": "/var/azureml-app",
-        "AZUREML_ENTRY_SCRIPT": "src/score.py",
-        "AZUREML_SOURCE_DIRECTORY": "src",
+        "AZUREML_ENTRY_SCRIPT": "score.py",
         "AZUREML_MODEL_DIR": "/var/azureml-app/azureml-models/m/1",
         "SERVICE_NAME": "iris",
     },

@@ -327,6 +327,7 @@ def test_stop_all_without_an_engine_stops_nothing(house: House) -> None:
 
 def test_differences_are_said(house: House) -> None:
     house.engine.differences = ("a stand-in for the base image",)
+    house.unreachable = "no network"
     (house.code / "conda.yml").write_text("dependencies: [python=3.9, numpy=1.23]\n")
     (house.code / ".amlignore").write_text("*.csv\n")
     (house.code / "big.csv").write_text("")
@@ -337,7 +338,7 @@ def test_differences_are_said(house: House) -> None:
     assert [text.split(":")[0] for text in differences] == [
         "managed endpoints take one model per deployment",
         "o",
-        "conda packages are resolved from PyPI, not from conda channels",
+        "conda packages are resolved from PyPI, not from conda channels (the channels cannot be reached",
         "a stand-in for the base image",
         "left out of the code",
     ]

@@ -21,7 +21,15 @@ from emulator.entities import Environment
 from emulator.errors import ResourceNotFound, ResourceNotReady
 from emulator.exports import export_az_ml, export_compose, kind_of, read_source
 
-PLAIN = Environment(name="own", version="1", image="base", python_version="3.11", requirements=("flask",))
+PLAIN = Environment(
+    name="own",
+    version="1",
+    image="base",
+    python_version="3.11",
+    channels=("conda-forge",),
+    conda_dependencies=("python=3.11", "pip"),
+    requirements=("flask",),
+)
 
 
 def quiet(_kind: str, _text: str) -> None:
@@ -213,7 +221,7 @@ def test_what_an_image_was_made_of_is_not_known(house: House, client: Client) ->
 def test_what_a_container_sees(house: House, client: Client, tmp_path: Path) -> None:
     house.register("a")
     house.register("b")
-    house.deploy(models=("a:1", "b:1"), target="aks")
+    house.deploy(models=("a:1", "b:1"), target="aks", explicit_source_dir=True)
     source = read_source(client.get_export("iris", include_values=False), has_values=False)
     files = write_export(client, "iris", export_compose(source, None), tmp_path / "out")
     assert files == [

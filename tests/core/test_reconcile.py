@@ -270,7 +270,9 @@ def test_prune_keeps_what_is_used(house: House) -> None:
     deployed = house.deploy(models=["m"])
     file = house.folder / "env.yml"
     file.write_text("name: sk\ndependencies: [python=3.9]\n")
-    registered = house.workspace.environments.spec(house.workspace.environments.create_or_update(file)).digest
+    environments = house.workspace.environments
+    environments.create_or_update(file)
+    registered = environments.digests()  # from its channels, from PyPI
     (house.code / "requirements.txt").write_text("scipy\n")
     unused = house.deploy("pets").image
     house.workspace.deployments.delete_endpoint("pets")
@@ -278,7 +280,7 @@ def test_prune_keeps_what_is_used(house: House) -> None:
     assert house.workspace.prune(dry_run=True) == [f"image {unused[:8]}"]
     assert unused in house.engine.images
     assert house.workspace.prune(dry_run=False) == [f"image {unused[:8]}"]
-    assert house.engine.prunes[-1] == {deployed.image, registered}
+    assert house.engine.prunes[-1] == {deployed.image, *registered}
     assert house.layouts() == ["iris/blue/1"]
     ((_, content),) = house.workspace.models.files("m")
     assert content.exists()

@@ -150,8 +150,8 @@ def test_the_code_folder_keeps_its_name(house: House, target: Target) -> None:
     house.deploy(target=target, explicit_source_dir=True)
     assert tree(house) == ["src/help.txt", "src/score.py"]
     house.deploy("alone", target=target)
-    alone = ["main.py", "score.py"] if target == "local" else ["src/help.txt", "src/score.py"]
-    assert tree(house, "alone") == alone
+    alone = {"local": ["main.py", "score.py"], "aks": ["score.py"], "aci": ["score.py"]}
+    assert tree(house, "alone") == alone.get(target, ["src/help.txt", "src/score.py"])
 
 
 @pytest.mark.row("layout.code_folder")
@@ -161,14 +161,6 @@ def test_another_code_folder_can_be_chosen(house: House) -> None:
         house.deploy(target="kubernetes")
         assert tree(house) == ["user/src/score.py"]
         assert house.engine.variables()["AML_APP_ROOT"] == "/var/azureml-app/user/src"
-
-
-@pytest.mark.row("layout.script_alone")
-def test_a_script_alone_can_be_chosen(house: House) -> None:
-    (house.code / "help.txt").write_text("left behind")
-    with chosen("aks", layout__script_alone=["{script_name}"]):
-        house.deploy(target="aks")
-        assert tree(house) == ["score.py"]
 
 
 @pytest.mark.row("layout.ignore_files")

@@ -42,7 +42,7 @@ def answer(environ: Environ, name: str = "pair") -> Any:
 def test_a_v1_service_of_two_models_moves_to_v2(environ: Environ, folder: Path) -> None:
     for name, path in (("one", "one.txt"), ("two", "two")):
         amlemu(environ, "model", "register", "--name", name, "--path", path, cwd=folder)
-    words = ("--entry", "src/score.py", "--target", "aci", "--env", "MODE=s3cret")
+    words = ("--entry", "score.py", "--source-dir", "src", "--target", "aci", "--env", "MODE=s3cret")
     amlemu(environ, "deploy", "--name", "pair", "--model", "one:1", "--model", "two:1", *words, cwd=folder)
     before = answer(environ)
 

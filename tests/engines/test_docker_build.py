@@ -153,7 +153,9 @@ def test_the_context_holds_what_the_dockerfile_mounts(tmp_path: Path) -> None:
     found = {str(p.relative_to(tmp_path / "context")) for p in (tmp_path / "context").rglob("*") if p.is_file()}
     assert found == {
         "launch.py",
+        "packages/check_imports.py",
         "packages/compile.py",
+        "packages/imports.json",
         "packages/requirements.lock",
         "packages/uv",
         "packages/wheels/torch-2.1.0+cpu-cp311-cp311-linux_x86_64.whl",

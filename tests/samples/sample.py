@@ -58,8 +58,11 @@ class RegisteredModel:
 
 @dataclass(frozen=True)
 class Deploy:
-    """What is deployed, without `entry` a model alone; with `fails` it must not start, and its error or log must hold
-    these texts."""
+    """What is deployed, without `entry` and files a model alone; with `fails` it must not start, and its error or log
+    must hold these texts.
+
+    v1's files, where there are any, say the script and the target themselves.
+    """
 
     models: tuple[str, ...]
     target: str
@@ -68,6 +71,8 @@ class Deploy:
     files: tuple[str, ...] = ()
     model_mount_path: str | None = None
     fails: tuple[str, ...] = ()
+    inference_config: str | None = None
+    deployment_config: str | None = None
 
 
 @dataclass(frozen=True)

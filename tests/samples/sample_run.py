@@ -66,13 +66,16 @@ def register(environ: Environ, sample: Sample, folder: Path) -> list[str]:
 def deploy_words(sample: Sample, references: list[str]) -> list[str]:
     """The command that deploys a sample."""
     deploy = sample.deploy
-    words = ["deploy", "--name", endpoint_name(sample), "--target", deploy.target]
-    optional = {
+    words = ["deploy", "--name", endpoint_name(sample)]
+    options = {
         "--entry": deploy.entry,
+        "--target": None if deploy.deployment_config else deploy.target,
+        "--inference-config": deploy.inference_config,
+        "--deployment-config": deploy.deployment_config,
         "--environment": deploy.environment,
         "--model-mount-path": deploy.model_mount_path,
     }
-    words += [word for option, value in optional.items() if value for word in (option, value)]
+    words += [word for option, value in options.items() if value for word in (option, value)]
     words += [word for file in deploy.files for word in ("-f", file)]
     return [*words, *(word for reference in references for word in ("--model", reference))]
 

@@ -9,15 +9,22 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from emulator.documents import parse_document
-from emulator.environments.conda import CondaEnvironment, parse_conda, pip_version
+from emulator.entities import Environment
+from emulator.environments import from_pypi, read_environment
+from emulator.environments.conda_spec import pip_version
 from emulator.environments.requirements import check_requirement
 from emulator.errors import BadDocument
 
 
-def conda(*dependencies: object, **keys: Any) -> CondaEnvironment:
+def read(*dependencies: object, **keys: Any) -> Environment:
     """The environment of a conda file; JSON is YAML."""
-    return parse_conda(parse_document(json.dumps({"dependencies": dependencies, **keys}, indent=1), "conda.yml"))
+    text = json.dumps({"dependencies": dependencies, **keys}, indent=1)
+    return read_environment(text, "conda.yml", lambda name: name)
+
+
+def conda(*dependencies: object, **keys: Any) -> Environment:
+    """The same with PyPI's packages in place of conda's."""
+    return from_pypi(read(*dependencies, **keys))
 
 
 @pytest.mark.parametrize(
@@ -61,8 +68,10 @@ def test_a_package_in_pips_spelling(spec: str, requirement: str) -> None:
 @pytest.mark.parametrize(
     ("spec", "told"),
     [
-        ("numpy=1.2|1.3", "'numpy=1.2|1.3' gives a choice with '|', which pip has not: name one version"),
-        ("numpy=>1.2", "pip writes 'numpy>=1.2', not '=>'"),
+        ("numpy=>1.2", "conda writes 'numpy>=1.2', not '=>'"),
+        ("numpy =<1.2", "conda writes 'numpy<=1.2', not '=<'"),
+        ("uvicorn[standard]", "asks for an extra of pip's, which conda has not: move it to the pip section"),
+        ("numpy; python_version<'3.9'", "has a condition of pip's (';'), which conda has not: move it"),
         ("", "'' is not a conda package: name, name=version or name>=version"),
         ("https://host/numpy.conda", "'https://host/numpy.conda' is not a conda package"),
         ({"numpy": "1.2"}, "is not a conda package"),
@@ -167,7 +176,7 @@ def test_every_fault_of_the_file_is_told() -> None:
 
 
 def test_an_empty_environment() -> None:
-    environment = parse_conda(parse_document("name: x\ndependencies:\n", "conda.yml"))
+    environment = read_environment("name: x\ndependencies:\n", "conda.yml", lambda name: name)
     assert (environment.name, environment.requirements, environment.differences) == ("x", (), ())
 
 

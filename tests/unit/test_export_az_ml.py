@@ -53,7 +53,14 @@ RESOURCES = {"requests": {"cpu": "0.5", "memory": "1Gi"}, "limits": {"cpu": "2",
 
 def managed() -> EndpointSource:
     iris = model("iris", "3", type="mlflow_model", path="iris", description="flowers", tags={"a": "b"})
-    env = environment("iris-env", "2", image="mcr.microsoft.com/x:1", variables={"V": "1"}, system_packages=("git",))
+    env = environment(
+        "iris-env",
+        "2",
+        image="mcr.microsoft.com/x:1",
+        variables={"V": "1"},
+        channels=("conda-forge", "defaults"),
+        conda_dependencies=("python=3.11", "openjdk>=11", "pip"),
+    )
     green = deployment("green", environment="iris-env:2", models=("iris:3",), target="managed")
     return source(
         endpoint(
@@ -178,7 +185,8 @@ def test_a_registered_environment_stays_the_same() -> None:
     taken = {key: request["environment"][key] for key in ("name", "version", "image", "python_version", "variables")}
     assert taken == own.model_dump(include=set(taken))
     assert request["environment"]["requirements"] == list(own.requirements)
-    assert request["environment"]["system_packages"] == list(own.system_packages)
+    assert request["environment"]["conda_dependencies"] == list(own.conda_dependencies)
+    assert request["environment"]["channels"] == list(own.channels)
 
 
 @pytest.mark.parametrize("name", FOLDERS)
@@ -226,12 +234,22 @@ def test_a_password_of_an_index_is_left_out() -> None:
         "x @ https://pwtoken@host/x.whl",
         "y @ git+ssh://git@host/y",
     )
-    found = source(endpoint(), (deployment(), environment("own", "1", image="i", requirements=lines), (), True))
+    found = source(
+        endpoint(),
+        (deployment(), environment("own", "1", image="i", requirements=lines, conda_dependencies=("pip",)), (), True),
+    )
     export = export_az_ml(found, "managed")
     assert "pw" not in folder_text(export)
     assert "git+ssh://git@host/y" in folder_text(export)
     assert yaml.safe_load(export.texts["environment-own.yml"])["version"] != "1"
-    assert any("user and password of a package index are left out" in str(change) for change in export.changes)
+    assert any("user and password of a package index or a channel" in str(change) for change in export.changes)
+
+
+def test_packages_of_pypi_and_debian_are_named_for_conda() -> None:
+    found = source(endpoint(), (deployment(), environment(system_packages=("git", "g++", "tcl")), (), False))
+    text = export_az_ml(found, "managed").texts["environments/iris-environment/conda.yml"]
+    assert "Debian packages that conda has no name for: tcl" in text
+    assert yaml.safe_load(text)["dependencies"][:4] == ["python=3.11", "git", "gxx", "pip"]
 
 
 def test_names_that_only_amlemu_takes() -> None:

@@ -117,10 +117,11 @@ def test_a_model_without_packages_has_the_images() -> None:
     assert mlflow.startswith("mlflow is not in the model's files: the newest that fits")
 
 
-def test_differences_of_the_conda_file_are_told_too() -> None:
+def test_conda_packages_of_the_model_stay_conda_packages() -> None:
     conda = "dependencies:\n- python=3.11\n- scikit-learn=1.4\n"
-    told = made(MLmodel=MLMODEL, conda__yaml=conda).differences
-    assert told[0] == "conda packages are resolved from PyPI, not from conda channels: scikit-learn"
+    environment = made(MLmodel=MLMODEL, conda__yaml=conda)
+    assert environment.conda_dependencies == ("python=3.11", "scikit-learn=1.4")
+    assert any(requirement.startswith("mlflow") for requirement in environment.requirements)
 
 
 @pytest.mark.row("triton.repository")

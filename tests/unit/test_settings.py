@@ -91,7 +91,7 @@ def test_ranges_of_ports(environ: dict[str, str], folder: Path, text: str, ports
         ("AMLEMU_ENDPOINT_PORTS", "2-1", "AMLEMU_ENDPOINT_PORTS: '2-1' is no range of ports"),
         ("AMLEMU_ENDPOINT_PORTS", "1-2-3", "AMLEMU_ENDPOINT_PORTS: '2-3' is no port"),
         ("AMLEMU_ENDPOINT_PORTS", "-", "AMLEMU_ENDPOINT_PORTS: '' is no port"),
-        ("AMLEMU_ENGINE", "podman", "AMLEMU_ENGINE: 'podman' is no engine: auto, docker, process"),
+        ("AMLEMU_ENGINE", "podman", "AMLEMU_ENGINE: 'podman' is not one of: auto, docker, process"),
     ],
 )
 def test_a_bad_variable(environ: dict[str, str], folder: Path, variable: str, value: str, told: str) -> None:

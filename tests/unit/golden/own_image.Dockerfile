@@ -25,11 +25,13 @@ RUN --mount=type=cache,id=amlemu-uv,target=/run/amlemu/cache \
         PIP_INDEX_URL="${UV_DEFAULT_INDEX:-${UV_INDEX_URL:-https://pypi.org/simple}}" \
         python3 -m pip install --quiet --no-cache-dir --target /tmp/uv uv && uv=/tmp/uv/bin/uv; fi \
     && $uv venv --quiet --python 3.8 /azureml-envs/amlemu \
-    && $uv pip install --python /azureml-envs/amlemu --no-deps --requirements /run/amlemu/packages/requirements.lock \
+    && $uv pip install --python /azureml-envs/amlemu --break-system-packages --no-deps \
+        --requirements /run/amlemu/packages/requirements.lock \
     && rm -rf /tmp/uv \
     && stdlib="$(/azureml-envs/amlemu/bin/python -c 'import sysconfig; print(sysconfig.get_path("stdlib"))')" \
     && /azureml-envs/amlemu/bin/python /run/amlemu/packages/compile.py /run/amlemu/cache/bytecode "$stdlib" \
         /azureml-envs/amlemu/lib/python*/site-packages \
+    && /azureml-envs/amlemu/bin/python /run/amlemu/packages/check_imports.py /run/amlemu/packages/imports.json /opt/amlemu/imports.json \
     && { grep -q '^[^:]*:[^:]*:1000:' /etc/passwd \
         || echo 'dockeruser:x:1000:1000::/home/dockeruser:/bin/sh' >> /etc/passwd; } \
     && { grep -q '^[^:]*:[^:]*:1000:' /etc/group || echo 'dockeruser:x:1000:' >> /etc/group; } \

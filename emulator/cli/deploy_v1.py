@@ -1,0 +1,140 @@
+"""`deploy` from Azure ML v1's files: what they say and what the options beside them say, as one request."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+
+from emulator.cli.deploy_flags import read_options
+from emulator.documents import parse_yaml_or_json
+from emulator.entities import Environment
+from emulator.errors import BadArgument, BadDocument
+from emulator.v1_files.deployment_config import read_deployment_config
+from emulator.v1_files.inference_config import InferenceConfigFile, read_inference_config
+from emulator.v1_files.reading import together
+
+T = TypeVar("T")
+
+
+@dataclass
+class _Paths:
+    """Where the files lie that an inferenceconfig.json names.
+
+    `az ml` v1 read their paths from the working folder.  One that is not there is looked for beside the file, which is
+    told.
+    """
+
+    file: Path
+    differences: list[str] = field(default_factory=list)
+
+    def find(self, name: str) -> Path:
+        here, beside = Path(name), self.file.parent / name
+        if here.exists() or not beside.exists():
+            return here
+        self.differences.append(f"'{name}' is the one beside {self.file.name}: `az ml` looks in the working folder")
+        return beside
+
+    def read(self, name: str) -> str:
+        return _read(self.find(name))
+
+
+def read_v1_options(options: Mapping[str, Any], environ: Mapping[str, str]) -> tuple[str, dict[str, Any]]:
+    """The endpoint's name and the request that v1's files and the options make; an option goes before what a file says.
+
+    Raises BadDocument with every fault of both files, BadArgument and usage errors for the options.
+    """
+    _refuse_paths(options["models"])
+    parts: dict[str, Any] = {"differences": []}
+    faults: list[BadDocument] = []
+    if options["deployment_config"]:
+        config = _without_faults(lambda: _deployment_config(options["deployment_config"]), faults)
+        parts |= config or {}
+    if options["inference_config"]:
+        paths = _Paths(options["inference_config"])
+        script = _without_faults(lambda: _inference_config(paths), faults)
+        if script and not faults:
+            parts["differences"] = [*parts["differences"], *script.differences]
+            parts |= _environment_parts(script.environment, options["environment"], parts["differences"])
+            options = {**options, **_script_options(script, options, paths)}
+        parts["differences"] = [*parts["differences"], *paths.differences]
+    if faults:
+        raise faults[0] if len(faults) == 1 else together(faults)
+    endpoint, request = read_options(options, environ)
+    return endpoint, _over(request, parts)
+
+
+def _without_faults(read: Callable[[], T], faults: list[BadDocument]) -> T | None:
+    try:
+        return read()
+    except BadDocument as error:
+        faults.append(error)
+        return None
+
+
+def _deployment_config(file: Path) -> dict[str, Any]:
+    found = read_deployment_config(parse_yaml_or_json(_read(file), file.name))
+    return {**found.parts, "differences": list(found.differences)}
+
+
+def _inference_config(paths: _Paths) -> InferenceConfigFile:
+    return read_inference_config(parse_yaml_or_json(_read(paths.file), paths.file.name), paths.read)
+
+
+def _script_options(found: InferenceConfigFile, options: Mapping[str, Any], paths: _Paths) -> dict[str, Any]:
+    """`entry` and `source_dir` as `read_options` takes them; the SDK follows links before it takes the base name."""
+    folder, script = options["source_dir"], options["entry"]
+    if folder is None and script is None and found.source_directory is not None:
+        folder = Path(os.path.realpath(paths.find(found.source_directory)))
+    if script is None:
+        script = Path(found.entry_script) if folder is not None else paths.find(found.entry_script)
+    return {"source_dir": folder, "entry": script}
+
+
+def _environment_parts(found: Environment | str | None, option: str | None, differences: list[str]) -> dict[str, Any]:
+    """What the request says of the environment.
+
+    Its variables are the container's too, where they go before the platform's (row container.user_variables_win).
+    """
+    if found is None or option is not None:
+        if found is not None:
+            differences.append("--environment goes before the environment of the file: `az ml` takes that of the file")
+        return {}
+    if isinstance(found, str):
+        return {"environment": found}
+    document = found.model_dump(mode="json", exclude_unset=True)
+    return {"environment": document, "environment_variables": dict(found.variables)}
+
+
+def _over(request: Mapping[str, Any], parts: Mapping[str, Any]) -> dict[str, Any]:
+    """The parts of the files, with what the options say over them."""
+    merged = {**parts}
+    for key, value in request.items():
+        if isinstance(value, dict) and isinstance(parts.get(key), dict) and key != "environment":
+            merged[key] = {**parts[key], **value}
+        elif key not in parts or value not in (None, [], {}):
+            merged[key] = value
+    return merged
+
+
+def _refuse_paths(models: tuple[str, ...]) -> None:
+    for text in models:
+        if "/" in text and Path(text).exists():
+            raise BadArgument(
+                f"'{text}' is a path: only LocalWebservice takes one, as version 0 of a model; aci and aks do not",
+                target=f"model {text}",
+                hint="amlemu model register --name NAME --path PATH, then --model NAME:VERSION",
+            )
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_bytes().decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise BadArgument(f"the file '{path}' is not UTF-8 text (byte {error.start})") from error
+    except FileNotFoundError as error:
+        raise BadArgument(f"the file '{path}' does not exist") from error
+    except OSError as error:
+        raise BadArgument(f"the file '{path}' cannot be read: {error.strerror}") from error

@@ -1,0 +1,165 @@
+"""Solves and links conda packages with rattler: a program of its own, which `conda.py` starts.
+
+    python -I conda_worker.py < request.json > answer.json
+
+Its own process, so that it can be killed at any moment, has the user's proxy and CA variables without giving them to
+the emulator, and gives the memory of a channel's index back when it ends.  `op` is `solve` or `link`; the answer has
+`packages`, or `error` with its kind, and for a package that is not there what may have been meant.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import difflib
+import json
+import os
+import re
+import sys
+from pathlib import Path
+from typing import Any
+
+import rattler
+from rattler.exceptions import GatewayError, InstallerError, InvalidMatchSpecError, SolverError
+
+Json = dict[str, Any]
+
+_OTHER_PLATFORMS = ("linux-64", "linux-aarch64", "osx-64", "osx-arm64", "win-64")
+# Only what the user names: what a package needs and nobody has is told with the chain that leads to it.
+_MISSING = re.compile(r"No candidates were found for (\S+)")
+_MOST_MISSING = 5
+_RETRIES = 2
+_FIELDS = (
+    "build_number",
+    "subdir",
+    "depends",
+    "constrains",
+    "size",
+    "python_site_packages_path",
+    "file_name",
+    "url",
+    "channel",
+)
+
+
+def main() -> None:
+    """Do what the request on stdin says."""
+    request = json.load(sys.stdin)
+    try:
+        answer = asyncio.run({"solve": _solve, "link": _link}[request["op"]](request))
+    except SolverError as error:
+        answer = {"error": "conflict", "message": str(error)}
+    except InvalidMatchSpecError as error:
+        answer = {"error": "spec", "message": str(error)}
+    except (GatewayError, InstallerError, OSError) as error:
+        answer = {"error": "channel", "message": str(error)}
+    json.dump(answer, sys.stdout)
+    sys.stdout.flush()
+    # Threads of rattler may still hold the interpreter, whose own end then crashes now and again (seen with 0.28.0).
+    os._exit(0)
+
+
+async def _solve(request: Json) -> Json:
+    client = rattler.Client.default_client(max_retries=_RETRIES)
+    gateway = rattler.Gateway(cache_dir=Path(request["cache"]) / "repodata", client=client)
+    platforms = [request["platform"], "noarch"]
+    try:
+        records = await rattler.solve(
+            request["channels"],
+            request["specs"],
+            gateway=gateway,
+            platforms=platforms,
+            virtual_packages=[_virtual(name, version) for name, version in request["virtual"].items()],
+            channel_priority=rattler.ChannelPriority.Strict,
+            add_pip_as_python_dependency=True,
+        )
+    except SolverError as error:
+        missing = await _missing(str(error), request, gateway)
+        return {"error": "conflict", "message": str(error), "missing": missing}
+    return {"packages": [_as_json(record) for record in records]}
+
+
+def _virtual(name: str, version: str) -> rattler.GenericVirtualPackage:
+    build = version if name == "__archspec" else "0"
+    number = "1" if name == "__archspec" else version
+    return rattler.GenericVirtualPackage(rattler.PackageName(name), rattler.Version(number), rattler.BuildString(build))
+
+
+async def _missing(message: str, request: Json, gateway: rattler.Gateway) -> list[Json]:
+    """Of the packages without a candidate: near names, versions that there are, platforms that have it."""
+    found = []
+    platforms = [request["platform"], "noarch"]
+    for name in list(dict.fromkeys(_MISSING.findall(message)))[:_MOST_MISSING]:
+        result = await gateway.query(request["channels"], platforms, [name], recursive=False)
+        versions = {record.version for records in result for record in records}
+        told: Json = {"name": name, "versions": [str(version) for version in sorted(versions)]}
+        if not versions:
+            told["near"] = await _near(name, request["channels"], platforms, gateway)
+            told["platforms"] = await _elsewhere(name, request["channels"], gateway)
+        found.append(told)
+    return found
+
+
+async def _near(name: str, channels: list[str], platforms: list[str], gateway: rattler.Gateway) -> list[str]:
+    names = {found.normalized for found in await gateway.names(channels, [rattler.Subdir(name) for name in platforms])}
+    return difflib.get_close_matches(name, sorted(names), n=3)
+
+
+async def _elsewhere(name: str, channels: list[str], gateway: rattler.Gateway) -> list[str]:
+    found = []
+    for platform in _OTHER_PLATFORMS:
+        try:
+            result = await gateway.query(channels, [rattler.Subdir(platform)], [name], recursive=False)
+        except GatewayError:
+            continue  # a channel need not have every platform
+        if any(result):
+            found.append(platform)
+    return found
+
+
+def _as_json(record: rattler.RepoDataRecord) -> Json:
+    plain = {name: getattr(record, name) for name in _FIELDS}
+    noarch = "python" if record.noarch.python else "generic" if record.noarch.generic else None
+    return plain | {
+        "name": record.name.normalized,
+        "version": str(record.version),
+        "build": str(record.build),
+        "noarch": noarch,
+        "sha256": record.sha256.hex() if record.sha256 else "",
+        "md5": record.md5.hex() if record.md5 else "",
+    }
+
+
+async def _link(request: Json) -> Json:
+    await rattler.install(
+        [_as_record(package) for package in request["packages"]],
+        request["prefix"],
+        cache_dir=Path(request["cache"]) / "pkgs",
+        platform=rattler.Subdir(request["platform"]),
+        show_progress=False,
+        client=rattler.Client.default_client(max_retries=_RETRIES),
+        alternative_target_prefix=request["final"],
+        execute_link_scripts=False,
+    )
+    return {}
+
+
+def _as_record(package: Json) -> rattler.RepoDataRecord:
+    record = rattler.PackageRecord(
+        package["name"],
+        package["version"],
+        rattler.BuildString(package["build"]),
+        package["build_number"],
+        package["subdir"],
+        noarch=package["noarch"],
+        depends=package["depends"],
+        constrains=package["constrains"],
+        sha256=bytes.fromhex(package["sha256"]) or None,
+        md5=bytes.fromhex(package["md5"]) or None,
+        size=package["size"],
+        python_site_packages_path=package["python_site_packages_path"],
+    )
+    return rattler.RepoDataRecord(record, package["file_name"], package["url"], package["channel"])
+
+
+if __name__ == "__main__":
+    main()

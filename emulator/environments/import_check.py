@@ -1,0 +1,72 @@
+"""What is imported at the end of a build, and what its report means.  The program is images/scoring/check_imports.py.
+
+A package that cannot be imported fails the build: the scoring script would fail in the same way, only later.  Where the
+reason lies in the machine (a library of the system, a GPU's driver or a Java runtime that is missing), it is a
+difference: the image that the cloud builds upon may have it, and a script may never import the package.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
+
+from packaging.requirements import InvalidRequirement, Requirement
+
+from emulator.environments.conda_spec import parse_spec
+from emulator.errors import ImageBuildFailure
+
+if TYPE_CHECKING:
+    from emulator.environments.image_spec import ImageSpec
+
+_FAILED = re.compile(r"amlemu: (?P<told>package (?P<package>\S+) cannot be imported .*)")
+_NUMPY = re.compile(r"numpy\.dtype size changed|multiarray failed to import|_ARRAY_API|compiled using NumPy 1")
+_NOT_IMPORTED = ("python", "pip", "setuptools", "wheel")
+
+
+def names_of(requirements: Iterable[str]) -> list[str]:
+    """The packages that requirement lines name; options name none.
+
+    >>> names_of(["--pre", "Flask[async]>=2", "x @ https://host/x.whl"])
+    ['Flask', 'x']
+    """
+    found = []
+    for line in requirements:
+        try:
+            found.append(Requirement(line).name)
+        except InvalidRequirement:
+            continue
+    return found
+
+
+def asked_imports(spec: ImageSpec, folder: str) -> bytes:
+    """The file that says what to import in an environment that lies at `folder`."""
+    conda = [parse_spec(text).name for text in spec.conda.dependencies] if spec.conda else []
+    asked = {
+        "pip": [name for name in names_of(spec.requirements) if name not in _NOT_IMPORTED],
+        "conda": [name for name in conda if name not in _NOT_IMPORTED],
+        "variables": dict(spec.variables),
+        "library_path": f"{folder}/lib" if spec.conda else "",
+    }
+    return json.dumps(asked).encode()
+
+
+def import_differences(report: str) -> tuple[str, ...]:
+    """What the report tells beside failures: modules that cannot be imported on this machine."""
+    noted = json.loads(report)["noted"] if report else ()
+    return tuple(
+        f"package {package} cannot be imported here (import {module}): {why}" for package, module, why in noted
+    )
+
+
+def import_failure(lines: Sequence[str]) -> ImageBuildFailure | None:
+    """The error of a build whose output says that packages cannot be imported; None when it says no such thing."""
+    found = [match for match in map(_FAILED.search, lines) if match]
+    told = list(dict.fromkeys(match["told"] for match in found))
+    if not told:
+        return None
+    hint = "pin a version of it, or of what it imports, that goes with the others"
+    if any(_NUMPY.search(text) for text in told):
+        hint = "it was built for numpy 1: name numpy<2 beside it, or a newer version of it"
+    return ImageBuildFailure("; ".join(told), hint=hint, log_tail="\n".join(told))
