@@ -1,5 +1,5 @@
 # `make demo` and `make test` do all of their own set-up; the rest is for working on amlemu.
-.PHONY: setup docker images demo test test-slow parity bench check format
+.PHONY: setup docker images demo test test-slow parity schemas bench check format
 
 # What `make test` needs of base images where no image registry answers.
 PYTHONS = 3.8 3.11
@@ -39,6 +39,11 @@ test-slow: check
 # a file that exists is else taken for a place of tests.
 parity: setup
 	.venv/bin/python -m pytest -q -m "row and not docker" --parity=docs/parity.md
+
+# docs/schemas anew, from the models of the files.
+schemas: setup
+	@for kind in settings endpoint managed-deployment kubernetes-deployment model environment; do \
+		.venv/bin/amlemu schema $$kind > docs/schemas/$$kind.json; done
 
 bench: setup
 	@bash .ci/install-engine && bash images/python/build 3.11

@@ -78,7 +78,28 @@ class Client:
 
     def download_model(self, name: str, version: str | None, folder: Path) -> list[Path]:
         """Write the version's files below `folder`; their paths."""
-        with self._open("GET", _model(name, version) + "/content") as answer, _streaming(answer):
+        return self._download(_model(name, version) + "/content", folder)
+
+    # exports
+
+    def get_export(self, endpoint: str, *, include_values: bool) -> Json:
+        """What the endpoint and its deployments are made of; values of variables only when told so."""
+        return self._call("GET", _endpoint(endpoint) + "/export", query=_given(includeValues=include_values))
+
+    def download_code(self, endpoint: str, deployment: str, folder: Path) -> list[Path]:
+        """Write the files of a deployment's code below `folder`; their paths."""
+        return self._download(f"{_endpoint(endpoint)}/deployments/{quote(deployment, safe='')}/code", folder)
+
+    def download_context(self, endpoint: str, deployment: str, folder: Path) -> list[Path]:
+        """Write the build context of a deployment's environment below `folder`; the paths of its files."""
+        return self._download(f"{_endpoint(endpoint)}/deployments/{quote(deployment, safe='')}/context", folder)
+
+    def download_layout(self, endpoint: str, deployment: str, folder: Path) -> list[Path]:
+        """Write what a deployment's container sees at /var/azureml-app below `folder`; the paths of the files."""
+        return self._download(f"{_endpoint(endpoint)}/deployments/{quote(deployment, safe='')}/layout", folder)
+
+    def _download(self, path: str, folder: Path) -> list[Path]:
+        with self._open("GET", path) as answer, _streaming(answer):
             answer.raw.decode_content = True
             with tarfile.open(fileobj=answer.raw, mode="r|") as tar:
                 return [_write_member(tar, member, folder) for member in tar]
@@ -282,6 +303,8 @@ def _write_member(tar: tarfile.TarFile, member: tarfile.TarInfo, folder: Path) -
     with path.open("wb") as target:
         while source and (chunk := source.read(1 << 20)):
             target.write(chunk)
+    if member.mode & 0o100:
+        path.chmod(0o755)
     return path
 
 

@@ -40,6 +40,7 @@ PURE = frozenset(
         "cloud_events",
         "data_collection",
         "probing",
+        "exports",
         "v1_files",
     }
 )
@@ -60,6 +61,7 @@ MAY_IMPORT: Mapping[str, frozenset[str]] = {
     "probes": LOWEST | PURE | {"engines"},
     "lock": LOWEST,
     "gpus": LOWEST | PURE,
+    "schemas": LOWEST | PURE | {"settings"},  # what files may hold, the settings' among them
     "settings": LOWEST | {"profiles", "environments"},  # what may be overridden, and by what
     # the core
     "workspace": LOWEST | PURE | {"engines", "store"},
@@ -69,7 +71,8 @@ MAY_IMPORT: Mapping[str, frozenset[str]] = {
     "client": LOWEST,
     # besides what it needs to be a client: the user's own documents are read where the user is
     "cli": LOWEST
-    | {"client", "settings", "lock", "shipped", "names", "documents", "entities", "azure_files", "v1_files"},
+    | {"client", "settings", "lock", "shipped", "names", "documents", "entities", "azure_files", "v1_files"}
+    | {"exports", "schemas"},
     # the composition root
     "server": LOWEST
     | PURE

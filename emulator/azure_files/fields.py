@@ -18,6 +18,7 @@ from emulator.names import check_deployment_name, check_endpoint_name
 
 _CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 _REMOTE = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:(?!\\).*", re.DOTALL)
+_TEXT_OR_WHOLE = {"anyOf": [{"type": "string"}, {"type": "integer"}]}
 _SCALARS = {"anyOf": [{"type": "string"}, {"type": "number"}, {"type": "boolean"}]}
 
 
@@ -120,7 +121,7 @@ FromZero = Annotated[int, Field(ge=0), BeforeValidator(_whole)]
 Text = Annotated[str, BeforeValidator(_text), WithJsonSchema(_SCALARS)]
 Texts = Annotated[dict[str, Text], BeforeValidator(_pair_of_texts), BeforeValidator(_mapping)]
 Anything = Annotated[dict[str, Any], BeforeValidator(_mapping)]
-Version = Annotated[str, BeforeValidator(_version), rule(check_version)]
+Version = Annotated[str, BeforeValidator(_version), rule(check_version), WithJsonSchema(_TEXT_OR_WHOLE)]
 LocalPath = Annotated[str, BeforeValidator(_local)]
 ScriptPath = Annotated[str, AfterValidator(_script)]
 EndpointName = Annotated[str, rule(check_endpoint_name)]

@@ -34,6 +34,8 @@ COMMANDS = {
     "keys": ("endpoints", "Print or regenerate an endpoint's keys."),
     "traffic": ("endpoints", "Split an endpoint's traffic between its deployments."),
     "tree": ("endpoints", "Print the files as the scoring script sees them."),
+    "export": ("export", "Write an endpoint as files that deploy it elsewhere: Azure ML, Kubernetes, compose."),
+    "schema": ("schema", "Print the JSON Schema of a kind of file, for editors."),
     "delete": ("endpoints", "Delete an endpoint or one of its deployments."),
 }
 

@@ -11,6 +11,7 @@ from flask import Blueprint, Flask, Response, jsonify, request
 from werkzeug.exceptions import HTTPException
 
 from emulator.control_api.endpoints import endpoint_routes
+from emulator.control_api.exports import export_routes
 from emulator.control_api.metrics import metrics_text
 from emulator.control_api.models import model_routes
 from emulator.control_api.requests import Services, json_body
@@ -29,8 +30,8 @@ def create_control_api(services: Services) -> Flask:
     flask = Flask("amlemu", static_folder=None)
     flask.json.sort_keys = False  # type: ignore[attr-defined]
     flask.register_blueprint(_server_routes(services))
-    for blueprint in (model_routes(services), endpoint_routes(services), _operation_routes(services)):
-        flask.register_blueprint(blueprint, url_prefix=WORKSPACE_PATH)
+    for make_routes in (model_routes, endpoint_routes, export_routes, _operation_routes):
+        flask.register_blueprint(make_routes(services), url_prefix=WORKSPACE_PATH)
     flask.before_request(lambda: _refuse_strangers(services.public_host))
     flask.register_error_handler(EmulatorError, _answer_error)
     flask.register_error_handler(HTTPException, _answer_http)

@@ -6,7 +6,7 @@ import re
 from decimal import Decimal
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BeforeValidator, ValidationInfo, field_validator, model_validator
+from pydantic import AfterValidator, BeforeValidator, ValidationInfo, WithJsonSchema, field_validator, model_validator
 
 from emulator.entities.base import Entity
 
@@ -44,7 +44,8 @@ def _check_quantity(text: str) -> str:
     return text
 
 
-Quantity = Annotated[str, BeforeValidator(_as_text), AfterValidator(_check_quantity)]
+_TEXT_OR_NUMBER = WithJsonSchema({"anyOf": [{"type": "string"}, {"type": "number"}]})
+Quantity = Annotated[str, BeforeValidator(_as_text), AfterValidator(_check_quantity), _TEXT_OR_NUMBER]
 Amounts = dict[Resource, Quantity]
 
 

@@ -77,7 +77,7 @@ def _override(target: Target, row_id: str, value: Any) -> Any:
     fact = row.facts[target]
     if fact.certainty != "assumed":
         raise Unfit(f"this is not assumed but {fact.certainty} ({fact.source}), so it is not up for choice")
-    taken = fit(value, _without_none(_type_of(row_id)) if is_dataclass(fact.value) else _type_of(row_id))
+    taken = fit(value, _without_none(type_of_row(row_id)) if is_dataclass(fact.value) else type_of_row(row_id))
     _check_template(row, taken)
     if row_id in ("headers.end_to_end", "probes.no_auth"):
         _check_headers(taken)
@@ -104,7 +104,8 @@ def _types() -> Mapping[str, Any]:
     return found
 
 
-def _type_of(row_id: str) -> Any:
+def type_of_row(row_id: str) -> Any:
+    """The type of what a row that is read says."""
     return _types()[row_id]
 
 

@@ -18,10 +18,11 @@ from emulator.environments import (
     curated_environment,
     file_beside,
     find_curated,
+    from_pypi,
     prebuilt_stand_in,
     read_environment,
 )
-from emulator.errors import BadArgument, EngineUnavailable, ImageBuildFailure
+from emulator.errors import BadArgument, BadDocument, EngineUnavailable, ImageBuildFailure
 from emulator.names import check_asset_name
 from emulator.store import Store
 from emulator.store.build_contexts import read_context
@@ -71,6 +72,15 @@ class Environments:
                 environment = environment.model_copy(update={"version": str(max(numbers, default=0) + 1)})
             self._store.put_environment(environment)
             return environment
+
+    def find_registered(self, built: Environment, name: str, version: str) -> Environment | None:
+        """The registered environment that was built as `built`: with its packages from channels, or all from PyPI."""
+        found = self._store.find_environment(name, version)
+        if found is None or _content(found) == _content(built):
+            return found
+        with suppress(BadDocument):
+            return found if _content(from_pypi(found)) == _content(built) else None
+        return None
 
     def list_versions(self) -> list[Environment]:
         """Every registered environment."""
@@ -173,9 +183,10 @@ class Environments:
 
     def _find_or_build(self, environment: Environment, spec: AnyImageSpec, progress: Progress) -> Image:
         image = self._engine.find_image(spec.digest)
+        if self._store.find_image_environment(spec.digest) is None:  # the image may be another home's
+            self._store.put_image_environment(spec.digest, environment)
         if image is None:
             progress.step(f"building the environment from {environment.source or environment.id}")
-            self._store.put_image_environment(spec.digest, environment)
             image = self._build(spec, progress)
         return replace(image, own_command=environment.runs_own_command)
 

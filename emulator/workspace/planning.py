@@ -29,6 +29,7 @@ from emulator.store.sources import read_text
 from emulator.store.trees import named_path
 
 _DEBUGGER = "debugpy"
+_ADDED_DEBUGGER = "debugpy is in the environment, because of --debug"
 _NO_PROBES = "failed probes change nothing, because of --debug: a breakpoint makes them fail"
 
 
@@ -167,11 +168,23 @@ def with_debugger(environment: Environment, *, wanted: bool) -> Environment:
     if not wanted:
         return environment
     added = () if any(r.startswith(_DEBUGGER) for r in environment.requirements) else (_DEBUGGER,)
-    told = ("debugpy is in the environment, because of --debug",) if added else ()
+    told = (_ADDED_DEBUGGER,) if added else ()
     return environment.model_copy(
         update={
             "requirements": (*environment.requirements, *added),
             "differences": (*environment.differences, *told, _NO_PROBES),
+        }
+    )
+
+
+def without_debugger(environment: Environment) -> Environment:
+    """The environment that `with_debugger` was given."""
+    told = environment.differences
+    added = _ADDED_DEBUGGER in told
+    return environment.model_copy(
+        update={
+            "requirements": environment.requirements[:-1] if added else environment.requirements,
+            "differences": tuple(text for text in told if text not in (_ADDED_DEBUGGER, _NO_PROBES)),
         }
     )
 

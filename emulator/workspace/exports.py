@@ -1,0 +1,136 @@
+"""Everything that it takes to deploy an endpoint somewhere else: its documents, and the files of its code."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from emulator.engines import Engine
+from emulator.entities import CodeConfiguration, Environment, OnlineDeployment
+from emulator.errors import ResourceNotFound, ResourceNotReady
+from emulator.profiles import profile_of
+from emulator.scoring_container import MODELS_FOLDER, code_name
+from emulator.store import Store
+from emulator.store.trees import model_tree
+from emulator.workspace.deployments import Deployments
+from emulator.workspace.endpoints import Endpoints
+from emulator.workspace.environments import Environments
+from emulator.workspace.models import Models
+from emulator.workspace.planning import without_debugger
+
+Files = list[tuple[str, Path]]
+"""Paths below the folder that is exported, with '/', and where their contents lie."""
+
+
+class Exports:
+    """Reads what a deployment is made of; changes nothing."""
+
+    def __init__(
+        self,
+        store: Store,
+        engine: Engine,
+        models: Models,
+        environments: Environments,
+        endpoints: Endpoints,
+        deployments: Deployments,
+    ) -> None:
+        self._store, self._engine = store, engine
+        self._models, self._environments = models, environments
+        self._endpoints, self._deployments = endpoints, deployments
+
+    def document(self, name: str, *, include_values: bool) -> dict[str, Any]:
+        """The endpoint and its deployments as plain values; variables have their values only when told so.
+
+        `left_out` names the deployments that have no files, because they never served.  ResourceNotReady when none has.
+        """
+        endpoint = self._endpoints.get(name)
+        there = self._deployments.list_of(name)
+        laid_out = [d for d in there if self._layout(d).is_dir()]
+        if not laid_out:
+            message = f"no deployment of endpoint '{name}' has ever served: there is nothing to export"
+            raise ResourceNotReady(message, target=f"endpoint {name}")
+        return {
+            "endpoint": endpoint.to_document(),
+            "deployments": [self._of(d, include_values) for d in laid_out],
+            "machine": asdict(self._engine.machine()),
+            "left_out": [d.name for d in there if d not in laid_out],
+        }
+
+    def _of(self, deployment: OnlineDeployment, include_values: bool) -> dict[str, Any]:
+        environment, is_registered = self._environment(deployment)
+        document = deployment.to_document()
+        if not include_values:
+            document["environment_variables"] = dict.fromkeys(deployment.environment_variables, "")
+        image = self._engine.find_image(deployment.image)
+        return {
+            "deployment": document,
+            "environment": environment.to_document(),
+            "environment_is_registered": is_registered,
+            "models": [self._models.resolve(text).to_document() for text in deployment.models],
+            "platform_variables": self._deployments.platform_variables(deployment),
+            "code_files": [path for path, _ in self.code_files(deployment)],
+            "image": image.reference if image else "",
+        }
+
+    def _environment(self, deployment: OnlineDeployment) -> tuple[Environment, bool]:
+        """The deployment's environment without the debugger, and whether it is registered with that very content."""
+        name, version = (*re.split("[:@]", deployment.environment, maxsplit=1), "")[:2]
+        by_name = self._store.find_environment(name, version)
+        built = self._store.find_image_environment(deployment.image) or by_name
+        if built is None:
+            message = f"what environment {deployment.environment} was built from is not known any more"
+            raise ResourceNotFound(message, target=f"deployment {deployment.name}", hint="deploy again")
+        plain = without_debugger(built) if deployment.debug_port else built
+        if by_name and _is_pinned(plain, by_name):
+            return by_name, True
+        registered = self._environments.find_registered(plain, name, version)
+        return registered or plain.model_copy(update={"name": name, "version": version}), registered is not None
+
+    def code_files(self, deployment: OnlineDeployment) -> Files:
+        """The files of the code folder as they were deployed; none of a deployment without a script."""
+        configuration = deployment.code_configuration
+        if configuration is None:
+            return []
+        layout = self._layout(deployment)
+        if (alone := _script_alone(deployment, configuration)) and (layout / alone[0]).is_file():
+            return [(PurePosixPath(configuration.scoring_script).name, layout / alone[0])]
+        folder = layout / code_name(deployment, configuration)
+        return [(path, folder / path) for path, _ in self._store.layouts.files(folder) if _is_code(path)]
+
+    def context_files(self, deployment: OnlineDeployment) -> Files:
+        """The files of the environment's build context; none without one."""
+        build = self._environment(deployment)[0].build
+        if build is None:
+            return []
+        folder = Path(build.path)
+        return [(PurePosixPath(f.path).relative_to(folder.name).as_posix(), f.source) for f in model_tree(folder).files]
+
+    def layout_files(self, deployment: OnlineDeployment) -> Files:
+        """Everything that the container sees at /var/azureml-app."""
+        layout = self._layout(deployment)
+        files = (path for path, _ in self._store.layouts.files(layout))
+        return [(path, layout / path) for path in files if "__pycache__" not in path.split("/")]
+
+    def _layout(self, deployment: OnlineDeployment) -> Path:
+        return self._store.layouts.path_of(deployment.endpoint_name, deployment.name, deployment.generation)
+
+
+def _is_pinned(built: Environment, registered: Environment) -> bool:
+    """Whether what was built is the registered image as it is, by its digest in place of its tag."""
+    images = [e.image.partition("@")[0].rpartition("/")[2].partition(":")[0] for e in (built, registered) if e.image]
+    return built.python_version is registered.python_version is None and len(set(images)) == 1 == len(images) - 1
+
+
+def _script_alone(deployment: OnlineDeployment, configuration: CodeConfiguration) -> Sequence[str]:
+    """Where a script whose folder was not deployed lies (row layout.script_alone)."""
+    script = PurePosixPath(configuration.scoring_script).name
+    return () if deployment.explicit_source_dir else profile_of(deployment.target).layout.script_alone(script)
+
+
+def _is_code(path: str) -> bool:
+    """Not what lies beside the code where the code folder is /var/azureml-app itself, nor what Python has written."""
+    parts = PurePosixPath(path).parts
+    return parts[0] != MODELS_FOLDER and "__pycache__" not in parts
