@@ -38,6 +38,16 @@ def run(data):
     return len(os.listdir(folder))
 """
 REQUIREMENTS = "azureml-inference-server-http==1.5.1\nscikit-learn\n"
+# The same as a conda file, whose packages PyPI stands in for.
+CONDA = """\
+channels: [conda-forge]
+dependencies:
+  - python=3.11
+  - scikit-learn
+  - DRAWN
+  - pip
+  - pip: [azureml-inference-server-http==1.5.1]
+"""
 _TINY = {
     "six": ("1.11.0", "1.12.0", "1.13.0", "1.14.0", "1.15.0", "1.16.0", "1.17.0"),
     "toolz": ("0.10.0", "0.11.1", "0.11.2", "0.12.0", "0.12.1", "1.0.0"),
@@ -168,6 +178,7 @@ def _measure(bench: Bench, engine: str, rounds: int) -> list[Result]:
             _seconds(lambda: client.build_environment(named, lambda _kind, _text: None)) for _ in range(9)
         )
     results.append(Result(f"{engine}: unchanged environment", again, "s", 0.3, "asked of the running emulator"))
+    results += _conda_environment(bench, engine)
     deploy = ["deploy", "--name", "bench", "--model", "small:1", "--entry", "score.py"]
     bench.amlemu(*deploy)
     bare_start = _bare_docker if engine == "docker" else _bare_process
@@ -178,6 +189,26 @@ def _measure(bench: Bench, engine: str, rounds: int) -> list[Result]:
         return [*results, Result("docker: warm deploy / docker run to first 200", ours / bare, "x", 1.5, detail)]
     over = (ours - 0.5) / bare
     return [*results, Result("process: (warm deploy - 0.5 s) / bare azmlinfsrv", over, "x", 1.5, detail)]
+
+
+def _conda_environment(bench: Bench, engine: str) -> list[Result]:
+    """A conda file by `--conda pip`: built for the first time, and asked for again."""
+    cold = statistics.median(_cold_conda_build(bench, number) for number in range(3))
+    named = {"file": str(bench.folder / "conda0.yml"), "conda": "pip"}
+    with Client(bench.url) as client:
+        again = statistics.median(
+            _seconds(lambda: client.build_environment(named, lambda _kind, _text: None)) for _ in range(9)
+        )
+    return [
+        Result(f"{engine}: conda file by --conda pip", cold, "s", 15, "server + scikit-learn, warm package cache"),
+        Result(f"{engine}: unchanged conda file", again, "s", 0.3, "asked of the running emulator"),
+    ]
+
+
+def _cold_conda_build(bench: Bench, number: int) -> float:
+    drawn = "\n  - ".join(f"{name}={random.choice(versions)}" for name, versions in _TINY.items())
+    (bench.folder / f"conda{number}.yml").write_text(CONDA.replace("DRAWN", drawn))
+    return _seconds(lambda: bench.amlemu("environment", "build", f"conda{number}.yml", "--conda", "pip"))
 
 
 def _cold_build(bench: Bench, number: int) -> float:

@@ -126,7 +126,7 @@ def _value(name: str, value: Any, where: str) -> Any:
         return _read(_PARTS[name], value, f"{where}: {name}")
     if name in _LISTS and not all(isinstance(one, str) for one in value):
         return tuple(_read(_LISTS[name], one, f"{where}: {name}") for one in value)
-    return tuple(value) if name in (*_LISTS, "needs", "fails", "files") else value
+    return tuple(value) if isinstance(value, list) and name in (*_LISTS, "needs", "fails", "files") else value
 
 
 def training_environment(folder: Path) -> tuple[str | None, str]:
