@@ -10,7 +10,7 @@ from typing import Any
 
 import yaml
 
-from emulator.environments import DEFAULT_ENVIRONMENT, file_beside, read_environment
+from emulator.environments import DEFAULT_ENVIRONMENT, file_beside, from_pypi, read_environment
 
 SAMPLES = Path(__file__).resolve().parents[2] / "samples"
 ABSENT: Any = object()
@@ -135,5 +135,6 @@ def training_environment(folder: Path) -> tuple[str | None, str]:
     if name is None:
         return DEFAULT_ENVIRONMENT.python_version, "\n".join(DEFAULT_ENVIRONMENT.requirements)
     text = (folder / name).read_text(encoding="utf-8")
-    environment = read_environment(text, name, lambda other: (folder / other).read_text(encoding="utf-8"), str(folder))
+    read = read_environment(text, name, lambda other: (folder / other).read_text(encoding="utf-8"), str(folder))
+    environment = from_pypi(read)  # training needs the packages, wherever they come from
     return environment.python_version, "\n".join(environment.requirements)
