@@ -13,6 +13,7 @@ from types import MappingProxyType
 from emulator.entities import Environment
 from emulator.environments.conda_channels import channel_urls, with_channel_url, without_credentials
 from emulator.environments.mlflow import MLFLOW_FOLDER, MLFLOW_SCRIPT
+from emulator.environments.system_libraries import system_libraries
 from emulator.errors import BadArgument
 
 BASE_IMAGE = "python:{python_version}-slim-bookworm"
@@ -145,6 +146,19 @@ RUN --mount=type=secret,id=packaging,target=/run/amlemu/packaging \\
 """
 
 
+# Only what is missing: the user's own image may have it, and another distribution's way to get it.
+_LIBRARY_STEP = """\
+RUN --mount=type=secret,id=packaging,target=/run/amlemu/packaging \\
+    --mount=type=secret,id=ca,target=/run/amlemu/ca.pem \\
+    if command -v apt-get >/dev/null && ! dpkg -s {packages} >/dev/null 2>&1; then \\
+    {settings} \\
+    && export DEBIAN_FRONTEND=noninteractive \\
+    && ca="Acquire::https::CAInfo=${{SSL_CERT_FILE:-/etc/ssl/certs/ca-certificates.crt}}" \\
+    && apt-get -o "$ca" update -qq \\
+    && apt-get -o "$ca" install -y -qq --no-install-recommends {packages} \\
+    && rm -rf /var/lib/apt/lists/*; fi
+"""
+
 _MLFLOW_STEP = f"COPY {MLFLOW_SCRIPT} {MLFLOW_FOLDER}/{MLFLOW_SCRIPT}\n"
 
 
@@ -176,12 +190,20 @@ def image_spec(
         stand_in=STAND_IN_IMAGE.format(python_version=environment.python_version),
         python_version=environment.python_version,
         requirements=environment.requirements,
-        system_packages=environment.system_packages,
+        system_packages=(*environment.system_packages, *_libraries(environment)),
         variables=environment.variables,
         dockerfile=dockerfile,
         files=files,
         conda=conda,
     )
+
+
+def _libraries(environment: Environment) -> tuple[str, ...]:
+    """Debian packages that the requirements need and nobody has named; conda's packages bring such libraries along."""
+    if environment.conda_dependencies:
+        return ()
+    found = (p for debian in system_libraries(environment.requirements).values() for p in debian)
+    return tuple(p for p in dict.fromkeys(found) if p not in environment.system_packages)
 
 
 def check_reference(image: str, environment_id: str) -> str:
@@ -200,12 +222,15 @@ def _conda(environment: Environment, mirrors: Mapping[str, str]) -> CondaPackage
 
 def _render(environment: Environment, base_image: str) -> str:
     packages = " ".join(shlex.quote(p) for p in environment.system_packages)
+    libraries = " ".join(_libraries(environment))
+    system_step = _SYSTEM_STEP.format(packages=packages, settings=_SETTINGS) if packages else ""
+    system_step += _LIBRARY_STEP.format(packages=libraries, settings=_SETTINGS) if libraries else ""
     conda = bool(environment.conda_dependencies)
     python_step = _POST_LINK if conda else _MAKE_VENV
     return _DOCKERFILE.format(
         source=" ".join((environment.source or environment.id).split()),
         base_image=base_image,
-        system_step=_SYSTEM_STEP.format(packages=packages, settings=_SETTINGS) if packages else "",
+        system_step=system_step,
         settings=_SETTINGS,
         conda_step=_CONDA_STEP.format(folder=ENVIRONMENT_FOLDER) if conda else "",
         library_path=_LIBRARY_PATH.format(folder=ENVIRONMENT_FOLDER) if conda else "",
@@ -242,6 +267,8 @@ def _digest(environment: Environment, base_image: str, files: Mapping[str, bytes
     }
     if environment.no_code == "mlflow":
         parts["mlflow_step"] = _MLFLOW_STEP
+    if libraries := _libraries(environment):
+        parts["libraries"] = [_LIBRARY_STEP, *libraries]
     if conda:
         # A credential that is changed changes no package.
         parts["channels"] = [without_credentials(url) for url in conda.channels]

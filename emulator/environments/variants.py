@@ -12,6 +12,7 @@ from emulator.entities import BuildContext, Environment
 from emulator.environments.base_images import ImageChoices
 from emulator.environments.image_spec import ImageSpec, image_spec
 from emulator.environments.own_image import ContextContent, ContextSpec, OwnImageSpec, context_spec, own_image_spec
+from emulator.environments.system_libraries import library_differences
 
 AnyImageSpec = ImageSpec | OwnImageSpec | ContextSpec
 """Packages that are installed into an image, an image as it is, or one built from a Dockerfile."""
@@ -38,7 +39,8 @@ def any_image_spec(
     environment, told = choices.base_images.in_environment(environment)
     environment = environment.model_copy(update={"platform": environment.platform or choices.platform})
     if environment.python_version is not None:
-        return _installed(image_spec(environment, launcher, mlflow_script, mirrors), environment), told
+        libraries = () if environment.conda_dependencies else library_differences(environment.requirements)
+        return _installed(image_spec(environment, launcher, mlflow_script, mirrors), environment), (*told, *libraries)
     if environment.build is None:
         return own_image_spec(environment), told
     content = read_context(environment.build)

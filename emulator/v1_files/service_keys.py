@@ -34,7 +34,8 @@ def cloud_only(values: Mapping[Path, Any], groups: CloudOnly, reading: Reading) 
     for keys, reason in groups:
         asked = [key for key in keys if kept.get(key)]
         if asked:
-            reading.differs((asked[0],), f"{', '.join(asked)}: no effect, {reason}")
+            several = f"{', '.join(asked)}: " if len(asked) > 1 else ""
+            reading.differs((asked[0],), f"{several}no effect, {reason}")
     return kept
 
 

@@ -101,7 +101,7 @@ def read_sample(file: Path) -> Sample:
     data = dict(yaml.safe_load(file.read_text(encoding="utf-8")))
     middle = file.name.removeprefix("sample").removesuffix(".yml")
     data |= {"id": file.parent.name + middle, "folder": file.parent}
-    sample: Sample = _read(Sample, data, str(file))
+    sample: Sample = read_part(Sample, data, str(file))
     if bool(sample.deploy.fails) == bool(sample.requests):
         raise ValueError(f"{file}: a sample has requests, or a deployment that fails, and not both")
     return sample
@@ -111,7 +111,8 @@ _PARTS = {"deploy": Deploy, "expect": Expect}
 _LISTS = {"models": RegisteredModel, "requests": Request}
 
 
-def _read(cls: type, data: Mapping[str, Any], where: str) -> Any:
+def read_part(cls: type, data: Mapping[str, Any], where: str) -> Any:
+    """The dataclass of a document's mapping; ValueError for a key that is unknown or missing."""
     fields = {f.name: f for f in dataclasses.fields(cls)}
     unknown = sorted(data.keys() - fields.keys())
     required = {f.name for f in fields.values() if f.default is dataclasses.MISSING is f.default_factory}
@@ -123,10 +124,11 @@ def _read(cls: type, data: Mapping[str, Any], where: str) -> Any:
 
 def _value(name: str, value: Any, where: str) -> Any:
     if name in _PARTS:
-        return _read(_PARTS[name], value, f"{where}: {name}")
+        return read_part(_PARTS[name], value, f"{where}: {name}")
     if name in _LISTS and not all(isinstance(one, str) for one in value):
-        return tuple(_read(_LISTS[name], one, f"{where}: {name}") for one in value)
-    return tuple(value) if isinstance(value, list) and name in (*_LISTS, "needs", "fails", "files") else value
+        return tuple(read_part(_LISTS[name], one, f"{where}: {name}") for one in value)
+    listed = (*_LISTS, "needs", "fails", "files", "steps", "engines", "differences")
+    return tuple(value) if isinstance(value, list) and name in listed else value
 
 
 def training_environment(folder: Path) -> tuple[str | None, str]:

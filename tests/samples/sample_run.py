@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import requests
 from amlemu_process import Environ, amlemu, json_of
@@ -85,7 +85,17 @@ def endpoint_name(sample: Sample) -> str:
     return sample.id.replace("_", "-").replace(".", "-")
 
 
-def check_requests(environ: Environ, sample: Sample, folder: Path, endpoint: Mapping[str, Any]) -> None:
+class Asking(Protocol):
+    """What has requests: a sample, or a repository."""
+
+    @property
+    def id(self) -> str: ...
+
+    @property
+    def requests(self) -> Sequence[Request]: ...
+
+
+def check_requests(environ: Environ, sample: Asking, folder: Path, endpoint: Mapping[str, Any]) -> None:
     """Send every request of the sample straight to the endpoint, as any client would, and compare what comes back."""
     base = endpoint["openapi_uri"].removesuffix("/swagger.json")
     keys = {"Authorization": f"Bearer {_key(environ, endpoint)}"} if endpoint["auth_mode"] == "key" else {}

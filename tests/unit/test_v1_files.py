@@ -284,6 +284,11 @@ def test_aksendpoint_s_own_keys_are_known() -> None:
     assert "unknown key" in told(deployment(computeType="aks", numReplicas=1, versionName="v2"))
 
 
+def test_one_key_without_effect_is_named_once() -> None:
+    said = told(deployment(computeType="aci", location="westeurope"))
+    assert "deploymentconfig.json:1: location: no effect, the service runs on this machine" in said
+
+
 # inferenceconfig.json
 
 
