@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from emulator.azure_files import refuse_all
 from emulator.cli.output import say
 from emulator.client import Client, OnEvent
-from emulator.documents import Document
 from emulator.errors import Fault, ResourceNotFound
+
+if TYPE_CHECKING:
+    from emulator.documents import Document
 
 Json = dict[str, Any]
 
@@ -56,6 +57,8 @@ def _check_traffic(plan: DeployPlan, there: set[str]) -> None:
     """Before anything is made: traffic goes to deployments that will be there."""
     if plan.document is None:
         return
+    from emulator.azure_files import refuse_all  # which takes a third of a second to load
+
     coming = {name for name, _ in plan.deployments} | there
     known = f"it will have: {', '.join(sorted(coming))}" if coming else "it will have none"
     faults: list[Fault] = []
