@@ -197,8 +197,8 @@ def _cloud_only(key: str, value: object) -> str:
 def absolute(folder: str, path: str) -> str:
     """`path` as a file of `folder` names it, absolute and without detours.
 
-    >>> absolute("/work/deploy", "../model/./weights.pkl")
-    '/work/model/weights.pkl'
+    >>> absolute("/repo/deploy", "../model/./weights.pkl")
+    '/repo/model/weights.pkl'
     """
     system = ntpath if re.match(r"[A-Za-z]:[\\/]|\\\\", folder) else posixpath
     return str(system.normpath(system.join(folder, path)))

@@ -75,8 +75,8 @@ resources: {requests: {cpu: 0.1, memory: 0.5Gi}, limits: {cpu: 1}}
 scale_settings: {type: target_utilization, min_instances: 2, max_instances: 5, target_utilization_percentage: 70}
 """
 CONDA = "name: c\ndependencies: [python=3.10, pip, {pip: [azureml-inference-server-http]}]\n"
-FILES = {"/work/env/conda.yml": CONDA}
-FOLDERS = ("/work/models/iris", "/work/onlinescoring", "/work/deploy/src")
+FILES = {"/repo/env/conda.yml": CONDA}
+FOLDERS = ("/repo/models/iris", "/repo/onlinescoring", "/repo/deploy/src")
 
 
 def kind(path: str) -> Literal["file", "folder", ""]:
@@ -87,7 +87,7 @@ DISK = Disk(kind, FILES.__getitem__)
 
 
 def source(text: str, file: str = "deploy.yml") -> Source:
-    return Source(file, "/work/deploy", text)
+    return Source(file, "/repo/deploy", text)
 
 
 def request(text: str, *settings: str, name: str = "iris", **variables: str) -> dict[str, Any]:
@@ -119,10 +119,10 @@ def test_a_managed_deployment() -> None:
     environment = document.pop("environment")
     assert document == {
         "models": [
-            {"name": "iris", "version": "3", "type": "mlflow_model", "path": "/work/models/iris", "description": "",
+            {"name": "iris", "version": "3", "type": "mlflow_model", "path": "/repo/models/iris", "description": "",
              "tags": {}, "properties": {}}
         ],
-        "code": "/work/onlinescoring",
+        "code": "/repo/onlinescoring",
         "scoring_script": "score.py",
         "explicit_source_dir": True,
         "environment_variables": {"WORKERS": "2", "DEBUG": "True", "TOKEN": "mine"},
@@ -176,7 +176,7 @@ def test_settings_stand_in_place_of_the_file() -> None:
     )
     assert changed["instance_count"] == 4
     assert changed["request_settings"] == {"request_timeout_ms": 100}
-    assert changed["code"] == "/work/onlinescoring"
+    assert changed["code"] == "/repo/onlinescoring"
     assert changed["environment_variables"] == {"A": "True"}
 
 
@@ -258,5 +258,5 @@ def test_a_models_file() -> None:
     )
     document = read_model_file(source(text), DISK)
     assert ModelRequest.parse(document) == ModelRequest(
-        name="iris", version="4", path="/work/models/iris", description="it", tags={"a": "1"}
+        name="iris", version="4", path="/repo/models/iris", description="it", tags={"a": "1"}
     )
