@@ -23,7 +23,7 @@ def deployment(name: str = "blue", **given: Any) -> OnlineDeployment:
         "name": name,
         "endpoint_name": "iris",
         "generation": 1,
-        "code_configuration": {"code": "/work/src", "scoring_script": "score.py"},
+        "code_configuration": {"code": "/repo/src", "scoring_script": "score.py"},
         "environment": "CliV2AnonymousEnvironment:1",
         "image": "d" * 64,
         "engine": "process",

@@ -83,7 +83,7 @@ def aci_of_two_models() -> EndpointSource:
             deployment(
                 target="aci",
                 models=("a:1", "b:2"),
-                code_configuration={"code": "/work/my code", "scoring_script": "src/score.py"},
+                code_configuration={"code": "/repo/my code", "scoring_script": "src/score.py"},
                 request_settings={"request_timeout_ms": 60000, "max_concurrent_requests_per_instance": 1},
                 resources=RESOURCES,
                 cloud_settings={"dns_name_label": "iris"},
@@ -276,7 +276,7 @@ def test_a_container_of_the_users_own() -> None:
         image=None,
         python_version=None,
         requirements=(),
-        build={"path": "/work/image", "dockerfile_path": "docker/Dockerfile"},
+        build={"path": "/repo/image", "dockerfile_path": "docker/Dockerfile"},
         inference_config=routes,
     )
     one = deployment(code_configuration=None, models=("iris:1",), model_mount_path="/var/models")
