@@ -10,16 +10,16 @@ from emulator.azure_files.fields import (
     AtLeastOne,
     AzureFile,
     DeploymentName,
+    Elsewhere,
     EndpointName,
     FromZero,
     LocalPath,
+    OneOf,
     OnOff,
     ScriptPath,
     Texts,
     Unsaid,
     Whole,
-    elsewhere,
-    enumeration,
 )
 from emulator.azure_files.model import ModelPart
 from emulator.entities.base import TextOr
@@ -62,7 +62,7 @@ def _succeeds_at_once(probe: ProbeFile) -> ProbeFile:
 class ScaleFile(AzureFile):
     """`scale_settings`."""
 
-    type: enumeration("default", "target_utilization")  # type: ignore[valid-type]
+    type: Annotated[str, OneOf("default", "target_utilization")]
     min_instances: AtLeastOne | None = None
     max_instances: AtLeastOne | None = None
     polling_interval: AtLeastOne | None = None
@@ -81,7 +81,7 @@ class ScaleFile(AzureFile):
 class CollectionFile(AzureFile):
     """One of `data_collector.collections`."""
 
-    enabled: enumeration("true", "false")  # type: ignore[valid-type]
+    enabled: Annotated[str, OneOf("true", "false")]
     data: TextOr[dict[str, Any]] | None = None
     client_id: str | None = None
 
@@ -103,7 +103,7 @@ class DataCollectorFile(AzureFile):
     """`data_collector`."""
 
     collections: Annotated[dict[str, CollectionFile], AfterValidator(_few)]
-    rolling_rate: enumeration("minute", "hour", "day") | None = None  # type: ignore[valid-type]
+    rolling_rate: Annotated[str, OneOf("minute", "hour", "day")] | None = None
     sampling_rate: Annotated[float, Field(ge=0.0, le=1.0)] | None = None
     request_logging: RequestLoggingFile | None = None
 
@@ -120,8 +120,8 @@ class DeploymentFile(AzureFile):
     model: TextOr[ModelPart] | None = None
     model_mount_path: str | None = None
     code_configuration: CodeFile | None = None
-    code_path: elsewhere(_OF_THE_SDK) = Unsaid  # type: ignore[valid-type]
-    scoring_script: elsewhere(_OF_THE_SDK) = Unsaid  # type: ignore[valid-type]
+    code_path: Annotated[Any, Elsewhere(_OF_THE_SDK)] = Unsaid
+    scoring_script: Annotated[Any, Elsewhere(_OF_THE_SDK)] = Unsaid
     environment: TextOr[dict[str, Any]] | None = None
     environment_variables: Texts = {}
     instance_count: AtLeastOne | None = None
@@ -142,16 +142,16 @@ class DeploymentFile(AzureFile):
 class ManagedDeploymentFile(DeploymentFile):
     """A managed online deployment (reference-yaml-deployment-managed-online)."""
 
-    type: enumeration("managed", "kubernetes") | None = None  # type: ignore[valid-type]
+    type: Annotated[str, OneOf("managed", "kubernetes")] | None = None
     instance_type: str
     egress_public_network_access: OnOff | None = None
     private_network_connection: bool | None = None
     package_model: bool | None = None
-    resources: elsewhere("belongs to Kubernetes deployments: write type: kubernetes") = Unsaid  # type: ignore[valid-type]
+    resources: Annotated[Any, Elsewhere("belongs to Kubernetes deployments: write type: kubernetes")] = Unsaid
 
 
 class KubernetesDeploymentFile(DeploymentFile):
     """A Kubernetes online deployment (reference-yaml-deployment-kubernetes-online)."""
 
-    type: enumeration("kubernetes")  # type: ignore[valid-type]
+    type: Annotated[str, OneOf("kubernetes")]
     resources: ResourceRequirements | None = None

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, Field
 
-from emulator.azure_files.fields import Anything, AzureFile, EndpointName, OnOff, Texts, Unsaid, Whole, enumeration
+from emulator.azure_files.fields import Anything, AzureFile, EndpointName, OneOf, OnOff, Texts, Unsaid, Whole
 
 
 def _check_traffic(traffic: dict[str, int]) -> dict[str, int]:
@@ -30,7 +30,7 @@ def _check_mirror(mirror: dict[str, int]) -> dict[str, int]:
 class IdentityFile(AzureFile):
     """Who the endpoint is for other services of the cloud."""
 
-    type: enumeration("system_assigned", "user_assigned") = "system_assigned"  # type: ignore[valid-type]
+    type: Annotated[str, OneOf("system_assigned", "user_assigned")] = "system_assigned"
     user_assigned_identities: list[Any] = []
     principal_id: str | None = None
     tenant_id: str | None = None
@@ -41,7 +41,7 @@ class EndpointFile(AzureFile):
 
     schema_: Annotated[str | None, Field(alias="$schema")] = None
     name: EndpointName
-    auth_mode: enumeration("key", "aml_token", "aad_token") | None = None  # type: ignore[valid-type]
+    auth_mode: Annotated[str, OneOf("key", "aml_token", "aad_token")] | None = None
     compute: str | None = None
     identity: IdentityFile | None = None
     traffic: Annotated[dict[str, Whole], AfterValidator(_check_traffic)] | None = None

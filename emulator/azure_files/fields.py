@@ -8,9 +8,20 @@ from __future__ import annotations
 import posixpath
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    GetCoreSchemaHandler,
+    GetJsonSchemaHandler,
+    WithJsonSchema,
+)
+from pydantic_core.core_schema import CoreSchema, no_info_before_validator_function
 
 from emulator.entities.base import rule
 from emulator.entities.reference import check_version
@@ -94,25 +105,42 @@ def _pair_of_texts(value: Any) -> Any:
     return value
 
 
-def enumeration(*names: str) -> Any:
-    """The type of an enumeration, in any case."""
+@dataclass(frozen=True)
+class OneOf:
+    """The metadata of an enumeration in any case: `Annotated[str, OneOf("a", "b")]`."""
 
-    def check(value: Any) -> Any:
+    names: tuple[str, ...]
+
+    def __init__(self, *names: str) -> None:
+        object.__setattr__(self, "names", names)
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return no_info_before_validator_function(self._check, handler(source))
+
+    def __get_pydantic_json_schema__(self, _schema: CoreSchema, _handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        return {"enum": list(self.names)}
+
+    def _check(self, value: Any) -> Any:
         taken = _snake(value)
-        if taken not in names:
-            raise ValueError(f"{_shown(value)} is not one of: {', '.join(names)}")
+        if taken not in self.names:
+            raise ValueError(f"{_shown(value)} is not one of: {', '.join(self.names)}")
         return taken
 
-    return Annotated[str, BeforeValidator(check), WithJsonSchema({"enum": list(names)})]
 
+@dataclass(frozen=True)
+class Elsewhere:
+    """The metadata of a key that belongs elsewhere; `reason` says where."""
 
-def elsewhere(reason: str) -> Any:
-    """The type of a key that belongs elsewhere; `reason` says where."""
+    reason: str
 
-    def refuse(_value: Any) -> Any:
-        raise ValueError(reason)
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return no_info_before_validator_function(self._refuse, handler(source))
 
-    return Annotated[Any, BeforeValidator(refuse), WithJsonSchema({"not": {}})]
+    def __get_pydantic_json_schema__(self, _schema: CoreSchema, _handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        return {"not": {}}
+
+    def _refuse(self, _value: Any) -> Any:
+        raise ValueError(self.reason)
 
 
 Whole = Annotated[int, BeforeValidator(_whole)]
@@ -126,7 +154,7 @@ LocalPath = Annotated[str, BeforeValidator(_local)]
 ScriptPath = Annotated[str, AfterValidator(_script)]
 EndpointName = Annotated[str, rule(check_endpoint_name)]
 DeploymentName = Annotated[str, rule(check_deployment_name)]
-OnOff = enumeration("enabled", "disabled")
+OnOff = Annotated[str, OneOf("enabled", "disabled")]
 
 # The default of a key that is taken and not offered: one of the cloud's answers, or one that belongs elsewhere.
 Unsaid: Any = Field(None, exclude=True)

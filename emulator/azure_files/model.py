@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from emulator.azure_files.fields import Anything, AzureFile, LocalPath, Texts, Unsaid, Version, enumeration
+from emulator.azure_files.fields import Anything, AzureFile, LocalPath, OneOf, Texts, Unsaid, Version
 from emulator.entities.base import rule
 from emulator.names import check_asset_name
 
@@ -18,7 +18,7 @@ class ModelPart(AzureFile):
     name: Annotated[str, rule(check_asset_name)] | None = None
     version: Version | None = None
     path: LocalPath
-    type: enumeration("custom_model", "mlflow_model", "triton_model") = "custom_model"  # type: ignore[valid-type]
+    type: Annotated[str, OneOf("custom_model", "mlflow_model", "triton_model")] = "custom_model"
     description: str = ""
     tags: Texts = {}
     properties: Texts = {}

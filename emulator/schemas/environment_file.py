@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from emulator.azure_files.fields import AzureFile, Text, Texts, Version, Whole, enumeration
+from emulator.azure_files.fields import AzureFile, OneOf, Text, Texts, Version, Whole
 from emulator.entities.base import TextOr
 
 
@@ -59,5 +59,5 @@ class EnvironmentPart(AzureFile):
     image: str | None = None
     conda_file: TextOr[CondaFile] | None = None
     build: BuildPart | None = None
-    os_type: enumeration("linux") = "linux"  # type: ignore[valid-type]
+    os_type: Annotated[str, OneOf("linux")] = "linux"
     inference_config: InferenceConfigPart | None = None
