@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from emulator.cli.deploy_flags import read_options
+from emulator.cli.files import read_text
 from emulator.documents import parse_yaml_or_json
 from emulator.entities import Environment
 from emulator.errors import BadArgument, BadDocument
@@ -38,7 +39,7 @@ class _Paths:
         return beside
 
     def read(self, name: str) -> str:
-        return _read(self.find(name))
+        return read_text(self.find(name))
 
 
 def read_v1_options(options: Mapping[str, Any], environ: Mapping[str, str]) -> tuple[str, dict[str, Any]]:
@@ -75,12 +76,12 @@ def _without_faults(read: Callable[[], T], faults: list[BadDocument]) -> T | Non
 
 
 def _deployment_config(file: Path) -> dict[str, Any]:
-    found = read_deployment_config(parse_yaml_or_json(_read(file), file.name))
+    found = read_deployment_config(parse_yaml_or_json(read_text(file), file.name))
     return {**found.parts, "differences": list(found.differences)}
 
 
 def _inference_config(paths: _Paths) -> InferenceConfigFile:
-    return read_inference_config(parse_yaml_or_json(_read(paths.file), paths.file.name), paths.read)
+    return read_inference_config(parse_yaml_or_json(read_text(paths.file), paths.file.name), paths.read)
 
 
 def _script_options(found: InferenceConfigFile, options: Mapping[str, Any], paths: _Paths) -> dict[str, Any]:
@@ -127,14 +128,3 @@ def _refuse_paths(models: tuple[str, ...]) -> None:
                 target=f"model {text}",
                 hint="amlemu model register --name NAME --path PATH, then --model NAME:VERSION",
             )
-
-
-def _read(path: Path) -> str:
-    try:
-        return path.read_bytes().decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise BadArgument(f"the file '{path}' is not UTF-8 text (byte {error.start})") from error
-    except FileNotFoundError as error:
-        raise BadArgument(f"the file '{path}' does not exist") from error
-    except OSError as error:
-        raise BadArgument(f"the file '{path}' cannot be read: {error.strerror}") from error

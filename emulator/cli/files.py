@@ -14,10 +14,11 @@ _MOST_BYTES = 8 << 20
 
 def read_source(path: Path) -> Source:
     """A file's text and folder; BadDocument when it is no text."""
-    return Source(str(path), os.path.normpath(path.absolute().parent), _read(path))
+    return Source(str(path), os.path.normpath(path.absolute().parent), read_text(path))
 
 
-def _read(path: Path) -> str:
+def read_text(path: Path) -> str:
+    """A file's UTF-8 text; BadArgument when it is not there or cannot be read, BadDocument when it is no text."""
     try:
         data = path.read_bytes() if path.stat().st_size <= _MOST_BYTES else None
         if data is None:
@@ -25,8 +26,10 @@ def _read(path: Path) -> str:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise BadDocument(f"{path} is not UTF-8 text (byte {error.start})") from error
+    except FileNotFoundError as error:
+        raise BadArgument(f"the file '{path}' does not exist") from error
     except OSError as error:
-        raise BadArgument(f"'{path}' cannot be read: {error.strerror}") from error
+        raise BadArgument(f"the file '{path}' cannot be read: {error.strerror}") from error
 
 
 def disk() -> Disk:
@@ -35,9 +38,4 @@ def disk() -> Disk:
     def kind(path: str) -> Literal["file", "folder", ""]:
         return "folder" if Path(path).is_dir() else "file" if Path(path).is_file() else ""
 
-    def read(path: str) -> str:
-        if not Path(path).is_file():
-            raise BadArgument(f"the file '{path}' does not exist")
-        return _read(Path(path))
-
-    return Disk(kind, read)
+    return Disk(kind, lambda path: read_text(Path(path)))
