@@ -6,12 +6,15 @@ Names: page concept-prebuilt-docker-images-inference, and the curated environmen
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from emulator.entities import Environment
+from emulator.environments.curated import curated_image
+from emulator.environments.curated_table import CuratedEnvironment
 
-# pip is what installs AZUREML_EXTRA_REQUIREMENTS_TXT as the container starts (contract/managed §6.3.4).
-_SERVER = ("azureml-inference-server-http", "inference-schema[numpy-support,pandas-support]", "pip")
+_SERVER = ("azureml-inference-server-http", "inference-schema[numpy-support,pandas-support]")
+# What installs AZUREML_EXTRA_REQUIREMENTS_TXT as the container starts (contract/managed §6.3.4).
+_EXTRAS = ("pip",)
 # From the word for a framework in an image's name to its packages; `{version}` is '' or such as '==1.0.*'.
 _FRAMEWORKS: Mapping[str, tuple[str, ...]] = {
     "minimal": (),
@@ -29,23 +32,35 @@ _NAME = re.compile(
 )
 
 
-def prebuilt_stand_in(environment: Environment) -> Environment | None:
+def prebuilt_stand_in(environment: Environment, curated: Iterable[CuratedEnvironment] = ()) -> Environment | None:
     """Python and packages in place of a prebuilt inference image; None for any other environment.
+
+    Of an image that one of the `curated` environments is made of they are those that are published, of any other what
+    its name says.
 
     >>> found = prebuilt_stand_in(Environment(name="e", image="mcr.microsoft.com/azureml/minimal-py311-inference:1"))
     >>> found.python_version if found else None
     '3.11'
     """
-    name = _NAME.fullmatch(environment.image or "")
-    if environment.python_version is not None or name is None or name["framework"] not in _FRAMEWORKS:
+    if environment.python_version is not None or environment.image is None:
+        return None
+    published = curated_image(environment.image, curated)
+    if published:
+        return _standing(environment, published.python_version, (*published.packages, *_EXTRAS))
+    name = _NAME.fullmatch(environment.image)
+    if name is None or name["framework"] not in _FRAMEWORKS:
         return None
     version = f"=={name['version']}.*" if name["version"] else ""
     packages = tuple(package.format(version=version) for package in _FRAMEWORKS[name["framework"]])
+    return _standing(environment, f"3.{name['minor'][1:]}", (*_SERVER, *_EXTRAS, *packages))
+
+
+def _standing(environment: Environment, python_version: str, requirements: tuple[str, ...]) -> Environment:
     return environment.model_copy(
         update={
             "image": None,
-            "python_version": f"3.{name['minor'][1:]}",
-            "requirements": (*_SERVER, *packages),
+            "python_version": python_version,
+            "requirements": requirements,
             "source": f"what stands for {environment.image}",
         }
     )

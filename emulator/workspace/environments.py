@@ -196,7 +196,7 @@ class Environments:
         try:
             image = self._build(spec, progress)
         except EngineUnavailable as error:
-            stand_in = prebuilt_stand_in(environment)
+            stand_in = prebuilt_stand_in(environment, self._choices.curated)
             if stand_in is None:
                 raise
             packages = ", ".join(stand_in.requirements)

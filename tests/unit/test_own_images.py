@@ -8,6 +8,7 @@ import pytest
 
 from emulator.entities import AZUREML_ROUTES, BuildContext, Environment, InferenceConfig, Route
 from emulator.environments import (
+    CURATED,
     AnyImageSpec,
     BaseImages,
     ContextContent,
@@ -188,6 +189,14 @@ def test_what_stands_for_a_prebuilt_image(image: str, python: str, package: str)
     assert found is not None
     assert (found.python_version, found.image, package in found.requirements) == (python, None, True)
     assert not found.runs_own_command
+
+
+def test_what_is_published_of_an_image_goes_before_its_name() -> None:
+    image = "mcr.microsoft.com/azureml/curated/sklearn-1.5:34"
+    published = next(c for c in CURATED if c.name.removeprefix("AzureML-") == "sklearn-1.5")
+    found = prebuilt_stand_in(Environment(name="e", image=image), CURATED)
+    assert found is not None
+    assert (found.python_version, found.requirements) == (published.python_version, (*published.packages, "pip"))
 
 
 @pytest.mark.parametrize(
