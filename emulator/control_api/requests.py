@@ -8,6 +8,7 @@ from typing import Any
 
 from flask import request
 
+from emulator.control_api.readiness import Condition
 from emulator.control_api.resources import Addresses
 from emulator.errors import BadArgument
 from emulator.metrics import EndpointMetrics
@@ -21,7 +22,7 @@ class Services:
 
     `public_host` is the host of scoring URIs, '' for the one by which the caller came; `describe` says who this server
     is; `shutdown` ends it, keeping the containers when told so; `metrics` says how the endpoints
-    are doing; `report` writes an unexpected error to the server log.
+    are doing; `report` writes an unexpected error to the server log; `conditions` are those under which it is ready.
     """
 
     workspace: Workspace
@@ -32,6 +33,7 @@ class Services:
     shutdown: Callable[[bool], None]
     metrics: Callable[[], Sequence[EndpointMetrics]]
     report: Callable[[BaseException], None]
+    conditions: Sequence[Condition] = ()
 
     def addresses(self) -> Addresses:
         """The host for scoring URIs in the answer to this request."""
