@@ -47,6 +47,9 @@ from emulator.workspace.collecting import Collecting
 from emulator.workspace.operations import Operations
 
 _THREADS = 32
+# Pieces of uploads are a quarter of that; a list of many files may be longer.
+_MOST_BODY_BYTES = 32 << 20
+_RECEIVE_BYTES = 256 << 10
 _GATEWAY_GRACE_SECONDS = 5.0
 _CANCEL_SECONDS = 15.0
 
@@ -198,6 +201,9 @@ def _control_server(settings: Settings, services: Services) -> Any:
             host=settings.bind_host,
             port=settings.port,
             threads=_THREADS,
+            recv_bytes=_RECEIVE_BYTES,
+            inbuf_overflow=_MOST_BODY_BYTES,
+            max_request_body_size=_MOST_BODY_BYTES,
             ident="amlemu",
             clear_untrusted_proxy_headers=True,
         )
@@ -243,6 +249,7 @@ def _workspace(
         images=_image_choices(settings),
         conda=CondaSources(settings.conda, settings.conda_channels, channel_reach(packaging).unreachable),
         admin_token=settings.token,
+        max_upload_bytes=settings.max_upload_bytes,
     )
     return Workspace(store, engine, gateway, _effects(), settings.endpoint_ports, choices, collecting)
 
