@@ -20,14 +20,18 @@ class _Bar:
     def __init__(self) -> None:
         self._progress: Progress | None = None
         self._tasks: dict[str, TaskID] = {}
+        self._begun: set[str] = set()
 
     def __call__(self, what: str, sent: int, total: int) -> None:
         if total < _SHOWN_BYTES:
             return
-        if sys.stderr.isatty():
+        if sent >= total and what not in self._begun:
+            say(f"{what}: {size_text(total)}, there already")
+        elif sys.stderr.isatty():
             self._show(what, sent, total)
         elif sent >= total:
-            say(f"sent {what}: {size_text(total)}")
+            say(f"{what}: {size_text(total)} sent")
+        self._begun = self._begun | {what} if sent < total else self._begun - {what}
 
     def _show(self, what: str, sent: int, total: int) -> None:
         if self._progress is None:
