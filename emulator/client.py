@@ -351,7 +351,8 @@ class Client:
             )
         except requests.ConnectionError as error:
             message = f"no emulator answers at {self.url}"
-            raise EngineUnavailable(message, hint="amlemu up --detach") from error
+            hint = "look at AMLEMU_URL, and whether it runs there" if self._sends_files else "amlemu up --detach"
+            raise EngineUnavailable(message, hint=hint) from error
         except requests.Timeout as error:
             raise OperationTimedOut(f"the emulator at {self.url} does not answer", hint="`amlemu status`") from error
         except (requests.RequestException, UnicodeError) as error:

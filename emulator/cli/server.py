@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import os
 import time
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from emulator.cli.output import output_option, print_result, print_table, say
+
+if TYPE_CHECKING:
+    from emulator.client import Client
 
 
 @click.command("up")
@@ -91,9 +94,19 @@ def down_command() -> None:
         return
     with client:
         client.shutdown()
-    while read_holder(settings.home) is not None:
-        time.sleep(0.05)
+        while _still_runs(client) if settings.url else read_holder(settings.home) is not None:
+            time.sleep(0.05)
     say("stopped; `amlemu up` brings everything back")
+
+
+def _still_runs(client: Client) -> bool:
+    from emulator.errors import EmulatorError
+
+    try:
+        client.describe()
+    except EmulatorError:
+        return False
+    return True
 
 
 @click.command("status")
