@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from flask import Blueprint, Response, jsonify, request
 
+from emulator.control_api.operations import poll_headers
 from emulator.control_api.requests import Services, flag, json_body, number
 from emulator.control_api.resources import (
-    WORKSPACE_PATH,
     Json,
     Shown,
+    deployment_begun,
     deployment_resource,
     endpoint_resource,
     keys_document,
@@ -16,7 +17,7 @@ from emulator.control_api.resources import (
 )
 from emulator.control_api.streams import line_stream
 from emulator.entities import DeploymentRequest, EndpointRequest, OnlineDeployment
-from emulator.errors import BadArgument
+from emulator.errors import BadArgument, ResourceNotFound
 from emulator.workspace.effects import Progress
 
 
@@ -108,12 +109,13 @@ def _deployment_routes(routes: Blueprint, services: Services) -> None:
         document = {**json_body(), "endpoint_name": name, "name": deployment}
         wanted = DeploymentRequest.parse(document, target=f"deployment {deployment} of endpoint {name}")
 
-        def work(progress: Progress) -> object:
-            return deployments.create_or_update(wanted, progress)
+        def work(progress: Progress) -> Json:
+            return deployment_resource(*_shown(services, deployments.create_or_update(wanted, progress)))
 
+        is_new = _is_new(services, name, deployment)
         operation = services.operations.start(work)
-        follow = f"{WORKSPACE_PATH}/mfeOperationsStatus/{operation.id}"
-        return jsonify({"operation": operation.id}), 202, {"Azure-AsyncOperation": follow}
+        begun = deployment_begun(name, deployment, operation.id, is_new=is_new)
+        return jsonify(begun), 201 if is_new else 200, poll_headers(operation)
 
     @routes.delete(one)
     def delete_deployment(name: str, deployment: str) -> Response:
@@ -166,6 +168,14 @@ def _insight_routes(routes: Blueprint, services: Services) -> None:
     def events(name: str) -> Response:
         lines = deployments.get_event_log(name, tail=number("tail"), follow=flag("follow"))
         return Response(line_stream(lines), mimetype="application/x-ndjson")
+
+
+def _is_new(services: Services, endpoint_name: str, name: str) -> bool:
+    try:
+        services.workspace.deployments.get(endpoint_name, name)
+    except ResourceNotFound:
+        return True
+    return False
 
 
 def _shown(services: Services, deployment: OnlineDeployment) -> Shown:

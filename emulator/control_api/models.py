@@ -6,6 +6,7 @@ from pathlib import Path
 
 from flask import Blueprint, Response, jsonify
 
+from emulator.control_api.operations import poll_headers
 from emulator.control_api.requests import Services, flag, json_body
 from emulator.control_api.resources import Json, environment_resource, model_resource
 from emulator.control_api.tar_stream import tar_stream
@@ -84,14 +85,15 @@ def _environment_routes(routes: Blueprint, services: Services) -> None:
         return jsonify(resource(_named(services, json_body())))
 
     @routes.post("/environments/build")
-    def build() -> tuple[Response, int]:
+    def build() -> tuple[Response, int, dict[str, str]]:
         body = json_body()
         environment = _for_platform(_named(services, body), body.get("platform"))
 
-        def work(progress: Progress) -> str:
-            return environments.build(environment, progress).reference
+        def work(progress: Progress) -> Json:
+            return {"image": environments.build(environment, progress).reference}
 
-        return jsonify({"operation": services.operations.start(work).id}), 202
+        operation = services.operations.start(work)
+        return jsonify({"operation": operation.id}), 202, poll_headers(operation)
 
 
 def _for_platform(environment: Environment, platform: object) -> Environment:

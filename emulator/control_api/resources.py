@@ -190,6 +190,18 @@ def deployment_resource(deployment: OnlineDeployment, instances: Sequence[Instan
     return _resource("onlineEndpoints/deployments", path, deployment.name, properties, flat, {})
 
 
+def deployment_begun(endpoint_name: str, name: str, operation_id: str, *, is_new: bool) -> Json:
+    """A deployment that is being made: what PUT answers before anything of it is known."""
+    path = f"{WORKSPACE_PATH}/onlineEndpoints/{endpoint_name}/deployments/{name}"
+    return {
+        "id": path,
+        "name": name,
+        "type": f"{PROVIDER}/workspaces/onlineEndpoints/deployments",
+        "properties": {"provisioningState": "Creating" if is_new else "Updating"},
+        "operation": operation_id,
+    }
+
+
 def _duration(milliseconds: int | None) -> str | None:
     """ISO 8601, as the SDK reads it."""
     return None if milliseconds is None else f"PT{milliseconds / 1000:g}S"

@@ -27,7 +27,7 @@ class Served:
         self.metrics: list[EndpointMetrics] = []
         self.in_the_way: list[str] = []
         numbers = iter(range(1_000_000))
-        self.operations = Operations(lambda: f"op{next(numbers)}", self.reported.append)
+        self.operations = Operations(lambda: f"op{next(numbers)}", self.reported.append, house.effects.now)
         self._server = waitress.create_server(
             create_control_api(
                 Services(
