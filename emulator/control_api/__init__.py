@@ -18,7 +18,7 @@ from emulator.control_api.readiness import Condition, all_restored, engine_answe
 from emulator.control_api.requests import Services
 from emulator.control_api.resources import OWN_PATH, WORKSPACE_PATH
 from emulator.control_api.statuses import STATUSES
-from emulator.errors import BadArgument, EmulatorError
+from emulator.errors import BadArgument, EmulatorError, ResourceNotFound
 
 _OWN_HOSTS = ("127.0.0.1", "localhost", "[::1]")
 
@@ -61,11 +61,12 @@ def _answer_error(error: EmulatorError) -> tuple[Response, int]:
 
 
 def _answer_http(error: HTTPException) -> tuple[Response, int]:
-    code = {404: "ResourceNotFound", 405: "BadArgument", 400: "BadArgument"}.get(
-        error.code or 500, "InternalServerError"
-    )
-    told = {"code": code, "message": f"{request.method} {request.path}: {error.description}"}
-    return jsonify({"error": told}), error.code or 500
+    status = error.code or 500
+    kind = ResourceNotFound if status == 404 else BadArgument if status < 500 else EmulatorError
+    told = kind(f"{request.method} {request.path}: {error.description}")
+    answer = jsonify({"error": told.to_dict()})
+    answer.headers.extend({name: value for name, value in error.get_headers() if name == "Allow"})
+    return answer, status
 
 
 def _answer_bug(error: Exception, report: Callable[[BaseException], None]) -> tuple[Response, int]:

@@ -7,8 +7,10 @@ from collections.abc import Iterator
 
 from flask import Blueprint, Response, jsonify, request
 
+from emulator.control_api.described import NOTHING, POLLED, Answer, described
 from emulator.control_api.requests import Services
 from emulator.control_api.resources import WORKSPACE_PATH, Json
+from emulator.control_api.shapes import OperationResult, OperationStatus
 from emulator.errors import BadArgument
 from emulator.workspace.operations import Operation
 
@@ -18,18 +20,30 @@ _POLL_SECONDS = "1"  # without it the SDKs wait 5 to 30 (contract/sdk-wire-proto
 def operation_routes(services: Services) -> Blueprint:
     """`{workspace}/mfeOperationsStatus…` and `{workspace}/mfeOperationResults…`."""
     routes = Blueprint("operations", __name__)
+    _polling_routes(routes, services)
+    _following_routes(routes, services)
+    return routes
 
+
+def _polling_routes(routes: Blueprint, services: Services) -> None:
     @routes.get("/mfeOperationsStatus/<operation_id>")
+    @described("How an operation is doing.", {200: Answer(OperationStatus, headers=("Retry-After",))}, errors=(404,))
     def status(operation_id: str) -> tuple[Response, dict[str, str]]:
         operation = services.operations.get(operation_id)
         return jsonify(status_document(operation)), {"Retry-After": _POLL_SECONDS}
 
     @routes.delete("/mfeOperationsStatus/<operation_id>")
+    @described("Ask an operation to stop, soon.", {202: NOTHING}, errors=(404,), role="deployer")
     def cancel(operation_id: str) -> tuple[Response, int]:
         services.operations.cancel(operation_id)
         return jsonify({}), 202
 
     @routes.get("/mfeOperationResults/<operation_id>")
+    @described(
+        "What an operation has made; an operation that failed answers with its error.",
+        {200: Answer(OperationResult), 202: Answer(OperationResult, "It goes on.", headers=POLLED)},
+        errors=(404, 409, 502, 503, 504, 507),
+    )
     def result(operation_id: str) -> tuple[Response, int, dict[str, str]]:
         operation = services.operations.get(operation_id)
         if operation.status == "InProgress":
@@ -38,7 +52,18 @@ def operation_routes(services: Services) -> Blueprint:
             raise operation.error
         return jsonify(operation.result), 200, {}
 
+
+def _following_routes(routes: Blueprint, services: Services) -> None:
     @routes.get("/mfeOperationsStatus/<operation_id>/events")
+    @described(
+        "Follow an operation to its end.",
+        {
+            200: Answer(text="Events `step` and `log`, and `end` with its status.", media_type="text/event-stream"),
+            204: Answer(text="The client has heard the end.", media_type=""),
+        },
+        headers=("Last-Event-ID",),
+        errors=(404,),
+    )
     def events(operation_id: str) -> Response:
         operation = services.operations.get(operation_id)
         after = _last_event_id(operation)
@@ -46,8 +71,6 @@ def operation_routes(services: Services) -> Blueprint:
             return Response(status=204)
         stream = _server_sent_events(operation, after)
         return Response(stream, mimetype="text/event-stream", headers={"Cache-Control": "no-store"})
-
-    return routes
 
 
 def poll_headers(operation: Operation) -> dict[str, str]:

@@ -431,21 +431,90 @@ BODIES = [
 
 @pytest.mark.parametrize(("method", "path"), BODIES)
 @pytest.mark.parametrize(
-    ("content_type", "body"),
+    ("body", "told"),
     [
-        ("application/json", b"{"),
-        ("application/json", b"[]"),
-        ("application/json", b'"text"'),
-        ("application/json", b"\xff\xfe"),
-        ("text/plain", b"{}"),
-        ("application/x-www-form-urlencoded", b"a=b"),
+        (b"{", "must be a JSON object: Expecting property name"),
+        (b"[]", "must be a JSON object"),
+        (b'"text"', "must be a JSON object"),
+        (b"\xff\xfe", "must be a JSON object"),
+        (b'{"a": NaN}', "NaN is no number of JSON"),
+        (b'{"a": -Infinity}', "-Infinity is no number of JSON"),
+        (b'{"a": 1e400}', "1e400 is no number of JSON"),
+        (b'{"a": ' + b"9" * 5000 + b"}", "must be a JSON object"),
+        (b'{"a": ' + b"[" * 100_000 + b"]" * 100_000 + b"}", "nested too deeply"),
+    ],
+    ids=["open", "list", "text", "bytes", "nan", "infinity", "huge", "long", "deep"],
+)
+def test_bodies_that_are_no_json_object(served: Served, method: str, path: str, body: bytes, told: str) -> None:
+    status, code, message = served.error(method, path, data=body, headers={"Content-Type": "application/json"})
+    assert (status, code) == (400, "BadArgument")
+    assert told in message
+    assert served.shutdowns == []
+
+
+@pytest.mark.parametrize(("method", "path"), BODIES)
+@pytest.mark.parametrize("content_type", ["text/plain", "application/x-www-form-urlencoded", "application/jso", ""])
+def test_bodies_of_another_kind(served: Served, method: str, path: str, content_type: str) -> None:
+    """An HTML form can send these from any page, which a JSON body it cannot."""
+    status, code, message = served.error(method, path, data=b"{}", headers={"Content-Type": content_type})
+    assert (status, code) == (415, "BadArgument")
+    assert "must be a JSON object, sent with Content-Type: application/json" in message
+    assert served.shutdowns == []
+
+
+@pytest.mark.parametrize(("method", "path"), BODIES)
+def test_bodies_that_are_too_large(served: Served, method: str, path: str) -> None:
+    body = b'{"a": "' + b"x" * (8 << 20) + b'"}'
+    status, code, _ = served.error(method, path, data=body, headers={"Content-Type": "application/json"})
+    assert (status, code) == (413, "BadArgument")
+    assert served.shutdowns == []
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body", "field"),
+    [
+        ("POST", "//_amlemu/shutdown", {"keep_containers": "no"}, "keep_containers"),
+        ("POST", "//_amlemu/prune", {"dry_run": 1}, "dry_run"),
+        ("POST", "//_amlemu/prune", {"dryrun": True}, "dryrun"),
+        ("PATCH", "/models/m/versions/1", {"isArchived": "true"}, "isArchived"),
+        ("POST", "/environments", {"file": "conda.yml"}, "file"),
+        ("POST", "/environments", {"file": "/a\0b"}, "file"),
+        ("POST", "/environments/build", {"name": "x", "conda": "mamba"}, "conda"),
+        ("PATCH", f"{ENDPOINTS}/iris", {"traffic": {"blue": "100"}}, "traffic.blue"),
+        ("PATCH", f"{ENDPOINTS}/iris", {"mirrorTraffic": {"blue": 101}}, "mirrorTraffic.blue"),
+        ("PUT", f"{ENDPOINTS}/iris", {"port": "18100"}, "port"),
+        ("PUT", f"{ENDPOINTS}/iris", {"tags": {"a": 1}}, "tags.a"),
+        ("PUT", f"{ENDPOINTS}/iris/deployments/blue", {"instance_count": "2"}, "instance_count"),
+        ("PUT", f"{ENDPOINTS}/iris/deployments/blue", {"app_insights_enabled": 1}, "app_insights_enabled"),
+        ("POST", f"{ENDPOINTS}/iris/regenerateKeys", {"keyType": "primary", "keyValue": 3}, "keyValue"),
     ],
 )
-def test_bodies_that_are_no_json_object(served: Served, method: str, path: str, content_type: str, body: bytes) -> None:
-    status, code, message = served.error(method, path, data=body, headers={"Content-Type": content_type})
+def test_values_of_another_type(served: Served, method: str, path: str, body: dict[str, Any], field: str) -> None:
+    status, code, message = served.error(method, path, json=body)
     assert (status, code) == (400, "BadArgument")
-    assert "must be a JSON object" in message
+    assert message.startswith(f"{field}: ")
     assert served.shutdowns == []
+
+
+def test_a_name_in_the_body_is_that_of_the_path(served: Served) -> None:
+    path = f"{ENDPOINTS}/iris"
+    assert served.ask("PUT", path, json={"name": "iris"}).status_code == 200
+    for name in ("pets", None, 3):
+        assert served.error("PUT", path, json={"name": name})[:2] == (400, "BadArgument")
+    body = {"code": "/c", "scoring_script": "s.py", "endpoint_name": "pets"}
+    assert "endpoint_name is 'iris' in the path" in served.error("PUT", f"{path}/deployments/blue", json=body)[2]
+
+
+@pytest.mark.parametrize("query", ["follow=1", "follow=yes", "follow=", "follow=true&follow=false&tail=x"])
+def test_bad_flags(served: Served, query: str) -> None:
+    served.ask("PUT", f"{ENDPOINTS}/iris", json={})
+    assert served.error("GET", f"{ENDPOINTS}/iris/events?{query}")[:2] == (400, "BadArgument")
+
+
+def test_a_method_that_a_route_has_not(served: Served) -> None:
+    answer = served.ask("PUT", "/models")
+    assert (answer.status_code, set(answer.headers["Allow"].split(", "))) == (405, {"GET", "HEAD", "OPTIONS"})
+    assert answer.json()["error"]["target"] == ""
 
 
 @pytest.mark.parametrize(
@@ -458,7 +527,21 @@ def test_pages_in_a_browser_are_refused(served: Served, headers: dict[str, str])
     assert served.shutdowns == []
 
 
-@pytest.mark.parametrize("query", ["tail=x", "tail=-1", "tail=1.5", "instance=-1", "instance=1", "tail=%C2%B2"])
+@pytest.mark.parametrize(
+    "query",
+    [
+        "tail=x",
+        "tail=-1",
+        "tail=1.5",
+        "instance=-1",
+        "instance=1",
+        "tail=%C2%B2",
+        "tail=" + "9" * 30,
+        "tail=" + "9" * 5000,
+        "tail=2147483648",
+        "tail=",
+    ],
+)
 def test_bad_numbers(served: Served, query: str) -> None:
     deploy(served)
     assert served.error("GET", f"{ENDPOINTS}/iris/logs?{query}")[:2] == (400, "BadArgument")
