@@ -10,7 +10,7 @@ from flask import Blueprint, Response, jsonify, request
 from emulator.control_api.described import NOTHING, POLLED, Answer, described
 from emulator.control_api.requests import Services
 from emulator.control_api.resources import WORKSPACE_PATH, Json
-from emulator.control_api.shapes import OperationResult, OperationStatus
+from emulator.control_api.shapes import OperationResult, OperationStatus, ServerSentEvent
 from emulator.errors import BadArgument
 from emulator.workspace.operations import Operation
 
@@ -58,7 +58,7 @@ def _following_routes(routes: Blueprint, services: Services) -> None:
     @described(
         "Follow an operation to its end.",
         {
-            200: Answer(text="Events `step` and `log`, and `end` with its status.", media_type="text/event-stream"),
+            200: Answer(ServerSentEvent, "Events, and at last how it ended.", media_type="text/event-stream"),
             204: Answer(text="The client has heard the end.", media_type=""),
         },
         headers=("Last-Event-ID",),

@@ -343,6 +343,15 @@ class OperationStatus(AzureShape):
     error: Error | None = None
 
 
+class ServerSentEvent(Shape):
+    """One event of a stream: `data` is a JSON object with `kind`, which is the event's name, and `text`; that of `end`
+    has the operation's status in place of a text."""
+
+    id: str
+    event: Literal["step", "log", "end"]
+    data: str
+
+
 class OperationResult(BaseModel):
     """What the operation has made: a deployment, or `image`; empty while it goes on."""
 
