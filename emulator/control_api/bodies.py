@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 from pydantic.alias_generators import to_camel
 
-from emulator.entities import Entity
+from emulator.entities import Entity, Role
 from emulator.entities.base import check_local_path, rule
 from emulator.entities.deployment import CondaChoice
 
@@ -31,6 +31,13 @@ class PruneRequest(Entity):
     """Whether to remove, or only to say what would go."""
 
     dry_run: bool = False
+
+
+class TokenRequest(Entity):
+    """A token to make: its name, and what its bearer may do."""
+
+    name: str
+    role: Role
 
 
 class ModelUpdate(_CamelCase):

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from typing import Any, Literal, TypeVar
+from dataclasses import dataclass
+from typing import Any, TypeVar
 
 from pydantic import BaseModel
 
-Role = Literal["viewer", "deployer", "admin"]
 Json = dict[str, Any]
 View = TypeVar("View", bound=Callable[..., Any])
 
@@ -33,7 +32,7 @@ class Description:
     """A route as the OpenAPI document has it.
 
     `answers` are its successes by status, `errors` the statuses of its own failures; those that every route can have
-    are not among them.  `path_fields` are fields of `body` that the path gives.  `role` None means that anybody may.
+    are not among them.  `path_fields` are fields of `body` that the path gives.
     """
 
     summary: str
@@ -44,7 +43,6 @@ class Description:
     query: tuple[str, ...] = ()
     headers: tuple[str, ...] = ()
     errors: tuple[int, ...] = ()
-    role: Role | None = field(default="viewer")
 
 
 def described(summary: str, answers: Mapping[int, Answer] | type[BaseModel], **more: Any) -> Callable[[View], View]:

@@ -71,7 +71,6 @@ def _writing_routes(routes: Blueprint, services: Services) -> None:
         body=EndpointRequest,
         path_fields=("name",),
         errors=(409, 507),
-        role="deployer",
     )
     def create_or_update_endpoint(name: str) -> Response:
         endpoints.create_or_update(body_of(EndpointRequest, target=f"endpoint {name}", name=name))
@@ -82,7 +81,6 @@ def _writing_routes(routes: Blueprint, services: Services) -> None:
         "Remove an endpoint and all of its deployments.",
         {200: NOTHING},
         errors=(404, 409, 503),
-        role="deployer",
     )
     def delete(name: str) -> Response:
         deployments.delete_endpoint(name)
@@ -94,7 +92,6 @@ def _writing_routes(routes: Blueprint, services: Services) -> None:
         Endpoint,
         body=EndpointUpdate,
         errors=(404, 409, 507),
-        role="deployer",
     )
     def update(name: str) -> Response:
         body = body_of(EndpointUpdate, target=f"endpoint {name}")
@@ -115,17 +112,17 @@ def _credential_routes(routes: Blueprint, services: Services) -> None:
     endpoints = services.workspace.endpoints
 
     @routes.post("/onlineEndpoints/<name>/listKeys")
-    @described("Both keys.", Keys, errors=(404,), role="deployer")
+    @described("Both keys.", Keys, errors=(404,))
     def list_keys(name: str) -> Response:
         return jsonify(keys_document(endpoints.get_keys(name), endpoints.get(name)))
 
     @routes.post("/onlineEndpoints/<name>/token")
-    @described("A new token.", Token, errors=(404,), role="deployer")
+    @described("A new token.", Token, errors=(404,))
     def get_token(name: str) -> Response:
         return jsonify(token_document(endpoints.get_token(name), endpoints.get(name)))
 
     @routes.post("/onlineEndpoints/<name>/regenerateKeys")
-    @described("Replace a key.", Keys, body=RegenerateKeys, errors=(404, 409, 507), role="deployer")
+    @described("Replace a key.", Keys, body=RegenerateKeys, errors=(404, 409, 507))
     def regenerate_keys(name: str) -> Response:
         body = body_of(RegenerateKeys, target=f"endpoint {name}")
         keys = endpoints.regenerate_keys(name, body.key_type.lower(), body.key_value or None)
@@ -152,7 +149,6 @@ def _deployment_routes(routes: Blueprint, services: Services) -> None:
         {200: Answer(DeploymentBegun, headers=POLLED), 201: Answer(DeploymentBegun, headers=POLLED)},
         body=DeploymentRequest,
         path_fields=("endpoint_name", "name"),
-        role="deployer",
     )
     def create_or_update(name: str, deployment: str) -> tuple[Response, int, dict[str, str]]:
         target = f"deployment {deployment} of endpoint {name}"
@@ -167,7 +163,7 @@ def _deployment_routes(routes: Blueprint, services: Services) -> None:
         return jsonify(begun), 201 if is_new else 200, poll_headers(operation)
 
     @routes.delete(one)
-    @described("Remove a deployment.", {200: NOTHING}, errors=(404, 409, 503), role="deployer")
+    @described("Remove a deployment.", {200: NOTHING}, errors=(404, 409, 503))
     def delete_deployment(name: str, deployment: str) -> Response:
         deployments.delete(name, deployment)
         return jsonify({})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from flask import Blueprint, Response, jsonify
 
+from emulator.control_api.access import check_role
 from emulator.control_api.described import Answer, described
 from emulator.control_api.requests import Services, flag
 from emulator.control_api.shapes import Export
@@ -21,6 +22,8 @@ def export_routes(services: Services) -> Blueprint:
     @routes.get("/onlineEndpoints/<name>/export")
     @described("Everything that an endpoint is made of.", Export, query=("includeValues",), errors=(404, 503))
     def document(name: str) -> Response:
+        if flag("includeValues"):
+            check_role("deployer")
         return jsonify(exports.document(name, include_values=flag("includeValues")))
 
     @routes.get(f"{one}/code")

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from flask import Blueprint, Response, jsonify
 
+from emulator.control_api.access import needs
 from emulator.control_api.bodies import BuildRequest, EnvironmentChoice, EnvironmentFile, ModelUpdate
 from emulator.control_api.described import POLLED, Answer, described
 from emulator.control_api.operations import poll_headers
@@ -73,14 +74,13 @@ def _writing_routes(routes: Blueprint, services: Services) -> None:
         body=ModelRequest,
         path_fields=("name",),
         errors=(507,),
-        role="deployer",
     )
     def create(name: str) -> tuple[Response, int]:
         request = body_of(ModelRequest, target=f"model {name}", name=name)
         return jsonify(model_resource(models.create(request))), 201
 
     @routes.patch("/models/<name>/versions/<version>")
-    @described("Hide a version, or undo that.", ModelVersion, body=ModelUpdate, errors=(404, 507), role="deployer")
+    @described("Hide a version, or undo that.", ModelVersion, body=ModelUpdate, errors=(404, 507))
     def update(name: str, version: str) -> Response:
         body = body_of(ModelUpdate, target=f"model {name}:{version}")
         change = models.archive if body.is_archived else models.restore
@@ -106,7 +106,6 @@ def _environment_routes(routes: Blueprint, services: Services) -> None:
         {201: Answer(EnvironmentVersion)},
         body=EnvironmentFile,
         errors=(507,),
-        role="deployer",
     )
     def create_environment() -> tuple[Response, int]:
         path = Path(body_of(EnvironmentFile).file)
@@ -122,8 +121,8 @@ def _build_routes(routes: Blueprint, services: Services) -> None:
         EnvironmentVersion,
         body=EnvironmentChoice,
         errors=(404, 503),
-        role="deployer",
     )
+    @needs("viewer")
     def resolve() -> Response:
         return jsonify(_resource(services, _named(services, body_of(EnvironmentChoice))))
 
@@ -133,7 +132,6 @@ def _build_routes(routes: Blueprint, services: Services) -> None:
         {202: Answer(OperationBegun, headers=POLLED)},
         body=BuildRequest,
         errors=(404, 503),
-        role="deployer",
     )
     def build() -> tuple[Response, int, dict[str, str]]:
         body = body_of(BuildRequest)

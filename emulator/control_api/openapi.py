@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
 
@@ -12,13 +13,24 @@ from pydantic import BaseModel
 from pydantic.json_schema import JsonSchemaMode, models_json_schema
 from werkzeug.routing import Rule
 
+from emulator.control_api.access import Needed, needed_role
 from emulator.control_api.api_version import API_VERSION, API_VERSION_HEADER
 from emulator.control_api.described import ANSWER_HEADERS, HEADERS, PATH, QUERY, Answer, Description, description_of
 from emulator.control_api.shapes import ErrorAnswer
 
 Json = dict[str, Any]
-Described = tuple[Rule, str, Description]
-"""A route: its rule, its method in lower case, and what it says of itself."""
+
+
+@dataclass(frozen=True)
+class Described:
+    """A route: its rule, its method in lower case, what it says of itself, and who may call it."""
+
+    rule: Rule
+    method: str
+    description: Description
+    role: Needed
+
+
 _Key = tuple[type[BaseModel], JsonSchemaMode]
 
 _ANYWHERE = (400, 401, 403, 500)  # a stranger's host, no token, the wrong role, a bug
@@ -28,12 +40,13 @@ _PART = re.compile(r"<(?:\w+:)?(\w+)>")
 
 def openapi_document(flask: Flask) -> Json:
     """The document, the same for the same code."""
-    routes = sorted(described_routes(flask), key=lambda route: (route[0].rule, route[1]))
-    definitions = _Definitions([key for _, _, description in routes for key in _models(description)])
+    routes = sorted(described_routes(flask), key=lambda route: (route.rule.rule, route.method))
+    definitions = _Definitions([key for route in routes for key in _models(route.description)])
     paths: Json = {}
-    for rule, method, description in routes:
-        path = paths.setdefault(_PART.sub(r"{\1}", rule.rule), {"parameters": [_ref("parameters", "api-version")]})
-        path[method] = _operation(rule, description, definitions)
+    for route in routes:
+        name = _PART.sub(r"{\1}", route.rule.rule)
+        path = paths.setdefault(name, {"parameters": [_ref("parameters", "api-version")]})
+        path[route.method] = _operation(route, definitions)
     return {
         "openapi": "3.1.0",
         "info": {
@@ -65,11 +78,12 @@ _API_VERSION_PARAMETER: Json = {
 def described_routes(flask: Flask) -> Iterator[Described]:
     """Every route; LookupError for one that says nothing of itself."""
     for rule in flask.url_map.iter_rules():
-        description = description_of(flask.view_functions[rule.endpoint])
+        view = flask.view_functions[rule.endpoint]
+        description = description_of(view)
         if description is None:
             raise LookupError(f"{rule.rule} is not described")
         for method in sorted((rule.methods or set()) - {"HEAD", "OPTIONS"}):
-            yield rule, method.lower(), description
+            yield Described(rule, method.lower(), description, needed_role(view, method))
 
 
 class _Definitions:
@@ -105,16 +119,17 @@ def _models(description: Description) -> Iterator[_Key]:
             yield answer.shape, "serialization"
 
 
-def _operation(rule: Rule, description: Description, definitions: _Definitions) -> Json:
+def _operation(route: Described, definitions: _Definitions) -> Json:
+    rule, description = route.rule, route.description
     found: Json = {
         "operationId": rule.endpoint.replace(".", "_"),
         "tags": [rule.endpoint.partition(".")[0]],
         "summary": description.summary,
-        "x-amlemu-role": description.role,
+        "x-amlemu-role": route.role,
         "parameters": list(_parameters(rule, description)),
         "responses": _responses(description, definitions),
     }
-    if description.role is None:
+    if route.role == "nobody":
         found["security"] = []
     if description.body is not None:
         schema = definitions.of_body(description)
@@ -146,7 +161,7 @@ def _statuses(description: Description) -> list[int]:
 
 
 def _failures(routes: Sequence[Described]) -> list[int]:
-    return sorted({status for _, _, description in routes for status in _statuses(description)})
+    return sorted({status for route in routes for status in _statuses(route.description)})
 
 
 def _success(answer: Answer, definitions: _Definitions) -> Json:

@@ -33,7 +33,7 @@ def _polling_routes(routes: Blueprint, services: Services) -> None:
         return jsonify(status_document(operation)), {"Retry-After": _POLL_SECONDS}
 
     @routes.delete("/mfeOperationsStatus/<operation_id>")
-    @described("Ask an operation to stop, soon.", {202: NOTHING}, errors=(404,), role="deployer")
+    @described("Ask an operation to stop, soon.", {202: NOTHING}, errors=(404,))
     def cancel(operation_id: str) -> tuple[Response, int]:
         services.operations.cancel(operation_id)
         return jsonify({}), 202

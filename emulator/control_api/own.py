@@ -7,6 +7,7 @@ import json
 
 from flask import Blueprint, Flask, Response, current_app, jsonify
 
+from emulator.control_api.access import caller, needs, takes_paths
 from emulator.control_api.api_version import API_VERSION
 from emulator.control_api.bodies import PruneRequest, ShutdownRequest
 from emulator.control_api.described import Answer, described
@@ -28,13 +29,15 @@ def own_routes(services: Services) -> Blueprint:
 
 def _state_routes(routes: Blueprint, services: Services) -> None:
     @routes.get("/health")
-    @described("Whether the server lives.", Health, role=None)
+    @described("Whether the server lives.", Health)
+    @needs("nobody")
     def health() -> Response:
         # Anybody may ask, so it tells nothing of this machine.
         return jsonify({"status": "ok", "version": services.describe()["version"]})
 
     @routes.get("/ready")
     @described("Whether everything is there that the emulator was started for.", Ready, errors=(503,))
+    @needs("nobody")
     def ready() -> tuple[Response, int]:
         if why := in_the_way(services.conditions):
             error = ResourceNotReady("; ".join(why), target="emulator", hint="ask again in a moment")
@@ -44,7 +47,8 @@ def _state_routes(routes: Blueprint, services: Services) -> None:
     @routes.get("/info")
     @described("Who the server is, and how it was set.", Info)
     def info() -> Response:
-        return jsonify({**services.describe(), "api_version": API_VERSION})
+        who = {"caller": caller().name, "role": caller().role, "takes_paths": takes_paths(services)}
+        return jsonify({**services.describe(), "api_version": API_VERSION, **who})
 
 
 def _document_routes(routes: Blueprint, services: Services) -> None:
@@ -64,7 +68,8 @@ def _document_routes(routes: Blueprint, services: Services) -> None:
 
 def _verb_routes(routes: Blueprint, services: Services) -> None:
     @routes.post("/shutdown")
-    @described("End the server.", Stopping, body=ShutdownRequest, body_is_optional=True, role="admin")
+    @described("End the server.", Stopping, body=ShutdownRequest, body_is_optional=True)
+    @needs("admin")
     def shutdown() -> Response:
         services.shutdown(body_of(ShutdownRequest, optional=True).keep_containers)
         return jsonify({"status": "stopping"})
@@ -76,8 +81,8 @@ def _verb_routes(routes: Blueprint, services: Services) -> None:
         body=PruneRequest,
         body_is_optional=True,
         errors=(409, 503),
-        role="admin",
     )
+    @needs("admin")
     def prune() -> Response:
         dry_run = body_of(PruneRequest, optional=True).dry_run
         return jsonify({"removed": services.workspace.prune(dry_run=dry_run)})

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, create_model
 from pydantic.alias_generators import to_camel
 
 from emulator.control_api.resources import HIDDEN
-from emulator.entities import Environment, Model, OnlineDeployment, OnlineEndpoint, ProvisioningState
+from emulator.entities import Environment, Model, OnlineDeployment, OnlineEndpoint, ProvisioningState, Role
 from emulator.usage import Machine
 from emulator.workspace.watched import InstanceState
 
@@ -90,6 +90,9 @@ class Info(BaseModel):
     url: str | None = None
     gateway_port: int | None = None
     home: str | None = None
+    caller: str | None = None
+    role: Role | None = None
+    takes_paths: bool | None = None
     platform: str | None = None
 
 
@@ -111,6 +114,26 @@ class Pruned(Shape):
     """What was removed, or would be, a line for each thing."""
 
     removed: list[str]
+
+
+class TokenOfAccess(Shape):
+    """A token that was handed out: without the token itself."""
+
+    name: str
+    role: Role
+    created_at: str
+
+
+class TokensOfAccess(Shape):
+    """Tokens that were handed out."""
+
+    value: list[TokenOfAccess]
+
+
+class NewTokenOfAccess(TokenOfAccess):
+    """A new token, told this once."""
+
+    token: str
 
 
 # resources

@@ -22,13 +22,14 @@ from schemathesis.specs.openapi import checks
 from served import Served, serving
 
 DOCUMENT = Path(__file__).parents[2] / "docs/schemas/control-api.json"
-# Tokens have tests of their own.
+ADMIN = "amlemu_admin"
+BEARER = {"Authorization": f"Bearer {ADMIN}"}
 CONFIG = schemathesis.Config.from_dict({"generation": {"with-security-parameters": False, "deterministic": True}})
 SCHEMA = schemathesis.openapi.from_path(DOCUMENT, config=CONFIG)
 LONG = schemathesis.openapi.from_path(DOCUMENT, config=CONFIG)
 # What is in order by its schema may be wrong all the same: a path where nothing is, a name that is taken.
-NOT_CHECKED = [checks.positive_data_acceptance, checks.ignored_auth, checks.missing_required_header]
-KNOWN = {"onlineEndpoints": "iris", "models": "m", "deployments": "blue", "versions": "1"}
+NOT_CHECKED = [checks.positive_data_acceptance, checks.missing_required_header]
+KNOWN = {"onlineEndpoints": "iris", "models": "m", "deployments": "blue", "versions": "1", "tokens": "ci"}
 REFUSED = {(400, "BadArgument"), (404, "ResourceNotFound")}
 # What is in order but for the name.
 VALID = {
@@ -50,12 +51,16 @@ class World:
         self.model.write_text("weights")
         self.environment = self.folder / "conda.yml"
         self.environment.write_text("name: sk\ndependencies: [python=3.9]\n")
-        served.ask("POST", "/models/m/versions", json={"path": str(self.model)})
-        served.ask("POST", "/environments", json={"file": str(self.environment)})
-        deployment = self.deployment() | {"models": ["m"]}
-        served.ask("PUT", "/onlineEndpoints/iris/deployments/blue", json=deployment)
+        self.make("POST", "/models/m/versions", path=str(self.model))
+        self.make("POST", "/environments", file=str(self.environment))
+        self.make("POST", "//_amlemu/tokens", name="ci", role="viewer")
+        self.make("PUT", "/onlineEndpoints/iris/deployments/blue", models=["m"], **self.deployment())
         served.operations.get("op0").wait(10)
-        assert served.ask("GET", "/mfeOperationsStatus/op0").json()["status"] == "Succeeded"
+        assert served.operations.get("op0").status == "Succeeded"
+
+    def make(self, method: str, path: str, /, **body: Any) -> None:
+        answer = self.served.ask(method, path, json=body, headers=BEARER)
+        assert answer.status_code == 201, answer.text
 
     def deployment(self) -> dict[str, Any]:
         return {"code": str(self.served.house.code), "scoring_script": "score.py"}
@@ -66,7 +71,7 @@ class World:
         excluded = list(NOT_CHECKED)
         if isinstance(case.body, NotSet) and not any(body.is_required for body in case.operation.body):
             excluded.append(checks.negative_data_rejection)  # an optional body that is not there is no violation
-        case.call_and_validate(base_url=self.served.url, excluded_checks=excluded, timeout=10)
+        case.call_and_validate(base_url=self.served.url, headers=BEARER, excluded_checks=excluded, timeout=10)
         assert self.served.reported == [], case.as_curl_command()
 
     def _bound(self, case: Case) -> None:
@@ -99,7 +104,7 @@ class World:
 
 @pytest.fixture
 def world(tmp_path: Path) -> Iterator[World]:
-    house = House(tmp_path)
+    house = House(tmp_path, admin_token=ADMIN)
     with serving(house) as served:
         yield World(served)
         served.operations.cancel_all(10.0)
@@ -167,6 +172,7 @@ def raw(port: int, method: str, target: str, body: bytes = b"{}") -> tuple[int, 
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
     with closing(connection):
         connection.putrequest(method, target)
+        connection.putheader("Authorization", BEARER["Authorization"])
         connection.putheader("Content-Type", "application/json")
         connection.putheader("Content-Length", str(len(body)))
         connection.endheaders(body)
