@@ -132,6 +132,7 @@ def _run(
         describe=lambda: description,
         shutdown=stopping.request,
         metrics=gateway.metrics,
+        abandoned=gateway.abandoned,
         report=_report,
         is_loopback=is_loopback(settings.bind_host),
         conditions=(all_restored(workspace.restoring), engine_answers(chosen.engine.running_ids)),

@@ -11,6 +11,7 @@ from emulator.control_api.access import guard, token_routes
 from emulator.control_api.api_version import API_VERSION, API_VERSION_HEADER
 from emulator.control_api.endpoints import endpoint_routes
 from emulator.control_api.exports import export_routes
+from emulator.control_api.json_text import QuickJson
 from emulator.control_api.models import model_routes
 from emulator.control_api.operations import operation_routes
 from emulator.control_api.own import own_routes
@@ -26,7 +27,7 @@ __all__ = ["Condition", "Services", "all_restored", "create_control_api", "engin
 def create_control_api(services: Services) -> Flask:
     """The control API as a WSGI callable."""
     flask = Flask("amlemu", static_folder=None)
-    flask.json.sort_keys = False  # type: ignore[attr-defined]
+    flask.json = QuickJson(flask)
     for make_routes in (own_routes, token_routes):
         flask.register_blueprint(make_routes(services), url_prefix=OWN_PATH)
     for make_routes in (model_routes, endpoint_routes, export_routes, operation_routes):

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
+
 from flask import Blueprint, Response, jsonify, request
 
 from emulator.control_api.bodies import EndpointUpdate, RegenerateKeys
@@ -28,7 +31,7 @@ from emulator.control_api.shapes import (
     Token,
 )
 from emulator.control_api.streams import line_stream
-from emulator.entities import DeploymentRequest, EndpointRequest, OnlineDeployment
+from emulator.entities import DeploymentRequest, EndpointRequest, OnlineDeployment, OnlineEndpoint
 from emulator.errors import ResourceNotFound
 from emulator.workspace.effects import Progress
 
@@ -48,12 +51,10 @@ def endpoint_routes(services: Services) -> Blueprint:
 
 
 def _reading_routes(routes: Blueprint, services: Services) -> None:
-    endpoints = services.workspace.endpoints
-
     @routes.get("/onlineEndpoints")
     @described("Every endpoint.", Endpoints)
     def list_all() -> Response:
-        return jsonify({"value": [_resource(services, name) for name in endpoints.list_names()]})
+        return jsonify({"value": list(_resources(services))})
 
     @routes.get("/onlineEndpoints/<name>")
     @described("One endpoint.", Endpoint, errors=(404,))
@@ -100,11 +101,19 @@ def _writing_routes(routes: Blueprint, services: Services) -> None:
 
 
 def _resource(services: Services, name: str) -> Json:
-    workspace = services.workspace
-    shown = [_shown(services, deployment) for deployment in workspace.deployments.list_of(name)]
-    document = endpoint_resource(workspace.endpoints.get(name), shown, services.addresses())
-    measured = (one for one in services.metrics() if one.endpoint == name)
-    document["amlemu"]["requests_abandoned"] = sum(sum(one.abandoned.values()) for one in measured)
+    return _resource_of(services, services.workspace.endpoints.get(name))
+
+
+def _resources(services: Services) -> Iterator[Json]:
+    for endpoint in services.workspace.endpoints.all():
+        with contextlib.suppress(ResourceNotFound):  # deleted meanwhile
+            yield _resource_of(services, endpoint)
+
+
+def _resource_of(services: Services, endpoint: OnlineEndpoint) -> Json:
+    shown = [_shown(services, deployment) for deployment in services.workspace.deployments.list_of(endpoint.name)]
+    document = endpoint_resource(endpoint, shown, services.addresses())
+    document["amlemu"]["requests_abandoned"] = sum(services.abandoned(endpoint.name, d.name) for d, _ in shown)
     return document
 
 

@@ -31,8 +31,9 @@ class Services:
     """The core and the server that the routes speak to.
 
     `public_host` is the host of scoring URIs, '' for the one by which the caller came; `describe` says who this server
-    is; `shutdown` ends it, keeping the containers when told so; `metrics` says how the endpoints
-    are doing; `report` writes an unexpected error to the server log; `conditions` are those under which it is ready,
+    is; `shutdown` ends it, keeping the containers when told so; `metrics` says how the endpoints are doing, `abandoned`
+    on how many requests the containers of a deployment work for nobody; `report` writes an unexpected error to the
+    server log; `conditions` are those under which it is ready,
     `is_loopback` tells whether only this machine reaches it.
     """
 
@@ -43,6 +44,7 @@ class Services:
     describe: Callable[[], dict[str, Any]]
     shutdown: Callable[[bool], None]
     metrics: Callable[[], Sequence[EndpointMetrics]]
+    abandoned: Callable[[str, str], int]
     report: Callable[[BaseException], None]
     is_loopback: bool = True
     conditions: Sequence[Condition] = ()

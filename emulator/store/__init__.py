@@ -46,6 +46,7 @@ class Store:
     def __init__(self, home: Path) -> None:
         self.home = home
         self._documents = Documents()
+        self._endpoints = str(home / "endpoints")  # a Path for each of hundreds takes longer than their documents
         with translated(f"AMLEMU_HOME {home}"):
             home.mkdir(parents=True, exist_ok=True)
             self.files = Files(home)
@@ -211,7 +212,7 @@ class Store:
 
     def endpoints(self) -> list[OnlineEndpoint]:
         """Every endpoint, by name."""
-        folders = paths_in(self.home / "endpoints")
+        folders = paths_in(self._endpoints)
         found = (self._documents.find(f"{folder}/endpoint.json", OnlineEndpoint) for folder in folders)
         return [endpoint for endpoint in found if endpoint]
 
@@ -219,7 +220,7 @@ class Store:
         """That endpoint, None when there is none, or none can have such a name."""
         if not may_name_endpoint(name):
             return None
-        return self._documents.find(self.endpoint_folder(name) / "endpoint.json", OnlineEndpoint)
+        return self._documents.find(f"{self._endpoints}/{name}/endpoint.json", OnlineEndpoint)
 
     def put_endpoint(self, endpoint: OnlineEndpoint) -> None:
         """Create or replace an endpoint."""
@@ -246,14 +247,13 @@ class Store:
 
     def deployments(self, endpoint_name: str) -> list[OnlineDeployment]:
         """The endpoint's deployments, by name."""
-        return self._documents.all_in(self.endpoint_folder(endpoint_name) / "deployments", OnlineDeployment)
+        return self._documents.all_in(f"{self._endpoints}/{endpoint_name}/deployments", OnlineDeployment)
 
     def find_deployment(self, endpoint_name: str, name: str) -> OnlineDeployment | None:
         """That deployment, None when there is none, or none can have such a name."""
         if not (may_name_endpoint(endpoint_name) and may_name_endpoint(name)):
             return None
-        path = self.endpoint_folder(endpoint_name) / "deployments" / f"{name}.json"
-        return self._documents.find(path, OnlineDeployment)
+        return self._documents.find(f"{self._endpoints}/{endpoint_name}/deployments/{name}.json", OnlineDeployment)
 
     def put_deployment(self, deployment: OnlineDeployment) -> None:
         """Create or replace a deployment; its variables may be secret, so only the owner can read the file."""

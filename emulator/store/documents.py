@@ -51,13 +51,13 @@ class Documents:
         finally:
             self._known.pop(os.fspath(path), None)
 
-    def all_in(self, folder: Path, shape: type[E]) -> list[E]:
+    def all_in(self, folder: Path | str, shape: type[E]) -> list[E]:
         """The entities of all files NAME.json in a folder, in the order of names."""
         paths = (path for path in paths_in(folder) if path.endswith(".json"))
         return [found for found in (self.find(path, shape) for path in paths) if found]
 
 
-def paths_in(folder: Path) -> list[str]:
+def paths_in(folder: Path | str) -> list[str]:
     """Everything that lies in a folder, in the order of names; nothing when there is no such folder."""
     try:
         with os.scandir(folder) as entries:

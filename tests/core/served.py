@@ -36,6 +36,9 @@ class Served:
             describe=lambda: {"version": "0", "home": str(house.store.home)},
             shutdown=self.shutdowns.append,
             metrics=lambda: self.metrics,
+            abandoned=lambda endpoint, deployment: sum(
+                one.abandoned.get(deployment, 0) for one in self.metrics if one.endpoint == endpoint
+            ),
             report=self.reported.append,
             conditions=(
                 all_restored(house.workspace.restoring),

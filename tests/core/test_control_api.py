@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import requests
 from core_support import House
 from fake_engine import Behaviour
 from served import Served, serving
@@ -551,6 +552,42 @@ def test_pages_in_a_browser_are_refused(served: Served, headers: dict[str, str])
 def test_bad_numbers(served: Served, query: str) -> None:
     deploy(served)
     assert served.error("GET", f"{ENDPOINTS}/iris/logs?{query}")[:2] == (400, "BadArgument")
+
+
+def test_a_list_while_endpoints_come_and_go(served: Served) -> None:
+    served.ask("PUT", f"{ENDPOINTS}/stays", json={})
+    ended = threading.Event()
+
+    def change() -> None:
+        with requests.Session() as session:
+            while not ended.is_set():
+                for method in (session.put, session.delete):
+                    method(f"{served.url}{WORKSPACE_PATH}{ENDPOINTS}/goes", json={}, timeout=10)
+
+    thread = threading.Thread(target=change)
+    thread.start()
+    try:
+        for _ in range(60):
+            answer = served.ask("GET", ENDPOINTS)
+            assert answer.status_code == 200
+            assert "stays" in [one["name"] for one in answer.json()["value"]]
+    finally:
+        ended.set()
+        thread.join(10)
+
+
+def test_texts_that_are_not_unicode(served: Served) -> None:
+    """What an older version has stored: half of a surrogate pair, which JSON can escape and UTF-8 cannot hold."""
+    served.ask("PUT", f"{ENDPOINTS}/iris", json={"description": "né"})
+    assert served.ask("GET", f"{ENDPOINTS}/iris").json()["amlemu"]["description"] == "né"
+    store = served.house.store
+    endpoint = store.find_endpoint("iris")
+    assert endpoint is not None
+    store.put_endpoint(endpoint.model_copy(update={"cloud_settings": {"a": "\ud800"}}))
+    answer = served.ask("GET", f"{ENDPOINTS}/iris")
+    assert answer.json()["amlemu"]["cloud_settings"] == {"a": "\ud800"}
+    refused = served.error("PUT", f"{ENDPOINTS}/iris", json={"cloud_settings": {"a": "\ud800"}})
+    assert refused[:2] == (400, "BadArgument")
 
 
 # operations and streams

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from flask import Flask
 from jsonschema import Draft202012Validator
 from served import Served
 
@@ -122,7 +121,7 @@ def test_what_the_path_gives_need_not_be_in_the_body(document: dict[str, Any]) -
 def test_every_status_of_an_error_is_documented(document: dict[str, Any]) -> None:
     """Each error's status is one of some operation, and each failure has the one form."""
     told = {int(status) for status in document["components"]["responses"]}
-    assert set(STATUSES.values()) <= told | {502, 504}
+    assert set(STATUSES.values()) <= told
     for response in document["components"]["responses"].values():
         assert response["content"]["application/json"]["schema"] == {"$ref": "#/components/schemas/ErrorAnswer"}
 
@@ -145,8 +144,3 @@ def test_the_document_is_made_once(served: Served) -> None:
     first = served.ask("GET", "//_amlemu/openapi.json")
     assert first.headers["Content-Type"] == "application/json"
     assert served.ask("GET", "//_amlemu/openapi.json").content == first.content
-
-
-def test_flask_has_no_routes_of_its_own(served: Served) -> None:
-    assert isinstance(create_control_api(served.services), Flask)
-    assert served.ask("GET", "//static/x").status_code == 404
