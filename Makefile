@@ -40,10 +40,11 @@ test-slow: check
 parity: setup
 	.venv/bin/python -m pytest -q -m "row and not docker" --parity=docs/parity.md
 
-# docs/schemas anew, from the models of the files.
+# docs/schemas anew, from the models of the files and the routes of the control API.
 schemas: setup
 	@for kind in settings endpoint managed-deployment kubernetes-deployment model environment; do \
 		.venv/bin/amlemu schema $$kind > docs/schemas/$$kind.json; done
+	.venv/bin/python -m emulator.control_api > docs/schemas/control-api.json
 
 bench: setup
 	@bash .ci/install-engine && bash images/python/build 3.11

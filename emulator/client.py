@@ -302,11 +302,13 @@ class Client:
     def _events(self, path: str, on_event: OnEvent) -> Json:
         with self._open("GET", path) as answer, _streaming(answer):
             for line in answer.iter_lines(chunk_size=None):
-                event: Json = json.loads(line) if line else {}
-                if event.get("kind") == "end":
+                field, _, value = line.partition(b":")
+                if field != b"data":
+                    continue  # the event's name and number, which its data has too, or a sign of life
+                event: Json = json.loads(value)
+                if event["kind"] == "end":
                     return event
-                if event:
-                    on_event(event["kind"], event["text"])
+                on_event(event["kind"], event["text"])
         raise _ended_early()
 
     def _call(

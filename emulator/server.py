@@ -125,7 +125,7 @@ def _run(
     gateway = _gateway(settings, store, collecting)
     stopping = _Stopping()
     workspace = _workspace(settings, store, chosen.engine, gateway, collecting, packaging)
-    operations = Operations(lambda: secrets.token_hex(8), _report)
+    operations = Operations(lambda: secrets.token_hex(8), _report, _now)
     description = _description(settings, workspace, chosen)
     services = Services(
         workspace=workspace,
@@ -135,6 +135,7 @@ def _run(
         describe=lambda: description,
         shutdown=stopping.request,
         metrics=gateway.metrics,
+        abandoned=gateway.abandoned,
         report=_report,
         is_loopback=is_loopback(settings.bind_host),
         conditions=(all_restored(workspace.restoring), engine_answers(chosen.engine.running_ids)),
@@ -265,9 +266,13 @@ def _image_choices(settings: Settings) -> ImageChoices:
     return ImageChoices(BaseImages(settings.base_images), settings.platform or None)
 
 
+def _now() -> str:
+    return datetime.now(timezone.utc).isoformat(timespec="milliseconds")
+
+
 def _effects() -> Effects:
     return Effects(
-        now=lambda: datetime.now(timezone.utc).isoformat(timespec="milliseconds"),
+        now=_now,
         epoch=time.time,
         monotonic=time.monotonic,
         sleep=time.sleep,

@@ -59,3 +59,13 @@ def environment_body(services: Services, body: Json) -> Json:
         parsed = BuildContext.parse(located, target="build")
         located = services.workspace.uploads.context_of(parsed).to_document()
     return {**body, "build": located}
+
+
+def environment_source_body(services: Services, body: Json) -> Json:
+    """A body that says which environment, likewise."""
+    found = dict(body)
+    if body.get("file") is not None:
+        found["file"] = local_path(services, body["file"])
+    if isinstance(body.get("environment"), dict):
+        found["environment"] = environment_body(services, body["environment"])
+    return found

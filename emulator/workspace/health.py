@@ -66,10 +66,10 @@ class Health:
 
     def instances(self, endpoint_name: str, deployment_name: str) -> list[InstanceState]:
         """How the instances of a deployment are now, in their order."""
-        with self._lock:
-            known = {id: watched.state for id, watched in self._watched.items()}
         containers = self._endpoints.running(endpoint_name, deployment_name)
-        return [known.get(c.id) or InstanceState(c.name, "Ready", 0) for c in containers]
+        with self._lock:
+            watched = [self._watched.get(container.id) for container in containers]
+        return [w.state if w else InstanceState(c.name, "Ready", 0) for c, w in zip(containers, watched, strict=True)]
 
     def tick(self) -> float:
         """Do what is due; for how many seconds nothing will be."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from emulator.entities import BuildContext, Upload
-from emulator.errors import OutOfQuota
+from emulator.errors import BadArgument, OutOfQuota
 from emulator.store import Store
 from emulator.store.files import StoredFile
 
@@ -45,7 +45,7 @@ class Uploads:
         return [size for size in dict.fromkeys(sizes) if self._uploads.has_size(size)]
 
     def check_room(self, size: int) -> None:
-        """Raise OutOfQuota unless so many bytes may come."""
+        """Raise BadArgument for more than is taken at a time, OutOfQuota for more than there is room for."""
         self._check_size(size)
         free = self._uploads.free_bytes() - _RESERVE_BYTES
         if size > free:
@@ -69,7 +69,7 @@ class Uploads:
     def _check_size(self, size: int) -> None:
         if size > self._max_bytes:
             hint = "AMLEMU_MAX_UPLOAD_BYTES of the emulator allows more"
-            raise OutOfQuota(f"an upload of {size} bytes; the emulator takes {self._max_bytes} at a time", hint=hint)
+            raise BadArgument(f"an upload of {size} bytes; the emulator takes {self._max_bytes} at a time", hint=hint)
 
     def path_of(self, reference: str) -> Path:
         """The file or folder of an upload; ResourceNotFound when it is gone."""

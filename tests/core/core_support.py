@@ -89,7 +89,7 @@ class House:
         aad_trust: AadTrust | None = None,
         curated: tuple[CuratedEnvironment, ...] = CURATED,
         admin_token: str = "",
-        max_upload_bytes: int = 1 << 40,
+        max_upload_bytes: int = 1 << 30,
     ) -> None:
         self.folder = folder
         self.store = Store(folder / "home")

@@ -27,7 +27,7 @@ class Served:
         self.metrics: list[EndpointMetrics] = []
         self.in_the_way: list[str] = []
         numbers = iter(range(1_000_000))
-        self.operations = Operations(lambda: f"op{next(numbers)}", self.reported.append)
+        self.operations = Operations(lambda: f"op{next(numbers)}", self.reported.append, house.effects.now)
         self.services = Services(
             workspace=house.workspace,
             operations=self.operations,
@@ -36,6 +36,9 @@ class Served:
             describe=lambda: {"version": "0", "home": str(house.store.home)},
             shutdown=self.shutdowns.append,
             metrics=lambda: self.metrics,
+            abandoned=lambda endpoint, deployment: sum(
+                one.abandoned.get(deployment, 0) for one in self.metrics if one.endpoint == endpoint
+            ),
             report=self.reported.append,
             conditions=(
                 all_restored(house.workspace.restoring),

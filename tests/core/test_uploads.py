@@ -14,7 +14,7 @@ from core_support import SCRIPT, House
 from served import Served, serving
 
 from emulator.client import Client
-from emulator.errors import BadArgument, EmulatorError, EngineUnavailable, OutOfQuota, ResourceNotFound
+from emulator.errors import BadArgument, EmulatorError, EngineUnavailable, ResourceNotFound
 from emulator.sending import transfer
 
 ADMIN = "amlemu_the-admins-own-token"
@@ -366,7 +366,7 @@ def test_a_piece_out_of_place(served: Served, monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr("emulator.store.uploads._TURN_SECONDS", 0.05)
     for offset in (7, 1 << 50):
         answer = served.ask("PATCH", f"//_amlemu/uploads/files/{KEY}?offset={offset}", data=b"four")
-        assert answer.status_code in (409, 507)
+        assert answer.status_code in (400, 409)
     for offset in ("", "-1", "x", "1e3", "٣"):
         assert served.error("PATCH", f"//_amlemu/uploads/files/{KEY}?offset={offset}", data=b"four")[0] == 400
 
@@ -375,13 +375,20 @@ def test_more_than_is_taken(tmp_path: Path, theirs: Path) -> None:
     house = House(tmp_path, max_upload_bytes=1000)
     (theirs / "m.bin").write_bytes(b"m" * 1001)
     with serving(house) as served, Watched(served.url, sends_files=True) as client:
-        with pytest.raises(OutOfQuota, match="an upload of 1001 bytes; the emulator takes 1000") as caught:
+        with pytest.raises(BadArgument, match="an upload of 1001 bytes; the emulator takes 1000") as caught:
             client.register_model("m", {"path": str(theirs / "m.bin")})
         assert "AMLEMU_MAX_UPLOAD_BYTES" in caught.value.hint
         assert client.sent == 0
         status, code, _ = served.error("PATCH", f"//_amlemu/uploads/files/{KEY}?offset=0", data=b"m" * 1001)
-        assert (status, code) == (507, "OutOfQuota")
-        offer = {"files": [{"key": KEY, "size": 1 << 59}]}
+        assert (status, code) == (400, "BadArgument")
+        offer = {"files": [{"key": KEY, "size": 1 << 52}]}
+        assert served.error("POST", "//_amlemu/uploads/find", json=offer)[:2] == (400, "BadArgument")
+
+
+def test_more_than_there_is_room_for(tmp_path: Path, theirs: Path) -> None:
+    house = House(tmp_path, max_upload_bytes=1 << 53)
+    with serving(house) as served:
+        offer = {"files": [{"key": KEY, "size": 1 << 52}]}
         assert served.error("POST", "//_amlemu/uploads/find", json=offer)[:2] == (507, "OutOfQuota")
 
 
