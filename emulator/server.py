@@ -15,13 +15,14 @@ import threading
 import time
 import traceback
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from typing import Any
 
 import waitress
 
 from emulator import __version__
+from emulator.admin_token import check_admin_token, is_loopback, read_admin_token
 from emulator.control_api import Services, create_control_api
 from emulator.engines import Engine
 from emulator.engines.conda_reach import channel_reach
@@ -45,8 +46,6 @@ from emulator.workspace import Choices, CondaSources, Effects, Workspace
 from emulator.workspace.collecting import Collecting
 from emulator.workspace.operations import Operations
 
-# The control API has no tokens, so it answers to this machine only, wherever the endpoints listen.
-CONTROL_HOST = "127.0.0.1"
 _THREADS = 32
 _GATEWAY_GRACE_SECONDS = 5.0
 _CANCEL_SECONDS = 15.0
@@ -94,6 +93,9 @@ def serve(settings: Settings, environ: Mapping[str, str], started: Callable[[dic
     SIGTERM, SIGINT and POST /shutdown stop it; scoring containers end with it, and their desired state stays.  Raises
     BadArgument for a home or a port that is taken, EngineUnavailable.
     """
+    admin_token = settings.token or read_admin_token(settings.home)
+    check_admin_token(admin_token, settings.bind_host)
+    settings = replace(settings, token=admin_token)
     lock = HomeLock(settings.home)
     lock.take({"url": settings.control_url, "version": __version__})
     try:
@@ -131,6 +133,7 @@ def _run(
         shutdown=stopping.request,
         metrics=gateway.metrics,
         report=_report,
+        is_loopback=is_loopback(settings.bind_host),
     )
     control = _control_server(settings, services)
     gateway.start()
@@ -191,7 +194,7 @@ def _control_server(settings: Settings, services: Services) -> Any:
     try:
         return waitress.create_server(
             create_control_api(services),
-            host=CONTROL_HOST,
+            host=settings.bind_host,
             port=settings.port,
             threads=_THREADS,
             ident="amlemu",
@@ -238,6 +241,7 @@ def _workspace(
         curated=with_curated(curated),
         images=_image_choices(settings),
         conda=CondaSources(settings.conda, settings.conda_channels, channel_reach(packaging).unreachable),
+        admin_token=settings.token,
     )
     return Workspace(store, engine, gateway, _effects(), settings.endpoint_ports, choices, collecting)
 

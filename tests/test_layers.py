@@ -60,9 +60,11 @@ MAY_IMPORT: Mapping[str, frozenset[str]] = {
     "store": LOWEST | PURE,
     "probes": LOWEST | PURE | {"engines"},
     "lock": LOWEST,
+    "admin_token": LOWEST,
+    "logins": LOWEST,
     "gpus": LOWEST | PURE,
     "schemas": LOWEST | PURE | {"settings"},  # what files may hold, the settings' among them
-    "settings": LOWEST | {"profiles", "environments"},  # what may be overridden, and by what
+    "settings": LOWEST | {"profiles", "environments", "logins"},  # what may be overridden, and by what
     # the core
     "workspace": LOWEST | PURE | {"engines", "store"},
     # doors: none knows another; none touches Docker or the disk
@@ -71,7 +73,19 @@ MAY_IMPORT: Mapping[str, frozenset[str]] = {
     "client": LOWEST,
     # besides what it needs to be a client: the user's own documents are read where the user is
     "cli": LOWEST
-    | {"client", "settings", "lock", "shipped", "names", "documents", "entities", "azure_files", "v1_files"}
+    | {
+        "client",
+        "settings",
+        "lock",
+        "admin_token",
+        "logins",
+        "shipped",
+        "names",
+        "documents",
+        "entities",
+        "azure_files",
+        "v1_files",
+    }
     | {"exports", "schemas"},
     # what users' tests have: the command line's own ways, without its words
     "testing": LOWEST | {"client", "settings", "names", "cli"},
@@ -86,6 +100,7 @@ MAY_IMPORT: Mapping[str, frozenset[str]] = {
         "store",
         "probes",
         "lock",
+        "admin_token",
         "gpus",
         "settings",
         "workspace",

@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator
 from typing import Any
-from urllib.parse import urlsplit
 
 from flask import Blueprint, Flask, Response, jsonify, request
 from werkzeug.exceptions import HTTPException
 
+from emulator.control_api.access import caller, guard, needs, takes_paths, token_routes
 from emulator.control_api.endpoints import endpoint_routes
 from emulator.control_api.exports import export_routes
 from emulator.control_api.metrics import metrics_text
@@ -17,12 +17,13 @@ from emulator.control_api.models import model_routes
 from emulator.control_api.requests import Services, json_body
 from emulator.control_api.resources import WORKSPACE_PATH
 from emulator.control_api.statuses import STATUSES
-from emulator.errors import BadArgument, EmulatorError
+from emulator.errors import AuthenticationFailed, EmulatorError
 from emulator.workspace.operations import Operation
 
-_OWN_HOSTS = ("127.0.0.1", "localhost", "[::1]")
+SERVER_PATH = "/_amlemu"
+"""Below it are the routes of the emulator itself."""
 
-__all__ = ["Services", "create_control_api"]
+__all__ = ["SERVER_PATH", "Services", "create_control_api"]
 
 
 def create_control_api(services: Services) -> Flask:
@@ -30,28 +31,21 @@ def create_control_api(services: Services) -> Flask:
     flask = Flask("amlemu", static_folder=None)
     flask.json.sort_keys = False  # type: ignore[attr-defined]
     flask.register_blueprint(_server_routes(services))
+    flask.register_blueprint(token_routes(services), url_prefix=SERVER_PATH)
     for make_routes in (model_routes, endpoint_routes, export_routes, _operation_routes):
         flask.register_blueprint(make_routes(services), url_prefix=WORKSPACE_PATH)
-    flask.before_request(lambda: _refuse_strangers(services.public_host))
+    guard(flask, services)
     flask.register_error_handler(EmulatorError, _answer_error)
     flask.register_error_handler(HTTPException, _answer_http)
     flask.register_error_handler(Exception, lambda error: _answer_bug(error, services.report))
     return flask
 
 
-def _refuse_strangers(public_host: str) -> None:
-    """Refuse what a page in a browser sends here, directly or through a name that it made lead to this machine."""
-    host = request.host.rsplit(":", 1)[0]
-    origin = request.headers.get("Origin")
-    if host not in {*_OWN_HOSTS, public_host} or (origin and urlsplit(origin).netloc != request.host):
-        raise BadArgument(
-            f"the control API does not answer to {origin or host}",
-            hint="call it as 127.0.0.1 or localhost; AMLEMU_PUBLIC_HOST allows one more name",
-        )
-
-
 def _answer_error(error: EmulatorError) -> tuple[Response, int]:
-    return jsonify({"error": error.to_dict()}), STATUSES[type(error)]
+    answer = jsonify({"error": error.to_dict()})
+    if isinstance(error, AuthenticationFailed):
+        answer.headers["WWW-Authenticate"] = 'Bearer realm="amlemu"'
+    return answer, STATUSES[type(error)]
 
 
 def _answer_http(error: HTTPException) -> tuple[Response, int]:
@@ -73,7 +67,8 @@ def _server_routes(services: Services) -> Blueprint:
 
     @routes.get("/healthz")
     def health() -> Response:
-        return jsonify(services.describe())
+        who = {"caller": caller().name, "role": caller().role, "takes_paths": takes_paths(services)}
+        return jsonify(services.describe() | who)
 
     @routes.get("/metrics")
     def metrics() -> Response:
@@ -88,12 +83,14 @@ def _server_routes(services: Services) -> Blueprint:
         return Response(text, content_type="text/plain; version=0.0.4; charset=utf-8")
 
     @routes.post("/shutdown")
+    @needs("admin")
     def shutdown() -> Response:
         keep = bool(json_body(optional=True).get("keep_containers"))
         services.shutdown(keep)
         return jsonify({"status": "stopping"})
 
     @routes.post("/prune")
+    @needs("admin")
     def prune() -> Response:
         dry_run = bool(json_body(optional=True).get("dry_run"))
         return jsonify({"removed": services.workspace.prune(dry_run=dry_run)})

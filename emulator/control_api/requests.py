@@ -21,7 +21,8 @@ class Services:
 
     `public_host` is the host of scoring URIs, '' for the one by which the caller came; `describe` says who this server
     is; `shutdown` ends it, keeping the containers when told so; `metrics` says how the endpoints
-    are doing; `report` writes an unexpected error to the server log.
+    are doing; `report` writes an unexpected error to the server log;
+    `is_loopback` tells whether only this machine reaches the emulator.
     """
 
     workspace: Workspace
@@ -32,6 +33,7 @@ class Services:
     shutdown: Callable[[bool], None]
     metrics: Callable[[], Sequence[EndpointMetrics]]
     report: Callable[[BaseException], None]
+    is_loopback: bool = True
 
     def addresses(self) -> Addresses:
         """The host for scoring URIs in the answer to this request."""

@@ -57,7 +57,8 @@ def register(served: Served, name: str = "m", content: str = "weights", **more: 
 
 
 def test_health(served: Served) -> None:
-    assert served.ask("GET", "//healthz").json() == {"version": "0", "home": str(served.house.store.home)}
+    who = {"caller": "anybody", "role": "admin", "takes_paths": True}
+    assert served.ask("GET", "//healthz").json() == {"version": "0", "home": str(served.house.store.home), **who}
 
 
 def test_shutdown(served: Served) -> None:
