@@ -24,6 +24,7 @@ import waitress
 from emulator import __version__
 from emulator.admin_token import check_admin_token, is_loopback, read_admin_token
 from emulator.control_api import Services, create_control_api
+from emulator.control_api.bounded_streams import THREADS, bounded_streams
 from emulator.engines import Engine
 from emulator.engines.conda_reach import channel_reach
 from emulator.engines.packages import HostPackaging, read_host_packaging
@@ -46,7 +47,7 @@ from emulator.workspace import Choices, CondaSources, Effects, Workspace
 from emulator.workspace.collecting import Collecting
 from emulator.workspace.operations import Operations
 
-_THREADS = 32
+_CONNECTIONS = 1000  # more than threads: most are idle
 _GATEWAY_GRACE_SECONDS = 5.0
 _CANCEL_SECONDS = 15.0
 
@@ -193,10 +194,12 @@ class _Stopping:
 def _control_server(settings: Settings, services: Services) -> Any:
     try:
         return waitress.create_server(
-            create_control_api(services),
+            bounded_streams(create_control_api(services)),
             host=settings.bind_host,
             port=settings.port,
-            threads=_THREADS,
+            threads=THREADS,
+            connection_limit=_CONNECTIONS,
+            asyncore_use_poll=True,  # select() ends at file descriptor 1023
             ident="amlemu",
             clear_untrusted_proxy_headers=True,
         )
