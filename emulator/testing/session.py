@@ -54,4 +54,4 @@ def open_session(run: Run, wanted: Settings, root: Path, *, keep: bool) -> Sessi
     described = client.describe()
     environ = {"AMLEMU_URL": settings.url} if settings.url else {"AMLEMU_HOME": str(settings.home)}
     emulator = Emulator(client.url, str(described["engine"]), client, environ)
-    return Session(settings, emulator, EndpointFactory(client, root, run.remember))
+    return Session(settings, emulator, EndpointFactory(client, root, run.remember, frozenset({settings.token})))
