@@ -21,6 +21,7 @@ _WORKSPACE = (
     "/subscriptions/00000000-0000-0000-0000-000000000000/resourceGroups/amlemu"
     "/providers/Microsoft.MachineLearningServices/workspaces/amlemu"
 )
+_OWN = "/_amlemu"
 _CONNECT_SECONDS = 5.0
 
 Json = dict[str, Any]
@@ -48,15 +49,15 @@ class Client:
 
     def describe(self, timeout_seconds: float = _CONNECT_SECONDS) -> Json:
         """Who the server is: version, workspace_id, engine, pid, home."""
-        return self._call("GET", "/healthz", timeout=timeout_seconds)
+        return self._call("GET", f"{_OWN}/info", timeout=timeout_seconds)
 
     def shutdown(self, *, keep_containers: bool = False) -> None:
         """End the server, and its containers unless they are to stay."""
-        self._call("POST", "/shutdown", body={"keep_containers": keep_containers})
+        self._call("POST", f"{_OWN}/shutdown", body={"keep_containers": keep_containers})
 
     def prune(self, *, dry_run: bool) -> list[str]:
         """Remove what nothing uses; a line for each thing."""
-        return list(self._call("POST", "/prune", body={"dry_run": dry_run})["removed"])
+        return list(self._call("POST", f"{_OWN}/prune", body={"dry_run": dry_run})["removed"])
 
     # tokens
 

@@ -23,7 +23,7 @@ import waitress
 
 from emulator import __version__
 from emulator.admin_token import check_admin_token, is_loopback, read_admin_token
-from emulator.control_api import Services, create_control_api
+from emulator.control_api import Services, all_restored, create_control_api, engine_answers
 from emulator.control_api.bounded_streams import THREADS, bounded_streams
 from emulator.engines import Engine
 from emulator.engines.conda_reach import channel_reach
@@ -91,8 +91,8 @@ def _docker(store: Store, packaging: HostPackaging) -> Engine:
 def serve(settings: Settings, environ: Mapping[str, str], started: Callable[[dict[str, Any]], None]) -> None:
     """Run the emulator until it is told to stop; `started` is called with its description once it serves.
 
-    SIGTERM, SIGINT and POST /shutdown stop it; scoring containers end with it, and their desired state stays.  Raises
-    BadArgument for a home or a port that is taken, EngineUnavailable.
+    SIGTERM, SIGINT and POST /_amlemu/shutdown stop it; scoring containers end with it, and their desired state stays.
+    Raises BadArgument for a home or a port that is taken, EngineUnavailable.
     """
     admin_token = settings.token or read_admin_token(settings.home)
     check_admin_token(admin_token, settings.bind_host)
@@ -135,6 +135,7 @@ def _run(
         metrics=gateway.metrics,
         report=_report,
         is_loopback=is_loopback(settings.bind_host),
+        conditions=(all_restored(workspace.restoring), engine_answers(chosen.engine.running_ids)),
     )
     control = _control_server(settings, services)
     gateway.start()

@@ -1,4 +1,4 @@
-"""The two metrics of data collection for `/metrics` (contract/managed §9)."""
+"""The two metrics of data collection (contract/managed §9)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`/metrics`: Azure Monitor's metrics of online endpoints in Prometheus' text format, their names in snake case."""
+"""The metrics page: Azure Monitor's metrics of endpoints in Prometheus' text format, their names in snake case."""
 
 from __future__ import annotations
 

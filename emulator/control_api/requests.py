@@ -8,6 +8,7 @@ from typing import Any
 
 from flask import request
 
+from emulator.control_api.readiness import Condition
 from emulator.control_api.resources import Addresses
 from emulator.errors import BadArgument
 from emulator.metrics import EndpointMetrics
@@ -21,8 +22,8 @@ class Services:
 
     `public_host` is the host of scoring URIs, '' for the one by which the caller came; `describe` says who this server
     is; `shutdown` ends it, keeping the containers when told so; `metrics` says how the endpoints
-    are doing; `report` writes an unexpected error to the server log;
-    `is_loopback` tells whether only this machine reaches the emulator.
+    are doing; `report` writes an unexpected error to the server log; `conditions` are those under which it is ready,
+    `is_loopback` tells whether only this machine reaches it.
     """
 
     workspace: Workspace
@@ -34,6 +35,7 @@ class Services:
     metrics: Callable[[], Sequence[EndpointMetrics]]
     report: Callable[[BaseException], None]
     is_loopback: bool = True
+    conditions: Sequence[Condition] = ()
 
     def addresses(self) -> Addresses:
         """The host for scoring URIs in the answer to this request."""

@@ -32,6 +32,7 @@ GROUP = "amlemu"
 WORKSPACE = "amlemu"
 PROVIDER = "Microsoft.MachineLearningServices"
 WORKSPACE_PATH = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/{GROUP}/providers/{PROVIDER}/workspaces/{WORKSPACE}"
+OWN_PATH = "/_amlemu"  # of the server itself; no path of Azure's begins so
 
 _AUTH_MODES = {"key": "Key", "aml_token": "AMLToken", "aad_token": "AADToken", "none": "None"}
 

@@ -1,4 +1,4 @@
-"""The metrics of `/metrics` that tell what instances use: Azure Monitor's deployment metrics (contract/managed §9)."""
+"""The metrics that tell what instances use: Azure Monitor's deployment metrics (contract/managed §9)."""
 
 from __future__ import annotations
 

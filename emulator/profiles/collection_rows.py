@@ -148,7 +148,7 @@ COLLECTION_ROWS: tuple[Row, ...] = (
     ),
     everywhere(
         "collection.metrics",
-        "The metrics of data collection in `/metrics`, Azure Monitor's names in snake case.",
+        "The metrics of data collection in `/_amlemu/metrics`, Azure Monitor's names in snake case.",
         documented(_METRICS, "contract/managed §9: Azure Monitor's supported metrics"),
     ),
     row(

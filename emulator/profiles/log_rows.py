@@ -48,8 +48,8 @@ LOG_ROWS: tuple[Row, ...] = (
     ),
     row(
         "metrics.names",
-        "The metrics that `/metrics` of the control port has of an endpoint, Azure Monitor's names in snake case; for"
-        " those of data collection see collection.metrics.",
+        "The metrics that `/_amlemu/metrics` of the control port has of an endpoint, Azure Monitor's names in snake"
+        " case; for those of data collection see collection.metrics.",
         managed=documented(METRIC_NAMES, _METRICS),
         kubernetes=assumed(METRIC_NAMES, _OURS),
         aks=assumed(METRIC_NAMES, _OURS),

@@ -49,6 +49,7 @@ class Workspace:
         self.engine = engine
         self._gate = Gate()
         self.access = Access(store, effects, choices.admin_token)
+        self._restoring: set[tuple[str, str]] = set()
         self.models = Models(store, effects, self._gate)
         self.environments = Environments(store, engine, self._gate, choices)
         tokens = EndpointTokens(store, effects.epoch, choices.aad_trust)
@@ -91,9 +92,19 @@ class Workspace:
         for container in found:
             if container.id not in adopted:
                 self.engine.remove(container.id, grace_seconds=0.0)
-        for deployment in missing:
-            restore = self.deployments.restore
-            self._effects.background(partial(restore, deployment.endpoint_name, deployment.name, silent_progress()))
+        self._restoring = {(deployment.endpoint_name, deployment.name) for deployment in missing}
+        for key in sorted(self._restoring):
+            self._effects.background(partial(self._restore, *key))
+
+    def _restore(self, endpoint_name: str, name: str) -> None:
+        try:
+            self.deployments.restore(endpoint_name, name, silent_progress())
+        finally:
+            self._restoring.discard((endpoint_name, name))
+
+    def restoring(self) -> list[str]:
+        """What served when the emulator ended and is still being started, as `endpoint/deployment`."""
+        return [f"{endpoint}/{deployment}" for endpoint, deployment in sorted(self._restoring)]
 
     def _settle(self, deployment: OnlineDeployment) -> OnlineDeployment:
         """A deployment whose operation died with the emulator: what it had goes on, what it had not has failed."""

@@ -11,7 +11,7 @@ import requests
 import waitress
 from core_support import House
 
-from emulator.control_api import Services, create_control_api
+from emulator.control_api import Services, all_restored, create_control_api, engine_answers
 from emulator.control_api.bounded_streams import bounded_streams
 from emulator.control_api.resources import WORKSPACE_PATH
 from emulator.metrics import EndpointMetrics
@@ -26,6 +26,7 @@ class Served:
         self.reported: list[BaseException] = []
         self.shutdowns: list[bool] = []
         self.metrics: list[EndpointMetrics] = []
+        self.in_the_way: list[str] = []
         numbers = iter(range(1_000_000))
         self.operations = Operations(lambda: f"op{next(numbers)}", self.reported.append)
         self.services = Services(
@@ -37,6 +38,11 @@ class Served:
             shutdown=self.shutdowns.append,
             metrics=lambda: self.metrics,
             report=self.reported.append,
+            conditions=(
+                all_restored(house.workspace.restoring),
+                engine_answers(house.engine.check),
+                lambda: "; ".join(self.in_the_way),
+            ),
         )
         self._server = waitress.create_server(
             bounded_streams(create_control_api(self.services), threads - 2),

@@ -44,7 +44,7 @@ def token_of(served: Served, role: str) -> str:
 
 @pytest.mark.parametrize("headers", [{}, bearer("wrong"), bearer(""), {"Authorization": f"Basic {ADMIN}"}, bearer("é")])
 def test_without_a_known_token_nothing_is_told(guarded: Served, headers: dict[str, str]) -> None:
-    for path in ("/onlineEndpoints", "/models", "//metrics", TOKENS, "/nothing/here", "//nothing"):
+    for path in ("/onlineEndpoints", "/models", "//_amlemu/metrics", TOKENS, "/nothing/here", "//nothing"):
         answer = guarded.ask("GET", path, headers={k: v.encode() for k, v in headers.items()})
         assert (answer.status_code, answer.json()["error"]["code"]) == (401, "AuthenticationFailed")
         assert answer.headers["WWW-Authenticate"] == 'Bearer realm="amlemu"'
@@ -67,7 +67,7 @@ def test_every_route_needs_a_role(guarded: Served) -> None:
     assert ("/onlineEndpoints/<name>/listKeys", "POST") in changing, "keys are no reader's"
     assert ("/onlineEndpoints/<name>", "DELETE") in changing
     nobody = {rule.rpartition("/")[2] for (rule, _), role in needed.items() if role == "nobody"}
-    assert nobody <= {"health", "ready"}
+    assert nobody == {"health", "ready"}
 
 
 def flask_of(served: Served) -> Flask:
@@ -92,8 +92,8 @@ ADMINS: list[tuple[str, str, Any]] = [
     ("GET", TOKENS, None),
     ("POST", TOKENS, {"name": "x", "role": "admin"}),
     ("DELETE", f"{TOKENS}/x", None),
-    ("POST", "//prune", {"dry_run": True}),
-    ("POST", "//shutdown", {}),
+    ("POST", "//_amlemu/prune", {"dry_run": True}),
+    ("POST", "//_amlemu/shutdown", {}),
 ]
 
 
@@ -108,7 +108,7 @@ def test_what_each_role_may(guarded: Served) -> None:
     for method, path, body in WRITES:
         assert guarded.ask(method, path, json=body, headers=bearer(deployer)).status_code not in (401, 403)
     for token in (viewer, deployer, ADMIN):
-        for path in ("/onlineEndpoints", "/models", "/environments", "//metrics"):
+        for path in ("/onlineEndpoints", "/models", "/environments", "//_amlemu/metrics"):
             assert guarded.ask("GET", path, headers=bearer(token)).status_code == 200
     assert guarded.shutdowns == []
 
@@ -187,7 +187,7 @@ def test_names_and_origins(guarded: Served, served: Served) -> None:
         assert served.ask("GET", "/models", headers=asked).status_code == open_status, host
     for origin in ("http://evil.example", "null", f"http://127.0.0.1:{guarded.port + 1}", "file://"):
         for door in (guarded, served):
-            answer = door.ask("POST", "//prune", json={}, headers=bearer(ADMIN) | {"Origin": origin})
+            answer = door.ask("POST", "//_amlemu/prune", json={}, headers=bearer(ADMIN) | {"Origin": origin})
             assert answer.status_code == 400, origin
             assert "Access-Control-Allow-Origin" not in answer.headers
 

@@ -373,6 +373,6 @@ def test_the_doors(served: Served, client: Client) -> None:
     assert served.error("GET", "/onlineEndpoints/iris/collected?collection=none")[:2] == (404, "ResourceNotFound")
     assert served.error("GET", "/onlineEndpoints/pets/insights")[:2] == (404, "ResourceNotFound")
     events, errors = value("collection.metrics")
-    text = served.ask("GET", "//metrics").text
+    text = served.ask("GET", "//_amlemu/metrics").text
     assert f'{events}{{deployment="blue",endpoint="iris",type="request"}} 2.0' in text
     assert f'{errors}{{deployment="blue",endpoint="iris",reason="QueueFull",type="request"}} 2.0' in text

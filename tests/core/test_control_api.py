@@ -17,6 +17,8 @@ from core_support import House
 from fake_engine import Behaviour
 from served import Served, serving
 
+from emulator.control_api.api_version import API_VERSION
+from emulator.control_api.readiness import engine_answers
 from emulator.control_api.resources import WORKSPACE_PATH
 from emulator.control_api.streams import line_stream
 
@@ -57,22 +59,95 @@ def register(served: Served, name: str = "m", content: str = "weights", **more: 
 
 
 def test_health(served: Served) -> None:
+    """Nothing that a stranger should not know."""
+    assert served.ask("GET", "//_amlemu/health").json() == {"status": "ok", "version": "0"}
+
+
+def test_info(served: Served) -> None:
+    home = str(served.house.store.home)
     who = {"caller": "anybody", "role": "admin", "takes_paths": True}
-    assert served.ask("GET", "//healthz").json() == {"version": "0", "home": str(served.house.store.home), **who}
+    assert served.ask("GET", "//_amlemu/info").json() == {
+        "version": "0",
+        "home": home,
+        "api_version": API_VERSION,
+        **who,
+    }
+
+
+@pytest.mark.parametrize("path", ["//_amlemu/info", "/onlineEndpoints?api-version=2023-04-01-preview", "//nope"])
+def test_every_answer_has_the_version(served: Served, path: str) -> None:
+    assert served.ask("GET", path).headers["x-amlemu-api-version"] == API_VERSION
+
+
+def test_ready(served: Served) -> None:
+    assert served.ask("GET", "//_amlemu/ready").json() == {"status": "ready"}
+    served.house.engine.unavailable = True
+    served.in_the_way.append("the demo is being trained")
+    status, code, message = served.error("GET", "//_amlemu/ready")
+    assert (status, code) == (503, "ResourceNotReady")
+    assert message == "the fake is switched off; the demo is being trained"
+    served.house.engine.unavailable = False
+    served.in_the_way.clear()
+    assert served.ask("GET", "//_amlemu/ready").status_code == 200
+
+
+def test_it_is_ready_when_what_was_deployed_is_back(served: Served) -> None:
+    deploy(served)
+    house = served.house.restarted()
+    for container in house.running():
+        house.engine.remove(container.id)
+    house.engine.images.clear()
+    house.engine.block_builds = threading.Event()
+    with serving(house) as after:
+        house.workspace.reconcile()
+        assert house.engine.building.wait(5)
+        assert after.error("GET", "//_amlemu/ready") == (503, "ResourceNotReady", "being started again: iris/blue")
+        house.engine.block_builds.set()
+        house.settle()
+        assert after.ask("GET", "//_amlemu/ready").status_code == 200
+
+
+def test_what_cannot_be_brought_back_is_not_waited_for_forever(served: Served) -> None:
+    deploy(served)
+    house = served.house.restarted()
+    for container in house.running():
+        house.engine.remove(container.id)
+    house.engine.behaviours.append(Behaviour(exit_code=1))
+    house.workspace.reconcile()
+    house.settle()
+    assert house.state() == "Failed"
+    assert house.workspace.restoring() == []
+
+
+def test_a_silent_engine_is_asked_once() -> None:
+    asked, answer = threading.Semaphore(0), threading.Event()
+
+    def ask() -> None:
+        asked.release()
+        assert answer.wait(10)
+
+    condition = engine_answers(ask)
+    first = threading.Thread(target=condition)
+    first.start()
+    assert asked.acquire(timeout=5)
+    assert condition() == "the engine has not answered for a while"
+    answer.set()
+    first.join(5)
+    assert condition() == ""
 
 
 def test_shutdown(served: Served) -> None:
     for body in ({"json": {"keep_containers": True}}, {"json": {}}, {}):
-        assert served.ask("POST", "//shutdown", **body).json() == {"status": "stopping"}
+        assert served.ask("POST", "//_amlemu/shutdown", **body).json() == {"status": "stopping"}
     assert served.shutdowns == [True, False, False]
 
 
 def test_prune(served: Served) -> None:
     content = served.house.store.files.add(served.house.code / "score.py")
     line = [f"file {content.sha256[:12]} ({content.size} bytes)"]
-    assert served.ask("POST", "//prune", json={"dry_run": True}).json() == {"removed": line}
-    assert served.ask("POST", "//prune", json={}).json() == {"removed": line}
-    assert served.ask("POST", "//prune").json() == {"removed": []}
+    assert served.ask("POST", "//_amlemu/prune", json={"dry_run": True}).json() == {"removed": line}
+    assert served.ask("POST", "//_amlemu/prune", json={}).json() == {"removed": line}
+    assert served.ask("POST", "//_amlemu/prune").json() == {"removed": []}
 
 
 # models
@@ -337,7 +412,7 @@ def test_a_bug_is_told_as_one_and_reported(served: Served) -> None:
         ("GET", "//nope", 404, "ResourceNotFound"),
         ("GET", "/nope", 404, "ResourceNotFound"),
         ("PUT", "/models", 405, "BadArgument"),
-        ("POST", "//healthz", 405, "BadArgument"),
+        ("POST", "//_amlemu/info", 405, "BadArgument"),
         ("GET", "/mfeOperationsStatus/nope", 404, "ResourceNotFound"),
         ("DELETE", "/mfeOperationsStatus/nope", 404, "ResourceNotFound"),
         ("GET", "/mfeOperationsStatus/nope/events", 404, "ResourceNotFound"),
@@ -356,8 +431,8 @@ BODIES = [
     ("PUT", f"{ENDPOINTS}/iris/deployments/blue"),
     ("PATCH", f"{ENDPOINTS}/iris"),
     ("POST", f"{ENDPOINTS}/iris/regenerateKeys"),
-    ("POST", "//prune"),
-    ("POST", "//shutdown"),
+    ("POST", "//_amlemu/prune"),
+    ("POST", "//_amlemu/shutdown"),
 ]
 
 
@@ -385,8 +460,8 @@ def test_bodies_that_are_no_json_object(served: Served, method: str, path: str, 
     [{"Host": "evil.example"}, {"Host": "evil.example:18080"}, {"Origin": "https://evil.example"}, {"Origin": "null"}],
 )
 def test_pages_in_a_browser_are_refused(served: Served, headers: dict[str, str]) -> None:
-    assert served.error("POST", "//shutdown", headers=headers)[:2] == (400, "BadArgument")
-    assert served.error("GET", "//healthz", headers=headers)[0] == 400
+    assert served.error("POST", "//_amlemu/shutdown", headers=headers)[:2] == (400, "BadArgument")
+    assert served.error("GET", "//_amlemu/info", headers=headers)[0] == 400
     assert served.shutdowns == []
 
 
@@ -515,7 +590,7 @@ def test_followers_that_go_away_leave_no_thread(served: Served) -> None:
     while followers():
         assert time.monotonic() < deadline, "a thread goes on"
         time.sleep(0.02)
-    assert served.ask("GET", "//healthz").status_code == 200
+    assert served.ask("GET", "//_amlemu/info").status_code == 200
 
 
 def test_a_followed_log_ends_with_its_container(served: Served) -> None:

@@ -1,4 +1,4 @@
-"""`/metrics` of the control port, read back with Prometheus' own parser."""
+"""`/_amlemu/metrics` of the control port, read back with Prometheus' own parser."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def test_the_metrics(served: Served) -> None:
     window.add(101.0, Answered("blue", 424, 500), 50.0, 5)
     minute = window.minute(110.0)
     served.metrics = [EndpointMetrics("iris", minute, 3, 0.5, {"blue": 2}, {"blue": 1}, NAMES)]
-    answer = served.ask("GET", "//metrics")
+    answer = served.ask("GET", "//_amlemu/metrics")
     assert answer.headers["Content-Type"] == "text/plain; version=0.0.4; charset=utf-8"
     found = samples(answer.text)
     assert found == {
@@ -78,7 +78,7 @@ def test_an_endpoint_has_the_metrics_of_its_target(served: Served) -> None:
         EndpointMetrics(endpoint, window.minute(110.0), 1, 0.5, {"blue": 2}, {"blue": 1}, names)
         for endpoint, names in (("iris", NAMES), ("pets", fewer))
     ]
-    found = samples(served.ask("GET", "//metrics").text)
+    found = samples(served.ask("GET", "//_amlemu/metrics").text)
     by_endpoint = {
         name: {metric for metric, endpoint, *_ in found if endpoint == name and not metric.startswith("amlemu_")}
         for name in ("iris", "pets")
@@ -89,4 +89,4 @@ def test_an_endpoint_has_the_metrics_of_its_target(served: Served) -> None:
 
 
 def test_nothing_is_measured_yet(served: Served) -> None:
-    assert samples(served.ask("GET", "//metrics").text) == {}
+    assert samples(served.ask("GET", "//_amlemu/metrics").text) == {}

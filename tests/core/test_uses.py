@@ -1,4 +1,4 @@
-"""What instances use, measured on a clock of the test's own, and as `/metrics` tells it."""
+"""What instances use, measured on a clock of the test's own, and as `/_amlemu/metrics` tells it."""
 
 from __future__ import annotations
 
@@ -134,10 +134,10 @@ def test_the_metrics_of_use(house: House) -> None:
     house.deploy(gpus="1")
     use(house, cpu_seconds=0.0, memory_bytes=4 * GIB, disk_percent=33.0)
     with serving(house) as served:
-        served.ask("GET", "//metrics")
+        served.ask("GET", "//_amlemu/metrics")
         house.effects.sleep(10)
         use(house, cpu_seconds=8.0)
-        families = list(text_string_to_metric_families(served.ask("GET", "//metrics").text))
+        families = list(text_string_to_metric_families(served.ask("GET", "//_amlemu/metrics").text))
     found = {s.name: s.value for family in families for s in family.samples if "instance" in s.labels}
     assert found == {
         "cpu_utilization_percentage": pytest.approx(10.0),

@@ -92,7 +92,7 @@ class Collected:
         return sorted((Path(self.environ["AMLEMU_HOME"]) / "modelDataCollector").rglob("*.jsonl"))
 
     def metrics(self) -> str:
-        return requests.get(f"http://127.0.0.1:{self.environ['AMLEMU_PORT']}/metrics", timeout=10).text
+        return requests.get(f"http://127.0.0.1:{self.environ['AMLEMU_PORT']}/_amlemu/metrics", timeout=10).text
 
 
 def check_collected(one: Collected) -> None:

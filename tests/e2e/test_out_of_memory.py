@@ -101,6 +101,6 @@ def killings(environ: Environ, name: str) -> list[str]:
 
 
 def metrics(environ: Environ) -> dict[str, float]:
-    text = requests.get(f"http://127.0.0.1:{environ['AMLEMU_PORT']}/metrics", timeout=10).text
+    text = requests.get(f"http://127.0.0.1:{environ['AMLEMU_PORT']}/_amlemu/metrics", timeout=10).text
     families = text_string_to_metric_families(text)
     return {s.name: s.value for family in families for s in family.samples if s.labels.get("endpoint") == "run"}

@@ -1,0 +1,9 @@
+"""The version of the control API."""
+
+from __future__ import annotations
+
+API_VERSION = "1.0"
+"""The first number counts what breaks a client, the second what is added.  `?api-version=` takes any value: the stock
+SDKs send one for each group of operations (contract/sdk-wire-protocol §1c)."""
+
+API_VERSION_HEADER = "x-amlemu-api-version"
