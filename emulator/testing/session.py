@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -40,11 +40,12 @@ class Session:
 def wanted_settings(environ: Mapping[str, str], root: Path, run: Run, flags: Mapping[str, Any]) -> Settings:
     """What this shell, the amlemu.toml of pytest's root folder and the plug-in's own options (`flags`) say.
 
-    The home is that of AMLEMU_HOME or amlemu.toml only where `flags` say so: what the user has deployed is none of the
-    tests'.
+    Another emulator is used only where it is named, not because of `amlemu login`; and of the user's own homes none,
+    unless `flags` name it: what is deployed there is none of the tests'.
     """
-    settings = read_settings(environ, root, flags)
-    return settings if flags.get("home") else replace(settings, home=run.folder / "home")
+    if flags.get("url") or environ.get("AMLEMU_URL"):
+        return read_settings(environ, root, flags)
+    return read_settings({**environ, "AMLEMU_HOME": str(run.folder / "home")}, root, flags)
 
 
 def open_session(run: Run, wanted: Settings, root: Path, *, keep: bool) -> Session:
