@@ -13,7 +13,7 @@ from typing import Any
 
 from emulator.cli.deploy_plan import DeployPlan, deploy_plan
 from emulator.client import Client
-from emulator.errors import EmulatorError
+from emulator.errors import EmulatorError, ResourceNotFound
 from emulator.names import legal_endpoint_name
 from emulator.testing.endpoint import Endpoint
 from emulator.testing.options import read_call
@@ -82,7 +82,8 @@ class EndpointFactory:
         __tracebackhide__ = True
         plan = replace(plan, endpoint_name=name or _unique(plan.endpoint_name))
         self._made = {key: made for key, made in self._made.items() if made.name != plan.endpoint_name}
-        self._remember(plan.endpoint_name)
+        if not name or not self._is_there(name):  # what others have made is updated, and stays
+            self._remember(plan.endpoint_name)
         try:
             document = deploy_plan(self._client, plan, _log_event)
         except EmulatorError:
@@ -91,6 +92,13 @@ class EndpointFactory:
                     self._client.delete_endpoint(plan.endpoint_name)
             raise
         return Endpoint(self._client, document, touched=self.touched, changed=self._changed, deploy=self._deploy_again)
+
+    def _is_there(self, name: str) -> bool:
+        try:
+            self._client.get_endpoint(name)
+        except ResourceNotFound:
+            return False
+        return True
 
     def _deploy_again(self, name: str, options: Mapping[str, Any]) -> dict[str, Any]:
         __tracebackhide__ = True
