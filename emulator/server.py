@@ -48,6 +48,9 @@ from emulator.workspace.collecting import Collecting
 from emulator.workspace.operations import Operations
 
 _CONNECTIONS = 1000  # more than threads: most are idle
+# Pieces of uploads are a quarter of that; a list of many files may be longer.
+_MOST_BODY_BYTES = 32 << 20
+_RECEIVE_BYTES = 256 << 10
 _GATEWAY_GRACE_SECONDS = 5.0
 _CANCEL_SECONDS = 15.0
 
@@ -201,6 +204,9 @@ def _control_server(settings: Settings, services: Services) -> Any:
             threads=THREADS,
             connection_limit=_CONNECTIONS,
             asyncore_use_poll=True,  # select() ends at file descriptor 1023
+            recv_bytes=_RECEIVE_BYTES,
+            inbuf_overflow=_MOST_BODY_BYTES,
+            max_request_body_size=_MOST_BODY_BYTES,
             ident="amlemu",
             clear_untrusted_proxy_headers=True,
         )
@@ -246,6 +252,7 @@ def _workspace(
         images=_image_choices(settings),
         conda=CondaSources(settings.conda, settings.conda_channels, channel_reach(packaging).unreachable),
         admin_token=settings.token,
+        max_upload_bytes=settings.max_upload_bytes,
     )
     return Workspace(store, engine, gateway, _effects(), settings.endpoint_ports, choices, collecting)
 

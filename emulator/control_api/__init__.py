@@ -18,6 +18,7 @@ from emulator.control_api.readiness import Condition, all_restored, engine_answe
 from emulator.control_api.requests import Services
 from emulator.control_api.resources import OWN_PATH, WORKSPACE_PATH
 from emulator.control_api.statuses import STATUSES
+from emulator.control_api.uploads import upload_routes
 from emulator.errors import AuthenticationFailed, EmulatorError
 
 __all__ = ["Condition", "Services", "all_restored", "create_control_api", "engine_answers"]
@@ -27,7 +28,7 @@ def create_control_api(services: Services) -> Flask:
     """The control API as a WSGI callable."""
     flask = Flask("amlemu", static_folder=None)
     flask.json.sort_keys = False  # type: ignore[attr-defined]
-    for make_routes in (own_routes, token_routes):
+    for make_routes in (own_routes, token_routes, upload_routes):
         flask.register_blueprint(make_routes(services), url_prefix=OWN_PATH)
     for make_routes in (model_routes, endpoint_routes, export_routes, operation_routes):
         flask.register_blueprint(make_routes(services), url_prefix=WORKSPACE_PATH)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from flask import Blueprint, Response, jsonify, request
 
+from emulator.control_api.paths import deployment_body
 from emulator.control_api.requests import Services, flag, json_body, number
 from emulator.control_api.resources import (
     WORKSPACE_PATH,
@@ -105,7 +106,7 @@ def _deployment_routes(routes: Blueprint, services: Services) -> None:
 
     @routes.put(one)
     def create_or_update(name: str, deployment: str) -> tuple[Response, int, dict[str, str]]:
-        document = {**json_body(), "endpoint_name": name, "name": deployment}
+        document = {**deployment_body(services, json_body()), "endpoint_name": name, "name": deployment}
         wanted = DeploymentRequest.parse(document, target=f"deployment {deployment} of endpoint {name}")
 
         def work(progress: Progress) -> object:

@@ -7,6 +7,7 @@ from pathlib import Path
 from flask import Blueprint, Response, jsonify
 
 from emulator.control_api.access import needs
+from emulator.control_api.paths import environment_body, local_path, model_body
 from emulator.control_api.requests import Services, flag, json_body
 from emulator.control_api.resources import Json, environment_resource, model_resource
 from emulator.control_api.tar_stream import tar_stream
@@ -32,7 +33,7 @@ def model_routes(services: Services) -> Blueprint:
 
     @routes.post("/models/<name>/versions")
     def create(name: str) -> tuple[Response, int]:
-        request = ModelRequest.parse({**json_body(), "name": name}, target=f"model {name}")
+        request = ModelRequest.parse({**model_body(services, json_body()), "name": name}, target=f"model {name}")
         return jsonify(model_resource(models.create(request))), 201
 
     @routes.get("/models/<name>/versions/<version>")
@@ -75,10 +76,8 @@ def _environment_routes(routes: Blueprint, services: Services) -> None:
 
     @routes.post("/environments")
     def create_environment() -> tuple[Response, int]:
-        path = json_body().get("file")
-        if not isinstance(path, str):
-            raise BadArgument("file must be the absolute path of an environment file")
-        return jsonify(resource(environments.shown(environments.create_or_update(Path(path))))), 201
+        environment = environments.register(_described(services, json_body()))
+        return jsonify(resource(environments.shown(environment))), 201
 
     @routes.post("/environments/resolve")
     @needs("viewer")
@@ -103,13 +102,21 @@ def _for_platform(environment: Environment, platform: object) -> Environment:
 
 
 def _named(services: Services, body: Json) -> Environment:
-    """The environment that a body names, as it will be built: `file`, or `name` as `name[:version]`, and `conda`."""
+    """The environment that a body means, as it will be built: `name` as `name[:version]`, or its file or document."""
     environments = services.workspace.environments
     conda = body.get("conda")
     if conda not in (None, "auto", "channels", "pip"):
         raise BadArgument("conda must be auto, channels or pip")
-    if isinstance(body.get("file"), str):
-        return environments.decided(environments.read(Path(body["file"])), conda)
     if isinstance(body.get("name"), str):
         return environments.decided(environments.get(body["name"]), conda)
-    raise BadArgument("file or name must say which environment")
+    return environments.decided(_described(services, body), conda)
+
+
+def _described(services: Services, body: Json) -> Environment:
+    """The environment that a body describes: its own document as `environment`, or a `file`."""
+    document = body.get("environment")
+    if isinstance(document, dict):
+        return Environment.parse(environment_body(services, document), target="environment")
+    if not isinstance(body.get("file"), str):
+        raise BadArgument("file or environment must say what the environment is, or name which one")
+    return services.workspace.environments.read(Path(local_path(services, body["file"])))

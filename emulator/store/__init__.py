@@ -31,6 +31,7 @@ from emulator.store.logs import Logs
 from emulator.store.model_folder import ModelFolder, below
 from emulator.store.sinks import SinkFolders
 from emulator.store.trees import Tree, code_tree, model_tree, named_path
+from emulator.store.uploads import Uploads
 
 __all__ = ["Layouts", "Placement", "Store", "Tree", "code_tree", "model_tree", "placements"]
 
@@ -50,6 +51,7 @@ class Store:
         self.collected = CollectedData(home)
         self.sinks = SinkFolders(home)
         self.layouts = Layouts(home, self.files)
+        self.uploads = Uploads(home.resolve(), self.files)
         self.workspace_id = self._workspace_id()
         self._versions = threading.Lock()
         self._secret = threading.Lock()
@@ -281,7 +283,8 @@ class Store:
                 if not dry_run:
                     self.layouts.remove(layout)
         removed += self._prune_build_contexts(dry_run=dry_run)
-        used = {file.sha256 for model in self.models() for file in model.files}
+        removed += self.uploads.prune(dry_run=dry_run)
+        used = {file.sha256 for model in self.models() for file in model.files} | self.uploads.contents()
         return removed + self.files.prune(used, dry_run=dry_run)
 
     def _prune_build_contexts(self, *, dry_run: bool) -> list[str]:

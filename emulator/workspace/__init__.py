@@ -26,6 +26,7 @@ from emulator.workspace.generations import Generations
 from emulator.workspace.health import Health
 from emulator.workspace.models import Models
 from emulator.workspace.tokens import EndpointTokens
+from emulator.workspace.uploads import Uploads
 from emulator.workspace.uses import Uses
 
 __all__ = ["Choices", "CondaSources", "Effects", "FrontDoor", "Progress", "Workspace", "silent_progress"]
@@ -50,6 +51,7 @@ class Workspace:
         self._gate = Gate()
         self.access = Access(store, effects, choices.admin_token)
         self._restoring: set[tuple[str, str]] = set()
+        self.uploads = Uploads(store, choices.max_upload_bytes)
         self.models = Models(store, effects, self._gate)
         self.environments = Environments(store, engine, self._gate, choices)
         tokens = EndpointTokens(store, effects.epoch, choices.aad_trust)

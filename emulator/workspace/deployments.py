@@ -11,7 +11,14 @@ from pathlib import Path
 from emulator.container_size import check_instance_type, is_sized, size_differences
 from emulator.data_collection import check_data_collector
 from emulator.engines import Container, Engine, Image
-from emulator.entities import DeploymentRequest, Environment, Model, ModelRequest, OnlineDeployment
+from emulator.entities import (
+    CodeConfiguration,
+    DeploymentRequest,
+    Environment,
+    Model,
+    ModelRequest,
+    OnlineDeployment,
+)
 from emulator.errors import BadArgument, EmulatorError, OperationCanceled, ResourceNotFound
 from emulator.profiles import profile_of
 from emulator.scoring_container import (
@@ -20,6 +27,7 @@ from emulator.scoring_container import (
 )
 from emulator.store import Store
 from emulator.store.lines import LineReader
+from emulator.store.trees import left_out_differences
 from emulator.workspace.effects import Effects, Progress, silent_progress
 from emulator.workspace.endpoints import Endpoints
 from emulator.workspace.environments import Environments
@@ -203,6 +211,13 @@ class Deployments:
             environment = self._environments.register(environment)
         return replace(plan, models=models, own_models=(), environment=environment)
 
+    def _code_configuration(self, request: DeploymentRequest) -> CodeConfiguration | None:
+        """As the user gave it; of code that was sent, only the folder's name is the user's."""
+        found = request.code_configuration
+        if found is None or not self._store.uploads.is_one(Path(found.code)):
+            return found
+        return CodeConfiguration(code=Path(found.code).name, scoring_script=found.scoring_script)
+
     def _draft(self, plan: Plan, before: OnlineDeployment | None) -> OnlineDeployment:
         request = plan.request
         return OnlineDeployment(
@@ -216,7 +231,7 @@ class Deployments:
             request_settings=plan.request_settings,
             generation=before.generation + 1 if before else 1,
             models=tuple(model.id for model in plan.models),
-            code_configuration=request.code_configuration,
+            code_configuration=self._code_configuration(request),
             inference_config=plan.environment.inference_config,
             environment=plan.environment.id,
             environment_source=plan.environment.source,
@@ -423,7 +438,6 @@ def _differences(
     plan: Plan, deployment: OnlineDeployment, image: Image, containers: Sequence[Container]
 ) -> tuple[str, ...]:
     of_containers = [text for container in containers for text in container.differences]
-    code = [f"left out of the code: {', '.join(plan.left_out)}"] if plan.left_out else []
     found = [
         *plan.request.differences,
         *name_differences(plan.request),
@@ -434,6 +448,6 @@ def _differences(
         *plan.environment.differences,
         *image.differences,
         *of_containers,
-        *code,
+        *left_out_differences(plan.left_out),
     ]
     return tuple(dict.fromkeys(found))

@@ -89,6 +89,7 @@ class House:
         aad_trust: AadTrust | None = None,
         curated: tuple[CuratedEnvironment, ...] = CURATED,
         admin_token: str = "",
+        max_upload_bytes: int = 1 << 40,
     ) -> None:
         self.folder = folder
         self.store = Store(folder / "home")
@@ -113,7 +114,13 @@ class House:
         self.asked_channels: list[tuple[str, ...]] = []
         conda = CondaSources(unreachable=self._ask_channels)
         choices = Choices(
-            "launcher", "mlflow script", aad_trust or AadTrust(), curated, conda=conda, admin_token=admin_token
+            "launcher",
+            "mlflow script",
+            aad_trust or AadTrust(),
+            curated,
+            conda=conda,
+            admin_token=admin_token,
+            max_upload_bytes=max_upload_bytes,
         )
         self.workspace = Workspace(self.store, self.engine, self.door, self.effects, ports, choices)
         self.code = self.write_code("src")
