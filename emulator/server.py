@@ -24,6 +24,7 @@ import waitress
 from emulator import __version__
 from emulator.admin_token import check_admin_token, is_loopback, read_admin_token
 from emulator.control_api import Services, all_restored, create_control_api, engine_answers
+from emulator.control_api.bounded_streams import THREADS, bounded_streams
 from emulator.engines import Engine
 from emulator.engines.conda_reach import channel_reach
 from emulator.engines.packages import HostPackaging, read_host_packaging
@@ -46,7 +47,7 @@ from emulator.workspace import Choices, CondaSources, Effects, Workspace
 from emulator.workspace.collecting import Collecting
 from emulator.workspace.operations import Operations
 
-_THREADS = 32
+_CONNECTIONS = 1000  # more than threads: most are idle
 # Pieces of uploads are a quarter of that; a list of many files may be longer.
 _MOST_BODY_BYTES = 32 << 20
 _RECEIVE_BYTES = 256 << 10
@@ -198,10 +199,12 @@ class _Stopping:
 def _control_server(settings: Settings, services: Services) -> Any:
     try:
         return waitress.create_server(
-            create_control_api(services),
+            bounded_streams(create_control_api(services)),
             host=settings.bind_host,
             port=settings.port,
-            threads=_THREADS,
+            threads=THREADS,
+            connection_limit=_CONNECTIONS,
+            asyncore_use_poll=True,  # select() ends at file descriptor 1023
             recv_bytes=_RECEIVE_BYTES,
             inbuf_overflow=_MOST_BODY_BYTES,
             max_request_body_size=_MOST_BODY_BYTES,

@@ -89,6 +89,9 @@ MAY_IMPORT: Mapping[str, frozenset[str]] = {
         "v1_files",
     }
     | {"exports", "schemas"},
+    # what users' tests have: the command line's own ways, without its words
+    "testing": LOWEST | {"client", "settings", "names", "cli"},
+    "pytest_plugin": LOWEST | {"testing", "settings"},
     # the composition root
     "server": LOWEST
     | PURE
@@ -333,6 +336,8 @@ def test_the_scan_sees_every_import(text: str, found: list[tuple[str, bool]]) ->
         ("emulator.cli.deploy", "emulator.server"),
         ("emulator.client", "emulator.entities"),
         ("emulator.workspace", "emulator.server"),
+        ("emulator.cli.deploy", "emulator.testing"),
+        ("emulator.testing.run", "emulator.server"),
     ],
 )
 def test_the_table_forbids_what_it_is_there_for(importer: str, imported: str) -> None:

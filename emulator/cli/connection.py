@@ -7,7 +7,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -100,15 +100,18 @@ def _check_same(description: Mapping[str, Any], settings: Settings) -> None:
             " `amlemu down`, then `amlemu up`")  # fmt: skip
 
 
-def start_in_background(settings: Settings) -> dict[str, Any]:
-    """Start the emulator so that it survives this terminal; return what it says of itself once it serves."""
+def start_in_background(settings: Settings, program: Sequence[str] = ("emulator", "up")) -> dict[str, Any]:
+    """Start the emulator so that it survives this terminal; return what it says of itself once it serves.
+
+    `program` is a module, and its words, that becomes the emulator.
+    """
     settings.home.mkdir(parents=True, exist_ok=True)
     log = settings.home / _LOG_NAME
     say(f"starting the emulator in the background (log: {log})", dim=True)
     position = log.stat().st_size if log.exists() else 0
     with log.open("ab") as file:
         process = subprocess.Popen(
-            [sys.executable, "-m", "emulator", "up"],
+            [sys.executable, "-m", *program],
             stdin=subprocess.DEVNULL,
             stdout=file,
             stderr=file,
@@ -116,7 +119,9 @@ def start_in_background(settings: Settings) -> dict[str, Any]:
             cwd=settings.home,
             start_new_session=True,
         )
-    return _wait(process, settings, log, position)
+    description = _wait(process, settings, log, position)
+    process.returncode = 0  # let go of: else Python warns that it still runs
+    return description
 
 
 def _variables(settings: Settings) -> dict[str, str]:
