@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import time
@@ -78,6 +79,8 @@ def _translated(home: Path) -> Iterator[None]:
     except OSError as error:
         message = f"the state folder cannot be written: {error.strerror}"
         hint = "AMLEMU_HOME names another folder"
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            hint = f"free some space; {hint}"
         raise BadArgument(message, target=f"AMLEMU_HOME {home}", hint=hint) from error
 
 

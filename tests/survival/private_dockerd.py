@@ -95,4 +95,11 @@ def private_dockerd(folder: Path) -> Iterator[PrivateDockerd]:
     finally:
         with suppress(OSError):
             subprocess.run(["ip", "link", "delete", bridge], capture_output=True, check=False)
-        shutil.rmtree(folder / "data", ignore_errors=True)
+        for mounted in reversed(_mounted_below(folder)):  # with --live-restore it leaves them
+            subprocess.run(["umount", mounted], capture_output=True, check=False)
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _mounted_below(folder: Path) -> list[str]:
+    places = [line.split()[1] for line in Path("/proc/mounts").read_text().splitlines()]
+    return [place for place in places if place.startswith(f"{folder}/")]
