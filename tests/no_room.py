@@ -25,10 +25,10 @@ def limited_files(most_bytes: int) -> Iterator[None]:
 
 
 @contextmanager
-def small_disk(folder: Path, megabytes: int) -> Iterator[Path]:
-    """A disk of its own at `folder`; the test is skipped for a user who may not mount one."""
+def small_disk(folder: Path, megabytes: int, inodes: int = 0) -> Iterator[Path]:
+    """A disk of its own at `folder`, for so many files and folders, any number when 0; the test is skipped for a user who may not mount one."""
     folder.mkdir()
-    command = ["mount", "-t", "tmpfs", "-o", f"size={megabytes}m", "tmpfs", str(folder)]
+    command = ["mount", "-t", "tmpfs", "-o", f"size={megabytes}m,nr_inodes={inodes}", "tmpfs", str(folder)]
     mounted = subprocess.run(command, capture_output=True, text=True, check=False)
     if mounted.returncode:
         pytest.skip(f"a small disk cannot be mounted here: {mounted.stderr.strip()}")

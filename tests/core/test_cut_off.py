@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
+
 import pytest
 from core_support import House, Said
 from fake_engine import Behaviour
@@ -120,12 +122,11 @@ def test_a_failure_is_written_down_once_there_is_room(house: House) -> None:
             house.deploy()
         assert house.state() == "Succeeded", "nothing had begun"
     said = Said()
-    limit = limited_files(10)
-    said.at = ("waiting", limit.__enter__)
-    with pytest.raises(ResourceNotReady, match="exited with code 1"):
-        house.deploy(said=said)
-    assert house.state() == "Updating", "there is no room to say otherwise"
-    limit.__exit__(None, None, None)
+    with ExitStack() as full:
+        said.at = ("waiting", lambda: full.enter_context(limited_files(10)))
+        with pytest.raises(ResourceNotReady, match="exited with code 1"):
+            house.deploy(said=said)
+        assert house.state() == "Updating", "there is no room to say otherwise"
     house.settle()
     assert house.state() == "Failed"
     assert "exited with code 1" in (house.deployment().error or {})["message"]
@@ -135,13 +136,13 @@ def test_a_failure_is_written_down_once_there_is_room(house: House) -> None:
 def test_a_failure_that_somebody_has_mended_meanwhile_is_not_written_down(house: House) -> None:
     house.engine.behaviours = [Behaviour(exit_code=1)]
     said = Said()
-    limit = limited_files(10)
-    said.at = ("waiting", limit.__enter__)
-    with pytest.raises(ResourceNotReady):
-        house.deploy(said=said)
-    with house.workspace.endpoints.hold("iris"):  # a retry waits for whatever is on the endpoint
-        limit.__exit__(None, None, None)
-        house.store.put_deployment(house.deployment().model_copy(update={"provisioning_state": "Succeeded"}))
+    with ExitStack() as full:
+        said.at = ("waiting", lambda: full.enter_context(limited_files(10)))
+        with pytest.raises(ResourceNotReady):
+            house.deploy(said=said)
+        with house.workspace.endpoints.hold("iris"):  # a retry waits for whatever is on the endpoint
+            full.close()
+            house.store.put_deployment(house.deployment().model_copy(update={"provisioning_state": "Succeeded"}))
     house.settle()
     assert house.state() == "Succeeded"
 
