@@ -27,6 +27,7 @@ from emulator.control_api import Services, all_restored, create_control_api, eng
 from emulator.control_api.bounded_streams import THREADS, bounded_streams
 from emulator.engines import Engine
 from emulator.engines.conda_reach import channel_reach
+from emulator.engines.leftover_builds import end_leftover_builds, marked
 from emulator.engines.packages import HostPackaging, read_host_packaging
 from emulator.environments import BaseImages, ImageChoices, read_curated, with_curated
 from emulator.errors import BadArgument, EngineUnavailable
@@ -104,7 +105,7 @@ def serve(settings: Settings, environ: Mapping[str, str], started: Callable[[dic
     lock.take({"url": settings.control_url, "version": __version__})
     try:
         with contextlib.ExitStack() as stack:
-            _run(settings, environ, started, stack)
+            _run(settings, environ, started, stack, lock.was_left)
     finally:
         lock.release()
 
@@ -114,12 +115,13 @@ def _run(
     environ: Mapping[str, str],
     started: Callable[[dict[str, Any]], None],
     stack: contextlib.ExitStack,
+    was_killed: bool,
 ) -> None:
     # The settings have been checked against the table when they were read.
     overrides, _ = read_overrides(settings.assumed)
     stack.enter_context(overridden(overrides))
     store = Store(settings.home)
-    packaging = read_host_packaging(environ)
+    packaging = _packaging(environ, store, was_killed)
     chosen = choose_engine(settings.engine, store, packaging)
     stack.callback(chosen.engine.close)
     collecting = Collecting(store, _effects(), sink_text())
@@ -133,7 +135,7 @@ def _run(
         operations=operations,
         public_host=settings.public_host,
         shared_port=settings.gateway_port,
-        describe=lambda: description,
+        describe=lambda: _with_engine_error(description, workspace),
         shutdown=stopping.request,
         metrics=gateway.metrics,
         abandoned=gateway.abandoned,
@@ -158,6 +160,14 @@ def _run(
     workspace.health.stop()
     if not keep_containers:
         workspace.deployments.stop_all()
+
+
+def _packaging(environ: Mapping[str, str], store: Store, was_killed: bool) -> HostPackaging:
+    """How packages are had here; whatever the last emulator of this home was building when it was killed ends."""
+    if was_killed:
+        end_leftover_builds(store.workspace_id)
+    packaging = read_host_packaging(environ)
+    return replace(packaging, variables=marked(packaging.variables, store.workspace_id))
 
 
 def _gateway(settings: Settings, store: Store, collecting: Collecting) -> Gateway:
@@ -234,6 +244,11 @@ def _description(settings: Settings, workspace: Workspace, chosen: ChosenEngine)
         "base_images": settings.base_images,
         "platform": settings.platform,
     }
+
+
+def _with_engine_error(description: dict[str, Any], workspace: Workspace) -> dict[str, Any]:
+    away = workspace.health.engine_error
+    return description | ({"engine_error": away.message} if away else {})
 
 
 def _workspace(

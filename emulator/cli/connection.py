@@ -150,7 +150,8 @@ def _variables(settings: Settings) -> dict[str, str]:
 def _wait(process: subprocess.Popen[bytes], settings: Settings, log: Path, position: int) -> dict[str, Any]:
     deadline = time.monotonic() + _START_SECONDS
     while time.monotonic() < deadline:
-        ended = process.poll() is not None
+        # Another one may have been quicker; it has the home, and serves soon.
+        ended = process.poll() is not None and read_holder(settings.home) is None
         try:
             with Client(_url(settings), _token(settings)) as client:
                 description = client.describe(timeout_seconds=2.0)

@@ -134,6 +134,8 @@ def _print_status(description: dict[str, Any], endpoints: list[dict[str, Any]]) 
     from emulator.cli.endpoints import endpoint_rows
 
     say(_running(description))
+    if away := description.get("engine_error"):
+        say(f"the engine is away, and what runs on it is not looked after: {away}")
     say(f"home {description['home']}, process {description['pid']}, shared gateway port {description['gateway_port']}")
     for target, of_target in description.get("assumed", {}).items():
         say(f"overridden by the settings, for {target}: {', '.join(of_target)}")

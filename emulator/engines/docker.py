@@ -40,6 +40,7 @@ from emulator.engines.docker_logs import LogLines
 from emulator.engines.docker_oom import OomKills, nanoseconds
 from emulator.engines.docker_own_image import find_own_image, provide_own_image, prune_own_images
 from emulator.engines.docker_usage import CGROUPS, usage_of_all, usage_of_stats
+from emulator.engines.leftover_builds import marked
 from emulator.engines.packages import HostPackaging
 from emulator.environments import AnyImageSpec, ContextSpec, OwnImageSpec
 from emulator.errors import BadArgument, ResourceNotFound
@@ -57,7 +58,7 @@ def connect_docker_engine(workspace_id: str, packaging: HostPackaging) -> Docker
     endpoint = find_endpoint(os.environ)
     client = connect(endpoint)
     buildx = functools.cache(functools.partial(_has_buildx, endpoint.variables.get("DOCKER_CONTEXT")))
-    host = DockerHost(client, run_command, endpoint.variables, endpoint.builder, buildx)
+    host = DockerHost(client, run_command, marked(endpoint.variables, workspace_id), endpoint.builder, buildx)
     return DockerEngine(host, workspace_id, packaging, platform=sys.platform)
 
 

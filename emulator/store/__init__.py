@@ -29,11 +29,14 @@ from emulator.store.disk import read_document, translated, write_document
 from emulator.store.documents import Documents, paths_in
 from emulator.store.files import Files
 from emulator.store.layouts import Layouts, Placement, placements
+from emulator.store.leftovers import remove_leftovers
 from emulator.store.logs import Logs
 from emulator.store.model_folder import ModelFolder, below
 from emulator.store.sinks import SinkFolders
 from emulator.store.trees import Tree, code_tree, model_tree, named_path
 from emulator.store.uploads import Uploads
+from emulator.store.versions import created_after
+from emulator.store.workspace_document import workspace_id
 
 __all__ = ["Layouts", "Placement", "Store", "Tree", "code_tree", "model_tree", "placements"]
 
@@ -50,23 +53,15 @@ class Store:
         self._endpoints = str(home / "endpoints")  # a Path for each of hundreds takes longer than their documents
         with translated(f"AMLEMU_HOME {home}"):
             home.mkdir(parents=True, exist_ok=True)
+            self.workspace_id = workspace_id(home)
             self.files = Files(home)
             self.logs = Logs(home)
         self.collected = CollectedData(home)
         self.sinks = SinkFolders(home)
         self.layouts = Layouts(home, self.files)
         self.uploads = Uploads(home.resolve(), self.files)
-        self.workspace_id = self._workspace_id()
         self._versions = threading.Lock()
         self._secret = threading.Lock()
-
-    def _workspace_id(self) -> str:
-        path = self.home / "workspace.json"
-        document = read_document(path)
-        if document is None:
-            document = {"id": secrets.token_hex(6)}
-            write_document(path, document)
-        return str(document["id"])
 
     def signing_secret(self) -> str:
         """The secret that signs this workspace's own tokens, drawn at the first use, in a file that only its owner can
@@ -99,7 +94,7 @@ class Store:
         folder, for an MLflow model without MLmodel, and for a version that other content has; the same content at the
         same version is returned as it is, and with `reuse` also the last version that has it where none is asked
         for.  `now` says when, as the version is created: the order of creation is that
-        of the version numbers, however long each file took to copy.
+        of the version numbers, however long each file took to copy, and whatever the clock did meanwhile.
         """
         source = named_path(Path(request.path))
         with translated(f"model {request.name or source.name}"):
@@ -119,7 +114,7 @@ class Store:
                         files=files,
                         size=sum(f.size for f in files),
                         sha256=_digest_of(files),
-                        created_at=now(),
+                        created_at=created_after([m.created_at for m in self.model_versions(name)], now()),
                     )
                 )
 
@@ -244,8 +239,9 @@ class Store:
     def delete_endpoint(self, name: str) -> None:
         """Remove the endpoint's documents, its deployments' among them."""
         # First the one that makes it an endpoint: half of a folder must not look like one after a crash.
-        (self.endpoint_folder(name) / "endpoint.json").unlink(missing_ok=True)
-        shutil.rmtree(self.endpoint_folder(name), ignore_errors=True)
+        with translated(f"endpoint {name}"):
+            (self.endpoint_folder(name) / "endpoint.json").unlink(missing_ok=True)
+            shutil.rmtree(self.endpoint_folder(name), ignore_errors=True)
 
     def deployments(self, endpoint_name: str) -> list[OnlineDeployment]:
         """The endpoint's deployments, by name."""
@@ -265,12 +261,18 @@ class Store:
 
     def delete_deployment(self, endpoint_name: str, name: str) -> None:
         """Remove a deployment's document."""
-        (self.endpoint_folder(endpoint_name) / "deployments" / f"{name}.json").unlink(missing_ok=True)
+        with translated(f"deployment {name}"):
+            (self.endpoint_folder(endpoint_name) / "deployments" / f"{name}.json").unlink(missing_ok=True)
 
     # housekeeping
 
+    def remove_leftovers(self) -> None:
+        """Remove what an emulator that was killed has left half done; only before anything else is written."""
+        with translated(f"AMLEMU_HOME {self.home}"):
+            remove_leftovers(self.home, self.logs)
+
     def prune(self, *, dry_run: bool) -> list[str]:
-        """Remove contents that no model and no layout uses, and layouts of no deployment; say what, a line each.
+        """Remove contents that no model and no layout uses, and layouts of nothing that serves; say what, a line each.
 
         Nothing may be registered or laid out meanwhile.
         """
@@ -278,6 +280,7 @@ class Store:
             self.layouts.path_of(d.endpoint_name, d.name, d.generation)
             for e in self.endpoints()
             for d in self.deployments(e.name)
+            if d.serving
         }
         removed = []
         for layout in self.layouts.all():

@@ -35,6 +35,7 @@ from emulator.workspace.gate import Gate
 from emulator.workspace.generations import Generations
 from emulator.workspace.models import Models
 from emulator.workspace.no_code import settled_environment
+from emulator.workspace.no_room import save_when_there_is_room
 from emulator.workspace.own_images import check_own_image, with_override_file
 from emulator.workspace.planning import (
     Plan,
@@ -298,10 +299,14 @@ class Deployments:
         name = deployment.endpoint_name, deployment.name
         before = self._store.find_deployment(*name)
         old = self._endpoints.running(*name)
+        is_first = before is None or not before.serving
         try:
-            self._store.put_deployment(deployment)
+            # Who starts an emulator that was killed right here must know that the traffic is still to be given.
+            self._store.put_deployment(_creating(deployment) if is_first else deployment)
             self._endpoints.set_running(*name, containers)
-            self._publish(deployment, before)
+            self.give_traffic(deployment, is_first=is_first)
+            if is_first:
+                self._store.put_deployment(deployment)
         except BaseException:
             self._endpoints.set_running(*name, old)
             self._generations.remove(containers, grace_seconds=0.0)
@@ -311,12 +316,15 @@ class Deployments:
         layout = self._generations.layout(before) if before and replaced else None
         self._effects.background(lambda: self._retire(old, layout))
 
-    def _publish(self, deployment: OnlineDeployment, before: OnlineDeployment | None) -> None:
-        """Tell the front door; the first deployment of an endpoint that serves gets all of the traffic."""
+    def give_traffic(self, deployment: OnlineDeployment, *, is_first: bool) -> None:
+        """Tell the front door; the first deployment of an endpoint that serves gets all of the traffic.
+
+        `is_first` says that the deployment has not served before.
+        """
         endpoint = self._endpoints.get(deployment.endpoint_name)
         others = [d for d in self._store.deployments(endpoint.name) if d.serving and d.name != deployment.name]
         traffic = endpoint.traffic
-        if not any(traffic.values()) and not others and not (before and before.serving):
+        if not any(traffic.values()) and not others and is_first:
             traffic = {deployment.name: 100}
         self._endpoints.put(endpoint.model_copy(update={"traffic": traffic, "provisioning_state": "Succeeded"}))
 
@@ -325,7 +333,10 @@ class Deployments:
             self._generations.retire(containers, layout)
 
     def _save_failure(self, deployment: OnlineDeployment, error: BaseException) -> None:
-        """Failed with its reason; a generation that serves goes on and stays the deployment's."""
+        """Failed with its reason; a generation that serves goes on and stays the deployment's.
+
+        Where the disk is full it is saved as soon as there is room.
+        """
         if isinstance(error, EmulatorError):
             if deployment.serving:
                 error.hint = "; ".join(filter(None, [error.hint, "what served before goes on"]))
@@ -335,9 +346,12 @@ class Deployments:
         state = "Canceled" if isinstance(error, OperationCanceled | KeyboardInterrupt) else "Failed"
         if deployment.serving and state == "Canceled":
             state, told = "Succeeded", {}
-        self._store.put_deployment(
-            deployment.model_copy(update={"provisioning_state": state, "error": told or deployment.error})
-        )
+        failed = deployment.model_copy(update={"provisioning_state": state, "error": told or deployment.error})
+        found = self._store.find_deployment(deployment.endpoint_name, deployment.name)
+        save_when_there_is_room(partial(self._save, failed), found, self._store, self._endpoints, self._effects)
+
+    def _save(self, deployment: OnlineDeployment) -> None:
+        self._store.put_deployment(deployment)
         endpoint = self._endpoints.get(deployment.endpoint_name)
         if endpoint.provisioning_state == "Creating":
             self._endpoints.put(endpoint.model_copy(update={"provisioning_state": "Succeeded"}))
@@ -374,12 +388,14 @@ class Deployments:
         with self._endpoints.hold(endpoint_name):
             deployment = self.get(endpoint_name, name)
             endpoint = self._endpoints.get(endpoint_name)
-            self._store.delete_deployment(endpoint_name, name)
             traffic = {d: weight for d, weight in endpoint.traffic.items() if d != name}
             if sum(traffic.values()) not in (0, 100):
                 traffic = {}
             mirror = {d: percent for d, percent in endpoint.mirror_traffic.items() if d != name}
+            # In this order: what is cut off half-way can be asked for again.
             self._endpoints.put(endpoint.model_copy(update={"traffic": traffic, "mirror_traffic": mirror}))
+            self._store.delete_deployment(endpoint_name, name)
+            self._endpoints.publish(endpoint_name)
             self._discard(deployment)
             self._store.logs.forget_container(endpoint_name, name)
 
@@ -407,6 +423,10 @@ class Deployments:
             for deployment in self._store.deployments(name):
                 self._endpoints.set_running(name, deployment.name, ())
         return self._generations.remove_all()
+
+
+def _creating(deployment: OnlineDeployment) -> OnlineDeployment:
+    return deployment.model_copy(update={"provisioning_state": "Creating"})
 
 
 def _updating(deployment: OnlineDeployment) -> OnlineDeployment:

@@ -1,0 +1,105 @@
+"""A Docker Engine of the test's own, which it may end and start again without disturbing anybody."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import pytest
+
+_SECONDS = 60.0
+
+
+class PrivateDockerd:
+    """`url` is what DOCKER_HOST must be; all of its files lie in `folder`, its network is a bridge of its own."""
+
+    def __init__(self, folder: Path, bridge: str) -> None:
+        self._folder, self._bridge = folder, bridge
+        self._socket = folder / "docker.sock"
+        self._process: subprocess.Popen[bytes] | None = None
+        self.url = f"unix://{self._socket}"
+
+    def start(self, *options: str) -> None:
+        """Start it, and wait until it answers."""
+        (self._folder / "none.json").write_text("{}")
+        command = [
+            "dockerd", "--host", self.url, "--config-file", self._folder / "none.json",
+            "--data-root", self._folder / "data", "--exec-root", self._folder / "exec",
+            "--pidfile", self._folder / "pid", "--bridge", self._bridge, "--iptables=false", "--ip6tables=false",
+            "--ip-masq=false", *options,
+        ]  # fmt: skip
+        with (self._folder / "log").open("ab") as log:
+            self._process = subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True)
+        deadline = time.monotonic() + _SECONDS
+        while self.docker("version", check=False).returncode:
+            alive = self._process.poll() is None and time.monotonic() < deadline
+            assert alive, f"dockerd does not answer: {(self._folder / 'log').read_text()[-4000:]}"
+            time.sleep(0.05)
+
+    def end(self) -> None:
+        """End it as a service manager does, and wait for its end."""
+        assert self._process is not None
+        self._process.terminate()
+        self._process.wait(_SECONDS)
+
+    def docker(self, *words: str, check: bool = True) -> subprocess.CompletedProcess[bytes]:
+        """The docker command on it."""
+        environ = {**os.environ, "DOCKER_HOST": self.url}
+        return subprocess.run(["docker", *words], env=environ, check=check, capture_output=True)
+
+    def load(self, image: str) -> None:
+        """Copy an image of the usual engine."""
+        with subprocess.Popen(["docker", "save", image], stdout=subprocess.PIPE) as save:
+            subprocess.run(["docker", "--host", self.url, "load", "--quiet"], stdin=save.stdout, check=True)
+        assert save.returncode == 0
+
+    def remove_all(self) -> None:
+        """End every container and the engine, and whatever of it was killed and left something running."""
+        if self._process is None or self._process.poll() is not None:
+            self.start()
+        ids = self.docker("ps", "--all", "--quiet").stdout.decode().split()
+        if ids:
+            self.docker("rm", "--force", *ids)
+        self.end()
+
+
+@contextmanager
+def private_dockerd(folder: Path) -> Iterator[PrivateDockerd]:
+    """One that does not run yet; the test is skipped where none can."""
+    if os.geteuid() != 0:
+        pytest.skip("only root can run a Docker Engine of the test's own")
+    if shutil.which("dockerd") is None or shutil.which("ip") is None:
+        pytest.skip("there is no dockerd here to run a second one, or no ip to make its bridge")
+    number = os.getpid() % 250
+    bridge = f"amltest{number}"
+    commands = (
+        ("link", "add", bridge, "type", "bridge"),
+        ("address", "add", f"10.213.{number}.1/24", "dev", bridge),
+        ("link", "set", bridge, "up"),
+    )
+    try:
+        for command in commands:
+            made = subprocess.run(["ip", *command], capture_output=True, text=True, check=False)
+            if made.returncode:
+                pytest.skip(f"a bridge for a second Docker Engine cannot be made here: {made.stderr.strip()}")
+        dockerd = PrivateDockerd(folder, bridge)
+        try:
+            yield dockerd
+        finally:
+            dockerd.remove_all()
+    finally:
+        with suppress(OSError):
+            subprocess.run(["ip", "link", "delete", bridge], capture_output=True, check=False)
+        for mounted in reversed(_mounted_below(folder)):  # with --live-restore it leaves them
+            subprocess.run(["umount", mounted], capture_output=True, check=False)
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _mounted_below(folder: Path) -> list[str]:
+    places = [line.split()[1] for line in Path("/proc/mounts").read_text().splitlines()]
+    return [place for place in places if place.startswith(f"{folder}/")]
