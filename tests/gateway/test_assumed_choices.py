@@ -330,7 +330,7 @@ def test_named_headers_may_be_dropped_on_the_way(door: Door) -> None:
 def in_pieces(*pieces: bytes, framing: bytes, seconds: float = 0.05) -> Any:
     def script(conversation: Conversation, received: Received) -> bool:
         conversation.read_body(received)
-        conversation.send(b"HTTP/1.1 200 OK\r\n%s\r\n" % framing)
+        conversation.send(b"HTTP/1.1 200 OK\r\nConnection: close\r\n%s\r\n" % framing)
         for piece in pieces:
             time.sleep(seconds)
             conversation.send(piece)
