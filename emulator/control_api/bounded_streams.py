@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
+from emulator.control_api.api_version import API_VERSION, API_VERSION_HEADER
 from emulator.control_api.statuses import STATUSES
 from emulator.errors import OutOfQuota
 
@@ -71,5 +72,6 @@ def _refused(most: int, start_response: StartResponse) -> Iterable[bytes]:
     error = OutOfQuota(message, hint="try again when one has ended; an operation goes on whether it is followed or not")
     body = json.dumps({"error": error.to_dict()}).encode()
     headers = [("Content-Type", "application/json"), ("Content-Length", str(len(body)))]
+    headers.append((API_VERSION_HEADER, API_VERSION))
     start_response(f"{STATUSES[OutOfQuota]} {error.code}", headers)
     return [body]

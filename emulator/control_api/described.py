@@ -85,6 +85,9 @@ QUERY: Mapping[str, tuple[Json, str]] = {
 }
 """The query parameters by name: schema and meaning."""
 
+REQUIRED = frozenset({"offset"})
+"""Those that must be there."""
+
 PATH: Mapping[str, str] = {
     "name": "The resource's name.",
     "version": "A version, or `latest`.",

@@ -160,6 +160,7 @@ def _deployment_routes(routes: Blueprint, services: Services) -> None:
         {200: Answer(DeploymentBegun, headers=POLLED), 201: Answer(DeploymentBegun, headers=POLLED)},
         body=DeploymentRequest,
         path_fields=("endpoint_name", "name"),
+        errors=(404,),
     )
     def create_or_update(name: str, deployment: str) -> tuple[Response, int, dict[str, str]]:
         target = f"deployment {deployment} of endpoint {name}"

@@ -75,7 +75,7 @@ def _writing_routes(routes: Blueprint, services: Services) -> None:
         {201: Answer(ModelVersion)},
         body=ModelRequest,
         path_fields=("name",),
-        errors=(507,),
+        errors=(404, 507),
     )
     def create(name: str) -> tuple[Response, int]:
         request = body_of(ModelRequest, target=f"model {name}", located=partial(model_body, services), name=name)
@@ -108,7 +108,7 @@ def _environment_routes(routes: Blueprint, services: Services) -> None:
         "Register an environment, by its document or its file.",
         {201: Answer(EnvironmentVersion)},
         body=EnvironmentSource,
-        errors=(507,),
+        errors=(404, 507),
     )
     def create_environment() -> tuple[Response, int]:
         environment = environments.register(_described(services, body_of(EnvironmentSource, located=located)))

@@ -15,7 +15,16 @@ from werkzeug.routing import Rule
 
 from emulator.control_api.access import Needed, needed_role
 from emulator.control_api.api_version import API_VERSION, API_VERSION_HEADER
-from emulator.control_api.described import ANSWER_HEADERS, HEADERS, PATH, QUERY, Answer, Description, description_of
+from emulator.control_api.described import (
+    ANSWER_HEADERS,
+    HEADERS,
+    PATH,
+    QUERY,
+    REQUIRED,
+    Answer,
+    Description,
+    description_of,
+)
 from emulator.control_api.shapes import ErrorAnswer
 
 Json = dict[str, Any]
@@ -35,6 +44,8 @@ _Key = tuple[type[BaseModel], JsonSchemaMode]
 
 _ANYWHERE = (400, 401, 403, 500)  # a stranger's host, no token, the wrong role, a bug
 _OF_BODIES = (413, 415)
+_OF_STREAMS = (507,)  # as many go on as may
+_STREAMS = frozenset({"application/x-ndjson", "application/x-tar", "text/event-stream"})
 _PART = re.compile(r"<(?:\w+:)?(\w+)>")
 
 
@@ -150,7 +161,8 @@ def _parameters(rule: Rule, description: Description) -> Iterator[Json]:
     for place, names, table in (("query", description.query, QUERY), ("header", description.headers, HEADERS)):
         for name in names:
             schema, text = table[name]
-            yield {"name": name, "in": place, "required": False, "schema": schema, "description": text}
+            required = name in REQUIRED
+            yield {"name": name, "in": place, "required": required, "schema": schema, "description": text}
 
 
 def _responses(description: Description, definitions: _Definitions) -> Json:
@@ -160,9 +172,9 @@ def _responses(description: Description, definitions: _Definitions) -> Json:
 
 def _statuses(description: Description) -> list[int]:
     """Every status of a failure."""
-    return sorted(
-        {*_ANYWHERE, *description.errors, *(_OF_BODIES if description.body or description.bytes_body else ())}
-    )
+    of_body = _OF_BODIES if description.body or description.bytes_body else ()
+    is_stream = any(answer.media_type in _STREAMS for answer in description.answers.values())
+    return sorted({*_ANYWHERE, *description.errors, *of_body, *(_OF_STREAMS if is_stream else ())})
 
 
 def _failures(routes: Sequence[Described]) -> list[int]:

@@ -16,6 +16,7 @@ from fake_engine import Behaviour
 from served import Served, serving
 
 from emulator.client import Client
+from emulator.control_api.api_version import API_VERSION
 from emulator.control_api.bounded_streams import STREAMS, THREADS, bounded_streams
 from emulator.errors import OutOfQuota
 
@@ -63,6 +64,8 @@ def test_followers_of_logs_leave_threads_to_others(house: House) -> None:
         with pytest.raises(OutOfQuota, match="4 callers follow") as refused:
             list(client.get_logs("iris", follow=True))
         assert "goes on" in refused.value.hint
+        answer = served.ask("GET", "/onlineEndpoints/iris/logs?follow=true")
+        assert (answer.status_code, answer.headers["x-amlemu-api-version"]) == (507, API_VERSION)
         assert client.get_endpoint("iris")["name"] == "iris"
         logs[0].close()
         until(lambda: can_follow(served))

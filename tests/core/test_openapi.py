@@ -126,6 +126,14 @@ def test_every_status_of_an_error_is_documented(document: dict[str, Any]) -> Non
         assert response["content"]["application/json"]["schema"] == {"$ref": "#/components/schemas/ErrorAnswer"}
 
 
+def test_streams_may_be_too_many(document: dict[str, Any]) -> None:
+    """Whatever has a thread of the server for as long as its client listens."""
+    endpoint = f"{WORKSPACE_PATH}/onlineEndpoints/{{name}}"
+    for path in (f"{endpoint}/logs", f"{WORKSPACE_PATH}/mfeOperationsStatus/{{operation_id}}/events"):
+        assert "507" in document["paths"][path]["get"]["responses"]
+    assert "507" not in document["paths"][endpoint]["get"]["responses"]
+
+
 def test_every_query_parameter_is_used(document: dict[str, Any]) -> None:
     used = {
         p["name"] for _, _, operation in operations(document) for p in operation["parameters"] if p["in"] == "query"
