@@ -60,8 +60,10 @@ class ChosenEngine:
     reason: str = ""
 
 
-def choose_engine(wanted: str, store: Store, packaging: HostPackaging) -> ChosenEngine:
+def choose_engine(wanted: str, store: Store, packaging: HostPackaging, network: str = "") -> ChosenEngine:
     """The engine of that name; `auto` takes Docker where it answers, else processes of this machine.
+
+    `network` is Docker's network for scoring containers when the emulator itself runs in one.
 
     Raises EngineUnavailable when the wanted one cannot run.
     """
@@ -70,7 +72,7 @@ def choose_engine(wanted: str, store: Store, packaging: HostPackaging) -> Chosen
     reason = ""
     if wanted in ("auto", "docker"):
         try:
-            return ChosenEngine(_docker(store, packaging))
+            return ChosenEngine(_docker(store, packaging, network))
         except EngineUnavailable as error:
             if wanted == "docker":
                 raise
@@ -80,10 +82,10 @@ def choose_engine(wanted: str, store: Store, packaging: HostPackaging) -> Chosen
     return ChosenEngine(engine, reason)
 
 
-def _docker(store: Store, packaging: HostPackaging) -> Engine:
+def _docker(store: Store, packaging: HostPackaging, network: str) -> Engine:
     from emulator.engines.docker import connect_docker_engine
 
-    engine = connect_docker_engine(store.workspace_id, packaging)
+    engine = connect_docker_engine(store.workspace_id, packaging, network, store.home)
     engine.check()
     return engine
 
@@ -114,7 +116,7 @@ def _run(
     stack.enter_context(overridden(overrides))
     store = Store(settings.home)
     packaging = read_host_packaging(environ)
-    chosen = choose_engine(settings.engine, store, packaging)
+    chosen = choose_engine(settings.engine, store, packaging, settings.network)
     stack.callback(chosen.engine.close)
     collecting = Collecting(store, _effects(), sink_text())
     gateway = _gateway(settings, store, collecting)
