@@ -149,7 +149,7 @@ def _run(
     started(description)
     keep_containers = stopping.wait()
     operations.cancel_all(_CANCEL_SECONDS)
-    workspace.health.stop()
+    workspace.end(_CANCEL_SECONDS)
     if not keep_containers:
         workspace.deployments.stop_all()
 
