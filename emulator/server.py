@@ -41,12 +41,13 @@ from emulator.store.lines import LineWriter
 from emulator.store.sources import read_text
 from emulator.tokens import AadTrust
 from emulator.usage import Gpu
-from emulator.workspace import Choices, CondaSources, Effects, Workspace
+from emulator.workspace import Choices, CondaSources, Effects, FrontDoor, Workspace
 from emulator.workspace.collecting import Collecting
 from emulator.workspace.operations import Operations
 
 # The control API has no tokens, so it answers to this machine only, wherever the endpoints listen.
 CONTROL_HOST = "127.0.0.1"
+PROCESS_FOLDER = "process"
 _THREADS = 32
 _GATEWAY_GRACE_SECONDS = 5.0
 _CANCEL_SECONDS = 15.0
@@ -77,7 +78,7 @@ def choose_engine(wanted: str, store: Store, packaging: HostPackaging, network: 
             if wanted == "docker":
                 raise
             reason = error.message
-    engine = ProcessEngine(store.home / "process", store.workspace_id, packaging)
+    engine = ProcessEngine(store.home / PROCESS_FOLDER, store.workspace_id, packaging)
     engine.check()
     return ChosenEngine(engine, reason)
 
@@ -118,10 +119,10 @@ def _run(
     packaging = read_host_packaging(environ)
     chosen = choose_engine(settings.engine, store, packaging, settings.network)
     stack.callback(chosen.engine.close)
-    collecting = Collecting(store, _effects(), sink_text())
+    collecting = Collecting(store, effects(), sink_text())
     gateway = _gateway(settings, store, collecting)
     stopping = _Stopping()
-    workspace = _workspace(settings, store, chosen.engine, gateway, collecting, packaging)
+    workspace = build_workspace(settings, store, chosen.engine, gateway, collecting, packaging)
     operations = Operations(lambda: secrets.token_hex(8), _report)
     description = _description(settings, workspace, chosen)
     services = Services(
@@ -225,14 +226,15 @@ def _description(settings: Settings, workspace: Workspace, chosen: ChosenEngine)
     }
 
 
-def _workspace(
+def build_workspace(
     settings: Settings,
     store: Store,
     engine: Engine,
-    gateway: Gateway,
+    front_door: FrontDoor,
     collecting: Collecting,
     packaging: HostPackaging,
 ) -> Workspace:
+    """The core on that store and that engine, as the settings choose."""
     curated, _ = read_curated(settings.curated_environments)  # checked when the settings were read
     choices = Choices(
         launcher=launcher_text(),
@@ -242,7 +244,7 @@ def _workspace(
         images=_image_choices(settings),
         conda=CondaSources(settings.conda, settings.conda_channels, channel_reach(packaging).unreachable),
     )
-    return Workspace(store, engine, gateway, _effects(), settings.endpoint_ports, choices, collecting)
+    return Workspace(store, engine, front_door, effects(), settings.endpoint_ports, choices, collecting)
 
 
 def _aad_trust(settings: Settings) -> AadTrust:
@@ -256,7 +258,8 @@ def _image_choices(settings: Settings) -> ImageChoices:
     return ImageChoices(BaseImages(settings.base_images), settings.platform or None)
 
 
-def _effects() -> Effects:
+def effects() -> Effects:
+    """The real time, chance, threads and probes."""
     return Effects(
         now=lambda: datetime.now(timezone.utc).isoformat(timespec="milliseconds"),
         epoch=time.time,

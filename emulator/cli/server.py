@@ -113,11 +113,18 @@ def _print_status(description: dict[str, Any], endpoints: list[dict[str, Any]]) 
 @click.command("prune")
 @click.option("--dry-run", is_flag=True, help="Only say what would go.")
 def prune_command(dry_run: bool) -> None:
-    """Remove what nothing uses any more: images, containers, layouts, half-made files.  Models stay."""
-    from emulator.cli.connection import connect_or_start
+    """Remove what nothing uses any more: images, containers, layouts, half-made files.  Models stay.
 
-    with connect_or_start() as client:
-        removed = client.prune(dry_run=dry_run)
+    Where no emulator runs, also the containers that one which was killed has left; `up` brings back what they served.
+    """
+    from emulator.cli.connection import connect, current_settings
+    from emulator.offline import prune_offline
+
+    settings = current_settings()
+    removed = None if settings.url else prune_offline(settings, os.environ, dry_run=dry_run)
+    if removed is None:
+        with connect(settings) as client:
+            removed = client.prune(dry_run=dry_run)
     for line in removed:
         click.echo(line)
     say(f"{len(removed)} {'would be' if dry_run else 'were'} removed")
