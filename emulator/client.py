@@ -32,10 +32,12 @@ OnEvent = Callable[[str, str], None]
 class Client:
     """Speaks to one emulator; closes its connections when left as a context."""
 
-    def __init__(self, url: str, session: requests.Session | None = None) -> None:
+    def __init__(self, url: str, token: str = "", session: requests.Session | None = None) -> None:
         self.url = url.rstrip("/")
         self._session = session or requests.Session()
         self._session.trust_env = False  # a proxy for the internet is none for the emulator beside us
+        if token:
+            self._session.headers["Authorization"] = f"Bearer {token}"
 
     def __enter__(self) -> Client:
         return self
@@ -56,6 +58,20 @@ class Client:
     def prune(self, *, dry_run: bool) -> list[str]:
         """Remove what nothing uses; a line for each thing."""
         return list(self._call("POST", f"{_OWN}/prune", body={"dry_run": dry_run})["removed"])
+
+    # tokens
+
+    def create_token(self, name: str, role: str) -> Json:
+        """Hand out a token: name, role, created_at, and the token itself."""
+        return self._call("POST", "/_amlemu/tokens", body={"name": name, "role": role})
+
+    def list_tokens(self) -> list[Json]:
+        """What was handed out: name, role, created_at."""
+        return list(self._call("GET", "/_amlemu/tokens")["value"])
+
+    def delete_token(self, name: str) -> None:
+        """Take a token back."""
+        self._call("DELETE", f"/_amlemu/tokens/{quote(name, safe='')}")
 
     # models
 

@@ -5,6 +5,8 @@
     EmulatorError                 InternalServerError     our own bug, or one we cannot name
     ├── BadArgument               BadArgument             the request is wrong
     │   └── BadDocument           BadArgument             a file is wrong; carries one detail per fault
+    ├── AuthenticationFailed      AuthenticationFailed    the caller has no token, or one that nobody handed out
+    ├── AuthorizationFailed       AuthorizationFailed     the caller's token does not allow it
     ├── ResourceNotFound          ResourceNotFound        no such model, environment, endpoint, deployment
     ├── OperationInProgress       OperationInProgress     another operation holds the resource
     ├── OperationCanceled         OperationCanceled       interrupted by its caller
@@ -89,6 +91,18 @@ class BadArgument(EmulatorError):
 
 class BadDocument(BadArgument):
     """A document (YAML, requirements, script) is wrong; `faults` lists every reason at once."""
+
+
+class AuthenticationFailed(EmulatorError):
+    """The caller presents no token, or one that is not known."""
+
+    code = "AuthenticationFailed"
+
+
+class AuthorizationFailed(EmulatorError):
+    """The caller's token does not allow what it asks for."""
+
+    code = "AuthorizationFailed"
 
 
 class ResourceNotFound(EmulatorError):

@@ -15,19 +15,21 @@ import threading
 import time
 import traceback
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from typing import Any
 
 import waitress
 
 from emulator import __version__
-from emulator.control_api import Services, all_restored, create_control_api, engine_answers
+from emulator.admin_token import check_admin_token, is_loopback, read_admin_token
+from emulator.control_api import Condition, Services, all_restored, create_control_api, engine_answers
 from emulator.engines import Engine
 from emulator.engines.conda_reach import channel_reach
 from emulator.engines.packages import HostPackaging, read_host_packaging
 from emulator.environments import BaseImages, ImageChoices, read_curated, with_curated
 from emulator.errors import BadArgument, EngineUnavailable
+from emulator.first_demo import FirstDemo, demo_command, demo_environ
 from emulator.gateway import Gateway, PayloadLog
 from emulator.gpus import gpu_reader
 from emulator.jwks import read_jwks
@@ -45,8 +47,6 @@ from emulator.workspace import Choices, CondaSources, Effects, FrontDoor, Worksp
 from emulator.workspace.collecting import Collecting
 from emulator.workspace.operations import Operations
 
-# The control API has no tokens, so it answers to this machine only, wherever the endpoints listen.
-CONTROL_HOST = "127.0.0.1"
 PROCESS_FOLDER = "process"
 _THREADS = 32
 _GATEWAY_GRACE_SECONDS = 5.0
@@ -91,17 +91,28 @@ def _docker(store: Store, packaging: HostPackaging, network: str) -> Engine:
     return engine
 
 
-def serve(settings: Settings, environ: Mapping[str, str], started: Callable[[dict[str, Any]], None]) -> None:
+def serve(
+    settings: Settings,
+    environ: Mapping[str, str],
+    started: Callable[[dict[str, Any]], None],
+    *,
+    demo: bool = False,
+) -> None:
     """Run the emulator until it is told to stop; `started` is called with its description once it serves.
+
+    With `demo` a new workspace begins with the demo.
 
     SIGTERM, SIGINT and POST /_amlemu/shutdown stop it; scoring containers end with it, and their desired state stays.
     Raises BadArgument for a home or a port that is taken, EngineUnavailable.
     """
+    admin_token = settings.token or read_admin_token(settings.home)
+    check_admin_token(admin_token, settings.bind_host)
+    settings = replace(settings, token=admin_token)
     lock = HomeLock(settings.home)
     lock.take({"url": settings.control_url, "version": __version__})
     try:
         with contextlib.ExitStack() as stack:
-            _run(settings, environ, started, stack)
+            _run(settings, environ, started, stack, demo=demo)
     finally:
         lock.release()
 
@@ -111,6 +122,8 @@ def _run(
     environ: Mapping[str, str],
     started: Callable[[dict[str, Any]], None],
     stack: contextlib.ExitStack,
+    *,
+    demo: bool,
 ) -> None:
     # The settings have been checked against the table when they were read.
     overrides, _ = read_overrides(settings.assumed)
@@ -123,6 +136,7 @@ def _run(
     gateway = _gateway(settings, store, collecting)
     stopping = _Stopping()
     workspace = build_workspace(settings, store, chosen.engine, gateway, collecting, packaging)
+    first_demo = _first_demo(store, environ) if demo else None
     operations = Operations(lambda: secrets.token_hex(8), _report)
     description = _description(settings, workspace, chosen)
     services = Services(
@@ -134,11 +148,13 @@ def _run(
         shutdown=stopping.request,
         metrics=gateway.metrics,
         report=_report,
-        conditions=(all_restored(workspace.restoring), engine_answers(chosen.engine.running_ids)),
+        is_loopback=is_loopback(settings.bind_host),
+        conditions=_conditions(workspace, first_demo),
     )
     control = _control_server(settings, services)
     gateway.start()
     stack.callback(gateway.stop, _GATEWAY_GRACE_SECONDS)
+    stopping.on_signals()
     workspace.reconcile()
     workspace.health.start()
     stack.callback(workspace.health.stop)
@@ -146,13 +162,23 @@ def _run(
     stack.callback(collecting.stop)
     threading.Thread(target=control.run, name="control-api", daemon=True).start()
     stack.callback(control.close)
-    stopping.on_signals()
     started(description)
-    keep_containers = stopping.wait()
+    with first_demo or contextlib.nullcontext():
+        keep_containers = stopping.wait()
     operations.cancel_all(_CANCEL_SECONDS)
     workspace.end(_CANCEL_SECONDS)
     if not keep_containers:
         workspace.deployments.stop_all()
+
+
+def _conditions(workspace: Workspace, first_demo: FirstDemo | None) -> tuple[Condition, ...]:
+    """What it takes to be ready."""
+    usual = (all_restored(workspace.restoring), engine_answers(workspace.engine.running_ids))
+    return (*usual, first_demo.in_the_way) if first_demo else usual
+
+
+def _first_demo(store: Store, environ: Mapping[str, str]) -> FirstDemo:
+    return FirstDemo(store, demo_command(store.home), demo_environ(environ, store.home), _say)
 
 
 def _gateway(settings: Settings, store: Store, collecting: Collecting) -> Gateway:
@@ -195,7 +221,7 @@ def _control_server(settings: Settings, services: Services) -> Any:
     try:
         return waitress.create_server(
             create_control_api(services),
-            host=CONTROL_HOST,
+            host=settings.bind_host,
             port=settings.port,
             threads=_THREADS,
             ident="amlemu",
@@ -243,6 +269,7 @@ def build_workspace(
         curated=with_curated(curated),
         images=_image_choices(settings),
         conda=CondaSources(settings.conda, settings.conda_channels, channel_reach(packaging).unreachable),
+        admin_token=settings.token,
     )
     return Workspace(store, engine, front_door, effects(), settings.endpoint_ports, choices, collecting)
 
@@ -279,6 +306,11 @@ def _gpu_reader() -> Callable[[], tuple[Gpu, ...]]:
 
 def _gpus() -> tuple[Gpu, ...]:
     return _gpu_reader()()
+
+
+def _say(line: str) -> None:
+    """A line of the server's own log."""
+    print(line, file=sys.stderr, flush=True)
 
 
 def _report(error: BaseException) -> None:

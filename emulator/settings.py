@@ -16,12 +16,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from emulator.errors import BadArgument, BadDocument, Fault
+from emulator.logins import config_folder, read_login
 
 if TYPE_CHECKING:
     from emulator.environments import CuratedMisfit
     from emulator.profiles import Misfit
 
 PROJECT_FILE = "amlemu.toml"
+_EVERYWHERE = ("0.0.0.0", "::", "localhost")  # noqa: S104 - names of addresses, nothing is opened
 ENGINES = ("auto", "docker", "process")
 LIMITS = ("report", "cloud")
 CONDA = ("auto", "channels", "pip")
@@ -32,10 +34,11 @@ class Settings:
     """What an emulator and its client are told.
 
     `home` is the state folder, `port` the control port, `gateway_port` the one shared by endpoints with a path,
-    `endpoint_ports` the range of the others' own.  `bind_host` is where the endpoints listen, `public_host` the name in
-    `scoring_uri` ('' for the one by which the caller came).  `limits` is `cloud`
-    to hold endpoints to the cloud's quotas, `report` to say only where they would have been; `traffic_seed` makes the
-    choice of deployments repeatable.  `url` names another emulator.  `assumed` holds by target
+    `endpoint_ports` the range of the others' own.  `bind_host` is where the control API and the endpoints listen,
+    `public_host` the name in `scoring_uri` ('' for the one by which the caller came).  `limits` is `cloud` to hold
+    endpoints to the cloud's quotas, `report` to say only where they would have been; `traffic_seed` makes the choice of
+    deployments repeatable.  `url` names another emulator; `token` is what opens it, and what this one wants of its
+    admin ('' for none).  `assumed` holds by target
     and row id what replaces assumed facts of the parity table, checked against it, as plain values of JSON.
     `curated_environments` holds by name what
     extends or replaces the curated environments that amlemu knows, checked, as plain values of JSON: python_version
@@ -60,6 +63,7 @@ class Settings:
     limits: str = "report"
     traffic_seed: int | None = None
     url: str = ""
+    token: str = field(default="", repr=False)
     assumed: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     curated_environments: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     aad_keys: Path | None = None
@@ -72,8 +76,9 @@ class Settings:
 
     @property
     def control_url(self) -> str:
-        """Where the control API answers."""
-        return self.url or f"http://127.0.0.1:{self.port}"
+        """Where the control API of this machine's own emulator answers."""
+        host = "127.0.0.1" if self.bind_host in _EVERYWHERE else self.bind_host
+        return f"http://[{host}]:{self.port}" if ":" in host else f"http://{host}:{self.port}"
 
 
 _VARIABLES = {
@@ -87,6 +92,7 @@ _VARIABLES = {
     "limits": "AMLEMU_LIMITS",
     "traffic_seed": "AMLEMU_TRAFFIC_SEED",
     "url": "AMLEMU_URL",
+    "token": "AMLEMU_TOKEN",
     "aad_keys": "AMLEMU_AAD_KEYS",
     "aad_tenant": "AMLEMU_AAD_TENANT",
     "base_images": "AMLEMU_BASE_IMAGES",
@@ -116,6 +122,10 @@ def read_settings(environ: Mapping[str, str], folder: Path, flags: Mapping[str, 
     curated: dict[str, Mapping[str, Any]] = {}
     for file in _files(environ, folder):
         of_file = _read_file(file)
+        if "token" in of_file and file.parent != config_folder(environ):
+            where = f"{file}:{_line_of('token', file.read_text(encoding='utf-8'))}"
+            message = "a project's file is for everybody to read: set AMLEMU_TOKEN, or `amlemu login`"
+            raise BadDocument(f"{file} has a token", faults=[Fault(message, where, "token")])
         curated |= of_file.pop(CURATED_TABLE, {})
         assumed.append(of_file.pop("assumed", {}))
         values |= of_file
@@ -128,16 +138,24 @@ def read_settings(environ: Mapping[str, str], folder: Path, flags: Mapping[str, 
             values[name] = _convert(name, value, folder)
         except BadArgument as error:
             raise BadArgument(f"{where}: {error.message}") from error
+    values |= _of_login(environ, values)
     home: Path = values.pop("home", None) or _default_home(environ)
     # Resolved, because an emulator is recognised by its home however that is spelled.
     settings = Settings(home=home.resolve(), assumed=_together(assumed), curated_environments=curated)
     return replace(settings, **values)
 
 
+def _of_login(environ: Mapping[str, str], values: Mapping[str, Any]) -> dict[str, str]:
+    """What `amlemu login` chose, unless another emulator is named; its token goes nowhere else."""
+    login = None if environ.get("AMLEMU_HOME") else read_login(environ)
+    if login is None or values.get("url", login.url).rstrip("/") != login.url:
+        return {}
+    return {"url": login.url, "token": values.get("token") or login.token}
+
+
 def _files(environ: Mapping[str, str], folder: Path) -> list[Path]:
     """The user's file, then the project's, found upward from `folder`."""
-    user = Path(environ.get("XDG_CONFIG_HOME") or Path(environ.get("HOME", "~")).expanduser() / ".config") / "amlemu"
-    found = [path for path in (user / PROJECT_FILE,) if path.is_file()]
+    found = [path for path in (config_folder(environ) / PROJECT_FILE,) if path.is_file()]
     project = next((up / PROJECT_FILE for up in (folder, *folder.parents) if (up / PROJECT_FILE).is_file()), None)
     return [*found, project] if project else found
 

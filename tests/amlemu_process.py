@@ -90,7 +90,7 @@ def amlemu(
     done = subprocess.run(
         [*program, *words],
         env=environ,
-        cwd=cwd or Path(environ["AMLEMU_HOME"]).parent,
+        cwd=cwd or Path(environ.get("AMLEMU_HOME") or environ["XDG_DATA_HOME"]).parent,
         input=stdin,
         stdin=subprocess.DEVNULL if stdin is None else None,
         capture_output=True,
@@ -123,7 +123,7 @@ def running(
         process = subprocess.Popen(
             [*AMLEMU, *words],
             env=environ,
-            cwd=cwd or Path(environ["AMLEMU_HOME"]).parent,
+            cwd=cwd or Path(environ.get("AMLEMU_HOME") or environ["XDG_DATA_HOME"]).parent,
             stdin=subprocess.DEVNULL,
             stdout=said,
             stderr=subprocess.STDOUT,

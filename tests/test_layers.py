@@ -60,9 +60,11 @@ MAY_IMPORT: Mapping[str, frozenset[str]] = {
     "store": LOWEST | PURE,
     "probes": LOWEST | PURE | {"engines"},
     "lock": LOWEST,
+    "admin_token": LOWEST,
+    "logins": LOWEST,
     "gpus": LOWEST | PURE,
     "schemas": LOWEST | PURE | {"settings"},  # what files may hold, the settings' among them
-    "settings": LOWEST | {"profiles", "environments"},  # what may be overridden, and by what
+    "settings": LOWEST | {"profiles", "environments", "logins"},  # what may be overridden, and by what
     # the core
     "workspace": LOWEST | PURE | {"engines", "store"},
     # doors: none knows another; none touches Docker or the disk
@@ -71,18 +73,33 @@ MAY_IMPORT: Mapping[str, frozenset[str]] = {
     "client": LOWEST,
     # besides what it needs to be a client: the user's own documents are read where the user is
     "cli": LOWEST
-    | {"client", "settings", "lock", "shipped", "names", "documents", "entities", "azure_files", "v1_files"}
+    | {
+        "client",
+        "settings",
+        "lock",
+        "admin_token",
+        "logins",
+        "shipped",
+        "names",
+        "documents",
+        "entities",
+        "azure_files",
+        "v1_files",
+    }
     | {"exports", "schemas"},
-    # the composition root
+    # the composition root, and the command that it runs at the first start of a home
+    "first_demo": LOWEST | {"store"},
     "server": LOWEST
     | PURE
     | {
+        "first_demo",
         "engines",
         "engines.*",
         "shipped",
         "store",
         "probes",
         "lock",
+        "admin_token",
         "gpus",
         "settings",
         "workspace",

@@ -36,6 +36,9 @@ COMMANDS = {
     "tree": ("endpoints", "Print the files as the scoring script sees them."),
     "export": ("export", "Write an endpoint as files that deploy it elsewhere: Azure ML, Kubernetes, compose."),
     "schema": ("schema", "Print the JSON Schema of a kind of file, for editors."),
+    "token": ("tokens", "Hand out, list and take back tokens; alone, print the admin's."),
+    "login": ("tokens", "Speak to an emulator on another machine from now on."),
+    "logout": ("tokens", "Speak to this machine's own emulator again."),
     "delete": ("endpoints", "Delete an endpoint or one of its deployments."),
 }
 

@@ -12,9 +12,10 @@ from pathlib import Path
 from typing import Any
 
 from emulator import __version__
+from emulator.admin_token import read_admin_token
 from emulator.cli.output import say
 from emulator.client import Client
-from emulator.errors import BadArgument, EmulatorError, EngineUnavailable
+from emulator.errors import AuthenticationFailed, AuthorizationFailed, BadArgument, EmulatorError, EngineUnavailable
 from emulator.lock import read_holder
 from emulator.settings import ASSUMED_VARIABLE, CURATED_VARIABLE, Settings, read_settings
 
@@ -30,7 +31,7 @@ def current_settings(flags: Mapping[str, Any] | None = None) -> Settings:
 def connect(settings: Settings | None = None) -> Client:
     """The running emulator; EngineUnavailable when none answers."""
     settings = settings or current_settings()
-    client = Client(_url(settings))
+    client = Client(_url(settings), _token(settings))
     _check_same(_describe(client), settings)
     return client
 
@@ -54,6 +55,11 @@ def _url(settings: Settings) -> str:
     return str(holder.get("url") or settings.control_url)
 
 
+def _token(settings: Settings) -> str:
+    """What opens it: the settings' token, or that of the home where it is this machine's own."""
+    return settings.token or ("" if settings.url else read_admin_token(settings.home))
+
+
 def _describe(client: Client) -> dict[str, Any]:
     """What the server says of itself; BadArgument when what answers there is something else."""
     try:
@@ -61,7 +67,7 @@ def _describe(client: Client) -> dict[str, Any]:
         if "workspace_id" in description:
             return description
         why: Exception | None = None
-    except EngineUnavailable:
+    except (AuthenticationFailed, AuthorizationFailed, EngineUnavailable):
         raise
     except (EmulatorError, ValueError) as error:  # ValueError: an answer that is no JSON
         why = error
@@ -93,15 +99,18 @@ def _check_same(description: Mapping[str, Any], settings: Settings) -> None:
             " `amlemu down`, then `amlemu up`")  # fmt: skip
 
 
-def start_in_background(settings: Settings) -> dict[str, Any]:
-    """Start the emulator so that it survives this terminal; return what it says of itself once it serves."""
+def start_in_background(settings: Settings, *, demo: bool = False) -> dict[str, Any]:
+    """Start the emulator so that it survives this terminal; return what it says of itself once it serves.
+
+    A `demo` goes on after that.
+    """
     settings.home.mkdir(parents=True, exist_ok=True)
     log = settings.home / _LOG_NAME
     say(f"starting the emulator in the background (log: {log})", dim=True)
     position = log.stat().st_size if log.exists() else 0
     with log.open("ab") as file:
         process = subprocess.Popen(
-            [sys.executable, "-m", "emulator", "up"],
+            [sys.executable, "-m", "emulator", "up", "--demo" if demo else "--no-demo"],
             stdin=subprocess.DEVNULL,
             stdout=file,
             stderr=file,
@@ -120,6 +129,7 @@ def _variables(settings: Settings) -> dict[str, str]:
         "AMLEMU_GATEWAY_PORT": str(settings.gateway_port),
         "AMLEMU_ENDPOINT_PORTS": f"{ports.start}-{ports.stop - 1}",
         "AMLEMU_BIND_HOST": settings.bind_host,
+        "AMLEMU_TOKEN": settings.token,
         "AMLEMU_PUBLIC_HOST": settings.public_host,
         "AMLEMU_ENGINE": settings.engine,
         "AMLEMU_LIMITS": settings.limits,
@@ -139,7 +149,7 @@ def _wait(process: subprocess.Popen[bytes], settings: Settings, log: Path, posit
     while time.monotonic() < deadline:
         ended = process.poll() is not None
         try:
-            with Client(_url(settings)) as client:
+            with Client(_url(settings), _token(settings)) as client:
                 description = client.describe(timeout_seconds=2.0)
             if description.get("home") == str(settings.home):
                 return description

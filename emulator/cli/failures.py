@@ -5,6 +5,8 @@ from __future__ import annotations
 import click
 
 from emulator.errors import (
+    AuthenticationFailed,
+    AuthorizationFailed,
     BadArgument,
     BadDocument,
     CrashLoopBackOff,
@@ -28,6 +30,8 @@ from emulator.errors import (
 EXIT_CODES: dict[type[EmulatorError], int] = {
     EmulatorError: 1,
     BadArgument: 2,
+    AuthenticationFailed: 2,
+    AuthorizationFailed: 2,
     BadDocument: 2,
     OperationInProgress: 2,
     EngineUnavailable: 3,

@@ -16,8 +16,20 @@ from emulator.cli.output import output_option, print_result, print_table, say
 @click.option("--engine", type=click.Choice(["auto", "docker", "process"]), help="What runs scoring containers.")
 @click.option("--limits", type=click.Choice(["report", "cloud"]), help="Hold to the cloud's quotas, or only say them.")
 @click.option("--port", type=int, help="The control port (default 18080).")
+@click.option("--make-token", is_flag=True, help="Want a token of callers: make one and print it, if there is none.")
+@click.option(
+    "--demo/--no-demo", default=False, envvar="AMLEMU_DEMO", help="Let a new workspace begin with the demo's endpoint."
+)
 @click.option("--ephemeral", is_flag=True, help="Use a temporary home that is removed at the end.")
-def up_command(detach: bool, engine: str | None, limits: str | None, port: int | None, ephemeral: bool) -> None:
+def up_command(
+    detach: bool,
+    engine: str | None,
+    limits: str | None,
+    port: int | None,
+    make_token: bool,
+    demo: bool,
+    ephemeral: bool,
+) -> None:
     """Start the emulator.
 
     One runs per AMLEMU_HOME.  What was deployed when it last went down comes back.  In the foreground, Ctrl-C ends it.
@@ -27,26 +39,43 @@ def up_command(detach: bool, engine: str | None, limits: str | None, port: int |
     from emulator.cli.connection import current_settings, start_in_background
 
     flags: dict[str, Any] = {"engine": engine, "limits": limits, "port": port}
+    if make_token and ephemeral:
+        raise click.UsageError("--make-token keeps the token in the home, and --ephemeral removes that at the end")
+    if make_token:
+        _make_token(flags)
     if ephemeral and detach:
         raise click.UsageError("--ephemeral needs the foreground: the temporary home goes when the command ends")
     if detach:
-        description = start_in_background(current_settings(flags))
+        description = start_in_background(current_settings(flags), demo=demo)
         say(_running(description))
     elif ephemeral:
         with tempfile.TemporaryDirectory(prefix="amlemu-", ignore_cleanup_errors=True) as home:
             os.environ["AMLEMU_HOME"] = home
             say(f'in another terminal: export AMLEMU_HOME="{home}"')
-            _serve({**flags, "home": home})
+            _serve({**flags, "home": home}, demo=demo)
     else:
-        _serve(flags)
+        _serve(flags, demo=demo)
 
 
-def _serve(flags: dict[str, Any]) -> None:
+def _make_token(flags: dict[str, Any]) -> None:
+    """Make the home's token at the first time; AMLEMU_TOKEN stands in its place."""
+    import secrets
+
+    from emulator.admin_token import make_admin_token
+    from emulator.cli.connection import current_settings
+
+    settings = current_settings(flags)
+    if not settings.token and (token := make_admin_token(settings.home, lambda: secrets.token_urlsafe(32))):
+        say(f"the token of this emulator, for AMLEMU_TOKEN: {token}")
+        say("it is printed this once; `amlemu token` shows it again")
+
+
+def _serve(flags: dict[str, Any], *, demo: bool) -> None:
     from emulator.cli.connection import current_settings
     from emulator.server import quiet_libraries, serve
 
     quiet_libraries()
-    serve(current_settings(flags), os.environ, lambda description: say(_running(description)))
+    serve(current_settings(flags), os.environ, lambda description: say(_running(description)), demo=demo)
     say("stopped")
 
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from urllib.parse import urlsplit
 
 from flask import Flask, Response, jsonify, request
 from werkzeug.exceptions import HTTPException
 
+from emulator.control_api.access import guard, token_routes
 from emulator.control_api.api_version import API_VERSION, API_VERSION_HEADER
 from emulator.control_api.endpoints import endpoint_routes
 from emulator.control_api.exports import export_routes
@@ -18,9 +18,7 @@ from emulator.control_api.readiness import Condition, all_restored, engine_answe
 from emulator.control_api.requests import Services
 from emulator.control_api.resources import OWN_PATH, WORKSPACE_PATH
 from emulator.control_api.statuses import STATUSES
-from emulator.errors import BadArgument, EmulatorError
-
-_OWN_HOSTS = ("127.0.0.1", "localhost", "[::1]")
+from emulator.errors import AuthenticationFailed, EmulatorError
 
 __all__ = ["Condition", "Services", "all_restored", "create_control_api", "engine_answers"]
 
@@ -29,26 +27,16 @@ def create_control_api(services: Services) -> Flask:
     """The control API as a WSGI callable."""
     flask = Flask("amlemu", static_folder=None)
     flask.json.sort_keys = False  # type: ignore[attr-defined]
-    flask.register_blueprint(own_routes(services), url_prefix=OWN_PATH)
+    for make_routes in (own_routes, token_routes):
+        flask.register_blueprint(make_routes(services), url_prefix=OWN_PATH)
     for make_routes in (model_routes, endpoint_routes, export_routes, operation_routes):
         flask.register_blueprint(make_routes(services), url_prefix=WORKSPACE_PATH)
-    flask.before_request(lambda: _refuse_strangers(services.public_host))
+    guard(flask, services)
     flask.after_request(_with_version)
     flask.register_error_handler(EmulatorError, _answer_error)
     flask.register_error_handler(HTTPException, _answer_http)
     flask.register_error_handler(Exception, lambda error: _answer_bug(error, services.report))
     return flask
-
-
-def _refuse_strangers(public_host: str) -> None:
-    """Refuse what a page in a browser sends here, directly or through a name that it made lead to this machine."""
-    host = request.host.rsplit(":", 1)[0]
-    origin = request.headers.get("Origin")
-    if host not in {*_OWN_HOSTS, public_host} or (origin and urlsplit(origin).netloc != request.host):
-        raise BadArgument(
-            f"the control API does not answer to {origin or host}",
-            hint="call it as 127.0.0.1 or localhost; AMLEMU_PUBLIC_HOST allows one more name",
-        )
 
 
 def _with_version(response: Response) -> Response:
@@ -57,7 +45,10 @@ def _with_version(response: Response) -> Response:
 
 
 def _answer_error(error: EmulatorError) -> tuple[Response, int]:
-    return jsonify({"error": error.to_dict()}), STATUSES[type(error)]
+    answer = jsonify({"error": error.to_dict()})
+    if isinstance(error, AuthenticationFailed):
+        answer.headers["WWW-Authenticate"] = 'Bearer realm="amlemu"'
+    return answer, STATUSES[type(error)]
 
 
 def _answer_http(error: HTTPException) -> tuple[Response, int]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from flask import Blueprint, Response, jsonify
 
+from emulator.control_api.access import check_role
 from emulator.control_api.requests import Services, flag
 from emulator.control_api.tar_stream import tar_stream
 
@@ -16,6 +17,8 @@ def export_routes(services: Services) -> Blueprint:
 
     @routes.get("/onlineEndpoints/<name>/export")
     def document(name: str) -> Response:
+        if flag("includeValues"):
+            check_role("deployer")
         return jsonify(exports.document(name, include_values=flag("includeValues")))
 
     @routes.get(f"{one}/code")

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from flask import Blueprint, Response, jsonify
 
+from emulator.control_api.access import needs
 from emulator.control_api.requests import Services, flag, json_body
 from emulator.control_api.resources import Json, environment_resource, model_resource
 from emulator.control_api.tar_stream import tar_stream
@@ -80,6 +81,7 @@ def _environment_routes(routes: Blueprint, services: Services) -> None:
         return jsonify(resource(environments.shown(environments.create_or_update(Path(path))))), 201
 
     @routes.post("/environments/resolve")
+    @needs("viewer")
     def resolve() -> Response:
         return jsonify(resource(_named(services, json_body())))
 

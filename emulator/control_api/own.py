@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from flask import Blueprint, Response, jsonify
 
+from emulator.control_api.access import caller, needs, takes_paths
 from emulator.control_api.api_version import API_VERSION
 from emulator.control_api.metrics import metrics_text
 from emulator.control_api.readiness import in_the_way
@@ -16,11 +17,13 @@ def own_routes(services: Services) -> Blueprint:
     routes = Blueprint("own", __name__)
 
     @routes.get("/health")
+    @needs("nobody")
     def health() -> Response:
         # Anybody may ask, so it tells nothing of this machine.
         return jsonify({"status": "ok", "version": services.describe()["version"]})
 
     @routes.get("/ready")
+    @needs("nobody")
     def ready() -> tuple[Response, int]:
         if why := in_the_way(services.conditions):
             error = ResourceNotReady("; ".join(why), target="emulator", hint="ask again in a moment")
@@ -29,19 +32,22 @@ def own_routes(services: Services) -> Blueprint:
 
     @routes.get("/info")
     def info() -> Response:
-        return jsonify({**services.describe(), "api_version": API_VERSION})
+        who = {"caller": caller().name, "role": caller().role, "takes_paths": takes_paths(services)}
+        return jsonify({**services.describe(), "api_version": API_VERSION, **who})
 
     @routes.get("/metrics")
     def metrics() -> Response:
         return Response(_metrics_page(services), content_type="text/plain; version=0.0.4; charset=utf-8")
 
     @routes.post("/shutdown")
+    @needs("admin")
     def shutdown() -> Response:
         keep = bool(json_body(optional=True).get("keep_containers"))
         services.shutdown(keep)
         return jsonify({"status": "stopping"})
 
     @routes.post("/prune")
+    @needs("admin")
     def prune() -> Response:
         dry_run = bool(json_body(optional=True).get("dry_run"))
         return jsonify({"removed": services.workspace.prune(dry_run=dry_run)})

@@ -22,7 +22,8 @@ class Services:
 
     `public_host` is the host of scoring URIs, '' for the one by which the caller came; `describe` says who this server
     is; `shutdown` ends it, keeping the containers when told so; `metrics` says how the endpoints
-    are doing; `report` writes an unexpected error to the server log; `conditions` are those under which it is ready.
+    are doing; `report` writes an unexpected error to the server log; `conditions` are those under which it is ready,
+    `is_loopback` tells whether only this machine reaches it.
     """
 
     workspace: Workspace
@@ -33,6 +34,7 @@ class Services:
     shutdown: Callable[[bool], None]
     metrics: Callable[[], Sequence[EndpointMetrics]]
     report: Callable[[BaseException], None]
+    is_loopback: bool = True
     conditions: Sequence[Condition] = ()
 
     def addresses(self) -> Addresses:

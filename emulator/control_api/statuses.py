@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from emulator.errors import (
+    AuthenticationFailed,
+    AuthorizationFailed,
     BadArgument,
     BadDocument,
     CrashLoopBackOff,
@@ -26,6 +28,8 @@ from emulator.errors import (
 STATUSES: dict[type[EmulatorError], int] = {
     EmulatorError: 500,
     BadArgument: 400,
+    AuthenticationFailed: 401,
+    AuthorizationFailed: 403,
     BadDocument: 400,
     ResourceNotFound: 404,
     OperationInProgress: 409,

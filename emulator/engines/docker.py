@@ -31,6 +31,7 @@ from emulator.engines.docker_build import (
     DockerHost,
     build_environment,
     image_tag,
+    left_folders,
 )
 from emulator.engines.docker_cli import run_command
 from emulator.engines.docker_connection import check_engine, connect, find_endpoint, has_buildx
@@ -324,7 +325,8 @@ class DockerEngine:
                 raise
 
     def prune(self, keep_images: Set[str], *, dry_run: bool = False) -> list[str]:
-        """Remove this workspace's containers that no longer run, and the images that it built and nothing needs.
+        """Remove this workspace's containers that no longer run, and the images that it built and nothing needs, and
+        what killed builds have left.
 
         An image that another workspace's container uses stays, whoever built it.
         """
@@ -332,7 +334,14 @@ class DockerEngine:
             *self._prune_containers(dry_run=dry_run),
             *self._prune_images(keep_images, dry_run=dry_run),
             *self._prune_own_images(keep_images, dry_run=dry_run),
+            *self._prune_folders(dry_run=dry_run),
         ]
+
+    def _prune_folders(self, *, dry_run: bool) -> Iterator[str]:
+        for folder in left_folders(self._home) if self._home else ():
+            if not dry_run:
+                shutil.rmtree(folder, ignore_errors=True)
+            yield f"half-made build {folder.name}"
 
     def _prune_containers(self, *, dry_run: bool) -> Iterator[str]:
         for container in self._ours():

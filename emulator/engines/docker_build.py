@@ -43,6 +43,7 @@ LABEL_DIFFERENCES = "amlemu.differences"
 LABEL_BUILT_BY = "amlemu.built_by"
 
 _ENOSPC = 28
+_FOLDERS = "amlemu-build-"
 
 
 @dataclass(frozen=True)
@@ -193,7 +194,7 @@ def is_for_platform(attributes: Mapping[str, object], platform: str) -> bool:
 @contextmanager
 def private_folder() -> Iterator[Path]:
     """A folder that only this user may look into, gone afterwards; OutOfQuota when the disk is full."""
-    folder = Path(tempfile.mkdtemp(prefix="amlemu-build-"))
+    folder = Path(tempfile.mkdtemp(prefix=_FOLDERS))
     try:
         yield folder
     except OSError as error:
@@ -202,6 +203,12 @@ def private_folder() -> Iterator[Path]:
         raise
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def left_folders(home: Path) -> list[Path]:
+    """Those of builds that were killed, when temporary files are this home's own and nothing is built now."""
+    temporary = Path(tempfile.gettempdir())
+    return sorted(temporary.glob(f"{_FOLDERS}*")) if temporary.is_relative_to(home) else []
 
 
 def write_context(context: Path, spec: ImageSpec, lock: str, packaging: HostPackaging) -> None:

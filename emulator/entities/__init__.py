@@ -1,5 +1,6 @@
 """Models, environments, endpoints and deployments as frozen values, in Azure ML's own words and units."""
 
+from emulator.entities.access import ROLES, AccessToken, Caller, Role
 from emulator.entities.base import Entity
 from emulator.entities.deployment import (
     CodeConfiguration,
@@ -48,10 +49,13 @@ from emulator.names import (
 __all__ = [
     "ANONYMOUS",
     "AZUREML_ROUTES",
+    "ROLES",
+    "AccessToken",
     "AssetKind",
     "AssetReference",
     "AuthMode",
     "BuildContext",
+    "Caller",
     "CodeConfiguration",
     "Collection",
     "DataCollector",
@@ -71,6 +75,7 @@ __all__ = [
     "ProbeSettings",
     "ProvisioningState",
     "ResourceRequirements",
+    "Role",
     "Route",
     "Target",
     "check_asset_name",

@@ -23,7 +23,7 @@ _SETTINGS: Mapping[str, Json] = {
         "anyOf": [{"type": "string", "pattern": r"^\d{1,5}(-\d{1,5})?$"}, _PORT],
         "description": "The ports that endpoints get of their own, as in 18100-18199.",
     },
-    "bind_host": {"type": "string", "description": "The address at which endpoints listen."},
+    "bind_host": {"type": "string", "description": "The address at which the control API and the endpoints listen."},
     "public_host": {"type": "string", "description": "The name in scoring_uri."},
     "engine": {"enum": list(ENGINES), "description": "What runs the containers."},
     "limits": {"enum": list(LIMITS), "description": "Whether the cloud's quotas are held, or only reported."},
@@ -32,6 +32,7 @@ _SETTINGS: Mapping[str, Json] = {
         "description": "Makes the choice of deployments repeatable.",
     },
     "url": {"type": "string", "description": "Another emulator, for commands to speak to."},
+    "token": {"type": "string", "description": "What opens the emulator; only in the user's own file."},
     "aad_keys": {"type": "string", "description": "A file with the public keys (JWKS) that sign aad_tokens."},
     "base_images": {
         "anyOf": [{"type": "object", "additionalProperties": {"type": "string"}}, {"type": "string"}],

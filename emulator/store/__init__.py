@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from emulator.entities import (
+    AccessToken,
     BuildContext,
     EndpointKeys,
     Environment,
@@ -71,6 +72,17 @@ class Store:
                 document = {"secret": secrets.token_hex(32)}
                 write_document(path, document, secret=True)
         return str(document["secret"])
+
+    def access_tokens(self) -> tuple[AccessToken, ...]:
+        """Every token that was handed out, in the order of its making."""
+        document = read_document(self.home / "access.json") or {"tokens": []}
+        return tuple(map(AccessToken.parse, document["tokens"]))
+
+    def put_access_tokens(self, tokens: Sequence[AccessToken]) -> None:
+        """Replace them all, in a file that only its owner can read."""
+        with translated("tokens"):
+            document = {"tokens": [token.to_document() for token in tokens]}
+            write_document(self.home / "access.json", document, secret=True)
 
     # models
 

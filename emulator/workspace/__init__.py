@@ -10,6 +10,7 @@ from emulator.entities import OnlineDeployment
 from emulator.errors import OperationCanceled
 from emulator.scoring_container import LABEL_DEPLOYMENT, LABEL_ENDPOINT, LABEL_GENERATION
 from emulator.store import Store
+from emulator.workspace.access import Access
 from emulator.workspace.choices import Choices
 from emulator.workspace.collecting import Collecting
 from emulator.workspace.conda_sources import CondaSources
@@ -47,6 +48,7 @@ class Workspace:
         self._effects = effects
         self.engine = engine
         self._gate = Gate()
+        self.access = Access(store, effects, choices.admin_token)
         self._restoring: set[tuple[str, str]] = set()
         self.models = Models(store, effects, self._gate)
         self.environments = Environments(store, engine, self._gate, choices)

@@ -12,7 +12,7 @@ from emulator.workspace.conda_sources import CondaSources
 @dataclass(frozen=True)
 class Choices:
     """The program that starts scoring servers and the script of MLflow models, whose aad_tokens are good, the curated
-    environments, what stands for images, and where conda packages come from."""
+    environments, what stands for images, where conda packages come from, and the token of the admin ('' for none)."""
 
     launcher: str
     mlflow_script: str = ""
@@ -20,3 +20,4 @@ class Choices:
     curated: tuple[CuratedEnvironment, ...] = CURATED
     images: ImageChoices = field(default_factory=ImageChoices)
     conda: CondaSources = field(default_factory=CondaSources)
+    admin_token: str = field(default="", repr=False)

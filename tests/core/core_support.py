@@ -88,6 +88,7 @@ class House:
         ports: Iterable[int] = PORTS,
         aad_trust: AadTrust | None = None,
         curated: tuple[CuratedEnvironment, ...] = CURATED,
+        admin_token: str = "",
     ) -> None:
         self.folder = folder
         self.store = Store(folder / "home")
@@ -111,7 +112,9 @@ class House:
         self.unreachable = ""  # why conda channels cannot be read
         self.asked_channels: list[tuple[str, ...]] = []
         conda = CondaSources(unreachable=self._ask_channels)
-        choices = Choices("launcher", "mlflow script", aad_trust or AadTrust(), curated, conda=conda)
+        choices = Choices(
+            "launcher", "mlflow script", aad_trust or AadTrust(), curated, conda=conda, admin_token=admin_token
+        )
         self.workspace = Workspace(self.store, self.engine, self.door, self.effects, ports, choices)
         self.code = self.write_code("src")
 

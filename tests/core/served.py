@@ -28,24 +28,23 @@ class Served:
         self.in_the_way: list[str] = []
         numbers = iter(range(1_000_000))
         self.operations = Operations(lambda: f"op{next(numbers)}", self.reported.append)
-        self._server = waitress.create_server(
-            create_control_api(
-                Services(
-                    workspace=house.workspace,
-                    operations=self.operations,
-                    public_host=public_host,
-                    shared_port=18081,
-                    describe=lambda: {"version": "0", "home": str(house.store.home)},
-                    shutdown=self.shutdowns.append,
-                    metrics=lambda: self.metrics,
-                    report=self.reported.append,
-                    conditions=(
-                        all_restored(house.workspace.restoring),
-                        engine_answers(house.engine.check),
-                        lambda: "; ".join(self.in_the_way),
-                    ),
-                )
+        self.services = Services(
+            workspace=house.workspace,
+            operations=self.operations,
+            public_host=public_host,
+            shared_port=18081,
+            describe=lambda: {"version": "0", "home": str(house.store.home)},
+            shutdown=self.shutdowns.append,
+            metrics=lambda: self.metrics,
+            report=self.reported.append,
+            conditions=(
+                all_restored(house.workspace.restoring),
+                engine_answers(house.engine.check),
+                lambda: "; ".join(self.in_the_way),
             ),
+        )
+        self._server = waitress.create_server(
+            create_control_api(self.services),
             host="127.0.0.1",
             port=0,
             threads=6,

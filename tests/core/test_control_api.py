@@ -65,7 +65,13 @@ def test_health(served: Served) -> None:
 
 def test_info(served: Served) -> None:
     home = str(served.house.store.home)
-    assert served.ask("GET", "//_amlemu/info").json() == {"version": "0", "home": home, "api_version": API_VERSION}
+    who = {"caller": "anybody", "role": "admin", "takes_paths": True}
+    assert served.ask("GET", "//_amlemu/info").json() == {
+        "version": "0",
+        "home": home,
+        "api_version": API_VERSION,
+        **who,
+    }
 
 
 @pytest.mark.parametrize("path", ["//_amlemu/info", "/onlineEndpoints?api-version=2023-04-01-preview", "//nope"])

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from emulator.errors import BadArgument, BadDocument
+from emulator.logins import Login, remove_login, write_login
 from emulator.settings import PROJECT_FILE, Settings, read_settings
 
 
@@ -73,7 +74,7 @@ def test_a_home_has_one_spelling(environ: dict[str, str], folder: Path) -> None:
 
 def test_another_emulator(environ: dict[str, str], folder: Path) -> None:
     settings = read_settings(environ | {"AMLEMU_URL": "http://there:1"}, folder)
-    assert settings.control_url == "http://there:1"
+    assert (settings.url, settings.control_url) == ("http://there:1", "http://127.0.0.1:18080")
 
 
 @pytest.mark.parametrize(("text", "ports"), [("18100-18101", range(18100, 18102)), ("18100", range(18100, 18101))])
@@ -342,3 +343,60 @@ def test_the_network_of_an_emulator_in_a_container(environ: dict[str, str], fold
     assert read_settings(environ | {"AMLEMU_NETWORK": "team_scoring.1"}, folder).network == "team_scoring.1"
     with pytest.raises(BadArgument, match="AMLEMU_NETWORK: '--privileged' is no name of a network"):
         read_settings(environ | {"AMLEMU_NETWORK": "--privileged"}, folder)
+
+
+# tokens and logins
+
+
+def test_where_an_emulator_is_reached_on_this_machine() -> None:
+    hosts = {
+        "127.0.0.1": "127.0.0.1",
+        "0.0.0.0": "127.0.0.1",
+        "::": "127.0.0.1",
+        "10.0.0.7": "10.0.0.7",
+        "::1": "[::1]",
+    }
+    for bind_host, shown in hosts.items():
+        assert Settings(Path("/home"), bind_host=bind_host).control_url == f"http://{shown}:18080"
+
+
+def test_a_token_is_not_shown_and_not_for_a_projects_file(environ: dict[str, str], folder: Path) -> None:
+    settings = read_settings(environ | {"AMLEMU_TOKEN": "from-the-shell"}, folder)
+    assert settings.token == "from-the-shell"
+    assert "from-the-shell" not in repr(settings)
+    (folder / PROJECT_FILE).write_text('port = 1\ntoken = "committed"\n')
+    with pytest.raises(BadDocument, match="has a token") as caught:
+        read_settings(environ, folder)
+    assert caught.value.faults[0].where == f"{folder / PROJECT_FILE}:2"
+    assert "committed" not in str(caught.value.to_dict())
+
+
+def test_a_token_in_the_users_own_file(environ: dict[str, str], folder: Path) -> None:
+    user_file(environ, 'token = "of-the-user"\n')
+    assert read_settings(environ, folder).token == "of-the-user"
+
+
+def test_a_login_is_for_its_own_url_alone(environ: dict[str, str], folder: Path) -> None:
+    path = write_login(environ, Login("http://team:18080", "teams-token"))
+    assert path.stat().st_mode & 0o777 == 0o600
+    found = read_settings(environ, folder)
+    assert (found.url, found.token) == ("http://team:18080", "teams-token")
+    for url, token in (("http://team:18080/", "teams-token"), ("http://evil:18080", "")):
+        (folder / PROJECT_FILE).write_text(f'url = "{url}"\n')
+        assert read_settings(environ, folder).token == token
+    (folder / PROJECT_FILE).unlink()
+    elsewhere = read_settings(environ | {"AMLEMU_URL": "http://other:1", "AMLEMU_TOKEN": "mine"}, folder)
+    assert (elsewhere.url, elsewhere.token) == ("http://other:1", "mine")
+    here = read_settings(environ | {"AMLEMU_HOME": str(folder)}, folder)
+    assert (here.url, here.token) == ("", "")
+    assert remove_login(environ)
+    assert not remove_login(environ)
+    assert read_settings(environ, folder).url == ""
+
+
+def test_a_damaged_login(environ: dict[str, str], folder: Path) -> None:
+    path = write_login(environ, Login("http://team:18080", "teams-token"))
+    path.write_text('{"url": "http://team:18080"')
+    with pytest.raises(BadDocument, match="is damaged") as caught:
+        read_settings(environ, folder)
+    assert "amlemu logout" in caught.value.hint

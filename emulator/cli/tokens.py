@@ -1,0 +1,108 @@
+"""`token …`, `login`, `logout`."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+import click
+
+from emulator.cli.output import output_option, print_result, print_table, say
+
+
+@click.group("token", invoke_without_command=True)
+@click.pass_context
+def token_command(context: click.Context) -> None:
+    """The tokens that open this emulator's control API; alone, print the admin's own.
+
+    Scoring keys are apart from them: `amlemu keys ENDPOINT`.
+    """
+    if context.invoked_subcommand is None:
+        _print_admin_token()
+
+
+def _print_admin_token() -> None:
+    from emulator.admin_token import read_admin_token
+    from emulator.cli.connection import current_settings
+    from emulator.errors import ResourceNotFound
+
+    settings = current_settings()
+    token = settings.token or ("" if settings.url else read_admin_token(settings.home))
+    if not token:
+        hint = "`amlemu up --make-token` makes one; an emulator that only this machine reaches needs none"
+        raise ResourceNotFound("there is no token", target=settings.url or f"AMLEMU_HOME {settings.home}", hint=hint)
+    click.echo(token)
+
+
+@token_command.command("create")
+@click.argument("name")
+@click.option("--role", type=click.Choice(["viewer", "deployer", "admin"]), default="deployer", show_default=True,
+              help="A viewer reads, a deployer deploys and has keys, an admin does everything.")  # fmt: skip
+@output_option
+def create(name: str, role: str, output: str) -> None:
+    """Hand out a token and print it, this once."""
+    from emulator.cli.connection import connect_or_start
+
+    with connect_or_start() as client:
+        made = client.create_token(name, role)
+    print_result(made, output, lambda: click.echo(made["token"]))
+    say(f"it is not shown again; `amlemu token delete {name}` takes it back")
+
+
+@token_command.command("list")
+@output_option
+def list_tokens(output: str) -> None:
+    """List what was handed out, by name."""
+    from emulator.cli.connection import connect_or_start
+
+    with connect_or_start() as client:
+        tokens = client.list_tokens()
+    rows = [(token["name"], token["role"], token["created_at"]) for token in tokens]
+    columns = ("NAME", "ROLE", "CREATED")
+    print_result(tokens, output, lambda: print_table(columns, rows, "no token but the admin's own"))
+
+
+@token_command.command("delete")
+@click.argument("name")
+def delete(name: str) -> None:
+    """Take a token back."""
+    from emulator.cli.connection import connect_or_start
+
+    with connect_or_start() as client:
+        client.delete_token(name)
+    say(f"token {name} opens nothing any more")
+
+
+@click.command("login")
+@click.argument("url")
+def login_command(url: str) -> None:
+    """Let every command speak to the emulator at URL from now on.
+
+    The token is asked for, or read from AMLEMU_TOKEN or, without a terminal, from standard input.  `amlemu logout`
+    undoes it; AMLEMU_URL and AMLEMU_HOME go before it.
+    """
+    from emulator.client import Client
+    from emulator.logins import Login, write_login
+
+    token = os.environ.get("AMLEMU_TOKEN") or _ask()
+    login = Login(url.rstrip("/"), token)
+    with Client(login.url, token) as client:
+        info = client.describe()
+    path = write_login(os.environ, login)
+    say(f"{login.url}: amlemu {info['version']}, engine {info['engine']}, you are {info['caller']} ({info['role']})")
+    say(f"kept in {path}, which only you can read")
+
+
+def _ask() -> str:
+    if sys.stdin.isatty():
+        token: str = click.prompt("token", hide_input=True, default="", show_default=False, err=True)
+        return token.strip()
+    return sys.stdin.readline().strip()
+
+
+@click.command("logout")
+def logout_command() -> None:
+    """Forget the login: commands speak to this machine's own emulator again."""
+    from emulator.logins import remove_login
+
+    say("logged out" if remove_login(os.environ) else "there was no login")

@@ -1,0 +1,128 @@
+"""Who may call what at this door: names it answers to, tokens, and the role that each route needs."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Callable
+from typing import Any, Literal, TypeVar
+from urllib.parse import urlsplit
+
+from flask import Blueprint, Flask, Response, g, jsonify, request
+
+from emulator.control_api.requests import Services, json_body
+from emulator.entities import AccessToken, Caller, Role
+from emulator.errors import AuthorizationFailed, BadArgument
+
+_OWN_HOSTS = ("127.0.0.1", "localhost", "[::1]")
+_READS = ("GET", "HEAD", "OPTIONS")
+_ATTRIBUTE = "amlemu_role"
+
+Needed = Role | Literal["nobody"]
+"""`nobody`: not even a token is needed."""
+V = TypeVar("V", bound=Callable[..., Any])
+
+
+def needs(role: Needed) -> Callable[[V], V]:
+    """For a view that is not as its method says: reading is a viewer's, all else a deployer's."""
+
+    def mark(view: V) -> V:
+        setattr(view, _ATTRIBUTE, role)
+        return view
+
+    return mark
+
+
+def needed_role(view: Callable[..., Any] | None, method: str) -> Needed:
+    """What a request to that view must be allowed."""
+    role: Needed | None = getattr(view, _ATTRIBUTE, None)
+    return role or ("viewer" if method in _READS else "deployer")
+
+
+def guard(flask: Flask, services: Services) -> None:
+    """Admit requests by host, origin and token before any view sees them."""
+
+    def admit() -> None:
+        _refuse_strangers(services)
+        view = flask.view_functions.get(request.endpoint or "")
+        role = needed_role(view, request.method)
+        if role != "nobody":
+            g.caller = services.workspace.access.caller(_presented())
+            check_role(role)
+
+    flask.before_request(admit)
+
+
+def caller() -> Caller:
+    """Who the request comes from."""
+    found: Caller = g.caller
+    return found
+
+
+def takes_paths(services: Services) -> bool:
+    """Whether the caller may name files of the emulator's machine: somebody who is sure to be its user."""
+    return services.workspace.access.is_open or (services.is_loopback and caller().role == "admin")
+
+
+def check_role(role: Role) -> None:
+    """Raise AuthorizationFailed unless the caller may do what needs that role."""
+    if not caller().may(role):
+        message = f"the token '{caller().name}' is of a {caller().role}: {request.method} {request.path} needs {role}"
+        raise AuthorizationFailed(message, hint="an admin makes others: amlemu token create NAME --role ROLE")
+
+
+def _presented() -> str:
+    scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+    return token.strip() if scheme.lower() == "bearer" else ""
+
+
+def _refuse_strangers(services: Services) -> None:
+    """Refuse what a page in a browser sends here, directly or through a name that it made lead to this machine.
+
+    An address in place of a name cannot be made to lead elsewhere; it is taken where a token is needed besides.
+    """
+    host = request.host.rsplit(":", 1)[0] if not request.host.endswith("]") else request.host
+    origin = request.headers.get("Origin")
+    known = host in {*_OWN_HOSTS, services.public_host} or (not services.workspace.access.is_open and _is_address(host))
+    if not known or (origin and urlsplit(origin).netloc != request.host):
+        raise BadArgument(
+            f"the control API does not answer to {origin or host}",
+            hint="call it as 127.0.0.1 or localhost; AMLEMU_PUBLIC_HOST allows one more name",
+        )
+
+
+def _is_address(host: str) -> bool:
+    try:
+        ipaddress.ip_address(host.strip("[]"))
+    except ValueError:
+        return False
+    return True
+
+
+def token_routes(services: Services) -> Blueprint:
+    """`/tokens`: what was handed out."""
+    routes = Blueprint("tokens", __name__)
+    access = services.workspace.access
+
+    @routes.get("/tokens")
+    @needs("admin")
+    def list_tokens() -> Response:
+        return jsonify({"value": [_shown(token) for token in access.list()]})
+
+    @routes.post("/tokens")
+    @needs("admin")
+    def create() -> tuple[Response, int]:
+        body = json_body()
+        made, token = access.create(body.get("name", ""), body.get("role", ""))
+        return jsonify({**_shown(made), "token": token}), 201
+
+    @routes.delete("/tokens/<name>")
+    @needs("admin")
+    def delete(name: str) -> Response:
+        access.delete(name)
+        return jsonify({})
+
+    return routes
+
+
+def _shown(token: AccessToken) -> dict[str, str]:
+    return {"name": token.name, "role": token.role, "created_at": token.created_at}

@@ -1,0 +1,45 @@
+"""Who may do what at the control API."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, get_args
+
+from pydantic import Field
+
+from emulator.entities.base import Entity, rule
+from emulator.names import check_asset_name
+
+Role = Literal["viewer", "deployer", "admin"]
+"""A viewer reads what is no secret; a deployer also changes models, environments and endpoints, and has their keys; an
+admin also ends the emulator, prunes, and hands out tokens."""
+
+ROLES: tuple[Role, ...] = get_args(Role)
+"""Each may do what those before it may."""
+
+
+def _check_name(name: str) -> str:
+    return check_asset_name(name, "token")
+
+
+class AccessToken(Entity):
+    """A token that was handed out: the emulator keeps its digest, not the token itself."""
+
+    name: Annotated[str, rule(_check_name)]
+    role: Role
+    sha256: str = Field(pattern=r"^[0-9a-f]{64}$", repr=False)
+    created_at: str
+
+
+class Caller(Entity):
+    """Who a request comes from, by name, and what it may do."""
+
+    name: str
+    role: Role
+
+    def may(self, role: Role) -> bool:
+        """Whether what needs that role is allowed.
+
+        >>> Caller(name="ci", role="deployer").may("viewer"), Caller(name="ci", role="deployer").may("admin")
+        (True, False)
+        """
+        return ROLES.index(role) <= ROLES.index(self.role)

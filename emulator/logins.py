@@ -1,0 +1,60 @@
+"""The emulator elsewhere that `amlemu login` chose, with its token, in a file that only its owner can read."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from emulator.errors import BadDocument
+
+_FILE = "login.json"
+
+
+@dataclass(frozen=True)
+class Login:
+    """Where commands go, and what they present there."""
+
+    url: str
+    token: str = field(default="", repr=False)
+
+
+def config_folder(environ: Mapping[str, str]) -> Path:
+    """Where a user's own files of amlemu lie."""
+    home = Path(environ.get("HOME") or Path("~").expanduser())
+    return Path(environ.get("XDG_CONFIG_HOME") or home / ".config") / "amlemu"
+
+
+def read_login(environ: Mapping[str, str]) -> Login | None:
+    """The login, None when there is none."""
+    path = config_folder(environ) / _FILE
+    try:
+        document = json.loads(path.read_text(encoding="utf-8"))
+        return Login(str(document["url"]), str(document["token"]))
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise BadDocument(f"{path} is damaged", hint="amlemu logout, then amlemu login URL") from error
+
+
+def write_login(environ: Mapping[str, str], login: Login) -> Path:
+    """Keep it, in place of an earlier one."""
+    path = config_folder(environ) / _FILE
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{_FILE}.{os.getpid()}")
+    temporary.unlink(missing_ok=True)
+    handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(handle, "w", encoding="utf-8") as file:
+        json.dump({"url": login.url, "token": login.token}, file)
+    temporary.replace(path)
+    return path
+
+
+def remove_login(environ: Mapping[str, str]) -> bool:
+    """Forget it; whether there was one."""
+    path = config_folder(environ) / _FILE
+    there = path.exists()
+    path.unlink(missing_ok=True)
+    return there

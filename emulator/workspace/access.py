@@ -1,0 +1,82 @@
+"""Verbs on the tokens that open the control API."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import threading
+
+from emulator.entities import AccessToken, Caller, Role
+from emulator.errors import AuthenticationFailed, BadArgument, ResourceNotFound
+from emulator.store import Store
+from emulator.workspace.effects import Effects
+
+_PREFIX = "amlemu_"
+_ADMIN = "admin"
+_ANYBODY = Caller(name="anybody", role="admin")
+
+
+class Access:
+    """Knows callers by their tokens.  Without an admin's token there are none, and whoever reaches the emulator may do
+    everything: that is only right where nobody else can."""
+
+    def __init__(self, store: Store, effects: Effects, admin_token: str) -> None:
+        self._store = store
+        self._effects = effects
+        self._admin = _digest(admin_token) if admin_token else ""
+        self._tokens = store.access_tokens()
+        self._lock = threading.Lock()
+
+    @property
+    def is_open(self) -> bool:
+        """Whether no token is needed."""
+        return not self._admin
+
+    def caller(self, token: str) -> Caller:
+        """Who presents this token, '' for none; AuthenticationFailed when nobody has it."""
+        if self.is_open:
+            return _ANYBODY
+        digest = _digest(token)
+        if hmac.compare_digest(digest, self._admin):
+            return Caller(name=_ADMIN, role="admin")
+        found = [known for known in self._tokens if hmac.compare_digest(digest, known.sha256)]
+        if not found:
+            message = "the token is not one of this emulator" if token else "this emulator wants a token"
+            hint = "set AMLEMU_TOKEN, or `amlemu login`; whoever runs the emulator has it: `amlemu token`"
+            raise AuthenticationFailed(message, hint=hint)
+        return Caller(name=found[0].name, role=found[0].role)
+
+    def list(self) -> tuple[AccessToken, ...]:
+        """What was handed out, the admin's own token left out."""
+        return self._tokens
+
+    def create(self, name: str, role: Role) -> tuple[AccessToken, str]:
+        """Hand out a token: its document, and the token itself, which is told this once."""
+        token = _PREFIX + self._effects.new_key()
+        document = {"name": name, "role": role, "sha256": _digest(token), "created_at": self._effects.now()}
+        made = AccessToken.parse(document, target=f"token {name}")
+        if self.is_open:
+            hint = "restart the emulator with `amlemu up --make-token`, or set AMLEMU_TOKEN"
+            raise BadArgument("tokens say nothing where none is needed: this emulator has no admin's token", hint=hint)
+        with self._lock:
+            if name == _ADMIN or any(known.name == name for known in self._tokens):
+                hint = f"amlemu token delete {name}, or take another name"
+                raise BadArgument(f"there is a token '{name}' already", target=f"token {name}", hint=hint)
+            self._keep((*self._tokens, made))
+        return made, token
+
+    def delete(self, name: str) -> None:
+        """Take a token back: it opens nothing from now on."""
+        with self._lock:
+            rest = tuple(known for known in self._tokens if known.name != name)
+            if rest == self._tokens:
+                raise ResourceNotFound(f"there is no token '{name}'", target=f"token {name}", hint="amlemu token list")
+            self._keep(rest)
+
+    def _keep(self, tokens: tuple[AccessToken, ...]) -> None:
+        self._store.put_access_tokens(tokens)
+        self._tokens = tokens
+
+
+def _digest(token: str) -> str:
+    return hashlib.sha256(token.encode("utf-8", "surrogateescape")).hexdigest()
