@@ -165,6 +165,10 @@ def _run(
     started(description)
     with first_demo or contextlib.nullcontext():
         keep_containers = stopping.wait()
+    _end(workspace, operations, keep_containers=keep_containers)
+
+
+def _end(workspace: Workspace, operations: Operations, *, keep_containers: bool) -> None:
     operations.cancel_all(_CANCEL_SECONDS)
     workspace.end(_CANCEL_SECONDS)
     if not keep_containers:
