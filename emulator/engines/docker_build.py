@@ -23,6 +23,7 @@ from emulator.engines.docker_cli import RunCommand
 from emulator.engines.docker_errors import disk_full, docker_errors
 from emulator.engines.docker_image_facts import glibc_of_image, read_text_of_image
 from emulator.engines.docker_pull import RegistrySilent, pull_image
+from emulator.engines.docker_stand_ins import is_in_disguise
 from emulator.engines.packages import (
     HostPackaging,
     linux_platform,
@@ -146,7 +147,7 @@ def provide_base_image(spec: ImageSpec, host: DockerHost, log: Log, canceled: th
 
     Raises ImageBuildFailure when a registry answers that the image which the user named cannot be had.
     """
-    if is_local(host.client, spec.base_image, spec.platform):
+    if is_local(host.client, spec.base_image, spec.platform) and not is_in_disguise(host.client, spec.base_image):
         return BaseImage(spec.base_image)
     log(f"pulling {spec.base_image}")
     try:
