@@ -6,6 +6,7 @@ The tests go on from each other, in this order: a sandbox costs half a minute.
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -91,6 +92,27 @@ def test_commands_from_outside(sandbox: Sandbox, tmp_path: Path) -> None:
     told = json.loads(amlemu(team, "invoke", "two-models", "--data", request, cwd=tmp_path).stdout)
     assert told == answer(sandbox, shown["scoring_uri"], facts(sandbox)[1]["primaryKey"])
     assert "init" in amlemu(team, "logs", "two-models", cwd=tmp_path).stdout
+
+
+def test_a_deployment_from_outside(sandbox: Sandbox, tmp_path: Path) -> None:
+    """The two-model example again, by somebody who has its files and a token of a deployer."""
+    admin = sandbox.outside(sandbox.inside("token").strip())
+    made = json_of(admin, "token", "create", "ana", "--role", "deployer", cwd=tmp_path)
+    ana = sandbox.outside(made["token"])
+    code = tmp_path / "mine"
+    shutil.copytree(sandbox.folder / "samples/two_models", code)
+    for number, name in ((1, "my_first_model"), (2, "my_second_model")):
+        amlemu(ana, "model", "download", f"{name}:{number}", "--path", code, cwd=tmp_path)
+        amlemu(ana, "model", "register", "--name", name, "--version", "7", "--path", code / f"{name}.pkl", cwd=tmp_path)
+    script = (code / "score.py").read_text().replace('"1"', '"7"').replace('"2"', '"7"')
+    (code / "score.py").write_text(script)
+    models = ("--model", "my_first_model:7", "--model", "my_second_model:7")
+    amlemu(ana, "deploy", "--name", "anas", *models, "--entry", "score.py", cwd=code)
+    request = (code / "request.json").read_text()
+    uri, keys = facts(sandbox)
+    told = json.loads(amlemu(ana, "invoke", "anas", "--data", request, cwd=tmp_path).stdout)
+    assert told == answer(sandbox, uri, keys["primaryKey"])
+    amlemu(ana, "delete", "anas", "--yes", cwd=tmp_path)
 
 
 @pytest.mark.parametrize("token", ["", "amlemu_of-somebody-else"])
