@@ -1,5 +1,5 @@
 # `make demo` and `make test` do all of their own set-up; the rest is for working on amlemu.
-.PHONY: setup docker images sandbox demo test test-slow parity schemas bench check format
+.PHONY: setup docker images sandbox demo test test-slow parity schemas workspace-fixture bench check format
 
 # What `make test` needs of base images where no image registry answers.
 PYTHONS = 3.8 3.11
@@ -44,10 +44,15 @@ test-slow: check
 parity: setup
 	.venv/bin/python -m pytest -q -m "row and not docker" --parity=docs/parity.md
 
-# docs/schemas anew, from the models of the files.
+# docs/schemas anew, from the models of the files and the routes of the control API.
 schemas: setup
 	@for kind in settings endpoint managed-deployment kubernetes-deployment model environment; do \
 		.venv/bin/amlemu schema $$kind > docs/schemas/$$kind.json; done
+	.venv/bin/python -m emulator.control_api > docs/schemas/control-api.json
+
+# A home as this version leaves it, as the next tests/survival/workspace_N: for each version whose documents are new.
+workspace-fixture: setup
+	@PYTHONPATH=tests:tests/e2e .venv/bin/python tests/survival/write_workspace.py
 
 bench: setup
 	@bash .ci/install-engine && bash images/python/build 3.11

@@ -15,7 +15,14 @@ from urllib.parse import quote
 import requests
 import urllib3
 
-from emulator.errors import BadArgument, EmulatorError, EngineUnavailable, OperationTimedOut, from_dict
+from emulator.errors import (
+    BadArgument,
+    EmulatorError,
+    EngineUnavailable,
+    OperationTimedOut,
+    ResourceNotFound,
+    from_dict,
+)
 
 _WORKSPACE = (
     "/subscriptions/00000000-0000-0000-0000-000000000000/resourceGroups/amlemu"
@@ -25,15 +32,31 @@ _OWN = "/_amlemu"
 _CONNECT_SECONDS = 5.0
 
 Json = dict[str, Any]
+OnBytes = Callable[[str, int, int], None]
 OnEvent = Callable[[str, str], None]
 """Takes an event's kind, `step` or `log`, and its text."""
 
 
 class Client:
-    """Speaks to one emulator; closes its connections when left as a context."""
+    """Speaks to one emulator; closes its connections when left as a context.
 
-    def __init__(self, url: str, token: str = "", session: requests.Session | None = None) -> None:
+    Requests name files of this machine.  `sends_files` says that the emulator is on another: then they are sent there,
+    as they are to one that does not take paths; `on_bytes` hears what, and how many of how many bytes are there.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        token: str = "",
+        session: requests.Session | None = None,
+        *,
+        sends_files: bool = False,
+        on_bytes: OnBytes = lambda _what, _sent, _total: None,
+    ) -> None:
         self.url = url.rstrip("/")
+        self._sends_files = sends_files
+        self._reads_here: bool | None = None
+        self._on_bytes = on_bytes
         self._session = session or requests.Session()
         self._session.trust_env = False  # a proxy for the internet is none for the emulator beside us
         if token:
@@ -73,10 +96,39 @@ class Client:
         """Take a token back."""
         self._call("DELETE", f"/_amlemu/tokens/{quote(name, safe='')}")
 
+    # uploads
+
+    def find_uploads(self, offer: Mapping[str, Any]) -> Json:
+        """What of the offered files the emulator has not: `files`, and `known_sizes`."""
+        return self._call("POST", "/_amlemu/uploads/find", body=offer)
+
+    def append_upload(self, key: str, offset: int, data: bytes, *, restart: bool = False) -> None:
+        """Send a piece of a file; all that came before is thrown away with `restart`."""
+        query = {"offset": str(offset)} | ({"restart": "true"} if restart else {})
+        self._call("PATCH", f"/_amlemu/uploads/files/{key}", query=query, data=data)
+
+    def finish_upload(self, key: str, whole: Mapping[str, Any]) -> Json:
+        """Say that all of a file is there; its `sha256` and `size`."""
+        return self._call("POST", f"/_amlemu/uploads/files/{key}/finish", body=whole)
+
+    def create_upload(self, upload: Mapping[str, Any]) -> str:
+        """Make a folder of files that are there; what requests call it in place of a path."""
+        return str(self._call("POST", "/_amlemu/uploads", body=upload)["path"])
+
+    def _takes_paths(self) -> bool:
+        """Whether the emulator reads this machine's files by itself."""
+        if self._reads_here is None:
+            self._reads_here = not self._sends_files and bool(self.describe().get("takes_paths"))
+        return self._reads_here
+
     # models
 
     def register_model(self, name: str, request: Mapping[str, Any]) -> Json:
-        """Register the file or folder at request['path'] of the server's machine."""
+        """Register the file or folder at request['path']."""
+        if not self._takes_paths():
+            from emulator.sending import sent_model
+
+            request = sent_model(self, request, self._on_bytes)
         return _flat(self._call("POST", f"{_WORKSPACE}/models/{quote(name, safe='')}/versions", body=request))
 
     def list_models(self, name: str | None = None, *, include_archived: bool = False) -> list[Json]:
@@ -125,7 +177,7 @@ class Client:
 
     def register_environment(self, file: str) -> Json:
         """Register an environment file."""
-        return _flat(self._call("POST", f"{_WORKSPACE}/environments", body={"file": file}))
+        return _flat(self._call("POST", f"{_WORKSPACE}/environments", body=self._named({"file": file})))
 
     def list_environments(self, *, curated: bool = False) -> list[Json]:
         """Every registered environment, or every curated one."""
@@ -133,12 +185,21 @@ class Client:
 
     def resolve_environment(self, named: Mapping[str, str]) -> Json:
         """The environment that `file` or `name` means, with its Dockerfile."""
-        return _flat(self._call("POST", f"{_WORKSPACE}/environments/resolve", body=named))
+        return _flat(self._call("POST", f"{_WORKSPACE}/environments/resolve", body=self._named(named)))
 
     def build_environment(self, named: Mapping[str, str], on_event: OnEvent) -> None:
         """Build the environment's image."""
-        answer = self._call("POST", f"{_WORKSPACE}/environments/build", body=named)
+        answer = self._call("POST", f"{_WORKSPACE}/environments/build", body=self._named(named))
         self._follow(answer["operation"], on_event)
+
+    def _named(self, named: Mapping[str, str]) -> Json:
+        """An environment as the emulator can find it: a file's content in place of its path."""
+        if "file" not in named or self._takes_paths():
+            return dict(named)
+        from emulator.sending import sent_environment
+
+        rest = {key: value for key, value in named.items() if key != "file"}
+        return {**rest, "environment": sent_environment(self, named["file"], self._on_bytes)}
 
     # endpoints
 
@@ -203,9 +264,23 @@ class Client:
 
     def deploy(self, endpoint: str, deployment: str, request: Mapping[str, Any], on_event: OnEvent) -> Json:
         """Create or update a deployment and wait until it serves; an interrupt cancels it."""
+        if not self._takes_paths():
+            request = self._sent(endpoint, request, on_event)
         answer = self._call("PUT", f"{_endpoint(endpoint)}/deployments/{quote(deployment, safe='')}", body=request)
         self._follow(answer["operation"], on_event)
         return self.get_endpoint(endpoint)
+
+    def _sent(self, endpoint: str, request: Mapping[str, Any], on_event: OnEvent) -> Json:
+        from emulator.sending import sent_deployment
+
+        on_event("step", f"sending to {self.url} what it has not")
+        return sent_deployment(self, request, request.get("target") or self._target_of(endpoint), self._on_bytes)
+
+    def _target_of(self, endpoint: str) -> Any:
+        try:
+            return self.get_endpoint(endpoint)["target"]
+        except ResourceNotFound:
+            return "managed"
 
     def delete_deployment(self, endpoint: str, deployment: str) -> None:
         """Remove one deployment."""
@@ -227,11 +302,13 @@ class Client:
     def _events(self, path: str, on_event: OnEvent) -> Json:
         with self._open("GET", path) as answer, _streaming(answer):
             for line in answer.iter_lines(chunk_size=None):
-                event: Json = json.loads(line) if line else {}
-                if event.get("kind") == "end":
+                field, _, value = line.partition(b":")
+                if field != b"data":
+                    continue  # the event's name and number, which its data has too, or a sign of life
+                event: Json = json.loads(value)
+                if event["kind"] == "end":
                     return event
-                if event:
-                    on_event(event["kind"], event["text"])
+                on_event(event["kind"], event["text"])
         raise _ended_early()
 
     def _call(
@@ -242,8 +319,9 @@ class Client:
         body: Mapping[str, Any] | None = None,
         query: Mapping[str, str] | None = None,
         timeout: float | None = None,
+        data: bytes | None = None,
     ) -> Json:
-        with self._open(method, path, body=body, query=query, timeout=timeout) as answer:
+        with self._open(method, path, body=body, query=query, timeout=timeout, data=data) as answer:
             try:
                 result = answer.json()
             except ValueError as error:
@@ -260,12 +338,14 @@ class Client:
         body: Mapping[str, Any] | None = None,
         query: Mapping[str, str] | None = None,
         timeout: float | None = None,
+        data: bytes | None = None,
     ) -> requests.Response:
         try:
             answer = self._session.request(
                 method,
                 self.url + path,
                 json=body,
+                data=data,
                 params=query,
                 stream=True,
                 timeout=(_CONNECT_SECONDS, timeout),
@@ -273,7 +353,8 @@ class Client:
             )
         except requests.ConnectionError as error:
             message = f"no emulator answers at {self.url}"
-            raise EngineUnavailable(message, hint="amlemu up --detach") from error
+            hint = "look at AMLEMU_URL, and whether it runs there" if self._sends_files else "amlemu up --detach"
+            raise EngineUnavailable(message, hint=hint) from error
         except requests.Timeout as error:
             raise OperationTimedOut(f"the emulator at {self.url} does not answer", hint="`amlemu status`") from error
         except (requests.RequestException, UnicodeError) as error:

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
+import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any
 
 from emulator.errors import BadArgument
 
 _FILE = "server.json"
+_LOCK = "server.lock"
+# Whoever only asks whether it is held has it for a moment.
+_TRIES, _AGAIN_SECONDS = 5, 0.05
 
 
 class HomeLock:
@@ -20,9 +25,11 @@ class HomeLock:
     def __init__(self, home: Path) -> None:
         with _translated(home):
             home.mkdir(parents=True, exist_ok=True)
-        self._lock_path = home / "server.lock"
+        self._lock_path = home / _LOCK
         self._path = home / _FILE
         self._file: IO[str] | None = None
+        self.was_left = False
+        """Once it is held: whether its last holder ended without giving it back."""
 
     def take(self, holder: Mapping[str, Any]) -> None:
         """Hold the lock; BadArgument naming the holder when another process has it."""
@@ -38,12 +45,15 @@ class HomeLock:
         """Hold the lock, unless another process has it."""
         with _translated(self._path.parent):
             file = self._lock_path.open("a+", encoding="utf-8")
-        if not _try_lock(file):
+        if not _lock(file):
             file.close()
             return False
         self._file = file
+        self.was_left = self._path.exists()
         with _translated(self._path.parent):
-            self._path.write_text(json.dumps({**holder, "pid": os.getpid()}), encoding="utf-8")
+            new = self._path.with_name(f".{_FILE}.new")
+            new.write_text(json.dumps({**holder, "pid": os.getpid()}), encoding="utf-8")
+            new.replace(self._path)
         return True
 
     def release(self) -> None:
@@ -55,7 +65,12 @@ class HomeLock:
 
 
 def read_holder(home: Path) -> dict[str, Any] | None:
-    """Who says to hold the home: `url`, `pid`, `version`; None when nobody does."""
+    """Who holds the home: `url`, `pid`, `version`; None when nobody does.
+
+    What the note says of an emulator that was killed counts no more: its port and its process id may be others' by now.
+    """
+    if not _is_held(home / _LOCK):
+        return None
     try:
         holder = json.loads((home / _FILE).read_text(encoding="utf-8"))
     except (OSError, ValueError):
@@ -70,7 +85,34 @@ def _translated(home: Path) -> Iterator[None]:
     except OSError as error:
         message = f"the state folder cannot be written: {error.strerror}"
         hint = "AMLEMU_HOME names another folder"
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            hint = f"free some space; {hint}"
         raise BadArgument(message, target=f"AMLEMU_HOME {home}", hint=hint) from error
+
+
+def _lock(file: IO[str]) -> bool:
+    for _ in range(_TRIES - 1):
+        if _try_lock(file):
+            return True
+        time.sleep(_AGAIN_SECONDS)
+    return _try_lock(file)
+
+
+def _is_held(path: Path) -> bool:
+    """Whether a process has the lock; also when that cannot be found out."""
+    try:
+        import fcntl
+    except ImportError:
+        return True
+    try:
+        with path.open("rb") as file, suppress(BlockingIOError):
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            return False
+    except FileNotFoundError:
+        return False
+    except OSError:
+        pass
+    return True
 
 
 def _try_lock(file: IO[str]) -> bool:

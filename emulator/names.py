@@ -50,12 +50,17 @@ def check_endpoint_name(name: str) -> str:
 
 def check_deployment_name(name: str) -> str:
     """`name` if it may name a deployment (the rule is the endpoint's), else BadArgument."""
-    if len(name) in _ENDPOINT_NAME_LENGTH and _TAKEN_NAME.fullmatch(name):
+    if may_name_endpoint(name):
         return name
     raise BadArgument(
         f"'{name}' cannot name a deployment: 3 to 32 letters, digits or '-', the first a letter, the last no '-'",
         target=f"deployment {name}",
     )
+
+
+def may_name_endpoint(name: str) -> bool:
+    """Whether an endpoint or a deployment can have that name here: then it is also a safe name of a file."""
+    return len(name) in _ENDPOINT_NAME_LENGTH and _TAKEN_NAME.fullmatch(name) is not None
 
 
 def is_against_the_rule(name: str) -> bool:

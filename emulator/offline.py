@@ -6,12 +6,12 @@ from collections.abc import Iterator, Mapping
 
 from emulator import __version__
 from emulator.engines import Engine
-from emulator.engines.packages import HostPackaging, read_host_packaging
+from emulator.engines.packages import HostPackaging
 from emulator.errors import EngineUnavailable
 from emulator.lock import HomeLock
 from emulator.profiles import overridden, read_overrides
 from emulator.routes import EndpointRoute
-from emulator.server import PROCESS_FOLDER, build_workspace, choose_engine, effects
+from emulator.server import PROCESS_FOLDER, build_workspace, choose_engine, effects, packaging_of_home
 from emulator.settings import Settings
 from emulator.store import Store
 from emulator.workspace.collecting import Collecting
@@ -32,14 +32,14 @@ def prune_offline(settings: Settings, environ: Mapping[str, str], *, dry_run: bo
     try:
         overrides, _ = read_overrides(settings.assumed)
         with overridden(overrides):
-            return _prune(settings, environ, dry_run=dry_run)
+            return _prune(settings, environ, was_killed=lock.was_left, dry_run=dry_run)
     finally:
         lock.release()
 
 
-def _prune(settings: Settings, environ: Mapping[str, str], *, dry_run: bool) -> list[str]:
+def _prune(settings: Settings, environ: Mapping[str, str], *, was_killed: bool, dry_run: bool) -> list[str]:
     store = Store(settings.home)
-    packaging = read_host_packaging(environ)
+    packaging = packaging_of_home(environ, store, was_killed=was_killed)
     removed: list[str] = []
     for engine in _engines(settings, store, packaging):
         try:

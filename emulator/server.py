@@ -24,8 +24,10 @@ import waitress
 from emulator import __version__
 from emulator.admin_token import check_admin_token, is_loopback, read_admin_token
 from emulator.control_api import Condition, Services, all_restored, create_control_api, engine_answers
+from emulator.control_api.bounded_streams import THREADS, bounded_streams
 from emulator.engines import Engine
 from emulator.engines.conda_reach import channel_reach
+from emulator.engines.leftover_builds import end_leftover_builds, marked
 from emulator.engines.packages import HostPackaging, read_host_packaging
 from emulator.environments import BaseImages, ImageChoices, read_curated, with_curated
 from emulator.errors import BadArgument, EngineUnavailable
@@ -48,7 +50,10 @@ from emulator.workspace.collecting import Collecting
 from emulator.workspace.operations import Operations
 
 PROCESS_FOLDER = "process"
-_THREADS = 32
+_CONNECTIONS = 1000  # more than threads: most are idle
+# Pieces of uploads are a quarter of that; a list of many files may be longer.
+_MOST_BODY_BYTES = 32 << 20
+_RECEIVE_BYTES = 256 << 10
 _GATEWAY_GRACE_SECONDS = 5.0
 _CANCEL_SECONDS = 15.0
 
@@ -112,7 +117,7 @@ def serve(
     lock.take({"url": settings.control_url, "version": __version__})
     try:
         with contextlib.ExitStack() as stack:
-            _run(settings, environ, started, stack, demo=demo)
+            _run(settings, environ, started, stack, demo=demo, was_killed=lock.was_left)
     finally:
         lock.release()
 
@@ -124,12 +129,12 @@ def _run(
     stack: contextlib.ExitStack,
     *,
     demo: bool,
+    was_killed: bool,
 ) -> None:
     # The settings have been checked against the table when they were read.
-    overrides, _ = read_overrides(settings.assumed)
-    stack.enter_context(overridden(overrides))
+    stack.enter_context(overridden(read_overrides(settings.assumed)[0]))
     store = Store(settings.home)
-    packaging = read_host_packaging(environ)
+    packaging = packaging_of_home(environ, store, was_killed=was_killed)
     chosen = choose_engine(settings.engine, store, packaging, settings.network)
     stack.callback(chosen.engine.close)
     collecting = Collecting(store, effects(), sink_text())
@@ -137,16 +142,17 @@ def _run(
     stopping = _Stopping()
     workspace = build_workspace(settings, store, chosen.engine, gateway, collecting, packaging)
     first_demo = _first_demo(store, environ) if demo else None
-    operations = Operations(lambda: secrets.token_hex(8), _report)
+    operations = Operations(lambda: secrets.token_hex(8), _report, _now)
     description = _description(settings, workspace, chosen)
     services = Services(
         workspace=workspace,
         operations=operations,
         public_host=settings.public_host,
         shared_port=settings.gateway_port,
-        describe=lambda: description,
+        describe=lambda: _with_engine_error(description, workspace),
         shutdown=stopping.request,
         metrics=gateway.metrics,
+        abandoned=gateway.abandoned,
         report=_report,
         is_loopback=is_loopback(settings.bind_host),
         conditions=_conditions(workspace, first_demo),
@@ -183,6 +189,14 @@ def _conditions(workspace: Workspace, first_demo: FirstDemo | None) -> tuple[Con
 
 def _first_demo(store: Store, environ: Mapping[str, str]) -> FirstDemo:
     return FirstDemo(store, demo_command(store.home), demo_environ(environ, store.home), _say)
+
+
+def packaging_of_home(environ: Mapping[str, str], store: Store, *, was_killed: bool) -> HostPackaging:
+    """How packages are had here; whatever the last emulator of this home was building when it was killed ends."""
+    if was_killed:
+        end_leftover_builds(store.workspace_id)
+    packaging = read_host_packaging(environ)
+    return replace(packaging, variables=marked(packaging.variables, store.workspace_id))
 
 
 def _gateway(settings: Settings, store: Store, collecting: Collecting) -> Gateway:
@@ -224,10 +238,15 @@ class _Stopping:
 def _control_server(settings: Settings, services: Services) -> Any:
     try:
         return waitress.create_server(
-            create_control_api(services),
+            bounded_streams(create_control_api(services)),
             host=settings.bind_host,
             port=settings.port,
-            threads=_THREADS,
+            threads=THREADS,
+            connection_limit=_CONNECTIONS,
+            asyncore_use_poll=True,  # select() ends at file descriptor 1023
+            recv_bytes=_RECEIVE_BYTES,
+            inbuf_overflow=_MOST_BODY_BYTES,
+            max_request_body_size=_MOST_BODY_BYTES,
             ident="amlemu",
             clear_untrusted_proxy_headers=True,
         )
@@ -256,6 +275,11 @@ def _description(settings: Settings, workspace: Workspace, chosen: ChosenEngine)
     }
 
 
+def _with_engine_error(description: dict[str, Any], workspace: Workspace) -> dict[str, Any]:
+    away = workspace.health.engine_error
+    return description | ({"engine_error": away.message} if away else {})
+
+
 def build_workspace(
     settings: Settings,
     store: Store,
@@ -274,6 +298,7 @@ def build_workspace(
         images=_image_choices(settings),
         conda=CondaSources(settings.conda, settings.conda_channels, channel_reach(packaging).unreachable),
         admin_token=settings.token,
+        max_upload_bytes=settings.max_upload_bytes,
     )
     return Workspace(store, engine, front_door, effects(), settings.endpoint_ports, choices, collecting)
 
@@ -289,10 +314,14 @@ def _image_choices(settings: Settings) -> ImageChoices:
     return ImageChoices(BaseImages(settings.base_images), settings.platform or None)
 
 
+def _now() -> str:
+    return datetime.now(timezone.utc).isoformat(timespec="milliseconds")
+
+
 def effects() -> Effects:
     """The real time, chance, threads and probes."""
     return Effects(
-        now=lambda: datetime.now(timezone.utc).isoformat(timespec="milliseconds"),
+        now=_now,
         epoch=time.time,
         monotonic=time.monotonic,
         sleep=time.sleep,

@@ -51,6 +51,7 @@ class Settings:
     that runs in none).
     `conda` says where conda packages come from: their `channels`, PyPI (`pip`), or, with `auto`, PyPI where the
     channels cannot be reached.  `conda_channels` says by name where a channel is: a URL, or a folder as file:///path.
+    `max_upload_bytes` is how much a client on another machine may send at a time.
     """
 
     home: Path
@@ -73,6 +74,7 @@ class Settings:
     network: str = ""
     conda: str = "auto"
     conda_channels: Mapping[str, str] = field(default_factory=dict, repr=False)
+    max_upload_bytes: int = 100 << 30
 
     @property
     def control_url(self) -> str:
@@ -100,6 +102,7 @@ _VARIABLES = {
     "network": "AMLEMU_NETWORK",
     "conda": "AMLEMU_CONDA",
     "conda_channels": "AMLEMU_CONDA_CHANNELS",
+    "max_upload_bytes": "AMLEMU_MAX_UPLOAD_BYTES",
 }
 
 
@@ -341,6 +344,13 @@ def _whole(value: Any) -> int:
     raise BadArgument(f"'{value}' is no whole number")
 
 
+def _size(value: Any) -> int:
+    size = _whole(value)
+    if size < 1:
+        raise BadArgument(f"'{value}' is no number of bytes")
+    return size
+
+
 def _port(value: Any) -> int:
     try:
         port = int(value) if isinstance(value, int | str) and not isinstance(value, bool) else -1
@@ -364,6 +374,7 @@ _CONVERTERS: Mapping[str, Callable[[Any], Any]] = {
     "port": _port,
     "gateway_port": _port,
     "traffic_seed": _whole,
+    "max_upload_bytes": _size,
     "base_images": _base_images,
     "conda_channels": _channels,
 }

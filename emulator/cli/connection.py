@@ -7,13 +7,14 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from emulator import __version__
 from emulator.admin_token import read_admin_token
 from emulator.cli.output import say
+from emulator.cli.upload_bar import upload_bar
 from emulator.client import Client
 from emulator.errors import AuthenticationFailed, AuthorizationFailed, BadArgument, EmulatorError, EngineUnavailable
 from emulator.lock import read_holder
@@ -31,7 +32,7 @@ def current_settings(flags: Mapping[str, Any] | None = None) -> Settings:
 def connect(settings: Settings | None = None) -> Client:
     """The running emulator; EngineUnavailable when none answers."""
     settings = settings or current_settings()
-    client = Client(_url(settings), _token(settings))
+    client = Client(_url(settings), _token(settings), sends_files=bool(settings.url), on_bytes=upload_bar())
     _check_same(_describe(client), settings)
     return client
 
@@ -99,10 +100,10 @@ def _check_same(description: Mapping[str, Any], settings: Settings) -> None:
             " `amlemu down`, then `amlemu up`")  # fmt: skip
 
 
-def start_in_background(settings: Settings, *, demo: bool = False) -> dict[str, Any]:
+def start_in_background(settings: Settings, program: Sequence[str] = ("emulator", "up", "--no-demo")) -> dict[str, Any]:
     """Start the emulator so that it survives this terminal; return what it says of itself once it serves.
 
-    A `demo` goes on after that.
+    `program` is a module, and its words, that becomes the emulator.
     """
     settings.home.mkdir(parents=True, exist_ok=True)
     log = settings.home / _LOG_NAME
@@ -110,7 +111,7 @@ def start_in_background(settings: Settings, *, demo: bool = False) -> dict[str, 
     position = log.stat().st_size if log.exists() else 0
     with log.open("ab") as file:
         process = subprocess.Popen(
-            [sys.executable, "-m", "emulator", "up", "--demo" if demo else "--no-demo"],
+            [sys.executable, "-m", *program],
             stdin=subprocess.DEVNULL,
             stdout=file,
             stderr=file,
@@ -118,7 +119,9 @@ def start_in_background(settings: Settings, *, demo: bool = False) -> dict[str, 
             cwd=settings.home,
             start_new_session=True,
         )
-    return _wait(process, settings, log, position)
+    description = _wait(process, settings, log, position)
+    process.returncode = 0  # let go of: else Python warns that it still runs
+    return description
 
 
 def _variables(settings: Settings) -> dict[str, str]:
@@ -141,13 +144,15 @@ def _variables(settings: Settings) -> dict[str, str]:
         "AMLEMU_BASE_IMAGES": json.dumps(settings.base_images) if settings.base_images else "",
         "AMLEMU_PLATFORM": settings.platform,
         "AMLEMU_NETWORK": settings.network,
+        "AMLEMU_MAX_UPLOAD_BYTES": str(settings.max_upload_bytes),
     }
 
 
 def _wait(process: subprocess.Popen[bytes], settings: Settings, log: Path, position: int) -> dict[str, Any]:
     deadline = time.monotonic() + _START_SECONDS
     while time.monotonic() < deadline:
-        ended = process.poll() is not None
+        # Another one may have been quicker; it has the home, and serves soon.
+        ended = process.poll() is not None and read_holder(settings.home) is None
         try:
             with Client(_url(settings), _token(settings)) as client:
                 description = client.describe(timeout_seconds=2.0)

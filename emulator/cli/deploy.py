@@ -71,7 +71,7 @@ def deploy_command(watch: bool, output: str, **options: Any) -> None:
     from emulator.cli.deploy_plan import deploy_plan
     from emulator.cli.progress import Printer
 
-    plan = _plan({**options, "watch": watch})
+    plan = read_plan({**options, "watch": watch})
     printer = Printer()
     with connect_or_start() as client:
         document = deploy_plan(client, plan, printer)
@@ -87,7 +87,7 @@ def deploy_command(watch: bool, output: str, **options: Any) -> None:
                 watch_folder(client, plan.endpoint_name, name, request)
 
 
-def _plan(options: Mapping[str, Any]) -> DeployPlan:
+def read_plan(options: Mapping[str, Any]) -> DeployPlan:
     """What the flags and the files come to; nothing has been made so far."""
     from emulator.cli.deploy_flags import read_options, read_variables
     from emulator.cli.deploy_plan import DeployPlan

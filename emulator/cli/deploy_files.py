@@ -28,7 +28,6 @@ _FLAGS = (
     "instance_type",
     "auth_mode",
     "conda",
-    "conda",
     "platform",
     "model_mount_path",
 )

@@ -28,18 +28,7 @@ def read_options(options: Mapping[str, Any], environ: Mapping[str, str]) -> tupl
         "environment_variables": read_variables(options["env_file"], options["variables"], environ),
         "request_settings": given_request_settings(options),
     }
-    for name in (
-        "target",
-        "platform",
-        "model_mount_path",
-        "auth_mode",
-        "port",
-        "primary_key",
-        "gpus",
-        "instance_type",
-        "debug_port",
-    ):
-        request[name] = options[name]
+    request |= {name: options[name] for name in _AS_THEY_ARE}
     if options["instance_count"] is not None:
         request["instance_count"] = options["instance_count"]
     return options["endpoint"] or _default_name(code, options["models"]), request

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import os
 import time
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from emulator.cli.output import output_option, print_result, print_table, say
+
+if TYPE_CHECKING:
+    from emulator.client import Client
 
 
 @click.command("up")
@@ -46,7 +49,9 @@ def up_command(
     if ephemeral and detach:
         raise click.UsageError("--ephemeral needs the foreground: the temporary home goes when the command ends")
     if detach:
-        description = start_in_background(current_settings(flags), demo=demo)
+        description = start_in_background(
+            current_settings(flags), ("emulator", "up", "--demo" if demo else "--no-demo")
+        )
         say(_running(description))
     elif ephemeral:
         with tempfile.TemporaryDirectory(prefix="amlemu-", ignore_cleanup_errors=True) as home:
@@ -100,9 +105,19 @@ def down_command() -> None:
         return
     with client:
         client.shutdown()
-    while read_holder(settings.home) is not None:
-        time.sleep(0.05)
+        while _still_runs(client) if settings.url else read_holder(settings.home) is not None:
+            time.sleep(0.05)
     say("stopped; `amlemu up` brings everything back")
+
+
+def _still_runs(client: Client) -> bool:
+    from emulator.errors import EmulatorError
+
+    try:
+        client.describe()
+    except EmulatorError:
+        return False
+    return True
 
 
 @click.command("status")
@@ -130,6 +145,8 @@ def _print_status(description: dict[str, Any], endpoints: list[dict[str, Any]]) 
     from emulator.cli.endpoints import endpoint_rows
 
     say(_running(description))
+    if away := description.get("engine_error"):
+        say(f"the engine is away, and what runs on it is not looked after: {away}")
     say(f"home {description['home']}, process {description['pid']}, shared gateway port {description['gateway_port']}")
     for target, of_target in description.get("assumed", {}).items():
         say(f"overridden by the settings, for {target}: {', '.join(of_target)}")

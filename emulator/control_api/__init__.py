@@ -11,6 +11,7 @@ from emulator.control_api.access import guard, token_routes
 from emulator.control_api.api_version import API_VERSION, API_VERSION_HEADER
 from emulator.control_api.endpoints import endpoint_routes
 from emulator.control_api.exports import export_routes
+from emulator.control_api.json_text import QuickJson
 from emulator.control_api.models import model_routes
 from emulator.control_api.operations import operation_routes
 from emulator.control_api.own import own_routes
@@ -18,7 +19,8 @@ from emulator.control_api.readiness import Condition, all_restored, engine_answe
 from emulator.control_api.requests import Services
 from emulator.control_api.resources import OWN_PATH, WORKSPACE_PATH
 from emulator.control_api.statuses import STATUSES
-from emulator.errors import AuthenticationFailed, EmulatorError
+from emulator.control_api.uploads import upload_routes
+from emulator.errors import AuthenticationFailed, BadArgument, EmulatorError, ResourceNotFound
 
 __all__ = ["Condition", "Services", "all_restored", "create_control_api", "engine_answers"]
 
@@ -26,8 +28,8 @@ __all__ = ["Condition", "Services", "all_restored", "create_control_api", "engin
 def create_control_api(services: Services) -> Flask:
     """The control API as a WSGI callable."""
     flask = Flask("amlemu", static_folder=None)
-    flask.json.sort_keys = False  # type: ignore[attr-defined]
-    for make_routes in (own_routes, token_routes):
+    flask.json = QuickJson(flask)
+    for make_routes in (own_routes, token_routes, upload_routes):
         flask.register_blueprint(make_routes(services), url_prefix=OWN_PATH)
     for make_routes in (model_routes, endpoint_routes, export_routes, operation_routes):
         flask.register_blueprint(make_routes(services), url_prefix=WORKSPACE_PATH)
@@ -52,11 +54,12 @@ def _answer_error(error: EmulatorError) -> tuple[Response, int]:
 
 
 def _answer_http(error: HTTPException) -> tuple[Response, int]:
-    code = {404: "ResourceNotFound", 405: "BadArgument", 400: "BadArgument"}.get(
-        error.code or 500, "InternalServerError"
-    )
-    told = {"code": code, "message": f"{request.method} {request.path}: {error.description}"}
-    return jsonify({"error": told}), error.code or 500
+    status = error.code or 500
+    kind = ResourceNotFound if status == 404 else BadArgument if status < 500 else EmulatorError
+    told = kind(f"{request.method} {request.path}: {error.description}")
+    answer = jsonify({"error": told.to_dict()})
+    answer.headers.extend({name: value for name, value in error.get_headers() if name == "Allow"})
+    return answer, status
 
 
 def _answer_bug(error: Exception, report: Callable[[BaseException], None]) -> tuple[Response, int]:

@@ -9,7 +9,10 @@ from urllib.parse import urlsplit
 
 from flask import Blueprint, Flask, Response, g, jsonify, request
 
-from emulator.control_api.requests import Services, json_body
+from emulator.control_api.bodies import TokenRequest
+from emulator.control_api.described import NOTHING, Answer, described
+from emulator.control_api.requests import Services, body_of
+from emulator.control_api.shapes import NewTokenOfAccess, TokensOfAccess
 from emulator.entities import AccessToken, Caller, Role
 from emulator.errors import AuthorizationFailed, BadArgument
 
@@ -105,18 +108,21 @@ def token_routes(services: Services) -> Blueprint:
 
     @routes.get("/tokens")
     @needs("admin")
+    @described("The tokens that were handed out.", TokensOfAccess)
     def list_tokens() -> Response:
         return jsonify({"value": [_shown(token) for token in access.list()]})
 
     @routes.post("/tokens")
     @needs("admin")
+    @described("Make a token.", {201: Answer(NewTokenOfAccess)}, body=TokenRequest, errors=(507,))
     def create() -> tuple[Response, int]:
-        body = json_body()
-        made, token = access.create(body.get("name", ""), body.get("role", ""))
+        body = body_of(TokenRequest)
+        made, token = access.create(body.name, body.role)
         return jsonify({**_shown(made), "token": token}), 201
 
     @routes.delete("/tokens/<name>")
     @needs("admin")
+    @described("Withdraw a token.", {200: NOTHING}, errors=(404,))
     def delete(name: str) -> Response:
         access.delete(name)
         return jsonify({})

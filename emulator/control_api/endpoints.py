@@ -2,71 +2,120 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
+from functools import partial
+
 from flask import Blueprint, Response, jsonify, request
 
-from emulator.control_api.requests import Services, flag, json_body, number
+from emulator.control_api.bodies import EndpointUpdate, RegenerateKeys
+from emulator.control_api.described import NOTHING, POLLED, Answer, described
+from emulator.control_api.operations import poll_headers
+from emulator.control_api.paths import deployment_body
+from emulator.control_api.requests import Services, body_of, flag, number
 from emulator.control_api.resources import (
-    WORKSPACE_PATH,
     Json,
     Shown,
+    deployment_begun,
     deployment_resource,
     endpoint_resource,
     keys_document,
     token_document,
 )
+from emulator.control_api.shapes import (
+    Deployment,
+    DeploymentBegun,
+    Deployments,
+    Endpoint,
+    Endpoints,
+    Keys,
+    LayoutTree,
+    Token,
+)
 from emulator.control_api.streams import line_stream
-from emulator.entities import DeploymentRequest, EndpointRequest, OnlineDeployment
-from emulator.errors import BadArgument
+from emulator.entities import DeploymentRequest, EndpointRequest, OnlineDeployment, OnlineEndpoint
+from emulator.errors import ResourceNotFound
 from emulator.workspace.effects import Progress
+
+_LINES = {200: Answer(text="Each line as a JSON text on a line of its own.", media_type="application/x-ndjson")}
 
 
 def endpoint_routes(services: Services) -> Blueprint:
     """`{workspace}/onlineEndpoints…`."""
     routes = Blueprint("endpoints", __name__)
-    endpoints, deployments = services.workspace.endpoints, services.workspace.deployments
+    _reading_routes(routes, services)
+    _writing_routes(routes, services)
+    _credential_routes(routes, services)
+    _deployment_routes(routes, services)
+    _insight_routes(routes, services)
+    _log_routes(routes, services)
+    return routes
 
-    def resource(name: str) -> Json:
-        return _resource(services, name)
 
+def _reading_routes(routes: Blueprint, services: Services) -> None:
     @routes.get("/onlineEndpoints")
+    @described("Every endpoint.", Endpoints)
     def list_all() -> Response:
-        return jsonify({"value": [resource(name) for name in endpoints.list_names()]})
+        return jsonify({"value": list(_resources(services))})
 
     @routes.get("/onlineEndpoints/<name>")
+    @described("One endpoint.", Endpoint, errors=(404,))
     def get(name: str) -> Response:
-        return jsonify(resource(name))
+        return jsonify(_resource(services, name))
+
+
+def _writing_routes(routes: Blueprint, services: Services) -> None:
+    endpoints, deployments = services.workspace.endpoints, services.workspace.deployments
 
     @routes.put("/onlineEndpoints/<name>")
+    @described(
+        "Create an endpoint, or update it; its deployments, its keys and its traffic stay.",
+        Endpoint,
+        body=EndpointRequest,
+        path_fields=("name",),
+        errors=(409, 507),
+    )
     def create_or_update_endpoint(name: str) -> Response:
-        wanted = EndpointRequest.parse({**json_body(), "name": name}, target=f"endpoint {name}")
-        endpoints.create_or_update(wanted)
-        return jsonify(resource(name))
+        endpoints.create_or_update(body_of(EndpointRequest, target=f"endpoint {name}", name=name))
+        return jsonify(_resource(services, name))
 
     @routes.delete("/onlineEndpoints/<name>")
+    @described(
+        "Remove an endpoint and all of its deployments.",
+        {200: NOTHING},
+        errors=(404, 409, 503),
+    )
     def delete(name: str) -> Response:
         deployments.delete_endpoint(name)
         return jsonify({})
 
     @routes.patch("/onlineEndpoints/<name>")
+    @described(
+        "Set the traffic of an endpoint, live and mirrored.",
+        Endpoint,
+        body=EndpointUpdate,
+        errors=(404, 409, 507),
+    )
     def update(name: str) -> Response:
-        body = json_body()
-        if "traffic" not in body and "mirrorTraffic" not in body:
-            raise BadArgument("the body names neither traffic nor mirrorTraffic")
-        endpoints.update_traffic(name, _percents(body, "traffic"), _percents(body, "mirrorTraffic"))
-        return jsonify(resource(name))
-
-    _credential_routes(routes, services)
-    _deployment_routes(routes, services)
-    _insight_routes(routes, services)
-    return routes
+        body = body_of(EndpointUpdate, target=f"endpoint {name}")
+        endpoints.update_traffic(name, body.traffic, body.mirror_traffic)
+        return jsonify(_resource(services, name))
 
 
 def _resource(services: Services, name: str) -> Json:
-    workspace = services.workspace
-    shown = [_shown(services, deployment) for deployment in workspace.deployments.list_of(name)]
-    document = endpoint_resource(workspace.endpoints.get(name), shown, services.addresses())
-    measured = (one for one in services.metrics() if one.endpoint == name)
-    document["amlemu"]["requests_abandoned"] = sum(sum(one.abandoned.values()) for one in measured)
+    return _resource_of(services, services.workspace.endpoints.get(name))
+
+
+def _resources(services: Services) -> Iterator[Json]:
+    for endpoint in services.workspace.endpoints.all():
+        with contextlib.suppress(ResourceNotFound):  # deleted meanwhile
+            yield _resource_of(services, endpoint)
+
+
+def _resource_of(services: Services, endpoint: OnlineEndpoint) -> Json:
+    shown = [_shown(services, deployment) for deployment in services.workspace.deployments.list_of(endpoint.name)]
+    document = endpoint_resource(endpoint, shown, services.addresses())
+    document["amlemu"]["requests_abandoned"] = sum(services.abandoned(endpoint.name, d.name) for d, _ in shown)
     return document
 
 
@@ -74,21 +123,21 @@ def _credential_routes(routes: Blueprint, services: Services) -> None:
     endpoints = services.workspace.endpoints
 
     @routes.post("/onlineEndpoints/<name>/listKeys")
+    @described("Both keys.", Keys, errors=(404,))
     def list_keys(name: str) -> Response:
         return jsonify(keys_document(endpoints.get_keys(name), endpoints.get(name)))
 
     @routes.post("/onlineEndpoints/<name>/token")
+    @described("A new token.", Token, errors=(404,))
     def get_token(name: str) -> Response:
         return jsonify(token_document(endpoints.get_token(name), endpoints.get(name)))
 
     @routes.post("/onlineEndpoints/<name>/regenerateKeys")
+    @described("Replace a key.", Keys, body=RegenerateKeys, errors=(404, 409, 507))
     def regenerate_keys(name: str) -> Response:
-        body = json_body()
-        value = body.get("keyValue")
-        if value is not None and not isinstance(value, str):
-            raise BadArgument("keyValue must be a text", target=f"endpoint {name}")
-        which = str(body.get("keyType", "")).lower()
-        return jsonify(keys_document(endpoints.regenerate_keys(name, which, value or None), endpoints.get(name)))
+        body = body_of(RegenerateKeys, target=f"endpoint {name}")
+        keys = endpoints.regenerate_keys(name, body.key_type.lower(), body.key_value or None)
+        return jsonify(keys_document(keys, endpoints.get(name)))
 
 
 def _deployment_routes(routes: Blueprint, services: Services) -> None:
@@ -96,26 +145,37 @@ def _deployment_routes(routes: Blueprint, services: Services) -> None:
     one = "/onlineEndpoints/<name>/deployments/<deployment>"
 
     @routes.get("/onlineEndpoints/<name>/deployments")
+    @described("Every deployment of an endpoint.", Deployments, errors=(404,))
     def list_deployments(name: str) -> Response:
         return jsonify({"value": [deployment_resource(*_shown(services, d)) for d in deployments.list_of(name)]})
 
     @routes.get(one)
+    @described("One deployment.", Deployment, errors=(404,))
     def get_deployment(name: str, deployment: str) -> Response:
         return jsonify(deployment_resource(*_shown(services, deployments.get(name, deployment))))
 
     @routes.put(one)
+    @described(
+        "Create a deployment, or update it: an operation that ends when it serves.",
+        {200: Answer(DeploymentBegun, headers=POLLED), 201: Answer(DeploymentBegun, headers=POLLED)},
+        body=DeploymentRequest,
+        path_fields=("endpoint_name", "name"),
+    )
     def create_or_update(name: str, deployment: str) -> tuple[Response, int, dict[str, str]]:
-        document = {**json_body(), "endpoint_name": name, "name": deployment}
-        wanted = DeploymentRequest.parse(document, target=f"deployment {deployment} of endpoint {name}")
+        target = f"deployment {deployment} of endpoint {name}"
+        located = partial(deployment_body, services)
+        wanted = body_of(DeploymentRequest, target=target, located=located, endpoint_name=name, name=deployment)
 
-        def work(progress: Progress) -> object:
-            return deployments.create_or_update(wanted, progress)
+        def work(progress: Progress) -> Json:
+            return deployment_resource(*_shown(services, deployments.create_or_update(wanted, progress)))
 
+        is_new = _is_new(services, name, deployment)
         operation = services.operations.start(work)
-        follow = f"{WORKSPACE_PATH}/mfeOperationsStatus/{operation.id}"
-        return jsonify({"operation": operation.id}), 202, {"Azure-AsyncOperation": follow}
+        begun = deployment_begun(name, deployment, operation.id, is_new=is_new)
+        return jsonify(begun), 201 if is_new else 200, poll_headers(operation)
 
     @routes.delete(one)
+    @described("Remove a deployment.", {200: NOTHING}, errors=(404, 409, 503))
     def delete_deployment(name: str, deployment: str) -> Response:
         deployments.delete(name, deployment)
         return jsonify({})
@@ -125,7 +185,47 @@ def _insight_routes(routes: Blueprint, services: Services) -> None:
     """What a deployment says, and what it sees."""
     deployments, collecting = services.workspace.deployments, services.workspace.collecting
 
+    @routes.get("/onlineEndpoints/<name>/tree")
+    @described("What lies below /var/azureml-app.", LayoutTree, query=("deployment",), errors=(404,))
+    def tree(name: str) -> Response:
+        deployment = deployments.get(name, request.args.get("deployment"))
+        files = deployments.tree(name, deployment.name)
+        variables = deployments.platform_variables(deployment)
+        return jsonify({"files": [{"path": p, "size": s} for p, s in files], "variables": variables})
+
+    @routes.get("/onlineEndpoints/<name>/collected")
+    @described(
+        "The data that a deployment has collected.",
+        _LINES,
+        query=("deployment", "collection", "tail", "follow"),
+        errors=(404,),
+    )
+    def collected(name: str) -> Response:
+        deployment, collection = request.args.get("deployment"), request.args.get("collection")
+        lines = collecting.get_collected(
+            deployments.get(name, deployment), collection, tail=number("tail"), follow=flag("follow")
+        )
+        return Response(line_stream(lines), mimetype="application/x-ndjson")
+
+    @routes.get("/onlineEndpoints/<name>/insights")
+    @described("What was sent to Application Insights.", _LINES, query=("tail", "follow"), errors=(404,))
+    def insights(name: str) -> Response:
+        endpoint = services.workspace.endpoints.get(name)
+        lines = collecting.get_insights_log(endpoint.name, tail=number("tail"), follow=flag("follow"))
+        return Response(line_stream(lines), mimetype="application/x-ndjson")
+
+
+def _log_routes(routes: Blueprint, services: Services) -> None:
+    """Lines of the log of a container, of the front door and of events."""
+    deployments = services.workspace.deployments
+
     @routes.get("/onlineEndpoints/<name>/logs")
+    @described(
+        "What a container has written.",
+        _LINES,
+        query=("deployment", "instance", "tail", "follow"),
+        errors=(404, 503),
+    )
     def get_logs(name: str) -> Response:
         lines = deployments.get_logs(
             name,
@@ -136,47 +236,27 @@ def _insight_routes(routes: Blueprint, services: Services) -> None:
         )
         return Response(line_stream(lines), mimetype="application/x-ndjson")
 
-    @routes.get("/onlineEndpoints/<name>/tree")
-    def tree(name: str) -> Response:
-        deployment = deployments.get(name, request.args.get("deployment"))
-        files = deployments.tree(name, deployment.name)
-        variables = deployments.platform_variables(deployment)
-        return jsonify({"files": [{"path": p, "size": s} for p, s in files], "variables": variables})
-
     @routes.get("/onlineEndpoints/<name>/requests")
+    @described("The requests that the front door has seen.", _LINES, query=("tail", "follow"), errors=(404,))
     def requests(name: str) -> Response:
         lines = deployments.get_request_log(name, tail=number("tail"), follow=flag("follow"))
         return Response(line_stream(lines), mimetype="application/x-ndjson")
 
-    @routes.get("/onlineEndpoints/<name>/collected")
-    def collected(name: str) -> Response:
-        deployment, collection = request.args.get("deployment"), request.args.get("collection")
-        lines = collecting.get_collected(
-            deployments.get(name, deployment), collection, tail=number("tail"), follow=flag("follow")
-        )
-        return Response(line_stream(lines), mimetype="application/x-ndjson")
-
-    @routes.get("/onlineEndpoints/<name>/insights")
-    def insights(name: str) -> Response:
-        endpoint = services.workspace.endpoints.get(name)
-        lines = collecting.get_insights_log(endpoint.name, tail=number("tail"), follow=flag("follow"))
-        return Response(line_stream(lines), mimetype="application/x-ndjson")
-
     @routes.get("/onlineEndpoints/<name>/events")
+    @described("What has happened to the containers.", _LINES, query=("tail", "follow"), errors=(404,))
     def events(name: str) -> Response:
         lines = deployments.get_event_log(name, tail=number("tail"), follow=flag("follow"))
         return Response(line_stream(lines), mimetype="application/x-ndjson")
 
 
+def _is_new(services: Services, endpoint_name: str, name: str) -> bool:
+    try:
+        services.workspace.deployments.get(endpoint_name, name)
+    except ResourceNotFound:
+        return True
+    return False
+
+
 def _shown(services: Services, deployment: OnlineDeployment) -> Shown:
     health = services.workspace.health
     return deployment, health.instances(deployment.endpoint_name, deployment.name)
-
-
-def _percents(body: Json, key: str) -> dict[str, int] | None:
-    if key not in body:
-        return None
-    percents = body[key]
-    if not isinstance(percents, dict) or not all(type(percent) is int for percent in percents.values()):
-        raise BadArgument(f"{key} must map names of deployments to whole percents")
-    return percents

@@ -5,8 +5,12 @@ from __future__ import annotations
 from flask import Blueprint, Response, jsonify
 
 from emulator.control_api.access import check_role
+from emulator.control_api.described import Answer, described
 from emulator.control_api.requests import Services, flag
+from emulator.control_api.shapes import Export
 from emulator.control_api.tar_stream import tar_stream
+
+_TAR = {200: Answer(text="A tar of the files.", media_type="application/x-tar")}
 
 
 def export_routes(services: Services) -> Blueprint:
@@ -16,22 +20,26 @@ def export_routes(services: Services) -> Blueprint:
     one = "/onlineEndpoints/<name>/deployments/<deployment>"
 
     @routes.get("/onlineEndpoints/<name>/export")
+    @described("Everything that an endpoint is made of.", Export, query=("includeValues",), errors=(404, 503))
     def document(name: str) -> Response:
         if flag("includeValues"):
             check_role("deployer")
         return jsonify(exports.document(name, include_values=flag("includeValues")))
 
     @routes.get(f"{one}/code")
+    @described("The deployment's code.", _TAR, errors=(404,))
     def code(name: str, deployment: str) -> Response:
         files = exports.code_files(deployments.get(name, deployment))
         return Response(tar_stream(files), mimetype="application/x-tar")
 
     @routes.get(f"{one}/context")
+    @described("The build context of the deployment's environment.", _TAR, errors=(404,))
     def context(name: str, deployment: str) -> Response:
         files = exports.context_files(deployments.get(name, deployment))
         return Response(tar_stream(files), mimetype="application/x-tar")
 
     @routes.get(f"{one}/layout")
+    @described("What the deployment's containers see at /var/azureml-app.", _TAR, errors=(404,))
     def layout(name: str, deployment: str) -> Response:
         files = exports.layout_files(deployments.get(name, deployment))
         return Response(tar_stream(files), mimetype="application/x-tar")

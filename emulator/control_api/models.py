@@ -2,57 +2,91 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 from flask import Blueprint, Response, jsonify
 
 from emulator.control_api.access import needs
-from emulator.control_api.requests import Services, flag, json_body
+from emulator.control_api.bodies import BuildRequest, EnvironmentChoice, EnvironmentSource, ModelUpdate
+from emulator.control_api.described import POLLED, Answer, described
+from emulator.control_api.operations import poll_headers
+from emulator.control_api.paths import environment_source_body, model_body
+from emulator.control_api.requests import Services, body_of, flag
 from emulator.control_api.resources import Json, environment_resource, model_resource
+from emulator.control_api.shapes import (
+    EnvironmentVersion,
+    EnvironmentVersions,
+    ModelVersion,
+    ModelVersions,
+    OperationBegun,
+)
 from emulator.control_api.tar_stream import tar_stream
 from emulator.entities import Environment, ModelRequest
-from emulator.errors import BadArgument
 from emulator.workspace.effects import Progress
 
 
 def model_routes(services: Services) -> Blueprint:
     """`{workspace}/models…` and `{workspace}/environments…`."""
     routes = Blueprint("models", __name__)
+    _reading_routes(routes, services)
+    _writing_routes(routes, services)
+    _environment_routes(routes, services)
+    _build_routes(routes, services)
+    return routes
+
+
+def _reading_routes(routes: Blueprint, services: Services) -> None:
     models = services.workspace.models
 
     @routes.get("/models")
+    @described("Every version of every model.", ModelVersions, query=("includeArchived",))
     def list_all() -> Response:
         found = models.list_versions(include_archived=flag("includeArchived"))
         return jsonify({"value": [model_resource(model) for model in found]})
 
     @routes.get("/models/<name>/versions")
+    @described("Every version of a model.", ModelVersions, query=("includeArchived",))
     def list_versions(name: str) -> Response:
         found = models.list_versions(name, include_archived=flag("includeArchived"))
         return jsonify({"value": [model_resource(model) for model in found]})
 
-    @routes.post("/models/<name>/versions")
-    def create(name: str) -> tuple[Response, int]:
-        request = ModelRequest.parse({**json_body(), "name": name}, target=f"model {name}")
-        return jsonify(model_resource(models.create(request))), 201
-
     @routes.get("/models/<name>/versions/<version>")
+    @described("One version.", ModelVersion, errors=(404,))
     def get(name: str, version: str) -> Response:
         return jsonify(model_resource(models.get(name, _version(version))))
 
-    @routes.patch("/models/<name>/versions/<version>")
-    def update(name: str, version: str) -> Response:
-        archived = json_body().get("isArchived")
-        if not isinstance(archived, bool):
-            raise BadArgument("isArchived must be true or false; nothing else of a version can change")
-        change = models.archive if archived else models.restore
-        return jsonify(model_resource(change(name, version)))
-
     @routes.get("/models/<name>/versions/<version>/content")
+    @described(
+        "The files of a version.",
+        {200: Answer(text="A tar of the files.", media_type="application/x-tar")},
+        errors=(404,),
+    )
     def content(name: str, version: str) -> Response:
         return Response(tar_stream(list(models.files(name, _version(version)))), mimetype="application/x-tar")
 
-    _environment_routes(routes, services)
-    return routes
+
+def _writing_routes(routes: Blueprint, services: Services) -> None:
+    models = services.workspace.models
+
+    @routes.post("/models/<name>/versions")
+    @described(
+        "Register a file or a folder as a version.",
+        {201: Answer(ModelVersion)},
+        body=ModelRequest,
+        path_fields=("name",),
+        errors=(507,),
+    )
+    def create(name: str) -> tuple[Response, int]:
+        request = body_of(ModelRequest, target=f"model {name}", located=partial(model_body, services), name=name)
+        return jsonify(model_resource(models.create(request))), 201
+
+    @routes.patch("/models/<name>/versions/<version>")
+    @described("Hide a version, or undo that.", ModelVersion, body=ModelUpdate, errors=(404, 507))
+    def update(name: str, version: str) -> Response:
+        body = body_of(ModelUpdate, target=f"model {name}:{version}")
+        change = models.archive if body.is_archived else models.restore
+        return jsonify(model_resource(change(name, version)))
 
 
 def _version(text: str) -> str | None:
@@ -61,55 +95,78 @@ def _version(text: str) -> str | None:
 
 def _environment_routes(routes: Blueprint, services: Services) -> None:
     environments = services.workspace.environments
-
-    def resource(environment: Environment) -> Json:
-        spec = environments.spec(environment)
-        document = environment_resource(environment, spec.digest)
-        document["amlemu"]["dockerfile"] = spec.dockerfile
-        return document
+    located = partial(environment_source_body, services)
 
     @routes.get("/environments")
+    @described("Every registered environment, or every curated one.", EnvironmentVersions, query=("curated",))
     def list_environments() -> Response:
         listed = environments.list_curated() if flag("curated") else environments.list_versions()
-        return jsonify({"value": [resource(environments.shown(e)) for e in listed]})
+        return jsonify({"value": [_resource(services, environments.shown(e)) for e in listed]})
 
     @routes.post("/environments")
+    @described(
+        "Register an environment, by its document or its file.",
+        {201: Answer(EnvironmentVersion)},
+        body=EnvironmentSource,
+        errors=(507,),
+    )
     def create_environment() -> tuple[Response, int]:
-        path = json_body().get("file")
-        if not isinstance(path, str):
-            raise BadArgument("file must be the absolute path of an environment file")
-        return jsonify(resource(environments.shown(environments.create_or_update(Path(path))))), 201
+        environment = environments.register(_described(services, body_of(EnvironmentSource, located=located)))
+        return jsonify(_resource(services, environments.shown(environment))), 201
+
+
+def _build_routes(routes: Blueprint, services: Services) -> None:
+    environments = services.workspace.environments
+    located = partial(environment_source_body, services)
 
     @routes.post("/environments/resolve")
+    @described(
+        "The environment that a file or a name means, as it would be built.",
+        EnvironmentVersion,
+        body=EnvironmentChoice,
+        errors=(404, 503),
+    )
     @needs("viewer")
     def resolve() -> Response:
-        return jsonify(resource(_named(services, json_body())))
+        return jsonify(_resource(services, _named(services, body_of(EnvironmentChoice, located=located))))
 
     @routes.post("/environments/build")
-    def build() -> tuple[Response, int]:
-        body = json_body()
-        environment = _for_platform(_named(services, body), body.get("platform"))
+    @described(
+        "Build an environment's image.",
+        {202: Answer(OperationBegun, headers=POLLED)},
+        body=BuildRequest,
+        errors=(404, 503),
+    )
+    def build() -> tuple[Response, int, dict[str, str]]:
+        body = body_of(BuildRequest, located=located)
+        environment = _for_platform(_named(services, body), body.platform)
 
-        def work(progress: Progress) -> str:
-            return environments.build(environment, progress).reference
+        def work(progress: Progress) -> Json:
+            return {"image": environments.build(environment, progress).reference}
 
-        return jsonify({"operation": services.operations.start(work).id}), 202
+        operation = services.operations.start(work)
+        return jsonify({"operation": operation.id}), 202, poll_headers(operation)
 
 
-def _for_platform(environment: Environment, platform: object) -> Environment:
+def _resource(services: Services, environment: Environment) -> Json:
+    spec = services.workspace.environments.spec(environment)
+    document = environment_resource(environment, spec.digest)
+    document["amlemu"]["dockerfile"] = spec.dockerfile
+    return document
+
+
+def _for_platform(environment: Environment, platform: str | None) -> Environment:
     if platform is None:
         return environment
     return Environment.parse(environment.to_document() | {"platform": platform}, target=f"environment {environment.id}")
 
 
-def _named(services: Services, body: Json) -> Environment:
-    """The environment that a body names, as it will be built: `file`, or `name` as `name[:version]`, and `conda`."""
+def _named(services: Services, body: EnvironmentChoice) -> Environment:
+    """The environment that a body means, as it will be built."""
     environments = services.workspace.environments
-    conda = body.get("conda")
-    if conda not in (None, "auto", "channels", "pip"):
-        raise BadArgument("conda must be auto, channels or pip")
-    if isinstance(body.get("file"), str):
-        return environments.decided(environments.read(Path(body["file"])), conda)
-    if isinstance(body.get("name"), str):
-        return environments.decided(environments.get(body["name"]), conda)
-    raise BadArgument("file or name must say which environment")
+    found = environments.get(body.name) if body.name is not None else _described(services, body)
+    return environments.decided(found, body.conda)
+
+
+def _described(services: Services, body: EnvironmentSource | EnvironmentChoice) -> Environment:
+    return body.environment or services.workspace.environments.read(Path(body.file or ""))

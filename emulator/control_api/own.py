@@ -2,27 +2,41 @@
 
 from __future__ import annotations
 
-from flask import Blueprint, Response, jsonify
+import functools
+import json
+
+from flask import Blueprint, Flask, Response, current_app, jsonify
 
 from emulator.control_api.access import caller, needs, takes_paths
 from emulator.control_api.api_version import API_VERSION
+from emulator.control_api.bodies import PruneRequest, ShutdownRequest
+from emulator.control_api.described import Answer, described
 from emulator.control_api.metrics import metrics_text
 from emulator.control_api.readiness import in_the_way
-from emulator.control_api.requests import Services, json_body
+from emulator.control_api.requests import Services, body_of
+from emulator.control_api.shapes import Health, Info, OpenApi, Pruned, Ready, Stopping
 from emulator.errors import ResourceNotReady
 
 
 def own_routes(services: Services) -> Blueprint:
     """`/_amlemu/…`."""
     routes = Blueprint("own", __name__)
+    _state_routes(routes, services)
+    _document_routes(routes, services)
+    _verb_routes(routes, services)
+    return routes
 
+
+def _state_routes(routes: Blueprint, services: Services) -> None:
     @routes.get("/health")
+    @described("Whether the server lives.", Health)
     @needs("nobody")
     def health() -> Response:
         # Anybody may ask, so it tells nothing of this machine.
         return jsonify({"status": "ok", "version": services.describe()["version"]})
 
     @routes.get("/ready")
+    @described("Whether everything is there that the emulator was started for.", Ready, errors=(503,))
     @needs("nobody")
     def ready() -> tuple[Response, int]:
         if why := in_the_way(services.conditions):
@@ -31,28 +45,54 @@ def own_routes(services: Services) -> Blueprint:
         return jsonify({"status": "ready"}), 200
 
     @routes.get("/info")
+    @described("Who the server is, and how it was set.", Info)
     def info() -> Response:
         who = {"caller": caller().name, "role": caller().role, "takes_paths": takes_paths(services)}
         return jsonify({**services.describe(), "api_version": API_VERSION, **who})
 
+
+def _document_routes(routes: Blueprint, services: Services) -> None:
+    @routes.get("/openapi.json")
+    @described("This document.", {200: Answer(OpenApi, "An OpenAPI document.")})
+    def openapi() -> Response:
+        return Response(_openapi_text(current_app), content_type="application/json")
+
     @routes.get("/metrics")
+    @described(
+        "How endpoints and their containers are doing.",
+        {200: Answer(text="Azure Monitor's metrics in Prometheus' text format.", media_type="text/plain")},
+    )
     def metrics() -> Response:
         return Response(_metrics_page(services), content_type="text/plain; version=0.0.4; charset=utf-8")
 
+
+def _verb_routes(routes: Blueprint, services: Services) -> None:
     @routes.post("/shutdown")
+    @described("End the server.", Stopping, body=ShutdownRequest, body_is_optional=True)
     @needs("admin")
     def shutdown() -> Response:
-        keep = bool(json_body(optional=True).get("keep_containers"))
-        services.shutdown(keep)
+        services.shutdown(body_of(ShutdownRequest, optional=True).keep_containers)
         return jsonify({"status": "stopping"})
 
     @routes.post("/prune")
+    @described(
+        "Remove what nothing uses any more.",
+        Pruned,
+        body=PruneRequest,
+        body_is_optional=True,
+        errors=(409, 503),
+    )
     @needs("admin")
     def prune() -> Response:
-        dry_run = bool(json_body(optional=True).get("dry_run"))
+        dry_run = body_of(PruneRequest, optional=True).dry_run
         return jsonify({"removed": services.workspace.prune(dry_run=dry_run)})
 
-    return routes
+
+@functools.cache
+def _openapi_text(flask: Flask) -> str:
+    from emulator.control_api.openapi import openapi_document  # for whoever asks, not for every start
+
+    return json.dumps(openapi_document(flask))
 
 
 def _metrics_page(services: Services) -> bytes:

@@ -2,18 +2,29 @@
 
 from __future__ import annotations
 
+import json
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from flask import request
+from werkzeug.exceptions import UnsupportedMediaType
 
+from emulator.control_api.described import LARGEST_NUMBER
 from emulator.control_api.readiness import Condition
 from emulator.control_api.resources import Addresses
+from emulator.entities import Entity
 from emulator.errors import BadArgument
 from emulator.metrics import EndpointMetrics
 from emulator.workspace import Workspace
 from emulator.workspace.operations import Operations
+
+E = TypeVar("E", bound=Entity)
+
+_LARGEST_BODY = 8 << 20  # of JSON, which holds words; contents come by other ways
+LARGEST_LIST = 31 << 20  # the list of an upload may have 200,000 files
+_MOST_DIGITS = 16
 
 
 @dataclass(frozen=True)
@@ -21,8 +32,9 @@ class Services:
     """The core and the server that the routes speak to.
 
     `public_host` is the host of scoring URIs, '' for the one by which the caller came; `describe` says who this server
-    is; `shutdown` ends it, keeping the containers when told so; `metrics` says how the endpoints
-    are doing; `report` writes an unexpected error to the server log; `conditions` are those under which it is ready,
+    is; `shutdown` ends it, keeping the containers when told so; `metrics` says how the endpoints are doing, `abandoned`
+    on how many requests the containers of a deployment work for nobody; `report` writes an unexpected error to the
+    server log; `conditions` are those under which it is ready,
     `is_loopback` tells whether only this machine reaches it.
     """
 
@@ -33,6 +45,7 @@ class Services:
     describe: Callable[[], dict[str, Any]]
     shutdown: Callable[[bool], None]
     metrics: Callable[[], Sequence[EndpointMetrics]]
+    abandoned: Callable[[str, str], int]
     report: Callable[[BaseException], None]
     is_loopback: bool = True
     conditions: Sequence[Condition] = ()
@@ -43,26 +56,68 @@ class Services:
         return Addresses(host, self.shared_port)
 
 
-def json_body(*, optional: bool = False) -> dict[str, Any]:
-    """The request's JSON object; BadArgument when it is none."""
-    if optional and not request.content_length:
-        return {}
-    body = request.get_json(silent=True)
+def body_of(
+    shape: type[E],
+    *,
+    target: str = "",
+    optional: bool = False,
+    most_bytes: int = _LARGEST_BODY,
+    located: Callable[[dict[str, Any]], dict[str, Any]] = dict,
+    **of_path: str,
+) -> E:
+    """The request's JSON object as that entity, with the fields that the path gives, and its files `located`.
+
+    BadArgument tells every fault at once; an `optional` body that is not there is an empty object.
+    """
+    document = {} if optional and not _data(most_bytes) else _json_object(most_bytes)
+    for name, value in of_path.items():
+        if document.setdefault(name, value) != value:
+            raise BadArgument(f"{name} is '{value}' in the path and another in the body", target=target)
+    return shape.parse(located(document), target=target, strict=True)
+
+
+def _data(most_bytes: int) -> bytes:
+    request.max_content_length = most_bytes
+    return request.get_data()
+
+
+def _json_object(most_bytes: int) -> dict[str, Any]:
+    data = _data(most_bytes)  # also of a body that is refused: what nobody reads would be the next request
+    if not request.is_json:
+        raise UnsupportedMediaType("the body must be a JSON object, sent with Content-Type: application/json")
+    try:
+        body = json.loads(data, parse_constant=_no_number, parse_float=_finite)
+    except RecursionError:
+        raise BadArgument("the body is nested too deeply") from None
+    except ValueError as error:
+        raise BadArgument(f"the body must be a JSON object: {error}") from error
     if not isinstance(body, dict):
-        raise BadArgument("the body must be a JSON object, sent with Content-Type: application/json")
+        raise BadArgument("the body must be a JSON object")
     return body
 
 
+def _no_number(text: str) -> float:
+    raise ValueError(f"{text} is no number of JSON")
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    return number if math.isfinite(number) else _no_number(text)
+
+
 def flag(name: str) -> bool:
-    """A query parameter that is `true`."""
-    return request.args.get(name, "").lower() == "true"
+    """A query parameter that is `true` or `false`, which is also what it is when absent."""
+    text = request.args.get(name, "false").lower()
+    if text not in ("true", "false"):
+        raise BadArgument(f"{name}={text} is neither true nor false")
+    return text == "true"
 
 
-def number(name: str) -> int | None:
-    """A query parameter that is a whole number from 0 up, None when absent."""
+def number(name: str, most: int = LARGEST_NUMBER) -> int | None:
+    """A query parameter that is a whole number from 0 to `most`, None when absent."""
     text = request.args.get(name)
     if text is None:
         return None
-    if not (text.isascii() and text.isdecimal()):
-        raise BadArgument(f"{name}={text} is not a whole number from 0 up")
+    if not (text.isascii() and text.isdecimal() and len(text) <= _MOST_DIGITS and int(text) <= most):
+        raise BadArgument(f"{name}={text} is not a whole number from 0 to {most}")
     return int(text)

@@ -36,6 +36,10 @@ OWN_PATH = "/_amlemu"  # of the server itself; no path of Azure's begins so
 
 _AUTH_MODES = {"key": "Key", "aml_token": "AMLToken", "aad_token": "AADToken", "none": "None"}
 
+# What of a stored deployment is nobody's business, or is shown in another way.
+HIDDEN = frozenset({"environment_variables", "generation", "serving", "explicit_source_dir", "endpoint_name",
+                    "read_only_mounts", "own_command"})  # fmt: skip
+
 Json = dict[str, Any]
 Shown = tuple[OnlineDeployment, Sequence[InstanceState]]
 """A deployment with how its instances are now."""
@@ -148,9 +152,7 @@ def _scoring_path(endpoint: OnlineEndpoint, deployments: Sequence[OnlineDeployme
 
 def flat_deployment(deployment: OnlineDeployment, instances: Sequence[InstanceState]) -> Json:
     """A deployment as `show -o json` prints it; names of variables, never their values."""
-    hidden = {"environment_variables", "generation", "serving", "explicit_source_dir", "endpoint_name",
-              "read_only_mounts", "own_command"}  # fmt: skip
-    document = deployment.model_dump(mode="json", exclude=hidden)
+    document = deployment.model_dump(mode="json", exclude=set(HIDDEN))
     differences = [*deployment.differences, *override_differences(deployment.target)]
     return document | {
         "environment_variables": sorted(deployment.environment_variables),
@@ -188,6 +190,18 @@ def deployment_resource(deployment: OnlineDeployment, instances: Sequence[Instan
     path = f"onlineEndpoints/{deployment.endpoint_name}/deployments/{deployment.name}"
     flat = flat_deployment(deployment, instances)
     return _resource("onlineEndpoints/deployments", path, deployment.name, properties, flat, {})
+
+
+def deployment_begun(endpoint_name: str, name: str, operation_id: str, *, is_new: bool) -> Json:
+    """A deployment that is being made: what PUT answers before anything of it is known."""
+    path = f"{WORKSPACE_PATH}/onlineEndpoints/{endpoint_name}/deployments/{name}"
+    return {
+        "id": path,
+        "name": name,
+        "type": f"{PROVIDER}/workspaces/onlineEndpoints/deployments",
+        "properties": {"provisioningState": "Creating" if is_new else "Updating"},
+        "operation": operation_id,
+    }
 
 
 def _duration(milliseconds: int | None) -> str | None:

@@ -43,6 +43,7 @@ from emulator.engines.docker_oom import OomKills, nanoseconds
 from emulator.engines.docker_own_image import find_own_image, provide_own_image, prune_own_images
 from emulator.engines.docker_places import OwnContainer, bind_mount, container_ids, find_own_container
 from emulator.engines.docker_usage import CGROUPS, usage_of_all, usage_of_stats
+from emulator.engines.leftover_builds import marked
 from emulator.engines.packages import HostPackaging
 from emulator.environments import AnyImageSpec, ContextSpec, OwnImageSpec
 from emulator.errors import BadArgument, ResourceNotFound
@@ -64,7 +65,7 @@ def connect_docker_engine(
     endpoint = find_endpoint(os.environ)
     client = connect(endpoint)
     buildx = functools.cache(functools.partial(_has_buildx, endpoint.variables.get("DOCKER_CONTEXT")))
-    host = DockerHost(client, run_command, endpoint.variables, endpoint.builder, buildx)
+    host = DockerHost(client, run_command, marked(endpoint.variables, workspace_id), endpoint.builder, buildx)
     own = find_own_container(client, _own_ids(), network, str(home)) if network else None
     return DockerEngine(host, workspace_id, packaging, platform=sys.platform, own=own, home=home)
 

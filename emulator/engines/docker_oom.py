@@ -38,6 +38,8 @@ class OomKills:
         """How many kills there were so far, by container id."""
         with self._lock:
             until = self._now()
+            if until < self._since:  # the clock was set back, and the engine refuses such a span
+                self._began = self._since = until
             found = {(int(event["timeNano"]), str(event["Actor"]["ID"])) for event in self._ask(self._since, until)}
             new = {key for key in found - self._seen if key[0] >= self._began}
             self._counts.update(container_id for _, container_id in new)

@@ -47,6 +47,7 @@ class Containers:
 
     def __init__(self, folder: Path, workspace_id: str) -> None:
         self._folder, self._workspace_id = folder, workspace_id
+        self._began = time.time()
 
     def create_folder(self, *, for_container_user: bool) -> tuple[str, Path]:
         """A new id, and its folder with all that a container may write to, for uid 1000 where it runs as that."""
@@ -167,8 +168,7 @@ class Containers:
     def prune(self, *, dry_run: bool) -> list[str]:
         """Remove this workspace's containers that do not run, and what unfinished starts and removals left."""
         stopped = [container for container in self.read_all() if not container.running]
-        before = time.time() - _ABANDONED_SECONDS
-        doomed = [folder for folder in sorted(self._folder.glob("*")) if _is_leftover(folder, before)]
+        doomed = [folder for folder in sorted(self._folder.glob("*")) if self._is_leftover(folder)]
         if not dry_run:
             for container in stopped:
                 self.remove(container.id, 0)
@@ -176,6 +176,19 @@ class Containers:
                 remove_tree(folder)
         said = [f"container {container.name}" for container in stopped]
         return said + [f"unfinished container {folder.name.removeprefix('.removed-')}" for folder in doomed]
+
+    def _is_leftover(self, folder: Path) -> bool:
+        """Whether whoever began to start or to remove this container is gone."""
+        try:
+            stat = folder.stat()
+        except FileNotFoundError:
+            return False
+        if not folder.name.startswith(".") and (folder / "process.json").exists():
+            return False
+        document = read_json(folder / "container.json")
+        ours = document is None or document["workspace"] == self._workspace_id
+        # A workspace has one emulator at a time: what is older than this one is nobody's work any more.
+        return stat.st_mtime < time.time() - _ABANDONED_SECONDS or (ours and stat.st_ctime < self._began)
 
     def _path(self, container_id: str) -> Path:
         if not re.fullmatch("[0-9a-f]{12}", container_id):
@@ -189,14 +202,6 @@ def _stop(process: ProcessFacts, grace_seconds: float) -> None:
     for number, seconds in waits:
         if not send_signal(process, number) or wait_until_gone(process, seconds):
             return
-
-
-def _is_leftover(folder: Path, before: float) -> bool:
-    try:
-        old = folder.stat().st_mtime < before
-    except FileNotFoundError:
-        return False
-    return old and (folder.name.startswith(".") or not (folder / "process.json").exists())
 
 
 def _not_found(container_id: str) -> ResourceNotFound:

@@ -39,6 +39,7 @@ from emulator.entities.reference import (
     parse_reference,
 )
 from emulator.entities.resources import ResourceRequirements
+from emulator.entities.upload import UPLOAD_PREFIX, Sha256, Upload, UploadedFile
 from emulator.names import (
     check_asset_name,
     check_deployment_name,
@@ -50,6 +51,7 @@ __all__ = [
     "ANONYMOUS",
     "AZUREML_ROUTES",
     "ROLES",
+    "UPLOAD_PREFIX",
     "AccessToken",
     "AssetKind",
     "AssetReference",
@@ -77,7 +79,10 @@ __all__ = [
     "ResourceRequirements",
     "Role",
     "Route",
+    "Sha256",
     "Target",
+    "Upload",
+    "UploadedFile",
     "check_asset_name",
     "check_deployment_name",
     "check_dockerfile_path",

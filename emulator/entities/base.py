@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import ntpath
 import posixpath
 import re
@@ -24,9 +25,14 @@ class Entity(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
 
     @classmethod
-    def parse(cls: type[E], document: Mapping[str, Any], *, target: str = "") -> E:
-        """The entity that `document` describes; BadDocument lists every fault at once."""
+    def parse(cls: type[E], document: Mapping[str, Any], *, target: str = "", strict: bool = False) -> E:
+        """The entity that `document` describes; BadDocument lists every fault at once.
+
+        `strict` takes JSON's types as they are: the text "1" is no number then, and a number no text.
+        """
         try:
+            if strict:
+                return cls.model_validate_json(json.dumps(document), strict=True)
             return cls.model_validate(dict(document))
         except ValidationError as error:
             faults = [

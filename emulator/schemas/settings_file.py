@@ -66,6 +66,10 @@ _SETTINGS: Mapping[str, Json] = {
         },
         "description": "By name, what stands for a curated environment.",
     },
+    "max_upload_bytes": {
+        "anyOf": [{"type": "integer", "minimum": 1}, _DIGITS],
+        "description": "How many bytes a client on another machine may send at a time.",
+    },
     "aad_tenant": {"type": "string", "description": "The tenant that aad_tokens must be of."},
 }
 

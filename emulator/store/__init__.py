@@ -21,16 +21,22 @@ from emulator.entities import (
     OnlineEndpoint,
 )
 from emulator.errors import BadArgument, ResourceNotFound
+from emulator.names import may_name_endpoint
 from emulator.store.build_contexts import copy_context
 from emulator.store.collected import CollectedData
 from emulator.store.content_name import content_name
 from emulator.store.disk import read_document, translated, write_document
+from emulator.store.documents import Documents, paths_in
 from emulator.store.files import Files
 from emulator.store.layouts import Layouts, Placement, placements
+from emulator.store.leftovers import remove_leftovers
 from emulator.store.logs import Logs
 from emulator.store.model_folder import ModelFolder, below
 from emulator.store.sinks import SinkFolders
 from emulator.store.trees import Tree, code_tree, model_tree, named_path
+from emulator.store.uploads import Uploads
+from emulator.store.versions import created_after
+from emulator.store.workspace_document import workspace_id
 
 __all__ = ["Layouts", "Placement", "Store", "Tree", "code_tree", "model_tree", "placements"]
 
@@ -43,24 +49,19 @@ class Store:
 
     def __init__(self, home: Path) -> None:
         self.home = home
+        self._documents = Documents()
+        self._endpoints = str(home / "endpoints")  # a Path for each of hundreds takes longer than their documents
         with translated(f"AMLEMU_HOME {home}"):
             home.mkdir(parents=True, exist_ok=True)
+            self.workspace_id = workspace_id(home)
             self.files = Files(home)
             self.logs = Logs(home)
         self.collected = CollectedData(home)
         self.sinks = SinkFolders(home)
         self.layouts = Layouts(home, self.files)
-        self.workspace_id = self._workspace_id()
+        self.uploads = Uploads(home.resolve(), self.files)
         self._versions = threading.Lock()
         self._secret = threading.Lock()
-
-    def _workspace_id(self) -> str:
-        path = self.home / "workspace.json"
-        document = read_document(path)
-        if document is None:
-            document = {"id": secrets.token_hex(6)}
-            write_document(path, document)
-        return str(document["id"])
 
     def signing_secret(self) -> str:
         """The secret that signs this workspace's own tokens, drawn at the first use, in a file that only its owner can
@@ -93,7 +94,7 @@ class Store:
         folder, for an MLflow model without MLmodel, and for a version that other content has; the same content at the
         same version is returned as it is, and with `reuse` also the last version that has it where none is asked
         for.  `now` says when, as the version is created: the order of creation is that
-        of the version numbers, however long each file took to copy.
+        of the version numbers, however long each file took to copy, and whatever the clock did meanwhile.
         """
         source = named_path(Path(request.path))
         with translated(f"model {request.name or source.name}"):
@@ -113,7 +114,7 @@ class Store:
                         files=files,
                         size=sum(f.size for f in files),
                         sha256=_digest_of(files),
-                        created_at=now(),
+                        created_at=created_after([m.created_at for m in self.model_versions(name)], now()),
                     )
                 )
 
@@ -128,7 +129,7 @@ class Store:
     def _create_version(self, model: Model) -> Model:
         existing = self.find_model(model.name, model.version)
         if existing is None:
-            write_document(self._model_path(model.name, model.version), model.to_document())
+            self._documents.put(self._model_path(model.name, model.version), model)
             return model
         if existing.sha256 == model.sha256:
             return existing
@@ -144,13 +145,11 @@ class Store:
 
     def find_model(self, name: str, version: str) -> Model | None:
         """That version, archived or not, None when there is none."""
-        document = read_document(self._model_path(name, version))
-        return Model.parse(document) if document else None
+        return self._documents.find(self._model_path(name, version), Model)
 
     def model_versions(self, name: str) -> list[Model]:
         """Every version of `name`, in the order of registration."""
-        found = [read_document(path) for path in (self.home / "models" / name).glob("*.json")]
-        return sorted((Model.parse(d) for d in found if d), key=_by_age)
+        return sorted(self._documents.all_in(self.home / "models" / name, Model), key=_by_age)
 
     def models(self) -> list[Model]:
         """Every version of every model."""
@@ -160,7 +159,7 @@ class Store:
     def put_model(self, model: Model) -> None:
         """Replace the document of a version, for what may change of it: archived, tags, description."""
         with translated(f"model {model.id}"):
-            write_document(self._model_path(model.name, model.version), model.to_document())
+            self._documents.put(self._model_path(model.name, model.version), model)
 
     def model_folder(self, model: Model | ModelRequest) -> ModelFolder:
         """The files of a model by their place in its folder: stored ones, or what would be registered."""
@@ -175,19 +174,19 @@ class Store:
 
     def environments(self) -> list[Environment]:
         """Every registered environment, by name, the versions in the order of their numbers."""
-        documents = map(read_document, (self.home / "environments").glob("*/*.json"))
-        return sorted((Environment.parse(d) for d in documents if d), key=lambda e: (e.name, _by_number(e.version)))
+        folders = map(Path, paths_in(self.home / "environments"))
+        found = [e for folder in folders for e in self._documents.all_in(folder, Environment)]
+        return sorted(found, key=lambda e: (e.name, _by_number(e.version)))
 
     def find_environment(self, name: str, version: str) -> Environment | None:
         """That version, None when there is none."""
-        document = read_document(self.home / "environments" / name / f"{version}.json")
-        return Environment.parse(document) if document else None
+        return self._documents.find(self.home / "environments" / name / f"{version}.json", Environment)
 
     def put_environment(self, environment: Environment) -> None:
         """Create or replace a registered environment."""
         path = self.home / "environments" / environment.name / f"{environment.version}.json"
         with translated(f"environment {environment.id}"):
-            write_document(path, environment.to_document())
+            self._documents.put(path, environment)
 
     def keep_build_context(self, build: BuildContext) -> BuildContext:
         """A copy of a build context as it is now, which stays as it is; the one that is there already."""
@@ -196,12 +195,11 @@ class Store:
     def put_image_environment(self, digest: str, environment: Environment) -> None:
         """Remember what an image is built from, so that it can be built again."""
         with translated(f"environment {environment.id}"):
-            write_document(self.home / "images" / f"{digest}.json", environment.to_document())
+            self._documents.put(self.home / "images" / f"{digest}.json", environment)
 
     def find_image_environment(self, digest: str) -> Environment | None:
         """What the image of that digest was built from, None when that is not known."""
-        document = read_document(self.home / "images" / f"{digest}.json")
-        return Environment.parse(document) if document else None
+        return self._documents.find(self.home / "images" / f"{digest}.json", Environment)
 
     # endpoints and deployments
 
@@ -211,61 +209,70 @@ class Store:
 
     def endpoints(self) -> list[OnlineEndpoint]:
         """Every endpoint, by name."""
-        paths = sorted((self.home / "endpoints").glob("*/endpoint.json"))
-        return [OnlineEndpoint.parse(d) for d in map(read_document, paths) if d]
+        folders = paths_in(self._endpoints)
+        found = (self._documents.find(f"{folder}/endpoint.json", OnlineEndpoint) for folder in folders)
+        return [endpoint for endpoint in found if endpoint]
 
     def find_endpoint(self, name: str) -> OnlineEndpoint | None:
-        """That endpoint, None when there is none."""
-        document = read_document(self.endpoint_folder(name) / "endpoint.json")
-        return OnlineEndpoint.parse(document) if document else None
+        """That endpoint, None when there is none, or none can have such a name."""
+        if not may_name_endpoint(name):
+            return None
+        return self._documents.find(f"{self._endpoints}/{name}/endpoint.json", OnlineEndpoint)
 
     def put_endpoint(self, endpoint: OnlineEndpoint) -> None:
         """Create or replace an endpoint."""
         with translated(f"endpoint {endpoint.name}"):
-            write_document(self.endpoint_folder(endpoint.name) / "endpoint.json", endpoint.to_document())
+            self._documents.put(self.endpoint_folder(endpoint.name) / "endpoint.json", endpoint)
 
     def keys_of(self, endpoint_name: str) -> EndpointKeys:
         """The endpoint's keys; ResourceNotFound without it."""
-        document = read_document(self.endpoint_folder(endpoint_name) / "keys.json")
-        if document is None:
+        keys = self._documents.find(self.endpoint_folder(endpoint_name) / "keys.json", EndpointKeys)
+        if keys is None:
             raise ResourceNotFound("there are no keys", target=f"endpoint {endpoint_name}")
-        return EndpointKeys.parse(document)
+        return keys
 
     def put_keys(self, endpoint_name: str, keys: EndpointKeys) -> None:
         """Replace the endpoint's keys, in a file that only its owner can read."""
         with translated(f"endpoint {endpoint_name}"):
-            write_document(self.endpoint_folder(endpoint_name) / "keys.json", keys.to_document(), secret=True)
+            self._documents.put(self.endpoint_folder(endpoint_name) / "keys.json", keys, secret=True)
 
     def delete_endpoint(self, name: str) -> None:
         """Remove the endpoint's documents, its deployments' among them."""
         # First the one that makes it an endpoint: half of a folder must not look like one after a crash.
-        (self.endpoint_folder(name) / "endpoint.json").unlink(missing_ok=True)
-        shutil.rmtree(self.endpoint_folder(name), ignore_errors=True)
+        with translated(f"endpoint {name}"):
+            (self.endpoint_folder(name) / "endpoint.json").unlink(missing_ok=True)
+            shutil.rmtree(self.endpoint_folder(name), ignore_errors=True)
 
     def deployments(self, endpoint_name: str) -> list[OnlineDeployment]:
         """The endpoint's deployments, by name."""
-        paths = sorted((self.endpoint_folder(endpoint_name) / "deployments").glob("*.json"))
-        return [OnlineDeployment.parse(d) for d in map(read_document, paths) if d]
+        return self._documents.all_in(f"{self._endpoints}/{endpoint_name}/deployments", OnlineDeployment)
 
     def find_deployment(self, endpoint_name: str, name: str) -> OnlineDeployment | None:
-        """That deployment, None when there is none."""
-        document = read_document(self.endpoint_folder(endpoint_name) / "deployments" / f"{name}.json")
-        return OnlineDeployment.parse(document) if document else None
+        """That deployment, None when there is none, or none can have such a name."""
+        if not (may_name_endpoint(endpoint_name) and may_name_endpoint(name)):
+            return None
+        return self._documents.find(f"{self._endpoints}/{endpoint_name}/deployments/{name}.json", OnlineDeployment)
 
     def put_deployment(self, deployment: OnlineDeployment) -> None:
         """Create or replace a deployment; its variables may be secret, so only the owner can read the file."""
         path = self.endpoint_folder(deployment.endpoint_name) / "deployments" / f"{deployment.name}.json"
         with translated(f"deployment {deployment.name}"):
-            write_document(path, deployment.to_document(), secret=True)
+            self._documents.put(path, deployment, secret=True)
 
     def delete_deployment(self, endpoint_name: str, name: str) -> None:
         """Remove a deployment's document."""
-        (self.endpoint_folder(endpoint_name) / "deployments" / f"{name}.json").unlink(missing_ok=True)
+        with translated(f"deployment {name}"):
+            (self.endpoint_folder(endpoint_name) / "deployments" / f"{name}.json").unlink(missing_ok=True)
 
     # housekeeping
 
+    def remove_leftovers(self) -> None:
+        """Remove what an emulator that was killed has left half done; only before anything else is written."""
+        with translated(f"AMLEMU_HOME {self.home}"):
+            remove_leftovers(self.home, self.logs)
+
     def prune(self, *, dry_run: bool) -> list[str]:
-        """Remove contents that no model and no layout uses, and layouts of no deployment; say what, a line each.
+        """Remove contents that no model and no layout uses, and layouts of nothing that serves; say what, a line each.
 
         Nothing may be registered or laid out meanwhile.
         """
@@ -273,6 +280,7 @@ class Store:
             self.layouts.path_of(d.endpoint_name, d.name, d.generation)
             for e in self.endpoints()
             for d in self.deployments(e.name)
+            if d.serving
         }
         removed = []
         for layout in self.layouts.all():
@@ -281,7 +289,8 @@ class Store:
                 if not dry_run:
                     self.layouts.remove(layout)
         removed += self._prune_build_contexts(dry_run=dry_run)
-        used = {file.sha256 for model in self.models() for file in model.files}
+        removed += self.uploads.prune(dry_run=dry_run)
+        used = {file.sha256 for model in self.models() for file in model.files} | self.uploads.contents()
         return removed + self.files.prune(used, dry_run=dry_run)
 
     def _prune_build_contexts(self, *, dry_run: bool) -> list[str]:

@@ -78,6 +78,20 @@ def copy_context(build: BuildContext, contexts: Path) -> BuildContext:
     return copied
 
 
+def context_files(build: BuildContext) -> Iterator[tuple[str, Path]]:
+    """Each file of a build context that is not ignored, the Dockerfile always: its path below and where it lies.
+
+    Links are followed; those that lead nowhere or to a folder are left out.  BadArgument as for `read_context`.
+    """
+    folder = Path(build.path)
+    _dockerfile_of(build)
+    found = {entry.path: entry.source for entry in _entries(folder, build.dockerfile_path) if entry.source.is_file()}
+    for name in (build.dockerfile_path, *_ignore_files(build.dockerfile_path)):
+        if (folder / name).is_file():
+            found[name] = folder / name
+    yield from found.items()
+
+
 def _copy(entry: _Entry, target: Path) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
     if stat.S_ISDIR(entry.mode):

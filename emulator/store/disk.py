@@ -56,12 +56,18 @@ def write_document(path: Path, document: Mapping[str, Any], *, secret: bool = Fa
 def read_document(path: Path) -> dict[str, Any] | None:
     """The JSON mapping at `path`, None when there is none."""
     try:
-        document = json.loads(path.read_text(encoding="utf-8"))
+        return parsed_document(path.read_bytes(), str(path))
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+
+
+def parsed_document(text: bytes, path: str) -> dict[str, Any]:
+    """The JSON mapping that the file at `path` holds; EmulatorError when it is damaged."""
+    try:
+        document = json.loads(text)
         if not isinstance(document, dict):
             raise ValueError("it holds no object")
         return document
-    except (FileNotFoundError, NotADirectoryError):
-        return None
     except ValueError as error:
         raise EmulatorError(f"'{path}' is damaged: {error}", hint="remove this file") from error
 

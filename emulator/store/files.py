@@ -45,7 +45,7 @@ class Files:
     """
 
     def __init__(self, folder: Path) -> None:
-        self._folder = folder / "files"
+        self._folder = folder.resolve() / "files"
         self._known = folder / "known"
         self._folder.mkdir(parents=True, exist_ok=True)
         self._known.mkdir(parents=True, exist_ok=True)
@@ -56,7 +56,10 @@ class Files:
 
     def add(self, source: Path) -> StoredFile:
         """Store the content of `source` in one pass and say what it is; nothing is read when it is known already."""
+        source = source.resolve()
         stat = source.stat()
+        if source.parent.parent == self._folder:  # a link to what is stored already
+            return StoredFile(source.name, stat.st_size)
         if not S_ISREG(stat.st_mode):  # opening a fifo would wait for ever
             raise BadArgument(f"'{source}' is not a regular file")
         known = self._recall(stat)
@@ -65,6 +68,24 @@ class Files:
         stored = self._copy_in(source)
         self._remember(source, stat, stored)
         return stored
+
+    def adopt(self, path: Path, stored: StoredFile) -> StoredFile:
+        """Keep the file at `path` of this very folder's disk as that content, which it must be; it is moved."""
+        with path.open("rb") as file:
+            os.fsync(file.fileno())
+        path.chmod(0o444)
+        final = self.path_of(stored.sha256)
+        make_folder(final.parent)
+        if final.exists():  # layouts are linked to the one that is there
+            path.unlink()
+        else:
+            path.replace(final)
+            sync_folder(final.parent)
+        return stored
+
+    def contents(self) -> Iterator[Path]:
+        """Every content's file."""
+        return self._folder.glob("??/*")
 
     def link(self, sha256: str, target: Path) -> None:
         """Make `target` the stored content: a hard link, or a copy where the filesystem has no more links to give."""
@@ -95,7 +116,7 @@ class Files:
                 entry.unlink(missing_ok=True)
 
     def _unused(self, used: Set[str]) -> list[Path]:
-        return [p for p in sorted(self._folder.glob("??/*")) if p.name not in used and p.stat().st_nlink == 1]
+        return [p for p in sorted(self.contents()) if p.name not in used and p.stat().st_nlink == 1]
 
     def _forget(self, path: Path, dry_run: bool) -> str:
         said = f"file {path.name[:12]} ({path.stat().st_size} bytes)"

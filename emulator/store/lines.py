@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import threading
 from collections.abc import Callable, Iterator
+from io import FileIO
 from pathlib import Path
 
 _POLL_SECONDS = 0.1
@@ -24,8 +26,19 @@ class LineWriter:
         with self._lock:
             if path.exists() and path.stat().st_size > _LIMIT_BYTES:
                 path.replace(path.with_name(path.name + ".1"))
-            with path.open("a", encoding="utf-8") as file:
-                file.write(line + "\n")
+            with path.open("ab", buffering=0) as file:
+                _append(file, (line + "\n").encode())
+
+
+def _append(file: FileIO, line: bytes) -> None:
+    """The whole line or nothing of it: the next one must not be written behind a half."""
+    size = os.fstat(file.fileno()).st_size
+    try:
+        if file.write(line) != len(line):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    except OSError:
+        os.truncate(file.fileno(), size)
+        raise
 
 
 class LineReader(Iterator[str]):

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator, Set
+from contextlib import contextmanager, suppress
 from pathlib import Path
+
+from emulator.store.disk import translated
+
+_OF_ENDPOINTS = (".requests.jsonl", ".events.jsonl", ".insights.jsonl", ".failed.log")
 
 
 class Logs:
@@ -16,9 +20,22 @@ class Logs:
 
     @contextmanager
     def build(self, digest: str) -> Iterator[Callable[[str], None]]:
-        """A function that takes the lines of an environment's build; they replace those of its last build."""
-        with (self._folder / f"build-{digest[:16]}.log").open("w", encoding="utf-8") as file:
-            yield lambda line: print(line, file=file)
+        """A function that takes the lines of an environment's build; they replace those of its last build.
+
+        A line that the disk has no room for is lost: the build itself says what it lacks.
+        """
+        with translated(f"log of build {digest[:12]}"):
+            file = (self._folder / f"build-{digest[:16]}.log").open("w", encoding="utf-8", buffering=1)
+
+        def keep(line: str) -> None:
+            with suppress(OSError):
+                print(line, file=file)
+
+        try:
+            yield keep
+        finally:
+            with suppress(OSError):
+                file.close()
 
     def keep_container(self, endpoint_name: str, deployment_name: str, lines: Iterable[str]) -> None:
         """Keep what the container of a failed start has said."""
@@ -57,6 +74,13 @@ class Logs:
     def forget_insights(self, endpoint_name: str) -> None:
         """Drop what was sent to Application Insights."""
         _forget(self.insights(endpoint_name))
+
+    def keep_only(self, endpoint_names: Set[str]) -> None:
+        """Drop the logs of all other endpoints; those of builds stay."""
+        for path in self._folder.iterdir():
+            name = path.name.removesuffix(".1")
+            if name.endswith(_OF_ENDPOINTS) and name.partition(".")[0] not in endpoint_names:
+                path.unlink(missing_ok=True)
 
     def _container(self, endpoint_name: str, deployment_name: str) -> Path:
         return self._folder / f"{endpoint_name}.{deployment_name}.failed.log"

@@ -33,6 +33,20 @@ class Tree:
     left_out: tuple[str, ...] = ()
 
 
+def left_out_differences(left_out: Sequence[str]) -> list[str]:
+    """What a deployment says of what does not go along with its code."""
+    return [f"left out of the code: {', '.join(left_out)}"] if left_out else []
+
+
+def scoring_code_tree(folder: Path, script: str, *, ignore_files: Sequence[str], tool_folders: bool) -> Tree:
+    """As `code_tree`; BadArgument when the scoring script is not in it."""
+    tree = code_tree(folder, ignore_files=ignore_files, tool_folders=tool_folders)
+    if script not in {file.path for file in tree.files}:
+        message = f"the ignore file of '{folder}' leaves the scoring script out, or it is never part of the code"
+        raise BadArgument(message, target=script)
+    return tree
+
+
 def model_tree(path: Path) -> Tree:
     """Every file of a model's folder, or the one file; links are followed, empty folders are dropped as by the cloud.
 

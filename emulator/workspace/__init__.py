@@ -26,6 +26,7 @@ from emulator.workspace.generations import Generations
 from emulator.workspace.health import Health
 from emulator.workspace.models import Models
 from emulator.workspace.tokens import EndpointTokens
+from emulator.workspace.uploads import Uploads
 from emulator.workspace.uses import Uses
 
 __all__ = ["Choices", "CondaSources", "Effects", "FrontDoor", "Progress", "Workspace", "silent_progress"]
@@ -50,6 +51,7 @@ class Workspace:
         self._gate = Gate()
         self.access = Access(store, effects, choices.admin_token)
         self._restoring: set[tuple[str, str]] = set()
+        self.uploads = Uploads(store, choices.max_upload_bytes)
         self.models = Models(store, effects, self._gate)
         self.environments = Environments(store, engine, self._gate, choices)
         tokens = EndpointTokens(store, effects.epoch, choices.aad_trust)
@@ -75,13 +77,15 @@ class Workspace:
 
         Returns with every endpoint published; restarts go on in the background.
         """
+        self._store.remove_leftovers()
         found = self.engine.list_containers()
         adopted: set[str] = set()
         missing: list[OnlineDeployment] = []
         for endpoint in self._store.endpoints():
             if endpoint.provisioning_state != "Succeeded":
                 self._store.put_endpoint(endpoint.model_copy(update={"provisioning_state": "Succeeded"}))
-            for deployment in map(self._settle, self._store.deployments(endpoint.name)):
+            self._settle_all(self._store.deployments(endpoint.name))
+            for deployment in self._store.deployments(endpoint.name):
                 containers = _containers_of(deployment, found)
                 if deployment.serving and len(containers) == deployment.instance_count:
                     self.endpoints.set_running(endpoint.name, deployment.name, containers)
@@ -111,15 +115,15 @@ class Workspace:
         """What served when the emulator ended and is still being started, as `endpoint/deployment`."""
         return [f"{endpoint}/{deployment}" for endpoint, deployment in sorted(self._restoring)]
 
-    def _settle(self, deployment: OnlineDeployment) -> OnlineDeployment:
-        """A deployment whose operation died with the emulator: what it had goes on, what it had not has failed."""
-        if deployment.provisioning_state not in ("Creating", "Updating"):
-            return deployment
-        error = OperationCanceled("the emulator ended while the deployment was being made", hint="deploy again")
-        state = "Succeeded" if deployment.serving else "Failed"
-        settled = deployment.model_copy(update={"provisioning_state": state, "error": error.to_dict()})
-        self._store.put_deployment(settled)
-        return settled
+    def _settle_all(self, deployments: list[OnlineDeployment]) -> None:
+        """Deployments whose operation died with the emulator: what they had goes on, what they had not has failed."""
+        for deployment in deployments:
+            if deployment.provisioning_state == "Creating" and deployment.serving:
+                # Only the last step was missing: it had served, and was not told of to the front door.
+                self.deployments.give_traffic(deployment, is_first=True)
+                self._store.put_deployment(deployment.model_copy(update={"provisioning_state": "Succeeded"}))
+            elif deployment.provisioning_state in ("Creating", "Updating"):
+                self._store.put_deployment(_cut_off(deployment))
 
     def prune(self, *, dry_run: bool) -> list[str]:
         """Remove what nothing uses any more: images, layouts, contents, half-made things; say what, a line each."""
@@ -127,6 +131,12 @@ class Workspace:
             digests = {d.image for name in self.endpoints.list_names() for d in self._store.deployments(name)}
             digests |= self.environments.digests()
             return [*self.engine.prune(digests, dry_run=dry_run), *self._store.prune(dry_run=dry_run)]
+
+
+def _cut_off(deployment: OnlineDeployment) -> OnlineDeployment:
+    error = OperationCanceled("the emulator ended while the deployment was being made", hint="deploy again")
+    state = "Succeeded" if deployment.serving else "Failed"
+    return deployment.model_copy(update={"provisioning_state": state, "error": error.to_dict()})
 
 
 def _containers_of(deployment: OnlineDeployment, found: list[Container]) -> tuple[Container, ...]:

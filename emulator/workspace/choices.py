@@ -8,11 +8,14 @@ from emulator.environments import CURATED, CuratedEnvironment, ImageChoices
 from emulator.tokens import AadTrust
 from emulator.workspace.conda_sources import CondaSources
 
+MAX_UPLOAD_BYTES = 100 << 30
+
 
 @dataclass(frozen=True)
 class Choices:
     """The program that starts scoring servers and the script of MLflow models, whose aad_tokens are good, the curated
-    environments, what stands for images, where conda packages come from, and the token of the admin ('' for none)."""
+    environments, what stands for images, where conda packages come from, the token of the admin ('' for none), and how
+    much a client may send at a time."""
 
     launcher: str
     mlflow_script: str = ""
@@ -21,3 +24,4 @@ class Choices:
     images: ImageChoices = field(default_factory=ImageChoices)
     conda: CondaSources = field(default_factory=CondaSources)
     admin_token: str = field(default="", repr=False)
+    max_upload_bytes: int = MAX_UPLOAD_BYTES

@@ -12,7 +12,14 @@ from pathlib import Path
 from emulator.container_size import check_instance_type, is_sized, size_differences
 from emulator.data_collection import check_data_collector
 from emulator.engines import Container, Engine, Image
-from emulator.entities import DeploymentRequest, Environment, Model, ModelRequest, OnlineDeployment
+from emulator.entities import (
+    CodeConfiguration,
+    DeploymentRequest,
+    Environment,
+    Model,
+    ModelRequest,
+    OnlineDeployment,
+)
 from emulator.errors import BadArgument, EmulatorError, OperationCanceled, ResourceNotFound
 from emulator.profiles import profile_of
 from emulator.scoring_container import (
@@ -21,6 +28,7 @@ from emulator.scoring_container import (
 )
 from emulator.store import Store
 from emulator.store.lines import LineReader
+from emulator.store.trees import left_out_differences
 from emulator.workspace.effects import Effects, Progress, silent_progress
 from emulator.workspace.endpoints import Endpoints
 from emulator.workspace.environments import Environments
@@ -28,6 +36,7 @@ from emulator.workspace.gate import Gate
 from emulator.workspace.generations import Generations
 from emulator.workspace.models import Models
 from emulator.workspace.no_code import settled_environment
+from emulator.workspace.no_room import save_when_there_is_room
 from emulator.workspace.own_images import check_own_image, with_override_file
 from emulator.workspace.planning import (
     Plan,
@@ -205,6 +214,13 @@ class Deployments:
             environment = self._environments.register(environment)
         return replace(plan, models=models, own_models=(), environment=environment)
 
+    def _code_configuration(self, request: DeploymentRequest) -> CodeConfiguration | None:
+        """As the user gave it; of code that was sent, only the folder's name is the user's."""
+        found = request.code_configuration
+        if found is None or not self._store.uploads.is_one(Path(found.code)):
+            return found
+        return CodeConfiguration(code=Path(found.code).name, scoring_script=found.scoring_script)
+
     def _draft(self, plan: Plan, before: OnlineDeployment | None) -> OnlineDeployment:
         request = plan.request
         return OnlineDeployment(
@@ -218,7 +234,7 @@ class Deployments:
             request_settings=plan.request_settings,
             generation=before.generation + 1 if before else 1,
             models=tuple(model.id for model in plan.models),
-            code_configuration=request.code_configuration,
+            code_configuration=self._code_configuration(request),
             inference_config=plan.environment.inference_config,
             environment=plan.environment.id,
             environment_source=plan.environment.source,
@@ -285,10 +301,14 @@ class Deployments:
         name = deployment.endpoint_name, deployment.name
         before = self._store.find_deployment(*name)
         old = self._endpoints.running(*name)
+        is_first = before is None or not before.serving
         try:
-            self._store.put_deployment(deployment)
+            # Who starts an emulator that was killed right here must know that the traffic is still to be given.
+            self._store.put_deployment(_creating(deployment) if is_first else deployment)
             self._endpoints.set_running(*name, containers)
-            self._publish(deployment, before)
+            self.give_traffic(deployment, is_first=is_first)
+            if is_first:
+                self._store.put_deployment(deployment)
         except BaseException:
             self._endpoints.set_running(*name, old)
             self._generations.remove(containers, grace_seconds=0.0)
@@ -298,12 +318,15 @@ class Deployments:
         layout = self._generations.layout(before) if before and replaced else None
         self._effects.background(lambda: self._retire(old, layout))
 
-    def _publish(self, deployment: OnlineDeployment, before: OnlineDeployment | None) -> None:
-        """Tell the front door; the first deployment of an endpoint that serves gets all of the traffic."""
+    def give_traffic(self, deployment: OnlineDeployment, *, is_first: bool) -> None:
+        """Tell the front door; the first deployment of an endpoint that serves gets all of the traffic.
+
+        `is_first` says that the deployment has not served before.
+        """
         endpoint = self._endpoints.get(deployment.endpoint_name)
         others = [d for d in self._store.deployments(endpoint.name) if d.serving and d.name != deployment.name]
         traffic = endpoint.traffic
-        if not any(traffic.values()) and not others and not (before and before.serving):
+        if not any(traffic.values()) and not others and is_first:
             traffic = {deployment.name: 100}
         self._endpoints.put(endpoint.model_copy(update={"traffic": traffic, "provisioning_state": "Succeeded"}))
 
@@ -312,7 +335,10 @@ class Deployments:
             self._generations.retire(containers, layout)
 
     def _save_failure(self, deployment: OnlineDeployment, error: BaseException) -> None:
-        """Failed with its reason; a generation that serves goes on and stays the deployment's."""
+        """Failed with its reason; a generation that serves goes on and stays the deployment's.
+
+        Where the disk is full it is saved as soon as there is room.
+        """
         if isinstance(error, EmulatorError):
             if deployment.serving:
                 error.hint = "; ".join(filter(None, [error.hint, "what served before goes on"]))
@@ -322,9 +348,12 @@ class Deployments:
         state = "Canceled" if isinstance(error, OperationCanceled | KeyboardInterrupt) else "Failed"
         if deployment.serving and state == "Canceled":
             state, told = "Succeeded", {}
-        self._store.put_deployment(
-            deployment.model_copy(update={"provisioning_state": state, "error": told or deployment.error})
-        )
+        failed = deployment.model_copy(update={"provisioning_state": state, "error": told or deployment.error})
+        found = self._store.find_deployment(deployment.endpoint_name, deployment.name)
+        save_when_there_is_room(partial(self._save, failed), found, self._store, self._endpoints, self._effects)
+
+    def _save(self, deployment: OnlineDeployment) -> None:
+        self._store.put_deployment(deployment)
         endpoint = self._endpoints.get(deployment.endpoint_name)
         if endpoint.provisioning_state == "Creating":
             self._endpoints.put(endpoint.model_copy(update={"provisioning_state": "Succeeded"}))
@@ -362,12 +391,14 @@ class Deployments:
         with self._endpoints.hold(endpoint_name):
             deployment = self.get(endpoint_name, name)
             endpoint = self._endpoints.get(endpoint_name)
-            self._store.delete_deployment(endpoint_name, name)
             traffic = {d: weight for d, weight in endpoint.traffic.items() if d != name}
             if sum(traffic.values()) not in (0, 100):
                 traffic = {}
             mirror = {d: percent for d, percent in endpoint.mirror_traffic.items() if d != name}
+            # In this order: what is cut off half-way can be asked for again.
             self._endpoints.put(endpoint.model_copy(update={"traffic": traffic, "mirror_traffic": mirror}))
+            self._store.delete_deployment(endpoint_name, name)
+            self._endpoints.publish(endpoint_name)
             self._discard(deployment)
             self._store.logs.forget_container(endpoint_name, name)
 
@@ -406,6 +437,10 @@ class Deployments:
         return self._generations.remove_all()
 
 
+def _creating(deployment: OnlineDeployment) -> OnlineDeployment:
+    return deployment.model_copy(update={"provisioning_state": "Creating"})
+
+
 def _updating(deployment: OnlineDeployment) -> OnlineDeployment:
     return deployment.model_copy(update={"provisioning_state": "Updating"})
 
@@ -435,7 +470,6 @@ def _differences(
     plan: Plan, deployment: OnlineDeployment, image: Image, containers: Sequence[Container]
 ) -> tuple[str, ...]:
     of_containers = [text for container in containers for text in container.differences]
-    code = [f"left out of the code: {', '.join(plan.left_out)}"] if plan.left_out else []
     found = [
         *plan.request.differences,
         *name_differences(plan.request),
@@ -446,6 +480,6 @@ def _differences(
         *plan.environment.differences,
         *image.differences,
         *of_containers,
-        *code,
+        *left_out_differences(plan.left_out),
     ]
     return tuple(dict.fromkeys(found))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 from emulator.data_collection import payload_collection
@@ -89,6 +89,10 @@ class Endpoints:
             return self._released.wait_for(lambda: not self._held, timeout_seconds)
 
     # reading
+
+    def all(self) -> Sequence[OnlineEndpoint]:
+        """All endpoints, by name."""
+        return self._store.endpoints()
 
     def list_names(self) -> list[str]:
         """The names of all endpoints."""

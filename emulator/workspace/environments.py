@@ -43,10 +43,6 @@ class Environments:
         self._gate = gate
         self._choices = choices
 
-    def create_or_update(self, file: Path) -> Environment:
-        """Register the environment that `file` describes; without a version of its own it gets the next one."""
-        return self.register(self.read(file))
-
     def register(self, environment: Environment) -> Environment:
         """Register the environment, or take the one of its name with the same content.
 

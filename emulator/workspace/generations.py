@@ -19,6 +19,7 @@ from emulator.workspace.collecting import Collecting
 from emulator.workspace.effects import Effects, FrontDoor, Progress
 from emulator.workspace.events import Events
 from emulator.workspace.out_of_memory import memory_of
+from emulator.workspace.polling import Polling
 from emulator.workspace.readiness import read_log, wait_until_ready
 from emulator.workspace.start_probe import StartProbe
 
@@ -48,6 +49,7 @@ class Generations:
         self._effects = effects
         self._events = events
         self._collecting = collecting
+        self._polling = Polling(effects.monotonic, effects.sleep)
         self._started_at: dict[str, float] = {}
 
     def started_at(self, container_id: str) -> float | None:
@@ -80,7 +82,8 @@ class Generations:
             progress.step("waiting for " + ("the container's own server" if deployment.own_command else _OUR_SERVER))
             budget = float(deployment.liveness_probe.budget_seconds)
             probe, memory = StartProbe(deployment, self._effects.probe), memory_of(deployment, self._engine)
-            wait_until_ready(self._engine, started, budget, self._effects, progress, layout, memory, probe)
+            with self._polling.waiting_for(len(started)):
+                wait_until_ready(self._engine, started, budget, self._polling, progress, layout, memory, probe)
         except BaseException:
             with contextlib.suppress(OSError):  # a full disk must neither hide the reason nor keep the containers
                 self._keep_log(deployment, started)

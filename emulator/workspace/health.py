@@ -44,6 +44,7 @@ class Health:
         self._look_at = 0.0
         self._looking = threading.Lock()
         self._stopping = threading.Event()
+        self._engine_error: EmulatorError | None = None
         self._changed = threading.Condition()
         self._restarting = 0
 
@@ -64,12 +65,17 @@ class Health:
         with self._changed:
             self._changed.wait_for(lambda: not self._restarting, timeout_seconds)
 
+    @property
+    def engine_error(self) -> EmulatorError | None:
+        """Why the engine could not be asked the last time, None when it answered: looked at once a second."""
+        return self._engine_error
+
     def instances(self, endpoint_name: str, deployment_name: str) -> list[InstanceState]:
         """How the instances of a deployment are now, in their order."""
-        with self._lock:
-            known = {id: watched.state for id, watched in self._watched.items()}
         containers = self._endpoints.running(endpoint_name, deployment_name)
-        return [known.get(c.id) or InstanceState(c.name, "Ready", 0) for c in containers]
+        with self._lock:
+            watched = [self._watched.get(container.id) for container in containers]
+        return [w.state if w else InstanceState(c.name, "Ready", 0) for c, w in zip(containers, watched, strict=True)]
 
     def tick(self) -> float:
         """Do what is due; for how many seconds nothing will be."""
@@ -108,10 +114,13 @@ class Health:
             with self._lock:
                 up = [id for id, watched in self._watched.items() if not watched.down]
                 serving = [(watched.deployment, watched.container) for watched in self._watched.values()]
-            running = self._engine.running_ids() if up else frozenset()
+            running = self._engine.running_ids() if serving else frozenset()
+            self._engine_error = None
             if up:
-                self._memory_kills.look(serving)
-        except EmulatorError:
+                with suppress(EmulatorError):  # who runs is known all the same
+                    self._memory_kills.look(serving)
+        except EmulatorError as error:
+            self._engine_error = error
             return  # an engine that is away has told of no death
         finally:
             self._looking.release()
@@ -218,9 +227,26 @@ class Health:
             try:
                 self._crashes.start_again(dead, self._take_over, self._stopping.is_set)
             except EmulatorError as error:
-                # Nothing has run: counted as a container that died the moment it began.
                 now = self._effects.monotonic()
+                if self._is_away():
+                    self._wait_for_engine(dead, now)
+                    return
+                # Nothing has run: counted as a container that died the moment it began.
                 self._count_death(replace(dead, started=now, was_ready=False), error)
+
+    def _is_away(self) -> bool:
+        try:
+            self._engine.check()
+        except EmulatorError as error:
+            self._engine_error = error
+            return True
+        return False
+
+    def _wait_for_engine(self, dead: Watched, now: float) -> None:
+        """That the engine does not answer is no fault of the container, and makes its waits no longer."""
+        with self._lock:
+            if dead.container.id in self._watched:
+                self._watched[dead.container.id] = replace(dead, restart_at=now + _LOOK_SECONDS)
 
     def _take_over(self, dead: Watched, container: Container) -> None:
         """From here on the new container is the instance."""

@@ -21,9 +21,14 @@ Event = dict[str, str]
 
 @dataclass
 class Operation:
-    """One long operation: `status` is InProgress, Succeeded, Failed or Canceled, as in Azure's polling answers."""
+    """One long operation: `status` is InProgress, Succeeded, Failed or Canceled, as in Azure's polling answers.
+
+    `result` is what its work returned.  Times are UTC, in ISO 8601.
+    """
 
     id: str
+    started_at: str
+    ended_at: str | None = None
     status: str = "InProgress"
     result: Any = None
     error: EmulatorError | None = None
@@ -31,9 +36,10 @@ class Operation:
     canceled: threading.Event = field(default_factory=threading.Event)
     changed: threading.Condition = field(default_factory=threading.Condition)
 
-    def follow(self) -> Iterator[Event | None]:
-        """Every event from the first, as it comes, until the operation ends; None now and then while nothing comes."""
-        seen = 0
+    def follow(self, after: int = 0) -> Iterator[Event | None]:
+        """Every event but the first `after`, as it comes, until the operation ends; None now and then while nothing
+        comes."""
+        seen = after
         while True:
             with self.changed:
                 if seen >= len(self.events) and self.status == "InProgress":
@@ -56,15 +62,18 @@ class Operation:
 class Operations:
     """The operations of this server, the last few hundred of them."""
 
-    def __init__(self, new_id: Callable[[], str], report: Callable[[BaseException], None]) -> None:
+    def __init__(
+        self, new_id: Callable[[], str], report: Callable[[BaseException], None], now: Callable[[], str]
+    ) -> None:
         self._new_id = new_id
         self._report = report
+        self._now = now
         self._operations: dict[str, Operation] = {}
         self._lock = threading.Lock()
 
     def start(self, work: Callable[[Progress], Any]) -> Operation:
         """Run `work` on a thread; its result or its error ends the operation."""
-        operation = Operation(self._new_id())
+        operation = Operation(self._new_id(), self._now())
         with self._lock:
             self._operations[operation.id] = operation
             for old in [o.id for o in list(self._operations.values())[:-_KEPT] if o.status != "InProgress"]:
@@ -100,13 +109,22 @@ class Operations:
         try:
             result = work(Progress(_writer(operation), operation.canceled))
         except EmulatorError as error:
-            _end(operation, "Canceled" if isinstance(error, OperationCanceled) else "Failed", error=error)
+            status = "Canceled" if isinstance(error, OperationCanceled) else "Failed"
+            self._end(operation, status, error=error)
         except Exception as error:  # a bug of ours: told as such, with its traceback in the server's own log
             self._report(error)
             told = EmulatorError(f"{type(error).__name__}: {error}", hint="this is a bug of amlemu; see server.log")
-            _end(operation, "Failed", error=told)
+            self._end(operation, "Failed", error=told)
         else:
-            _end(operation, "Succeeded", result=result)
+            self._end(operation, "Succeeded", result=result)
+
+    def _end(
+        self, operation: Operation, status: str, *, result: Any = None, error: EmulatorError | None = None
+    ) -> None:
+        with operation.changed:
+            operation.result, operation.error, operation.ended_at = result, error, self._now()
+            operation.status = status
+            operation.changed.notify_all()
 
 
 def _writer(operation: Operation) -> Callable[[str, str], None]:
@@ -117,9 +135,3 @@ def _writer(operation: Operation) -> Callable[[str, str], None]:
             operation.changed.notify_all()
 
     return write
-
-
-def _end(operation: Operation, status: str, *, result: Any = None, error: EmulatorError | None = None) -> None:
-    with operation.changed:
-        operation.result, operation.error, operation.status = result, error, status
-        operation.changed.notify_all()

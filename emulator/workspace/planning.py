@@ -24,9 +24,9 @@ from emulator.entities import (
 from emulator.errors import BadArgument, OutOfQuota, ResourceNotReady, with_code
 from emulator.names import is_against_the_rule
 from emulator.profiles import profile_of
-from emulator.store import Placement, code_tree, placements
+from emulator.store import Placement, placements
 from emulator.store.sources import read_text
-from emulator.store.trees import named_path
+from emulator.store.trees import named_path, scoring_code_tree
 
 _DEBUGGER = "debugpy"
 _ADDED_DEBUGGER = "debugpy is in the environment, because of --debug"
@@ -156,10 +156,9 @@ def plan_code(request: DeploymentRequest, target: Target) -> tuple[tuple[Placeme
     if not request.explicit_source_dir and (places := layout.script_alone(path.name)):
         return tuple(Placement(place, path) for place in places), ()
     folder = Path(configuration.code)
-    tree = code_tree(folder, ignore_files=layout.ignore_files, tool_folders=layout.takes_tool_folders)
-    if configuration.scoring_script not in {file.path for file in tree.files}:
-        message = f"the ignore file of '{folder}' leaves the scoring script out, or it is never part of the code"
-        raise BadArgument(message, target=configuration.scoring_script)
+    tree = scoring_code_tree(
+        folder, configuration.scoring_script, ignore_files=layout.ignore_files, tool_folders=layout.takes_tool_folders
+    )
     return tuple(placements(tree, layout.code_folder(folder.name))), tree.left_out
 
 

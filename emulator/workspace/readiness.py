@@ -17,11 +17,11 @@ from emulator.errors import (
 )
 from emulator.profiles import profile_of
 from emulator.scoring_container import APP_ROOT
-from emulator.workspace.effects import Effects, Progress
+from emulator.workspace.effects import Progress
 from emulator.workspace.out_of_memory import Memory, peak_bytes
+from emulator.workspace.polling import Polling
 from emulator.workspace.start_probe import StartProbe
 
-POLL_SECONDS = 0.05
 _MEMORY_LOOK_SECONDS = 1.0
 _TAIL_LINES = 25
 _OTHER_MACHINE = "its image is made for another kind of machine: name the one that there is with --platform"
@@ -32,7 +32,7 @@ def wait_until_ready(
     engine: Engine,
     containers: Sequence[Container],
     budget_seconds: float,
-    effects: Effects,
+    polling: Polling,
     progress: Progress,
     layout: str,
     memory: Memory,
@@ -43,8 +43,8 @@ def wait_until_ready(
     Raises ResourceNotReady, with the target's own code, as soon as one has died, what `memory` says of one that ran out
     of it, OperationTimedOut after `budget_seconds`, OperationCanceled.
     """
-    deadline = effects.monotonic() + budget_seconds
-    look_at = effects.monotonic() + _MEMORY_LOOK_SECONDS
+    deadline = polling.monotonic() + budget_seconds
+    look_at = polling.monotonic() + _MEMORY_LOOK_SECONDS
     waiting = list(containers)
     while waiting:
         if progress.canceled.is_set():
@@ -52,14 +52,14 @@ def wait_until_ready(
         waiting = [container for container in waiting if not probe.passes(container)]
         for container in waiting:
             _check_alive(engine, container, layout, memory)
-        over = effects.monotonic() > deadline
-        if waiting and (over or effects.monotonic() >= look_at):
-            look_at = effects.monotonic() + _MEMORY_LOOK_SECONDS
+        over = polling.monotonic() > deadline
+        if waiting and (over or polling.monotonic() >= look_at):
+            look_at = polling.monotonic() + _MEMORY_LOOK_SECONDS
             _check_memory(engine, waiting, memory, 1 if over else memory.most_kills)
         if waiting and over:
             raise _too_slow(engine, waiting[0], budget_seconds, probe.why_not(waiting[0]))
         if waiting:
-            effects.sleep(POLL_SECONDS)
+            polling.pause()
     for container in containers if len(containers) > 1 else ():  # one may have died while another became ready
         _check_alive(engine, container, layout, memory)
 

@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
@@ -89,6 +90,7 @@ class House:
         aad_trust: AadTrust | None = None,
         curated: tuple[CuratedEnvironment, ...] = CURATED,
         admin_token: str = "",
+        max_upload_bytes: int = 1 << 30,
     ) -> None:
         self.folder = folder
         self.store = Store(folder / "home")
@@ -98,10 +100,11 @@ class House:
         self._keys = itertools.count(1)
         self._time = itertools.count(1)
         self._slept = 0.0
+        self.clock_ahead = 0.0  # by how many seconds somebody has set the clock of the day
         self.when_asked: Callable[[], object] = lambda: None
         self.effects = Effects(
             now=self._now,
-            epoch=lambda: EPOCH + self._slept,
+            epoch=lambda: EPOCH + self._slept + self.clock_ahead,
             monotonic=lambda: self._slept,
             sleep=self._sleep,
             new_key=lambda: f"key-{next(self._keys)}",
@@ -113,7 +116,13 @@ class House:
         self.asked_channels: list[tuple[str, ...]] = []
         conda = CondaSources(unreachable=self._ask_channels)
         choices = Choices(
-            "launcher", "mlflow script", aad_trust or AadTrust(), curated, conda=conda, admin_token=admin_token
+            "launcher",
+            "mlflow script",
+            aad_trust or AadTrust(),
+            curated,
+            conda=conda,
+            admin_token=admin_token,
+            max_upload_bytes=max_upload_bytes,
         )
         self.workspace = Workspace(self.store, self.engine, self.door, self.effects, ports, choices)
         self.code = self.write_code("src")
@@ -124,7 +133,8 @@ class House:
 
     def _now(self) -> str:
         self.when_asked()
-        return f"2024-01-01T00:00:{next(self._time):06d}"
+        moment = datetime(2024, 1, 1, tzinfo=timezone.utc) + timedelta(seconds=next(self._time) + self.clock_ahead)
+        return moment.isoformat(timespec="milliseconds")
 
     def _sleep(self, seconds: float) -> None:
         """The core's time goes on by what it sleeps, and much faster than the world's."""

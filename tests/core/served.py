@@ -12,6 +12,7 @@ import waitress
 from core_support import House
 
 from emulator.control_api import Services, all_restored, create_control_api, engine_answers
+from emulator.control_api.bounded_streams import bounded_streams
 from emulator.control_api.resources import WORKSPACE_PATH
 from emulator.metrics import EndpointMetrics
 from emulator.workspace.operations import Operations
@@ -20,14 +21,14 @@ from emulator.workspace.operations import Operations
 class Served:
     """A house behind its door."""
 
-    def __init__(self, house: House, public_host: str = "") -> None:
+    def __init__(self, house: House, public_host: str = "", threads: int = 6) -> None:
         self.house = house
         self.reported: list[BaseException] = []
         self.shutdowns: list[bool] = []
         self.metrics: list[EndpointMetrics] = []
         self.in_the_way: list[str] = []
         numbers = iter(range(1_000_000))
-        self.operations = Operations(lambda: f"op{next(numbers)}", self.reported.append)
+        self.operations = Operations(lambda: f"op{next(numbers)}", self.reported.append, house.effects.now)
         self.services = Services(
             workspace=house.workspace,
             operations=self.operations,
@@ -36,6 +37,9 @@ class Served:
             describe=lambda: {"version": "0", "home": str(house.store.home)},
             shutdown=self.shutdowns.append,
             metrics=lambda: self.metrics,
+            abandoned=lambda endpoint, deployment: sum(
+                one.abandoned.get(deployment, 0) for one in self.metrics if one.endpoint == endpoint
+            ),
             report=self.reported.append,
             conditions=(
                 all_restored(house.workspace.restoring),
@@ -44,10 +48,10 @@ class Served:
             ),
         )
         self._server = waitress.create_server(
-            create_control_api(self.services),
+            bounded_streams(create_control_api(self.services), threads - 2),
             host="127.0.0.1",
             port=0,
-            threads=6,
+            threads=threads,
             clear_untrusted_proxy_headers=True,
         )
         self.port = int(self._server.effective_port)
@@ -84,8 +88,8 @@ class Served:
 
 
 @contextmanager
-def serving(house: House, public_host: str = "") -> Iterator[Served]:
-    served = Served(house, public_host)
+def serving(house: House, public_host: str = "", threads: int = 6) -> Iterator[Served]:
+    served = Served(house, public_host, threads)
     try:
         yield served
     finally:

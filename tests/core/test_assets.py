@@ -110,9 +110,9 @@ def test_a_registered_one(house: House, tmp_path: Path) -> None:
     ids = []
     for number in range(11):
         file.write_text(f"name: sk\ndependencies: [python=3.9, {{pip: ['scikit-learn=={number}']}}]\n")
-        ids.append(environments.create_or_update(file).id)
+        ids.append(environments.register(environments.read(file)).id)
     assert ids == [f"sk:{number}" for number in range(1, 12)]
-    assert environments.create_or_update(file).id == "sk:11", "the same again is the same"
+    assert environments.register(environments.read(file)).id == "sk:11", "the same again is the same"
     for reference in ("sk", "sk@latest", "azureml:sk", "azureml:sk@latest", "sk:11", "azureml:sk:11"):
         assert environments.get(reference).version == "11"
     house.deploy(environment="sk:2")
@@ -129,7 +129,7 @@ def test_many_registered_at_once_get_a_version_each(house: House, tmp_path: Path
         file = tmp_path / f"{number}.yml"
         file.write_text(f"name: sk\ndependencies: [{{pip: ['scikit-learn=={number}']}}]\n")
         together.wait()
-        house.workspace.environments.create_or_update(file)
+        house.workspace.environments.register(house.workspace.environments.read(file))
 
     threads = [threading.Thread(target=work, args=(number,)) for number in range(10)]
     for thread in threads:
@@ -145,7 +145,7 @@ def test_an_environment_is_registered_under_a_legal_name(house: House, tmp_path:
     file = tmp_path / "conda.yml"
     file.write_text(f"name: {name}\ndependencies: [python=3.9]\n")
     with pytest.raises(BadArgument, match="cannot name an environment"):
-        house.workspace.environments.create_or_update(file)
+        house.workspace.environments.register(house.workspace.environments.read(file))
     house.deploy(environment=str(file))
 
 

@@ -287,13 +287,16 @@ def test_an_unchanged_context_is_not_built_again(house: House, context: Path) ->
 
 
 def test_a_registered_context_stays_as_it_was(house: House, context: Path) -> None:
-    registered = house.workspace.environments.create_or_update(context / "environment.yml")
-    again = house.workspace.environments.create_or_update(context / "environment.yml")
+    registered = house.workspace.environments.register(house.workspace.environments.read(context / "environment.yml"))
+    again = house.workspace.environments.register(house.workspace.environments.read(context / "environment.yml"))
     assert registered.id == again.id == "custom:1"
     first = deploy(house, environment="custom:1").image
     (context / "docker/Dockerfile").write_text("FROM other\n")
     assert deploy(house, environment="custom:1").image == first
-    assert house.workspace.environments.create_or_update(context / "environment.yml").id == "custom:2"
+    assert (
+        house.workspace.environments.register(house.workspace.environments.read(context / "environment.yml")).id
+        == "custom:2"
+    )
     assert deploy(house, environment="custom:2").image != first
 
 
@@ -350,7 +353,7 @@ def test_what_a_file_of_routes_leaves_open_is_azure_mls_own(house: House, contex
 
 
 def test_pruning_passes_over_a_context_that_somebody_removed(house: House, context: Path) -> None:
-    registered = house.workspace.environments.create_or_update(context / "environment.yml")
+    registered = house.workspace.environments.register(house.workspace.environments.read(context / "environment.yml"))
     assert registered.build is not None
     shutil.rmtree(registered.build.path)
     assert house.workspace.prune(dry_run=True) == []

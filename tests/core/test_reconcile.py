@@ -271,7 +271,7 @@ def test_prune_keeps_what_is_used(house: House) -> None:
     file = house.folder / "env.yml"
     file.write_text("name: sk\ndependencies: [python=3.9]\n")
     environments = house.workspace.environments
-    environments.create_or_update(file)
+    environments.register(environments.read(file))
     registered = environments.digests()  # from its channels, from PyPI
     (house.code / "requirements.txt").write_text("scipy\n")
     unused = house.deploy("pets").image

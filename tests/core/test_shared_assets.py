@@ -26,7 +26,7 @@ def with_model(house: House) -> House:
 def register_environment(house: House, tmp_path: Path, name: str) -> None:
     file = tmp_path / "env.yml"
     file.write_text(f"name: {name}\ndependencies: [python=3.9, {{pip: [azureml-inference-server-http]}}]\n")
-    house.workspace.environments.create_or_update(file)
+    house.workspace.environments.register(house.workspace.environments.read(file))
 
 
 # registries

@@ -55,7 +55,7 @@ def watch(event, arguments):
 sys.addaudithook(watch)
 print("WATCHING", flush=True)
 """
-COLLECTIONS = {name: {"enabled": "True"} for name in ("request", "response", "model_inputs", "model_outputs")}
+COLLECTIONS = {name: {"enabled": True} for name in ("request", "response", "model_inputs", "model_outputs")}
 PAYLOAD = {"data": {"a": [1, 2], "b": [10.5, 20.5]}}
 
 

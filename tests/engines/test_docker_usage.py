@@ -180,6 +180,20 @@ def test_only_what_is_new_is_asked_for() -> None:
     assert engine.asked[-1] == (4998 * 10**9, 5001 * 10**9)
 
 
+def test_a_clock_that_is_set_back_hides_nothing() -> None:
+    engine = Engine()
+    engine.now = 8000.0
+    kills = engine.kills()
+    assert kills.counts() == {}
+    for now in (1000.0, 1001.0):
+        engine.now = now
+        assert kills.counts() == {}
+    engine.events.append((1002.0, ID))
+    engine.now = 1003.0
+    assert kills.counts() == {ID: 1}
+    assert all(since <= until for since, until in engine.asked), "the engine refuses a span that ends before it begins"
+
+
 def test_moments() -> None:
     assert doctest.testmod(docker_oom).failed == 0
     assert nanoseconds("2026-11-25T00:50:43.126300447Z") == 1795567843126300447

@@ -58,6 +58,8 @@ def test_the_wheel_holds_the_package_the_images_and_the_demo(wheel: Path) -> Non
     assert wheel.name == f"amlemu-{__version__}-py3-none-any.whl"
     with zipfile.ZipFile(wheel) as archive:
         names = set(archive.namelist())
+        (points,) = (name for name in names if name.endswith(".dist-info/entry_points.txt"))
+        assert "[pytest11]\namlemu = emulator.pytest_plugin" in archive.read(points).decode()
     modules = {path.relative_to(CLONE).as_posix() for path in (CLONE / "emulator").rglob("*.py")}
     assert modules - names == set()
     assert "emulator/py.typed" in names

@@ -133,3 +133,7 @@ def test_a_custom_container_needs_no_script() -> None:
 def test_what_is_missing_without_a_script(words: tuple[str, ...], told: str) -> None:
     with pytest.raises(click.UsageError, match=told):
         read_options(options(*words), {})
+
+
+def test_the_source_of_conda_packages_reaches_the_request(code: Path) -> None:
+    assert read_options(options("--entry", code / "src/score.py", "--conda", "pip"), {})[1]["conda"] == "pip"

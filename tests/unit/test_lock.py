@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -37,16 +39,54 @@ def test_two_homes_do_not_meet(tmp_path: Path) -> None:
 def test_the_lock_goes_with_its_holder(tmp_path: Path) -> None:
     program = "import pathlib, sys; from emulator.lock import HomeLock; HomeLock(pathlib.Path(sys.argv[1])).take({})"
     subprocess.run([sys.executable, "-c", program, tmp_path], check=True)
-    assert read_holder(tmp_path) is not None, "who ends without giving it back leaves its name behind"
+    assert (tmp_path / "server.json").exists(), "who ends without giving it back leaves its name behind"
+    assert read_holder(tmp_path) is None, "which says nothing any more"
     lock = HomeLock(tmp_path)
     lock.take({"url": "y"})
+    assert lock.was_left
     lock.release()
+    lock.take({})
+    assert not lock.was_left
+    lock.release()
+
+
+def test_a_note_whose_process_id_is_another_programs_by_now(tmp_path: Path) -> None:
+    (tmp_path / "server.json").write_text(json.dumps({"url": "http://127.0.0.1:1", "pid": os.getppid()}))
+    assert read_holder(tmp_path) is None
+    (tmp_path / "server.lock").touch()
+    assert read_holder(tmp_path) is None
+
+
+def test_who_only_asks_is_in_nobodys_way(tmp_path: Path) -> None:
+    asking, done = threading.Event(), threading.Event()
+
+    def ask() -> None:
+        while not done.is_set():
+            read_holder(tmp_path)
+            asking.set()
+
+    thread = threading.Thread(target=ask)
+    thread.start()
+    try:
+        assert asking.wait(5)
+        for _ in range(50):
+            lock = HomeLock(tmp_path)
+            lock.take({"url": "x"})
+            holder = read_holder(tmp_path)
+            assert holder is not None, "the note is there as a whole"
+            lock.release()
+    finally:
+        done.set()
+        thread.join()
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", "null"])
 def test_a_broken_note_names_nobody(tmp_path: Path, text: str) -> None:
+    lock = HomeLock(tmp_path)
+    lock.take({})
     (tmp_path / "server.json").write_text(text)
     assert read_holder(tmp_path) is None
+    lock.release()
 
 
 def test_a_home_that_cannot_be_made(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -156,3 +157,85 @@ def test_documents_are_readable_by_people(tmp_path: Path) -> None:
     text = (store.endpoint_folder("iris") / "endpoint.json").read_text()
     assert json.loads(text)["name"] == "iris"
     assert len(text.splitlines()) > 5
+
+
+# documents that are known already
+
+
+def test_a_document_is_parsed_once(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    store.put_endpoint(endpoint())
+    first = store.find_endpoint("iris")
+    assert store.find_endpoint("iris") is first
+    assert store.endpoints() == [first]
+    assert store.endpoints()[0] is first
+
+
+def test_what_is_written_is_read(tmp_path: Path) -> None:
+    """Many times within one tick of the clock, and each time with as many bytes."""
+    store = Store(tmp_path)
+    for number in range(18100, 18400):
+        store.put_endpoint(endpoint(port=number))
+        found = store.find_endpoint("iris")
+        assert found is not None
+        assert found.port == number
+
+
+def test_what_others_replace_is_read(tmp_path: Path) -> None:
+    store, other = Store(tmp_path), Store(tmp_path)
+    for number in range(18100, 18140):
+        other.put_endpoint(endpoint(port=number))
+        found = store.find_endpoint("iris")
+        assert found is not None
+        assert found.port == number
+        assert [one.port for one in store.endpoints()] == [number]
+
+
+def test_what_is_gone_is_gone(tmp_path: Path) -> None:
+    store = Store(tmp_path)
+    store.put_endpoint(endpoint())
+    store.put_deployment(deployment())
+    assert store.find_deployment("iris", "blue") is not None
+    (tmp_path / "endpoints/iris/deployments/blue.json").unlink()
+    assert store.find_deployment("iris", "blue") is None
+    assert store.deployments("iris") == []
+    store.delete_endpoint("iris")
+    assert store.find_endpoint("iris") is None
+    assert store.endpoints() == []
+    store.put_endpoint(endpoint(port=18101))
+    assert store.endpoints()[0].port == 18101
+
+
+def test_readers_never_see_what_was_before_a_write(tmp_path: Path) -> None:
+    """Four read while one writes: nobody gets an older document than one that was written before the question."""
+    store = Store(tmp_path)
+    written = [0]
+    wrong: list[tuple[int, int]] = []
+    store.put_endpoint(endpoint(port=1))
+
+    def read() -> None:
+        while written[0] < 300:
+            least = written[0]
+            found = store.find_endpoint("iris")
+            assert found is not None
+            if found.port < least:
+                wrong.append((found.port, least))
+
+    threads = [threading.Thread(target=read) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for number in range(1, 301):
+        store.put_endpoint(endpoint(port=number))
+        written[0] = number
+    for thread in threads:
+        thread.join(10)
+    assert wrong == []
+
+
+@pytest.mark.parametrize("name", ["..", ".", "", "a", "a/b", "iris\0", "x" * 300, "é" * 5, "iris.json"])
+def test_names_that_nothing_can_have(tmp_path: Path, name: str) -> None:
+    store = Store(tmp_path)
+    store.put_endpoint(endpoint())
+    assert store.find_endpoint(name) is None
+    assert store.find_deployment("iris", name) is None
+    assert store.find_deployment(name, "blue") is None

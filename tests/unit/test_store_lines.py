@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from no_room import limited_files
 
 from emulator.store.lines import LineReader, LineWriter
 
@@ -102,3 +103,12 @@ def test_a_log_that_grew_too_large_is_put_aside(tmp_path: Path) -> None:
     writer.write("a", "er")
     assert read(path) == ["new", "er"]
     assert (tmp_path / "a.log.1").stat().st_size > 32 << 20
+
+
+def test_no_line_is_written_behind_a_half(tmp_path: Path) -> None:
+    writer = LineWriter(lambda _key: tmp_path / "log")
+    writer.write("x", "first")
+    with limited_files(10), pytest.raises(OSError, match="File too large|No space left"):
+        writer.write("x", "a line that does not fit")
+    writer.write("x", "next")
+    assert (tmp_path / "log").read_text() == "first\nnext\n"

@@ -14,6 +14,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import datetime, timedelta, timezone
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -42,7 +43,7 @@ class Clock:
         self._ticks = count()
 
     def __call__(self) -> str:
-        return f"2024-01-01T00:00:{next(self._ticks):09d}"
+        return (datetime(2024, 1, 1, tzinfo=timezone.utc) + timedelta(seconds=next(self._ticks))).isoformat()
 
 
 def register(store: Store, path: Path, name: str = "m", clock: Clock | None = None, **more: Any) -> Model:

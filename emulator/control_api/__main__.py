@@ -1,0 +1,21 @@
+"""Prints the OpenAPI document: python -m emulator.control_api."""
+
+from __future__ import annotations
+
+import json
+from typing import Any, cast
+
+from emulator.control_api import Services, create_control_api
+from emulator.control_api.openapi import openapi_document
+
+
+class _Nobody:
+    """Stands for the services and all of their parts: routes are declared, and nobody asks them."""
+
+    def __getattr__(self, name: str) -> Any:
+        return self
+
+
+if __name__ == "__main__":
+    flask = create_control_api(cast(Services, _Nobody()))
+    print(json.dumps(openapi_document(flask), indent=2, ensure_ascii=False))

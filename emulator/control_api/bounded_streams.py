@@ -1,0 +1,75 @@
+"""A bound for answers that last, each of which holds a thread of the server: who only asks is always answered."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+from emulator.control_api.statuses import STATUSES
+from emulator.errors import OutOfQuota
+
+THREADS = 256
+"""Of the server: a caller that follows holds one for as long as it follows."""
+STREAMS = THREADS - 32
+"""How many may follow at the same time, so that threads are left for everybody else."""
+
+StartResponse = Callable[..., Any]
+Wsgi = Callable[[dict[str, Any], StartResponse], Iterable[bytes]]
+
+
+def bounded_streams(app: Wsgi, most: int = STREAMS) -> Wsgi:
+    """`app` with at most `most` answers of unknown length going on at the same time: followed logs and operations,
+    downloads.
+
+    One more is answered with OutOfQuota; an operation that nobody follows goes on all the same.
+    """
+    slots = threading.Semaphore(most)
+
+    def bounded(environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
+        started: list[Any] = []
+        answer = app(environ, lambda *arguments, **more: started.append((arguments, more)))
+        arguments, more = started[0]
+        if any(name.lower() == "content-length" for name, _ in arguments[1]):
+            start_response(*arguments, **more)
+            return answer
+        if not slots.acquire(blocking=False):
+            _close(answer)
+            return _refused(most, start_response)
+        start_response(*arguments, **more)
+        return _Stream(answer, slots)
+
+    return bounded
+
+
+class _Stream:
+    """An answer that gives its slot back when the server closes it, which it does however the answer ended."""
+
+    def __init__(self, answer: Iterable[bytes], slots: threading.Semaphore) -> None:
+        self._answer = answer
+        self._slots = slots
+
+    def __iter__(self) -> Iterator[bytes]:
+        return iter(self._answer)
+
+    def close(self) -> None:
+        try:
+            _close(self._answer)
+        finally:
+            self._slots.release()
+
+
+def _close(answer: Iterable[bytes]) -> None:
+    close = getattr(answer, "close", None)
+    if close:
+        close()
+
+
+def _refused(most: int, start_response: StartResponse) -> Iterable[bytes]:
+    message = f"{most} callers follow logs and operations, or download, at this moment: there is no room for another"
+    error = OutOfQuota(message, hint="try again when one has ended; an operation goes on whether it is followed or not")
+    body = json.dumps({"error": error.to_dict()}).encode()
+    headers = [("Content-Type", "application/json"), ("Content-Length", str(len(body)))]
+    start_response(f"{STATUSES[OutOfQuota]} {error.code}", headers)
+    return [body]

@@ -1,0 +1,58 @@
+"""What one pytest process has of a run: a client of the run's emulator, and the factory of endpoints."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from emulator.cli.connection import connect
+from emulator.client import Client
+from emulator.settings import Settings, read_settings
+from emulator.testing.factory import EndpointFactory
+from emulator.testing.run import Run
+
+
+@dataclass(frozen=True)
+class Emulator:
+    """The emulator that the tests use.
+
+    `url` is its control API, `client` speaks to it, `engine` is `docker` or `process`, `environ` are the variables with
+    which the command line, started by a test, speaks to it too.
+    """
+
+    url: str
+    engine: str
+    client: Client
+    environ: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Session:
+    """Everything of amlemu that lives as long as a pytest process; `settings` are those of the run's emulator."""
+
+    settings: Settings
+    emulator: Emulator
+    endpoints: EndpointFactory
+
+
+def wanted_settings(environ: Mapping[str, str], root: Path, run: Run, flags: Mapping[str, Any]) -> Settings:
+    """What this shell, the amlemu.toml of pytest's root folder and the plug-in's own options (`flags`) say.
+
+    Another emulator is used only where it is named, not because of `amlemu login`; and of the user's own homes none,
+    unless `flags` name it: what is deployed there is none of the tests'.
+    """
+    if flags.get("url") or environ.get("AMLEMU_URL"):
+        return read_settings(environ, root, flags)
+    return read_settings({**environ, "AMLEMU_HOME": str(run.folder / "home")}, root, flags)
+
+
+def open_session(run: Run, wanted: Settings, root: Path, *, keep: bool) -> Session:
+    """Connect to the run's emulator, started when it is not there yet; EngineUnavailable."""
+    settings = run.obtain(wanted, keep=keep)
+    client = connect(settings)
+    described = client.describe()
+    environ = {"AMLEMU_URL": settings.url} if settings.url else {"AMLEMU_HOME": str(settings.home)}
+    emulator = Emulator(client.url, str(described["engine"]), client, environ)
+    return Session(settings, emulator, EndpointFactory(client, root, run.remember, frozenset({settings.token})))
