@@ -100,7 +100,7 @@ def _check_same(description: Mapping[str, Any], settings: Settings) -> None:
             " `amlemu down`, then `amlemu up`")  # fmt: skip
 
 
-def start_in_background(settings: Settings, program: Sequence[str] = ("emulator", "up", "--no-demo")) -> dict[str, Any]:
+def start_in_background(settings: Settings, program: Sequence[str] = ("emulator", "up")) -> dict[str, Any]:
     """Start the emulator so that it survives this terminal; return what it says of itself once it serves.
 
     `program` is a module, and its words, that becomes the emulator.

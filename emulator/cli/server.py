@@ -49,9 +49,8 @@ def up_command(
     if ephemeral and detach:
         raise click.UsageError("--ephemeral needs the foreground: the temporary home goes when the command ends")
     if detach:
-        description = start_in_background(
-            current_settings(flags), ("emulator", "up", "--demo" if demo else "--no-demo")
-        )
+        program = ("emulator", "up", *(["--demo"] if demo else []))
+        description = start_in_background(current_settings(flags), program)
         say(_running(description))
     elif ephemeral:
         with tempfile.TemporaryDirectory(prefix="amlemu-", ignore_cleanup_errors=True) as home:
