@@ -1,5 +1,5 @@
 # `make demo` and `make test` do all of their own set-up; the rest is for working on amlemu.
-.PHONY: setup docker images demo test test-slow parity schemas workspace-fixture bench check format
+.PHONY: setup docker images sandbox demo test test-slow parity schemas workspace-fixture bench check format
 
 # What `make test` needs of base images where no image registry answers.
 PYTHONS = 3.8 3.11
@@ -9,13 +9,17 @@ setup: .venv/.stamp
 .venv/.stamp: pyproject.toml .ci/setup
 	@bash .ci/setup
 
-# A running Docker Engine with buildx and compose, installed where that is allowed.
+# A running Docker Engine with buildx and compose, installed where that is allowed, and what compose.yaml builds from.
 docker:
-	@bash .ci/install-engine
+	@bash .ci/install-engine && bash .ci/base-image
 
 # Stand-ins for python:X.Y-slim-bookworm; nothing where the real ones can be had.
 images:
 	@bash images/python/build
+
+# A team's emulator in the background, ready when this ends; docs/sandbox.md.
+sandbox: docker
+	docker compose up --build --wait
 
 demo: setup
 	@.venv/bin/amlemu demo

@@ -33,22 +33,28 @@ class HomeLock:
 
     def take(self, holder: Mapping[str, Any]) -> None:
         """Hold the lock; BadArgument naming the holder when another process has it."""
-        with _translated(self._path.parent):
-            file = self._lock_path.open("a+", encoding="utf-8")
-        if not _lock(file):
-            file.close()
+        if not self.try_take(holder):
             other = read_holder(self._path.parent) or {}
             raise BadArgument(
                 f"an emulator is running already: process {other.get('pid', '?')} at {other.get('url', '?')}",
                 target=f"AMLEMU_HOME {self._path.parent}",
                 hint="`amlemu down` ends it; another AMLEMU_HOME (and AMLEMU_PORT) starts a second one",
             )
+
+    def try_take(self, holder: Mapping[str, Any]) -> bool:
+        """Hold the lock, unless another process has it."""
+        with _translated(self._path.parent):
+            file = self._lock_path.open("a+", encoding="utf-8")
+        if not _lock(file):
+            file.close()
+            return False
         self._file = file
         self.was_left = self._path.exists()
         with _translated(self._path.parent):
             new = self._path.with_name(f".{_FILE}.new")
             new.write_text(json.dumps({**holder, "pid": os.getpid()}), encoding="utf-8")
             new.replace(self._path)
+        return True
 
     def release(self) -> None:
         """Give the lock back."""

@@ -23,7 +23,7 @@ import waitress
 
 from emulator import __version__
 from emulator.admin_token import check_admin_token, is_loopback, read_admin_token
-from emulator.control_api import Services, all_restored, create_control_api, engine_answers
+from emulator.control_api import Condition, Services, all_restored, create_control_api, engine_answers
 from emulator.control_api.bounded_streams import THREADS, bounded_streams
 from emulator.engines import Engine
 from emulator.engines.conda_reach import channel_reach
@@ -31,6 +31,7 @@ from emulator.engines.leftover_builds import end_leftover_builds, marked
 from emulator.engines.packages import HostPackaging, read_host_packaging
 from emulator.environments import BaseImages, ImageChoices, read_curated, with_curated
 from emulator.errors import BadArgument, EngineUnavailable
+from emulator.first_demo import FirstDemo, demo_command, demo_environ
 from emulator.gateway import Gateway, PayloadLog
 from emulator.gpus import gpu_reader
 from emulator.jwks import read_jwks
@@ -44,10 +45,11 @@ from emulator.store.lines import LineWriter
 from emulator.store.sources import read_text
 from emulator.tokens import AadTrust
 from emulator.usage import Gpu
-from emulator.workspace import Choices, CondaSources, Effects, Workspace
+from emulator.workspace import Choices, CondaSources, Effects, FrontDoor, Workspace
 from emulator.workspace.collecting import Collecting
 from emulator.workspace.operations import Operations
 
+PROCESS_FOLDER = "process"
 _CONNECTIONS = 1000  # more than threads: most are idle
 # Pieces of uploads are a quarter of that; a list of many files may be longer.
 _MOST_BODY_BYTES = 32 << 20
@@ -64,8 +66,10 @@ class ChosenEngine:
     reason: str = ""
 
 
-def choose_engine(wanted: str, store: Store, packaging: HostPackaging) -> ChosenEngine:
+def choose_engine(wanted: str, store: Store, packaging: HostPackaging, network: str = "") -> ChosenEngine:
     """The engine of that name; `auto` takes Docker where it answers, else processes of this machine.
+
+    `network` is Docker's network for scoring containers when the emulator itself runs in one.
 
     Raises EngineUnavailable when the wanted one cannot run.
     """
@@ -74,26 +78,34 @@ def choose_engine(wanted: str, store: Store, packaging: HostPackaging) -> Chosen
     reason = ""
     if wanted in ("auto", "docker"):
         try:
-            return ChosenEngine(_docker(store, packaging))
+            return ChosenEngine(_docker(store, packaging, network))
         except EngineUnavailable as error:
             if wanted == "docker":
                 raise
             reason = error.message
-    engine = ProcessEngine(store.home / "process", store.workspace_id, packaging)
+    engine = ProcessEngine(store.home / PROCESS_FOLDER, store.workspace_id, packaging)
     engine.check()
     return ChosenEngine(engine, reason)
 
 
-def _docker(store: Store, packaging: HostPackaging) -> Engine:
+def _docker(store: Store, packaging: HostPackaging, network: str) -> Engine:
     from emulator.engines.docker import connect_docker_engine
 
-    engine = connect_docker_engine(store.workspace_id, packaging)
+    engine = connect_docker_engine(store.workspace_id, packaging, network, store.home)
     engine.check()
     return engine
 
 
-def serve(settings: Settings, environ: Mapping[str, str], started: Callable[[dict[str, Any]], None]) -> None:
+def serve(
+    settings: Settings,
+    environ: Mapping[str, str],
+    started: Callable[[dict[str, Any]], None],
+    *,
+    demo: bool = False,
+) -> None:
     """Run the emulator until it is told to stop; `started` is called with its description once it serves.
+
+    With `demo` a new workspace begins with the demo.
 
     SIGTERM, SIGINT and POST /_amlemu/shutdown stop it; scoring containers end with it, and their desired state stays.
     Raises BadArgument for a home or a port that is taken, EngineUnavailable.
@@ -105,7 +117,7 @@ def serve(settings: Settings, environ: Mapping[str, str], started: Callable[[dic
     lock.take({"url": settings.control_url, "version": __version__})
     try:
         with contextlib.ExitStack() as stack:
-            _run(settings, environ, started, stack, lock.was_left)
+            _run(settings, environ, started, stack, demo=demo, was_killed=lock.was_left)
     finally:
         lock.release()
 
@@ -115,19 +127,21 @@ def _run(
     environ: Mapping[str, str],
     started: Callable[[dict[str, Any]], None],
     stack: contextlib.ExitStack,
+    *,
+    demo: bool,
     was_killed: bool,
 ) -> None:
     # The settings have been checked against the table when they were read.
-    overrides, _ = read_overrides(settings.assumed)
-    stack.enter_context(overridden(overrides))
+    stack.enter_context(overridden(read_overrides(settings.assumed)[0]))
     store = Store(settings.home)
-    packaging = _packaging(environ, store, was_killed)
-    chosen = choose_engine(settings.engine, store, packaging)
+    packaging = packaging_of_home(environ, store, was_killed=was_killed)
+    chosen = choose_engine(settings.engine, store, packaging, settings.network)
     stack.callback(chosen.engine.close)
-    collecting = Collecting(store, _effects(), sink_text())
+    collecting = Collecting(store, effects(), sink_text())
     gateway = _gateway(settings, store, collecting)
     stopping = _Stopping()
-    workspace = _workspace(settings, store, chosen.engine, gateway, collecting, packaging)
+    workspace = build_workspace(settings, store, chosen.engine, gateway, collecting, packaging)
+    first_demo = _first_demo(store, environ) if demo else None
     operations = Operations(lambda: secrets.token_hex(8), _report, _now)
     description = _description(settings, workspace, chosen)
     services = Services(
@@ -141,11 +155,12 @@ def _run(
         abandoned=gateway.abandoned,
         report=_report,
         is_loopback=is_loopback(settings.bind_host),
-        conditions=(all_restored(workspace.restoring), engine_answers(chosen.engine.running_ids)),
+        conditions=_conditions(workspace, first_demo),
     )
     control = _control_server(settings, services)
     gateway.start()
     stack.callback(gateway.stop, _GATEWAY_GRACE_SECONDS)
+    stopping.on_signals()
     workspace.reconcile()
     workspace.health.start()
     stack.callback(workspace.health.stop)
@@ -153,16 +168,30 @@ def _run(
     stack.callback(collecting.stop)
     threading.Thread(target=control.run, name="control-api", daemon=True).start()
     stack.callback(control.close)
-    stopping.on_signals()
     started(description)
-    keep_containers = stopping.wait()
+    with first_demo or contextlib.nullcontext():
+        keep_containers = stopping.wait()
+    _end(workspace, operations, keep_containers=keep_containers)
+
+
+def _end(workspace: Workspace, operations: Operations, *, keep_containers: bool) -> None:
     operations.cancel_all(_CANCEL_SECONDS)
-    workspace.health.stop()
+    workspace.end(_CANCEL_SECONDS)
     if not keep_containers:
         workspace.deployments.stop_all()
 
 
-def _packaging(environ: Mapping[str, str], store: Store, was_killed: bool) -> HostPackaging:
+def _conditions(workspace: Workspace, first_demo: FirstDemo | None) -> tuple[Condition, ...]:
+    """What it takes to be ready."""
+    usual = (all_restored(workspace.restoring), engine_answers(workspace.engine.running_ids))
+    return (*usual, first_demo.in_the_way) if first_demo else usual
+
+
+def _first_demo(store: Store, environ: Mapping[str, str]) -> FirstDemo:
+    return FirstDemo(store, demo_command(store.home), demo_environ(environ, store.home), _say)
+
+
+def packaging_of_home(environ: Mapping[str, str], store: Store, *, was_killed: bool) -> HostPackaging:
     """How packages are had here; whatever the last emulator of this home was building when it was killed ends."""
     if was_killed:
         end_leftover_builds(store.workspace_id)
@@ -251,14 +280,15 @@ def _with_engine_error(description: dict[str, Any], workspace: Workspace) -> dic
     return description | ({"engine_error": away.message} if away else {})
 
 
-def _workspace(
+def build_workspace(
     settings: Settings,
     store: Store,
     engine: Engine,
-    gateway: Gateway,
+    front_door: FrontDoor,
     collecting: Collecting,
     packaging: HostPackaging,
 ) -> Workspace:
+    """The core on that store and that engine, as the settings choose."""
     curated, _ = read_curated(settings.curated_environments)  # checked when the settings were read
     choices = Choices(
         launcher=launcher_text(),
@@ -270,7 +300,7 @@ def _workspace(
         admin_token=settings.token,
         max_upload_bytes=settings.max_upload_bytes,
     )
-    return Workspace(store, engine, gateway, _effects(), settings.endpoint_ports, choices, collecting)
+    return Workspace(store, engine, front_door, effects(), settings.endpoint_ports, choices, collecting)
 
 
 def _aad_trust(settings: Settings) -> AadTrust:
@@ -288,7 +318,8 @@ def _now() -> str:
     return datetime.now(timezone.utc).isoformat(timespec="milliseconds")
 
 
-def _effects() -> Effects:
+def effects() -> Effects:
+    """The real time, chance, threads and probes."""
     return Effects(
         now=_now,
         epoch=time.time,
@@ -308,6 +339,11 @@ def _gpu_reader() -> Callable[[], tuple[Gpu, ...]]:
 
 def _gpus() -> tuple[Gpu, ...]:
     return _gpu_reader()()
+
+
+def _say(line: str) -> None:
+    """A line of the server's own log."""
+    print(line, file=sys.stderr, flush=True)
 
 
 def _report(error: BaseException) -> None:

@@ -47,6 +47,8 @@ class Settings:
     the public keys (a JSON Web Key Set) that sign aad_tokens beside the emulator's own, `aad_tenant` the tenant that
     they must be of ('' for any).  `base_images` maps the names of images, or patterns of them, to those that stand for
     them; `platform` is what images are taken and built for ('' for the engine's own), such as linux/amd64.
+    `network` is the network of Docker that an emulator in a container shares with its scoring containers ('' for one
+    that runs in none).
     `conda` says where conda packages come from: their `channels`, PyPI (`pip`), or, with `auto`, PyPI where the
     channels cannot be reached.  `conda_channels` says by name where a channel is: a URL, or a folder as file:///path.
     `max_upload_bytes` is how much a client on another machine may send at a time.
@@ -69,6 +71,7 @@ class Settings:
     aad_tenant: str = ""
     base_images: Mapping[str, str] = field(default_factory=dict)
     platform: str = ""
+    network: str = ""
     conda: str = "auto"
     conda_channels: Mapping[str, str] = field(default_factory=dict, repr=False)
     max_upload_bytes: int = 100 << 30
@@ -96,6 +99,7 @@ _VARIABLES = {
     "aad_tenant": "AMLEMU_AAD_TENANT",
     "base_images": "AMLEMU_BASE_IMAGES",
     "platform": "AMLEMU_PLATFORM",
+    "network": "AMLEMU_NETWORK",
     "conda": "AMLEMU_CONDA",
     "conda_channels": "AMLEMU_CONDA_CHANNELS",
     "max_upload_bytes": "AMLEMU_MAX_UPLOAD_BYTES",
@@ -285,6 +289,8 @@ def _convert(name: str, value: Any, folder: Path) -> Any:
         return _CONVERTERS[name](value)
     if name in _CHOICES and value not in _CHOICES[name]:
         raise BadArgument(f"'{value}' is not one of: {', '.join(_CHOICES[name])}")
+    if name == "network" and not re.fullmatch(r"([A-Za-z0-9][\w.-]*)?", str(value), re.ASCII):
+        raise BadArgument(f"'{value}' is no name of a network: as in amlemu_scoring")
     if name == "platform" and not re.fullmatch(r"linux/[a-z0-9_]+(/v[0-9]+)?", str(value)):
         raise BadArgument(f"'{value}' is no platform of a container: as in linux/amd64")
     if not isinstance(value, str):

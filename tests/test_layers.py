@@ -89,6 +89,8 @@ MAY_IMPORT: Mapping[str, frozenset[str]] = {
         "v1_files",
     }
     | {"exports", "schemas"},
+    # the command that the composition root runs at the first start of a home
+    "first_demo": LOWEST | {"store"},
     # what users' tests have: the command line's own ways, without its words
     "testing": LOWEST | {"client", "settings", "names", "cli"},
     "pytest_plugin": LOWEST | {"testing", "settings"},
@@ -96,6 +98,7 @@ MAY_IMPORT: Mapping[str, frozenset[str]] = {
     "server": LOWEST
     | PURE
     | {
+        "first_demo",
         "engines",
         "engines.*",
         "shipped",
@@ -109,12 +112,15 @@ MAY_IMPORT: Mapping[str, frozenset[str]] = {
         "control_api",
         "gateway",
     },
+    # the composition root of what is done without a server
+    "offline": LOWEST | PURE | {"engines", "engines.*", "lock", "server", "settings", "store", "workspace"},
     "__main__": LOWEST | {"cli"},
 }
 
 # Single imports that the table forbids, each with the reason why it is right all the same.
 EXCEPTIONS: Mapping[tuple[str, str], str] = {
     ("emulator.cli.server", "emulator.server"): "`up` becomes the server",
+    ("emulator.cli.server", "emulator.offline"): "`prune` cleans up where no server runs",
     ("emulator.cli.doctor", "emulator.engines.docker"): "`doctor` finds out why no emulator would start",
     ("emulator.cli.doctor", "emulator.engines.process"): "`doctor` finds out why no emulator would start",
     ("emulator.cli.doctor", "emulator.engines.packages"): "`doctor` finds out why no emulator would start",

@@ -143,6 +143,7 @@ def _variables(settings: Settings) -> dict[str, str]:
         "AMLEMU_AAD_TENANT": settings.aad_tenant,
         "AMLEMU_BASE_IMAGES": json.dumps(settings.base_images) if settings.base_images else "",
         "AMLEMU_PLATFORM": settings.platform,
+        "AMLEMU_NETWORK": settings.network,
         "AMLEMU_MAX_UPLOAD_BYTES": str(settings.max_upload_bytes),
     }
 

@@ -20,9 +20,18 @@ if TYPE_CHECKING:
 @click.option("--limits", type=click.Choice(["report", "cloud"]), help="Hold to the cloud's quotas, or only say them.")
 @click.option("--port", type=int, help="The control port (default 18080).")
 @click.option("--make-token", is_flag=True, help="Want a token of callers: make one and print it, if there is none.")
+@click.option(
+    "--demo/--no-demo", default=False, envvar="AMLEMU_DEMO", help="Let a new workspace begin with the demo's endpoint."
+)
 @click.option("--ephemeral", is_flag=True, help="Use a temporary home that is removed at the end.")
 def up_command(
-    detach: bool, engine: str | None, limits: str | None, port: int | None, make_token: bool, ephemeral: bool
+    detach: bool,
+    engine: str | None,
+    limits: str | None,
+    port: int | None,
+    make_token: bool,
+    demo: bool,
+    ephemeral: bool,
 ) -> None:
     """Start the emulator.
 
@@ -40,15 +49,16 @@ def up_command(
     if ephemeral and detach:
         raise click.UsageError("--ephemeral needs the foreground: the temporary home goes when the command ends")
     if detach:
-        description = start_in_background(current_settings(flags))
+        program = ("emulator", "up", *(["--demo"] if demo else []))
+        description = start_in_background(current_settings(flags), program)
         say(_running(description))
     elif ephemeral:
         with tempfile.TemporaryDirectory(prefix="amlemu-", ignore_cleanup_errors=True) as home:
             os.environ["AMLEMU_HOME"] = home
             say(f'in another terminal: export AMLEMU_HOME="{home}"')
-            _serve({**flags, "home": home})
+            _serve({**flags, "home": home}, demo=demo)
     else:
-        _serve(flags)
+        _serve(flags, demo=demo)
 
 
 def _make_token(flags: dict[str, Any]) -> None:
@@ -64,12 +74,12 @@ def _make_token(flags: dict[str, Any]) -> None:
         say("it is printed this once; `amlemu token` shows it again")
 
 
-def _serve(flags: dict[str, Any]) -> None:
+def _serve(flags: dict[str, Any], *, demo: bool) -> None:
     from emulator.cli.connection import current_settings
     from emulator.server import quiet_libraries, serve
 
     quiet_libraries()
-    serve(current_settings(flags), os.environ, lambda description: say(_running(description)))
+    serve(current_settings(flags), os.environ, lambda description: say(_running(description)), demo=demo)
     say("stopped")
 
 
@@ -148,11 +158,18 @@ def _print_status(description: dict[str, Any], endpoints: list[dict[str, Any]]) 
 @click.command("prune")
 @click.option("--dry-run", is_flag=True, help="Only say what would go.")
 def prune_command(dry_run: bool) -> None:
-    """Remove what nothing uses any more: images, containers, layouts, half-made files.  Models stay."""
-    from emulator.cli.connection import connect_or_start
+    """Remove what nothing uses any more: images, containers, layouts, half-made files.  Models stay.
 
-    with connect_or_start() as client:
-        removed = client.prune(dry_run=dry_run)
+    Where no emulator runs, also the containers that one which was killed has left; `up` brings back what they served.
+    """
+    from emulator.cli.connection import connect, current_settings
+    from emulator.offline import prune_offline
+
+    settings = current_settings()
+    removed = None if settings.url else prune_offline(settings, os.environ, dry_run=dry_run)
+    if removed is None:
+        with connect(settings) as client:
+            removed = client.prune(dry_run=dry_run)
     for line in removed:
         click.echo(line)
     say(f"{len(removed)} {'would be' if dry_run else 'were'} removed")

@@ -8,6 +8,7 @@ import json
 import math
 import os
 import shutil
+import socket
 import sys
 import threading
 import time
@@ -30,6 +31,7 @@ from emulator.engines.docker_build import (
     DockerHost,
     build_environment,
     image_tag,
+    left_folders,
 )
 from emulator.engines.docker_cli import run_command
 from emulator.engines.docker_connection import check_engine, connect, find_endpoint, has_buildx
@@ -39,6 +41,7 @@ from emulator.engines.docker_errors import docker_errors, explanation, raise_for
 from emulator.engines.docker_logs import LogLines
 from emulator.engines.docker_oom import OomKills, nanoseconds
 from emulator.engines.docker_own_image import find_own_image, provide_own_image, prune_own_images
+from emulator.engines.docker_places import OwnContainer, bind_mount, container_ids, find_own_container
 from emulator.engines.docker_usage import CGROUPS, usage_of_all, usage_of_stats
 from emulator.engines.leftover_builds import marked
 from emulator.engines.packages import HostPackaging
@@ -48,18 +51,29 @@ from emulator.scoring_container import LABEL_WORKSPACE, ContainerSpec
 from emulator.usage import Machine, Usage
 
 _CONFLICT = 409
+_OF_THIS_PROCESS = (Path("/proc/self/mountinfo"), Path("/proc/self/cgroup"))
 
 
-def connect_docker_engine(workspace_id: str, packaging: HostPackaging) -> DockerEngine:
+def connect_docker_engine(
+    workspace_id: str, packaging: HostPackaging, network: str = "", home: Path | None = None
+) -> DockerEngine:
     """The engine that the docker command of this user talks to; EngineUnavailable when none answers.
 
-    DOCKER_HOST, DOCKER_CONTEXT and the current docker context choose it, in this order.
+    DOCKER_HOST, DOCKER_CONTEXT and the current docker context choose it, in this order.  With `network` we run in a
+    container of that engine ourselves, with `home` in one of its mounts, and scoring containers start on that network.
     """
     endpoint = find_endpoint(os.environ)
     client = connect(endpoint)
     buildx = functools.cache(functools.partial(_has_buildx, endpoint.variables.get("DOCKER_CONTEXT")))
     host = DockerHost(client, run_command, marked(endpoint.variables, workspace_id), endpoint.builder, buildx)
-    return DockerEngine(host, workspace_id, packaging, platform=sys.platform)
+    own = find_own_container(client, _own_ids(), network, str(home)) if network else None
+    return DockerEngine(host, workspace_id, packaging, platform=sys.platform, own=own, home=home)
+
+
+def _own_ids() -> list[str]:
+    """What may be the id of the container that this process runs in."""
+    mountinfo, cgroup = (file.read_text(errors="replace") if file.exists() else "" for file in _OF_THIS_PROCESS)
+    return container_ids(mountinfo, cgroup, socket.gethostname())
 
 
 def _has_buildx(context: str | None) -> bool:
@@ -70,7 +84,8 @@ class DockerEngine:
     """An Engine (see the protocol) on a Docker Engine.
 
     Images are built with the docker command, because BuildKit's cache mounts and secrets are not in the SDK; all else
-    goes through the SDK.  `platform` is `sys.platform`, `cgroups` where the kernel's files of this machine are.
+    goes through the SDK.  `platform` is `sys.platform`, `cgroups` where the kernel's files of this machine are, `own`
+    the container that this emulator runs in, if any, with its `home`.
     """
 
     name = "docker"
@@ -83,6 +98,8 @@ class DockerEngine:
         *,
         platform: str,
         cgroups: Path = CGROUPS,
+        own: OwnContainer | None = None,
+        home: Path | None = None,
     ) -> None:
         self._host = host
         self._client = host.client
@@ -90,6 +107,8 @@ class DockerEngine:
         self._packaging = packaging
         self._platform = platform
         self._cgroups = cgroups
+        self._own = own
+        self._home = home
 
     def check(self) -> None:
         """Raise EngineUnavailable unless the engine answers and the docker command can build."""
@@ -127,7 +146,8 @@ class DockerEngine:
         with docker_errors(f"container {spec.name}"):
             _ = self._oom_kills  # which count from here on
             image, user = self._image_and_user(spec.image)
-            arguments = create_arguments(spec, image, self._workspace_id, self._network, user=user)
+            mount = self._own.mount if self._own else bind_mount
+            arguments = create_arguments(spec, image, self._workspace_id, self._network, user=user, mount=mount)
             created = self._create(arguments)
             try:
                 created.start()
@@ -144,7 +164,8 @@ class DockerEngine:
 
     @functools.cached_property
     def _network(self) -> Network:
-        return network_of(self._info, self._client.api.base_url, self._platform)
+        name = self._own.network if self._own else ""
+        return network_of(self._info, self._client.api.base_url, self._platform, name)
 
     def _image_and_user(self, digest: str) -> tuple[str, str]:
         """The name to start that image by, and its USER."""
@@ -235,9 +256,15 @@ class DockerEngine:
         if self._network.publish:
             return None
         with contextlib.suppress(OSError):
-            disk = shutil.disk_usage(self._info["DockerRootDir"])
+            disk = shutil.disk_usage(self._place_on_disk())
             return 100.0 * disk.used / disk.total
         return None
+
+    def _place_on_disk(self) -> Path:
+        """A folder on the engine's disk: from inside a container only a volume is."""
+        if self._own and self._home and self._own.is_in_volume(str(self._home)):
+            return self._home
+        return Path(self._info["DockerRootDir"])
 
     def oom_kills(self) -> Mapping[str, int]:
         """From the engine's events."""
@@ -299,7 +326,8 @@ class DockerEngine:
                 raise
 
     def prune(self, keep_images: Set[str], *, dry_run: bool = False) -> list[str]:
-        """Remove this workspace's containers that no longer run, and the images that it built and nothing needs.
+        """Remove this workspace's containers that no longer run, and the images that it built and nothing needs, and
+        what killed builds have left.
 
         An image that another workspace's container uses stays, whoever built it.
         """
@@ -307,7 +335,14 @@ class DockerEngine:
             *self._prune_containers(dry_run=dry_run),
             *self._prune_images(keep_images, dry_run=dry_run),
             *self._prune_own_images(keep_images, dry_run=dry_run),
+            *self._prune_folders(dry_run=dry_run),
         ]
+
+    def _prune_folders(self, *, dry_run: bool) -> Iterator[str]:
+        for folder in left_folders(self._home) if self._home else ():
+            if not dry_run:
+                shutil.rmtree(folder, ignore_errors=True)
+            yield f"half-made build {folder.name}"
 
     def _prune_containers(self, *, dry_run: bool) -> Iterator[str]:
         for container in self._ours():

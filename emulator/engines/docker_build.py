@@ -23,6 +23,7 @@ from emulator.engines.docker_cli import RunCommand
 from emulator.engines.docker_errors import disk_full, docker_errors
 from emulator.engines.docker_image_facts import glibc_of_image, read_text_of_image
 from emulator.engines.docker_pull import RegistrySilent, pull_image
+from emulator.engines.docker_stand_ins import is_in_disguise
 from emulator.engines.packages import (
     HostPackaging,
     linux_platform,
@@ -43,6 +44,7 @@ LABEL_DIFFERENCES = "amlemu.differences"
 LABEL_BUILT_BY = "amlemu.built_by"
 
 _ENOSPC = 28
+_FOLDERS = "amlemu-build-"
 
 
 @dataclass(frozen=True)
@@ -145,7 +147,7 @@ def provide_base_image(spec: ImageSpec, host: DockerHost, log: Log, canceled: th
 
     Raises ImageBuildFailure when a registry answers that the image which the user named cannot be had.
     """
-    if is_local(host.client, spec.base_image, spec.platform):
+    if is_local(host.client, spec.base_image, spec.platform) and not is_in_disguise(host.client, spec.base_image):
         return BaseImage(spec.base_image)
     log(f"pulling {spec.base_image}")
     try:
@@ -193,7 +195,7 @@ def is_for_platform(attributes: Mapping[str, object], platform: str) -> bool:
 @contextmanager
 def private_folder() -> Iterator[Path]:
     """A folder that only this user may look into, gone afterwards; OutOfQuota when the disk is full."""
-    folder = Path(tempfile.mkdtemp(prefix="amlemu-build-"))
+    folder = Path(tempfile.mkdtemp(prefix=_FOLDERS))
     try:
         yield folder
     except OSError as error:
@@ -202,6 +204,12 @@ def private_folder() -> Iterator[Path]:
         raise
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def left_folders(home: Path) -> list[Path]:
+    """Those of builds that were killed, when temporary files are this home's own and nothing is built now."""
+    temporary = Path(tempfile.gettempdir())
+    return sorted(temporary.glob(f"{_FOLDERS}*")) if temporary.is_relative_to(home) else []
 
 
 def write_context(context: Path, spec: ImageSpec, lock: str, packaging: HostPackaging) -> None:

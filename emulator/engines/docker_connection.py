@@ -19,6 +19,8 @@ from emulator.errors import EngineUnavailable
 # Of Docker 19.03: the oldest that knows BuildKit's secrets and device requests.
 MINIMUM_API = (1, 40)
 _TIMEOUT_SECONDS = 30
+# Every container is stopped at the same time when the emulator ends.
+_MOST_CONNECTIONS = 64
 # From 23.0 on the docker command leaves BuildKit to its plugin buildx.
 _FIRST_WITHOUT_BUILDKIT = 23
 _BUILDX_HINT = "install it: apt install docker-buildx (Debian, Ubuntu), or docker-buildx-plugin of docker.com"
@@ -58,8 +60,13 @@ def connect(endpoint: Endpoint, timeout_seconds: int = _TIMEOUT_SECONDS) -> dock
     """A client that has spoken to the engine once, to agree on an API version; EngineUnavailable when it is silent."""
     with docker_errors():
         if endpoint.url is None:
-            return docker.from_env(timeout=timeout_seconds)
-        return docker.DockerClient(base_url=endpoint.url, tls=endpoint.tls or False, timeout=timeout_seconds)
+            return docker.from_env(timeout=timeout_seconds, max_pool_size=_MOST_CONNECTIONS)
+        return docker.DockerClient(
+            base_url=endpoint.url,
+            tls=endpoint.tls or False,
+            timeout=timeout_seconds,
+            max_pool_size=_MOST_CONNECTIONS,
+        )
 
 
 def has_buildx(run: RunCommand, variables: Mapping[str, str]) -> bool:

@@ -11,6 +11,7 @@ from docker.types import DeviceRequest, LogConfig, Mount
 from emulator.data_collection import SINK_FOLDER
 from emulator.engines import Container
 from emulator.engines.docker_errors import disk_full, is_disk_full
+from emulator.engines.docker_places import MakeMount, bind_mount
 from emulator.errors import BadArgument, EmulatorError, EngineUnavailable, ResourceNotReady
 from emulator.scoring_container import APP_ROOT, LABEL_WORKSPACE, MODELS_FOLDER, SCORING_PORT, ContainerSpec
 
@@ -29,18 +30,27 @@ _KILLED = 137
 
 @dataclass(frozen=True)
 class Network:
-    """How the gateway reaches containers: on the bridge's own addresses, or on ports published on 127.0.0.1."""
+    """How the gateway reaches containers: on the bridge's own addresses, or on ports published on 127.0.0.1.
+
+    `name` is the network that containers are started on, and where the gateway's own container is too; '' is the
+    engine's default.
+    """
 
     publish: bool
+    name: str = ""
 
 
-def network_of(info: Mapping[str, Any], base_url: str, platform: str) -> Network:
+def network_of(info: Mapping[str, Any], base_url: str, platform: str, name: str = "") -> Network:
     """Where scoring servers answer, from the engine's `info`, the URL of its socket and `sys.platform`.
+
+    On a network that we are on ourselves (`name`) they answer at their addresses there.
 
     The bridge's addresses are reachable where the engine shares this machine's network: a unix socket on Linux that
     is neither rootless (its bridge is in a namespace of its own) nor Docker Desktop's (a virtual machine).  Nothing
     needs to be published then, which saves a proxy process and its latency.
     """
+    if name:
+        return Network(publish=False, name=name)
     on_this_machine = platform == "linux" and base_url.startswith(("unix:", "http+unix:", "http+docker://localhost"))
     options = " ".join(info.get("SecurityOptions") or ())
     elsewhere = "rootless" in options or "Docker Desktop" in str(info.get("OperatingSystem", ""))
@@ -57,9 +67,15 @@ def is_root(user: str) -> bool:
 
 
 def create_arguments(
-    spec: ContainerSpec, image: str, workspace_id: str, network: Network, *, user: str = "1000:1000"
+    spec: ContainerSpec,
+    image: str,
+    workspace_id: str,
+    network: Network,
+    *,
+    user: str = "1000:1000",
+    mount: MakeMount = bind_mount,
 ) -> dict[str, Any]:
-    """The keyword arguments of the SDK's `containers.create`.
+    """The keyword arguments of the SDK's `containers.create`; `mount` turns the specification's folders into mounts.
 
     The `user` is the image's own (uid 1000 in what amlemu builds).  One that is root cannot do its work without any
     capability: it keeps Docker's default ones, but for NET_RAW, which lets it forge packets.  The root file system is
@@ -72,12 +88,14 @@ def create_arguments(
         "labels": dict(spec.labels) | {LABEL_WORKSPACE: workspace_id} | _port_labels(spec),
         "environment": dict(spec.environment_variables) | _port_variable(spec),
         "working_dir": spec.working_dir,  # None is the image's own
-        "mounts": _mounts(spec),
+        "mounts": _mounts(spec, mount),
         "cap_drop": ["NET_RAW" if is_root(user) else "ALL"],
         "security_opt": ["no-new-privileges"],
         "log_config": LogConfig(type=LogConfig.types.JSON, config=_LOG_LIMIT),
         "ports": _ports(spec, network),
     }
+    if network.name:
+        arguments["network"] = network.name
     if spec.memory_bytes is not None:
         # Without swap on top, so that the script is killed where the cloud kills it.
         arguments |= {"mem_limit": spec.memory_bytes, "memswap_limit": spec.memory_bytes}
@@ -90,12 +108,12 @@ def create_arguments(
     return arguments
 
 
-def _mounts(spec: ContainerSpec) -> list[Mount]:
+def _mounts(spec: ContainerSpec, mount: MakeMount) -> list[Mount]:
     places = {APP_ROOT: spec.layout}
     if spec.model_mount is not None:
         places[spec.model_mount] = f"{spec.layout}/{MODELS_FOLDER}"
-    mounts = [Mount(target=to, source=of, type="bind", read_only=spec.read_only) for to, of in places.items()]
-    return [*mounts, *([Mount(target=SINK_FOLDER, source=spec.sink, type="bind")] if spec.sink else [])]
+    mounts = [mount(to, of, spec.read_only) for to, of in places.items()]
+    return [*mounts, *([mount(SINK_FOLDER, spec.sink, False)] if spec.sink else [])]
 
 
 def _port_labels(spec: ContainerSpec) -> dict[str, str]:
@@ -182,7 +200,11 @@ def address_of(attributes: Mapping[str, Any], network: Network, port: int) -> tu
     if network.publish:
         bindings = (settings.get("Ports") or {}).get(f"{port}/tcp") or []
         return ("127.0.0.1", int(bindings[0]["HostPort"])) if bindings else ("", 0)
+    networks = settings.get("Networks") or {}
+    if network.name:
+        host = (networks.get(network.name) or {}).get("IPAddress") or ""
+        return (host, port) if host else ("", 0)
     # The address at the top level is gone from newer engines.
-    addresses = [n.get("IPAddress") for n in (settings.get("Networks") or {}).values()]
+    addresses = [n.get("IPAddress") for n in networks.values()]
     host = next((address for address in addresses if address), settings.get("IPAddress") or "")
     return (host, port) if host else ("", 0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 import threading
@@ -23,6 +24,7 @@ from emulator.engines.docker_build import (
 from emulator.engines.docker_build_log import without_secrets
 from emulator.engines.docker_own_image import silent
 from emulator.engines.docker_pull import RegistrySilent, pull_failure
+from emulator.engines.docker_stand_ins import stand_in_differences
 from emulator.engines.packages import HostPackaging
 from emulator.environments import ContextSpec
 from emulator.errors import EmulatorError
@@ -49,9 +51,10 @@ def build_from_context(
     bundle as the secrets `packaging` and `ca`, for steps that mount them.  Raises ImageBuildFailure, and
     EngineUnavailable when FROM names an image that is not here and no registry answers.
     """
+    differences = stand_in_differences(host.client, spec.dockerfile)
     labels = {
         LABEL_ENVIRONMENT: spec.digest,
-        LABEL_DIFFERENCES: "[]",
+        LABEL_DIFFERENCES: json.dumps(differences),
         LABEL_BUILT_BY: workspace_id,
     }
     proxies = {name: value for name, value in packaging.build_variables.items() if name.upper().endswith("_PROXY")}
@@ -64,7 +67,7 @@ def build_from_context(
             run_build(args, host, packaging, log, canceled, variables=proxies, hear=lines.append)
         except EmulatorError as error:
             raise base_image_failure(lines) or error from error
-    return found_image(host.client, spec.digest, ())
+    return found_image(host.client, spec.digest, differences)
 
 
 def context_command(

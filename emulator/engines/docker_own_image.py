@@ -15,6 +15,7 @@ from emulator.engines import Image, Log
 from emulator.engines.docker_build import DockerHost, is_for_platform
 from emulator.engines.docker_errors import docker_errors
 from emulator.engines.docker_pull import RegistrySilent, pull_image
+from emulator.engines.docker_stand_ins import stand_in_differences
 from emulator.environments import OwnImageSpec
 from emulator.errors import EngineUnavailable
 
@@ -45,7 +46,8 @@ def provide_own_image(
     with docker_errors(f"image {spec.name}"):
         found.tag(_repository(workspace_id), digest[:16])
         machine = str(host.client.info().get("Architecture", ""))
-    return Image(digest, spec.name, _emulated(spec.name, found.attrs, machine), pinned_name(spec.name, found.attrs))
+    differences = (*_emulated(spec.name, found.attrs, machine), *stand_in_differences(host.client, spec.name))
+    return Image(digest, spec.name, differences, pinned_name(spec.name, found.attrs))
 
 
 def silent(name: str, reason: str) -> EngineUnavailable:

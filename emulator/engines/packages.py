@@ -159,7 +159,9 @@ def _index_variables(environ: Mapping[str, str], pip: Mapping[str, str]) -> dict
 
 def _ca_bundle(environ: Mapping[str, str], pip: Mapping[str, str]) -> Path | None:
     named = [environ.get(name, "") for name in _CA_VARIABLES] + [pip.get("cert", ""), *_SYSTEM_CA_BUNDLES]
-    return next((Path(name) for name in named if name and Path(name).is_file()), None)
+    files = (Path(name) for name in named if name)
+    # An empty file trusts nobody: it stands where a bundle could be (compose.yaml).
+    return next((file for file in files if file.is_file() and file.stat().st_size), None)
 
 
 def _find_links(environ: Mapping[str, str], pip: Mapping[str, str]) -> tuple[tuple[Path, ...], tuple[str, ...]]:

@@ -43,6 +43,11 @@ _SETTINGS: Mapping[str, Json] = {
         "pattern": "^(linux/[a-z0-9_]+(/v[0-9]+)?)?$",
         "description": "What images are taken and built for, such as linux/amd64.",
     },
+    "network": {
+        "type": "string",
+        "pattern": r"^([A-Za-z0-9][A-Za-z0-9_.-]*)?$",
+        "description": "Docker's network for scoring containers, which an emulator that runs in a container is on too.",
+    },
     "conda": {"enum": list(CONDA), "description": "Where conda packages come from."},
     "conda_channels": {
         "anyOf": [{"type": "object", "additionalProperties": {"type": "string"}}, {"type": "string"}],

@@ -102,9 +102,14 @@ class Workspace:
 
     def _restore(self, endpoint_name: str, name: str) -> None:
         try:
-            self.deployments.restore(endpoint_name, name, silent_progress())
+            self.deployments.restore(endpoint_name, name)
         finally:
             self._restoring.discard((endpoint_name, name))
+
+    def end(self, timeout_seconds: float) -> None:
+        """Begin nothing any more, break off what is being brought back, and wait that long for what is under way."""
+        self.health.stop(timeout_seconds)
+        self.deployments.end(timeout_seconds)
 
     def restoring(self) -> list[str]:
         """What served when the emulator ended and is still being started, as `endpoint/deployment`."""

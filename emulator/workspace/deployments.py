@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import partial
@@ -79,6 +80,7 @@ class Deployments:
         self._endpoints = endpoints
         self._generations = generations
         self._gate = gate
+        self._ending = threading.Event()
 
     # reading
 
@@ -141,6 +143,7 @@ class Deployments:
         if self._endpoints.is_restoring(request.endpoint_name):
             progress.step("waiting: the emulator is bringing this endpoint back")
         with self._gate.work(), self._endpoints.hold(request.endpoint_name):
+            self._refuse_when_ending()
             plan = self._settle(self.plan(request))
             endpoint = self._endpoints.ensure(
                 request.endpoint_name,
@@ -162,8 +165,7 @@ class Deployments:
                 self._save_failure(kept, error)
                 if kept.serving and not self._endpoints.running(kept.endpoint_name, kept.name):
                     # It made room for the new generation (its debugger's port), and comes back.
-                    restore = partial(self.restore, kept.endpoint_name, kept.name, silent_progress())
-                    self._effects.background(restore)
+                    self._effects.background(partial(self.restore, kept.endpoint_name, kept.name))
                 raise
             # Not before it serves: callers of what goes on after a failure have the old credentials.
             self._endpoints.update_auth_mode(endpoint.name, request.auth_mode)
@@ -358,15 +360,16 @@ class Deployments:
 
     # restoring and deleting
 
-    def restore(self, endpoint_name: str, name: str, progress: Progress) -> None:
+    def restore(self, endpoint_name: str, name: str) -> None:
         """Start a deployment that should serve again from its layout, as `up` does after `down`.
 
         A failure is saved on the deployment.  Does nothing where somebody has deployed or deleted it meanwhile.
         """
         with self._gate.work(), self._endpoints.hold(endpoint_name, restoring=True):
             deployment = self._store.find_deployment(endpoint_name, name)
-            if deployment and deployment.serving and not self._endpoints.running(endpoint_name, name):
-                self._restore(deployment, progress)
+            wanted = deployment and deployment.serving and not self._ending.is_set()
+            if deployment and wanted and not self._endpoints.running(endpoint_name, name):
+                self._restore(deployment, silent_progress(self._ending))
 
     def _restore(self, deployment: OnlineDeployment, progress: Progress) -> None:
         self._store.put_deployment(_updating(deployment))
@@ -416,6 +419,15 @@ class Deployments:
         old = self._endpoints.set_running(deployment.endpoint_name, deployment.name, ())
         self._generations.remove(old)
         self._generations.forget(deployment)
+
+    def end(self, timeout_seconds: float) -> None:
+        """Begin nothing any more, break off what is being brought back, and wait a while for what is under way."""
+        self._ending.set()
+        self._endpoints.wait_until_released(timeout_seconds)
+
+    def _refuse_when_ending(self) -> None:
+        if self._ending.is_set():
+            raise OperationCanceled("the emulator is ending", hint="deploy again once it is back")
 
     def stop_all(self) -> int:
         """Stop every scoring container and keep the desired state; how many were stopped."""

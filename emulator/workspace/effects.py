@@ -64,6 +64,6 @@ class Progress:
         self._write("log", line)
 
 
-def silent_progress() -> Progress:
-    """A progress that nobody reads, for what the emulator does by itself."""
-    return Progress(lambda _kind, _text: None, threading.Event())
+def silent_progress(canceled: threading.Event | None = None) -> Progress:
+    """A progress that nobody reads, for what the emulator does by itself, until `canceled` is set."""
+    return Progress(lambda _kind, _text: None, canceled or threading.Event())

@@ -83,6 +83,11 @@ class Endpoints:
         with self._released:
             return self._held.get(name) == _RESTORING
 
+    def wait_until_released(self, timeout_seconds: float) -> bool:
+        """Wait until no operation is on any endpoint; False after that time."""
+        with self._released:
+            return self._released.wait_for(lambda: not self._held, timeout_seconds)
+
     # reading
 
     def all(self) -> Sequence[OnlineEndpoint]:

@@ -26,6 +26,9 @@ from emulator.workspace.start_probe import StartProbe
 _OUR_SERVER = "the scoring server: init()"
 _DRAIN_SECONDS = 30.0
 _GRACE_SECONDS = 10.0
+# When the emulator ends it must be done with all of them before somebody ends it by force.
+_LAST_GRACE_SECONDS = 5.0
+_MOST_AT_ONCE = 64
 
 
 class Generations:
@@ -152,13 +155,13 @@ class Generations:
             containers = self._engine.list_containers()
         except EmulatorError:
             return 0
-        self.remove(containers)
+        self.remove(containers, grace_seconds=_LAST_GRACE_SECONDS)
         return len(containers)
 
     def remove(self, containers: Sequence[Container], *, grace_seconds: float = _GRACE_SECONDS) -> None:
-        """Stop and remove containers, several at a time."""
+        """Stop and remove containers, many at a time: each may take its whole grace."""
         if containers:
-            with ThreadPoolExecutor(max_workers=min(8, len(containers))) as pool:
+            with ThreadPoolExecutor(max_workers=min(_MOST_AT_ONCE, len(containers))) as pool:
                 list(pool.map(lambda container: self._remove(container, grace_seconds), containers))
 
     def _remove(self, container: Container, grace_seconds: float) -> None:

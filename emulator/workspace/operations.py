@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -95,13 +96,14 @@ class Operations:
         self.get(operation_id).canceled.set()
 
     def cancel_all(self, timeout_seconds: float) -> None:
-        """Ask every operation to stop and wait a while until all have."""
+        """Ask every operation to stop and wait until all have, but no longer than that time."""
         with self._lock:
             operations = [o for o in self._operations.values() if o.status == "InProgress"]
         for operation in operations:
             operation.canceled.set()
+        deadline = time.monotonic() + timeout_seconds
         for operation in operations:
-            operation.wait(timeout_seconds)
+            operation.wait(max(0.0, deadline - time.monotonic()))
 
     def _run(self, operation: Operation, work: Callable[[Progress], Any]) -> None:
         try:

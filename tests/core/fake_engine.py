@@ -110,6 +110,7 @@ class FakeEngine:
         self.asked_usage: list[set[str]] = []
         self.prunes: list[Set[str]] = []
         self.looking: Callable[[], object] = lambda: None
+        self.removing: Callable[[], object] = lambda: None
 
     # what tests look at
 
@@ -242,6 +243,7 @@ class FakeEngine:
 
     def remove(self, container_id: str, *, grace_seconds: float = 10.0) -> None:
         self.check()
+        self.removing()
         with self._lock:
             running = self.world.pop(container_id, None)
         if running is not None:

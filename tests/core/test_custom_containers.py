@@ -239,7 +239,7 @@ def test_an_image_that_is_gone_comes_back_by_its_digest(byoc: House) -> None:
     byoc.workspace.deployments.stop_all()
     byoc.engine.images.clear()
     byoc.engine.own_images = {"server:1": "cd" * 32, f"server:1@sha256:{DIGEST}": DIGEST}
-    byoc.workspace.deployments.restore("iris", "blue", silent_progress())
+    byoc.workspace.deployments.restore("iris", "blue")
     assert started(byoc).spec.image == DIGEST
     assert byoc.state() == "Succeeded"
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import threading
 
 import pytest
 from core_support import PORTS, House, Said
 from fake_engine import Behaviour
 
 from emulator.entities import Target
-from emulator.errors import BadArgument, OutOfQuota, ResourceNotFound, ResourceNotReady
+from emulator.errors import BadArgument, OperationCanceled, OutOfQuota, ResourceNotFound, ResourceNotReady
 
 # ports
 
@@ -323,6 +324,45 @@ def test_stop_all_without_an_engine_stops_nothing(house: House) -> None:
     house.engine.unavailable = True
     assert house.workspace.deployments.stop_all() == 0
     assert len(house.running()) == 1
+
+
+def test_all_containers_are_stopped_at_the_same_time(house: House) -> None:
+    """One that does not want to end may take its whole grace, and there may be many of them."""
+    for name in ("iris", "pets", "cars"):
+        house.deploy(name, instance_count=4)
+    together = threading.Barrier(12, timeout=10)
+    house.engine.removing = together.wait
+    assert house.workspace.deployments.stop_all() == 12
+    assert max(house.engine.graces) <= 5
+
+
+def test_what_is_being_brought_back_is_broken_off_when_the_emulator_ends(house: House) -> None:
+    house.deploy()
+    house.deploy("pets")
+    house.workspace.deployments.stop_all()
+    again = house.restarted()
+    again.engine.behaviour = Behaviour(ready=False)
+    again.workspace.reconcile()
+    again.workspace.end(10)
+    assert again.workspace.deployments.stop_all() == 0
+    again.settle()
+    assert again.running() == []
+    assert [again.deployment(name).serving for name in ("iris", "pets")] == [True, True], "the next start tries again"
+    third = again.restarted()
+    third.workspace.reconcile()
+    third.settle()
+    assert [third.state(name) for name in ("iris", "pets")] == ["Succeeded", "Succeeded"]
+
+
+def test_nothing_begins_once_the_emulator_ends(house: House) -> None:
+    house.deploy()
+    house.workspace.end(10)
+    with pytest.raises(OperationCanceled, match="the emulator is ending"):
+        house.deploy()
+    house.workspace.deployments.stop_all()
+    house.workspace.deployments.restore("iris", "blue")
+    assert house.running() == []
+    assert house.state() == "Succeeded"
 
 
 def test_differences_are_said(house: House) -> None:

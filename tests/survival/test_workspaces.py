@@ -64,7 +64,9 @@ def states(client: Client) -> dict[str, dict[str, str]]:
 
 
 def is_settled(client: Client) -> bool:
-    return all(state in ("Succeeded", "Failed") for of in states(client).values() for state in of.values())
+    """Whether all that is brought back has come or failed; each has its old state until its turn comes."""
+    ready = requests.get(f"{client.url}/_amlemu/ready", timeout=10).ok
+    return ready and all(state in ("Succeeded", "Failed") for of in states(client).values() for state in of.values())
 
 
 def test_a_stored_workspace_opens_serves_and_is_written_to(fixture: Path, environ: Environ, tmp_path: Path) -> None:

@@ -96,9 +96,11 @@ def test_find_links_of_every_kind(environ: dict[str, str], tmp_path: Path) -> No
 
 
 def test_the_ca_bundle(environ: dict[str, str], tmp_path: Path) -> None:
-    mine = tmp_path / "mine.pem"
-    mine.write_text("")
-    packaging = read(environ | {"SSL_CERT_FILE": str(tmp_path / "none.pem"), "REQUESTS_CA_BUNDLE": str(mine)})
+    mine, empty = tmp_path / "mine.pem", tmp_path / "empty.pem"
+    mine.write_text("-----BEGIN CERTIFICATE-----\n")
+    empty.write_text("")
+    named = {"SSL_CERT_FILE": str(empty), "PIP_CERT": str(tmp_path / "none.pem"), "REQUESTS_CA_BUNDLE": str(mine)}
+    packaging = read(environ | named)
     assert packaging.ca_bundle == mine
     assert packaging.variables["SSL_CERT_FILE"] == str(mine)
     pip_conf(environ, f"[global]\ncert = {mine}\n")

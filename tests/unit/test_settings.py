@@ -338,6 +338,13 @@ def test_bad_images(environ: dict[str, str], folder: Path, variable: str, value:
     assert told in caught.value.message
 
 
+def test_the_network_of_an_emulator_in_a_container(environ: dict[str, str], folder: Path) -> None:
+    assert read_settings(environ, folder).network == ""
+    assert read_settings(environ | {"AMLEMU_NETWORK": "team_scoring.1"}, folder).network == "team_scoring.1"
+    with pytest.raises(BadArgument, match="AMLEMU_NETWORK: '--privileged' is no name of a network"):
+        read_settings(environ | {"AMLEMU_NETWORK": "--privileged"}, folder)
+
+
 # tokens and logins
 
 
