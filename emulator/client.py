@@ -396,6 +396,8 @@ def _write_member(tar: tarfile.TarFile, member: tarfile.TarInfo, folder: Path) -
     path = folder / member.name
     if not path.resolve().is_relative_to(folder.resolve()):
         raise EmulatorError(f"the server sent a path outside the folder: {member.name}")
+    if not member.isfile():  # it sends none; a link would lead to where its target says
+        raise EmulatorError(f"the server sent something that is no file: {member.name}")
     path.parent.mkdir(parents=True, exist_ok=True)
     source = tar.extractfile(member)
     with path.open("wb") as target:

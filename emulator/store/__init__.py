@@ -183,19 +183,19 @@ class Store:
         return self._documents.find(self.home / "environments" / name / f"{version}.json", Environment)
 
     def put_environment(self, environment: Environment) -> None:
-        """Create or replace a registered environment."""
+        """Create or replace a registered environment; its channels may be secret, so only the owner can read the file."""
         path = self.home / "environments" / environment.name / f"{environment.version}.json"
         with translated(f"environment {environment.id}"):
-            self._documents.put(path, environment)
+            self._documents.put(path, environment, secret=True)
 
     def keep_build_context(self, build: BuildContext) -> BuildContext:
         """A copy of a build context as it is now, which stays as it is; the one that is there already."""
         return copy_context(build, self.home / "contexts")
 
     def put_image_environment(self, digest: str, environment: Environment) -> None:
-        """Remember what an image is built from, so that it can be built again."""
+        """Remember what an image is built from, so that it can be built again, in a file like an environment's."""
         with translated(f"environment {environment.id}"):
-            self._documents.put(self.home / "images" / f"{digest}.json", environment)
+            self._documents.put(self.home / "images" / f"{digest}.json", environment, secret=True)
 
     def find_image_environment(self, digest: str) -> Environment | None:
         """What the image of that digest was built from, None when that is not known."""

@@ -23,7 +23,7 @@ from emulator.errors import BadArgument, OperationInProgress, ResourceNotFound
 from emulator.store.disk import make_folder, translated
 from emulator.store.files import Files, StoredFile
 
-_TURN_SECONDS = 20.0
+_TURN_SECONDS = 10.0
 _CHUNK = 4 << 20
 # What a client has not used by then it has given up.
 _KEPT_SECONDS = 3600.0

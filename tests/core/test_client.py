@@ -304,3 +304,17 @@ def test_a_server_cannot_write_outside_the_folder(name: str, tmp_path: Path) -> 
     ):
         client.download_model("m", None, tmp_path / "out")
     assert not (tmp_path / "evil").exists()
+
+
+@pytest.mark.parametrize("kind", [tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.FIFOTYPE, tarfile.DIRTYPE])
+def test_a_server_cannot_send_links(kind: bytes, tmp_path: Path) -> None:
+    info = tarfile.TarInfo("innocent")
+    info.type, info.linkname = kind, "/etc/passwd"
+    body = info.tobuf() + b"\0" * 1024
+    with (
+        stranger(http("200 OK", body)) as url,
+        Client(url) as client,
+        pytest.raises(EmulatorError, match="something that is no file"),
+    ):
+        client.download_model("m", None, tmp_path / "out")
+    assert not (tmp_path / "out/innocent").exists()
