@@ -59,4 +59,5 @@ bench: setup
 	.venv/bin/python benchmarks/gateway.py --rounds 7 --seconds 2 --workers 1
 	.venv/bin/python benchmarks/gateway_at_rest.py
 	.venv/bin/python benchmarks/control_api.py
+	.venv/bin/python benchmarks/uploads.py
 	.venv/bin/python benchmarks/deploy.py

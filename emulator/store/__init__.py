@@ -183,7 +183,7 @@ class Store:
         return self._documents.find(self.home / "environments" / name / f"{version}.json", Environment)
 
     def put_environment(self, environment: Environment) -> None:
-        """Create or replace a registered environment; its channels may be secret, so only the owner can read the file."""
+        """Create or replace a registered environment; its channels may be secret, so the file is its owner's."""
         path = self.home / "environments" / environment.name / f"{environment.version}.json"
         with translated(f"environment {environment.id}"):
             self._documents.put(path, environment, secret=True)
