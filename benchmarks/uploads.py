@@ -24,14 +24,14 @@ Environ = dict[str, str]
 
 
 class Sink(BaseHTTPRequestHandler):
-    """Writes what is put to one file, as plainly as can be."""
+    """Writes what is put to a file, as plainly as can be; a new one each time, as a registry has to."""
 
-    path_of_file: Path
+    folder: Path
 
     def do_PUT(self) -> None:
         """Take the body."""
         left = int(self.headers["Content-Length"])
-        with self.path_of_file.open("wb", buffering=0) as file:
+        with (self.folder / str(time.monotonic_ns())).open("wb", buffering=0) as file:
             while left and (block := self.rfile.read(min(_BLOCK, left))):
                 file.write(block)
                 left -= len(block)
@@ -84,7 +84,7 @@ def main() -> int:
 
 def rounds(options: argparse.Namespace, folder: Path, mine: Environ, client: Environ) -> int:
     """Alternate between the two."""
-    Sink.path_of_file = folder / "sink"
+    Sink.folder = folder
     sink = HTTPServer(("127.0.0.1", 0), Sink)
     threading.Thread(target=sink.serve_forever, daemon=True).start()
     bare, ours, again = [], [], []
