@@ -129,9 +129,9 @@ class Containers:
         found = {}
         for container_id in container_ids:
             with contextlib.suppress(ResourceNotFound):
-                process = self.process(container_id)
-                if is_alive(process):
-                    found[container_id] = process.pid
+                # A supervisor outlives its server by the moment in which it writes the exit code.
+                if self.read(container_id).running:
+                    found[container_id] = self.process(container_id).pid
         return found
 
     def images_in_use(self) -> set[str]:

@@ -40,6 +40,7 @@ from emulator.data_collection import SINK_FOLDER, SINK_PROGRAM, SINK_VARIABLE
 from emulator.engines import Container
 from emulator.engines.packages import HostPackaging, read_host_packaging
 from emulator.engines.process import ProcessEngine
+from emulator.engines.process_containers import ContainerRecord, Containers
 from emulator.engines.process_facts import ProcessFacts, is_alive, is_same_process, read_facts, send_signal
 from emulator.engines.process_files import locked, remove_tree
 from emulator.engines.process_isolation import (
@@ -224,6 +225,18 @@ def test_two_containers_see_their_own_files(engines: Engines, image: str, tmp_pa
     containers = [ready(engine, spec) for spec in specs]
     assert [ask(container, {})["files"] for container in containers] == [["of_one", "score.py"], ["of_two", "score.py"]]
     assert containers[0].port != containers[1].port
+
+
+def test_a_supervisor_that_has_written_its_exit_code_is_not_measured(tmp_path: Path) -> None:
+    containers = Containers(tmp_path, "mine")
+    id, folder = containers.create_folder(for_container_user=False)
+    containers.write(ContainerRecord(id, "mine", "blue", "sha256:1", {}, 5001, pid_namespace=False, differences=()))
+    facts = read_facts(os.getpid())
+    assert facts is not None
+    containers.write_process(id, facts)
+    assert containers.supervisors([id]) == {id: os.getpid()}
+    (folder / "exit.json").write_text('{"exit_code": 3}')
+    assert containers.supervisors([id]) == {}
 
 
 def test_variables_are_in_no_file_and_no_command_line(engines: Engines, image: str, layout: Path, folder: Path) -> None:
@@ -430,6 +443,7 @@ import os
 from pathlib import Path
 from emulator.engines.packages import read_host_packaging
 from emulator.engines.process import ProcessEngine
+from emulator.engines.process_containers import ContainerRecord, Containers
 from emulator.scoring_container import ContainerSpec
 engine = ProcessEngine(Path({str(folder)!r}), "mine", read_host_packaging(os.environ))
 print(engine.start({spec!r}).id, flush=True)
