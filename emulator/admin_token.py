@@ -6,17 +6,13 @@ The emulator takes it for its admin's, and commands of the same user find it the
 
 from __future__ import annotations
 
-import contextlib
 import ipaddress
 import json
-import os
 from collections.abc import Callable
 from pathlib import Path
 
 from emulator.errors import BadArgument
-
-PREFIX = "amlemu_"
-"""With which tokens begin, so that whoever looks for secrets in files and logs can know them."""
+from emulator.names import TOKEN_PREFIX
 
 _FILE = "token.json"
 _SHORTEST = 16
@@ -38,17 +34,10 @@ def make_admin_token(home: Path, new_secret: Callable[[], str]) -> str:
     """Make the home's token and return it; '' when it has one already."""
     if read_admin_token(home):
         return ""
-    home.mkdir(parents=True, exist_ok=True)
-    token = PREFIX + new_secret()
-    temporary = home / f".{_FILE}.{os.getpid()}"
-    with contextlib.suppress(FileNotFoundError):
-        temporary.unlink()
-    handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(handle, "w", encoding="utf-8") as file:
-        json.dump({"token": token}, file)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(home / _FILE)
+    from emulator.store.disk import write_document  # every command reads the token, few make one
+
+    token = TOKEN_PREFIX + new_secret()
+    write_document(home / _FILE, {"token": token}, secret=True)
     return token
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -41,14 +40,10 @@ def read_login(environ: Mapping[str, str]) -> Login | None:
 
 def write_login(environ: Mapping[str, str], login: Login) -> Path:
     """Keep it, in place of an earlier one."""
+    from emulator.store.disk import write_document  # every command reads a login, few write one
+
     path = config_folder(environ) / _FILE
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{_FILE}.{os.getpid()}")
-    temporary.unlink(missing_ok=True)
-    handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(handle, "w", encoding="utf-8") as file:
-        json.dump({"url": login.url, "token": login.token}, file)
-    temporary.replace(path)
+    write_document(path, {"url": login.url, "token": login.token}, secret=True)
     return path
 
 

@@ -20,11 +20,13 @@ PROOFS = pytest.StashKey[Proofs]()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Both belong to runs of all test files: a run of one file has not all tests before it."""
+    """The first two belong to runs of all test files: a run of one file has not all tests before it."""
     every_row = "fail unless every row of the parity table has a test that proves it"
     parity = "write the parity table to this file, each row with how its tests ended; includes --every-row"
     parser.addoption("--every-row", action="store_true", help=every_row)
     parser.addoption("--parity", type=Path, metavar="FILE", help=parity)
+    no_skips = "where everything that the tests need must be there: a test that would be skipped fails"
+    parser.addoption("--no-skips", action="store_true", help=no_skips)
     seed = random.randrange(1_000_000)
     parser.addoption("--fuzz-seed", type=int, default=seed, help="run the hostile requests of that seed again")
     parser.addoption("--fuzz-requests", type=int, help="how many hostile requests to make instead of the usual number")
@@ -54,8 +56,10 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item) -> Iterable[None]:
-    """Count how each test of a row ended."""
+    """Count how each test of a row ended; with --no-skips, what was left out has failed."""
     report = yield
+    if report.skipped and not hasattr(report, "wasxfail") and item.config.getoption("--no-skips"):
+        report.outcome, report.longrepr = "failed", f"left out, and nothing may be: {report.longrepr[2]}"
     passed = report.when == "call" and report.passed
     item.config.stash[PROOFS].heard(item.nodeid, passed=passed, failed=report.failed)
     return report

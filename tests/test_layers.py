@@ -60,8 +60,8 @@ MAY_IMPORT: Mapping[str, frozenset[str]] = {
     "store": LOWEST | PURE,
     "probes": LOWEST | PURE | {"engines"},
     "lock": LOWEST,
-    "admin_token": LOWEST,
-    "logins": LOWEST,
+    "admin_token": LOWEST | {"names", "store"},
+    "logins": LOWEST | {"store"},
     "gpus": LOWEST | PURE,
     "schemas": LOWEST | PURE | {"settings"},  # what files may hold, the settings' among them
     "settings": LOWEST | {"profiles", "environments", "logins"},  # what may be overridden, and by what

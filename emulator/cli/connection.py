@@ -14,7 +14,7 @@ from typing import Any
 from emulator import __version__
 from emulator.admin_token import read_admin_token
 from emulator.cli.output import say
-from emulator.cli.upload_bar import upload_bar
+from emulator.cli.upload_bar import UploadBar
 from emulator.client import Client
 from emulator.errors import AuthenticationFailed, AuthorizationFailed, BadArgument, EmulatorError, EngineUnavailable
 from emulator.lock import read_holder
@@ -32,7 +32,7 @@ def current_settings(flags: Mapping[str, Any] | None = None) -> Settings:
 def connect(settings: Settings | None = None) -> Client:
     """The running emulator; EngineUnavailable when none answers."""
     settings = settings or current_settings()
-    client = Client(_url(settings), _token(settings), sends_files=bool(settings.url), on_bytes=upload_bar())
+    client = Client(_url(settings), _token(settings), sends_files=bool(settings.url), on_bytes=UploadBar())
     _check_same(_describe(client), settings)
     return client
 

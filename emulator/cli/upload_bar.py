@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 _SHOWN_BYTES = 4 << 20
 
 
-class _Bar:
+class UploadBar:
     """One bar for each thing that is sent; called with its name, and how many of how many bytes have arrived."""
 
     def __init__(self) -> None:
@@ -51,8 +51,3 @@ def _new_progress() -> Progress:
 
     columns = (TextColumn("sending {task.description}"), BarColumn(), DownloadColumn())
     return Progress(*columns, TransferSpeedColumn(), TimeRemainingColumn(), console=Console(stderr=True))
-
-
-def upload_bar() -> _Bar:
-    """What a client tells its uploads to."""
-    return _Bar()

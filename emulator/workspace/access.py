@@ -8,10 +8,10 @@ import threading
 
 from emulator.entities import AccessToken, Caller, Role
 from emulator.errors import AuthenticationFailed, BadArgument, ResourceNotFound
+from emulator.names import TOKEN_PREFIX
 from emulator.store import Store
 from emulator.workspace.effects import Effects
 
-_PREFIX = "amlemu_"
 _ADMIN = "admin"
 _ANYBODY = Caller(name="anybody", role="admin")
 
@@ -52,7 +52,7 @@ class Access:
 
     def create(self, name: str, role: Role) -> tuple[AccessToken, str]:
         """Hand out a token: its document, and the token itself, which is told this once."""
-        token = _PREFIX + self._effects.new_key()
+        token = TOKEN_PREFIX + self._effects.new_key()
         document = {"name": name, "role": role, "sha256": _digest(token), "created_at": self._effects.now()}
         made = AccessToken.parse(document, target=f"token {name}")
         if self.is_open:

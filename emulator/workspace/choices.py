@@ -8,8 +8,6 @@ from emulator.environments import CURATED, CuratedEnvironment, ImageChoices
 from emulator.tokens import AadTrust
 from emulator.workspace.conda_sources import CondaSources
 
-MAX_UPLOAD_BYTES = 100 << 30
-
 
 @dataclass(frozen=True)
 class Choices:
@@ -24,4 +22,4 @@ class Choices:
     images: ImageChoices = field(default_factory=ImageChoices)
     conda: CondaSources = field(default_factory=CondaSources)
     admin_token: str = field(default="", repr=False)
-    max_upload_bytes: int = MAX_UPLOAD_BYTES
+    max_upload_bytes: int = field(kw_only=True)

@@ -27,7 +27,8 @@ def use(house: House, instance: int = 0, **changes: float | int | None) -> None:
 def with_gpus(house: House, gpus: list[Gpu]) -> None:
     """The house on a machine with these GPUs, which the list may replace."""
     house.effects = Effects(**{**vars(house.effects), "gpus": lambda: tuple(gpus)})
-    house.workspace = Workspace(house.store, house.engine, house.door, house.effects, house.ports, Choices("launcher"))
+    choices = Choices("launcher", max_upload_bytes=1)
+    house.workspace = Workspace(house.store, house.engine, house.door, house.effects, house.ports, choices)
 
 
 def test_processors_since_the_start_and_since_the_last_time(house: House) -> None:

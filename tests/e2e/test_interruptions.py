@@ -6,7 +6,6 @@ import json
 import os
 import signal
 import socket
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ from typing import Any
 import psutil
 import pytest
 from amlemu_process import Environ, amlemu, json_of, running, temporary_environ, until, until_said
+from no_room import small_disk
 from projects import project, script
 
 
@@ -190,22 +190,15 @@ def test_an_emulator_killed_during_a_build_leaves_nothing_after_prune(stuck: Env
 
 
 @pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A disk of 16 MB."""
-    disk = tmp_path / "disk"
-    disk.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=16m", "tmpfs", str(disk)]
-    mounted = subprocess.run(mount, capture_output=True, text=True, check=False)
-    if mounted.returncode != 0:
-        pytest.skip(f"a small disk cannot be mounted: {mounted.stderr.strip()}")
-    yield disk
-    until(lambda: subprocess.run(["umount", disk], capture_output=True, check=False).returncode == 0, "the unmount")
+def disk(tmp_path: Path) -> Iterator[Path]:
+    with small_disk(tmp_path / "disk", 16) as folder:
+        yield folder
 
 
-def test_a_full_disk_is_told_and_does_no_harm(small_disk: Path, tmp_path: Path, folder: Path) -> None:
+def test_a_full_disk_is_told_and_does_no_harm(disk: Path, tmp_path: Path, folder: Path) -> None:
     (tmp_path / "small.bin").write_bytes(os.urandom(1000))
     (tmp_path / "large.bin").write_bytes(os.urandom(30_000_000))
-    with temporary_environ(AMLEMU_HOME=str(small_disk / "home")) as environ:
+    with temporary_environ(AMLEMU_HOME=str(disk / "home")) as environ:
         amlemu(environ, "model", "register", "--name", "small", "--path", tmp_path / "small.bin", cwd=tmp_path)
         told = amlemu(environ, "model", "register", "--name", "large", "--path", tmp_path / "large.bin", code=3).stderr
         assert "OutOfQuota: there is no space left on the disk  [model large]" in told

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import pytest
 
 from emulator.admin_token import check_admin_token, make_admin_token, read_admin_token
 from emulator.errors import BadArgument
+from emulator.store.leftovers import remove_leftovers
+from emulator.store.logs import Logs
 
 SECRET = "s" * 43
 
@@ -24,10 +25,11 @@ def test_it_is_made_once(tmp_path: Path) -> None:
     assert [path.name for path in home.iterdir()] == ["token.json"]
 
 
-def test_what_a_crash_has_left_is_replaced(tmp_path: Path) -> None:
-    (tmp_path / f".token.json.{os.getpid()}").write_text("half")
+def test_what_a_crash_has_left_is_in_nobodys_way_and_goes_at_the_next_start(tmp_path: Path) -> None:
+    (tmp_path / ".token.json.x1y2z3").write_text("half")
     assert make_admin_token(tmp_path, lambda: SECRET)
-    assert [path.name for path in tmp_path.iterdir()] == ["token.json"]
+    remove_leftovers(tmp_path, Logs(tmp_path))
+    assert [path.name for path in tmp_path.iterdir() if path.is_file()] == ["token.json"]
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"key": 1}', "\xff"])

@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
-import resource
 import signal
 import subprocess
 import sys
@@ -20,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from no_room import fill, limited_files, small_disk
 
 from emulator.entities import Model, ModelRequest
 from emulator.errors import BadArgument, EmulatorError, OutOfQuota
@@ -383,32 +383,20 @@ def test_what_a_kill_leaves_is_pruned(store: Store, copying: subprocess.Popen[by
 
 def test_a_limit_of_file_sizes_is_a_full_disk(store: Store, tmp_path: Path) -> None:
     path = file_of(tmp_path, b"x" * MORE_THAN_FITS)
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (MORE_THAN_FITS // 2, hard))
-    try:
-        with pytest.raises(OutOfQuota, match="no space left"):
-            register(store, path)
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    with limited_files(MORE_THAN_FITS // 2), pytest.raises(OutOfQuota, match="no space left"):
+        register(store, path)
     assert half_written(store) == []
     assert store.models() == []
 
 
 @pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A filesystem of 2 MiB."""
-    folder = tmp_path / "small"
-    folder.mkdir()
-    command = ["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", folder]
-    mounted = subprocess.run(command, capture_output=True, check=False)
-    if mounted.returncode:
-        pytest.skip("this user may not mount a tmpfs")
-    yield folder
-    subprocess.run(["umount", folder], check=True)
+def disk(tmp_path: Path) -> Iterator[Path]:
+    with small_disk(tmp_path / "small", 2) as folder:
+        yield folder
 
 
-def test_a_full_disk(small_disk: Path, tmp_path: Path) -> None:
-    store = Store(small_disk / "home")
+def test_a_full_disk(disk: Path, tmp_path: Path) -> None:
+    store = Store(disk / "home")
     kept = register(store, file_of(tmp_path))
     with pytest.raises(OutOfQuota, match="no space left") as caught:
         register(store, file_of(tmp_path, b"x" * MORE_THAN_FITS, "large"))
@@ -416,13 +404,7 @@ def test_a_full_disk(small_disk: Path, tmp_path: Path) -> None:
     assert "AMLEMU_HOME" in caught.value.hint
     assert store.models() == [kept]
     assert half_written(store) == []
-    (small_disk / "filler").write_bytes(b"x" * ((2 << 20) - 64_000))
-    while True:  # until not one page is left
-        try:
-            with (small_disk / "filler").open("ab", buffering=0) as file:
-                file.write(b"x" * 4096)
-        except OSError:
-            break
+    fill(disk)
     with pytest.raises(OutOfQuota):
         store.put_model(kept.model_copy(update={"description": "x" * 20_000}))
     assert store.find_model("m", "1") == kept, "the document is the old one"

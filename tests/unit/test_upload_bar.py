@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from emulator.cli.upload_bar import upload_bar
+from emulator.cli.upload_bar import UploadBar
 
 MB = 10**6
 
 
 def test_a_line_at_the_end(capsys: pytest.CaptureFixture[str]) -> None:
-    bar = upload_bar()
+    bar = UploadBar()
     for sent in (0, 8 * MB, 20 * MB):
         bar("model.pkl", sent, 20 * MB)
     bar("model.pkl", 20 * MB, 20 * MB)
