@@ -91,6 +91,9 @@ def login_command(url: str) -> None:
     path = write_login(os.environ, login)
     say(f"{login.url}: amlemu {info['version']}, engine {info['engine']}, you are {info['caller']} ({info['role']})")
     say(f"kept in {path}, which only you can read")
+    other = os.environ.get("AMLEMU_URL", login.url).rstrip("/") != login.url
+    for variable in (*(["AMLEMU_HOME"] if os.environ.get("AMLEMU_HOME") else []), *(["AMLEMU_URL"] if other else [])):
+        say(f"{variable} is set here and goes before this login: commands do not use it until you unset {variable}")
 
 
 def _ask() -> str:

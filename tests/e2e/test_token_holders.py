@@ -77,6 +77,11 @@ def test_login(team: Environ, token: str, tmp_path: Path) -> None:
     right = amlemu(mine, "login", url_of(team) + "/", stdin=f"{token}\n")
     assert "you are admin (admin)" in right.stderr
     assert token not in right.stderr + right.stdout
+    assert "until you unset" not in right.stderr
+    elsewhere = mine | {"AMLEMU_HOME": str(tmp_path / "home"), "AMLEMU_URL": "http://127.0.0.1:9"}
+    told = amlemu(elsewhere, "login", url_of(team), stdin=f"{token}\n").stderr
+    assert "until you unset AMLEMU_HOME" in told
+    assert "until you unset AMLEMU_URL" in told
     kept = tmp_path / "config/amlemu/login.json"
     assert kept.stat().st_mode & 0o777 == 0o600
     assert json_of(mine, "status")["url"] == url_of(team)
