@@ -30,11 +30,12 @@ from emulator.engines.conda_reach import channel_reach
 from emulator.engines.leftover_builds import end_leftover_builds, marked
 from emulator.engines.packages import HostPackaging, read_host_packaging
 from emulator.environments import BaseImages, ImageChoices, read_curated, with_curated
-from emulator.errors import BadArgument, EngineUnavailable
+from emulator.errors import EngineUnavailable
 from emulator.first_demo import FirstDemo, demo_command, demo_environ
 from emulator.gateway import Gateway, PayloadLog
 from emulator.gpus import gpu_reader
 from emulator.jwks import read_jwks
+from emulator.listening import bind
 from emulator.lock import HomeLock
 from emulator.probes import probe
 from emulator.profiles import overridden, read_overrides
@@ -54,6 +55,7 @@ _CONNECTIONS = 1000  # more than threads: most are idle
 # Pieces of uploads are a quarter of that; a list of many files may be longer.
 _MOST_BODY_BYTES = 32 << 20
 _RECEIVE_BYTES = 256 << 10
+_OTHER_CONTROL_PORT = "AMLEMU_PORT chooses another; `amlemu status` shows an emulator that runs already"
 _GATEWAY_GRACE_SECONDS = 5.0
 _CANCEL_SECONDS = 15.0
 
@@ -157,7 +159,7 @@ def _run(
         is_loopback=is_loopback(settings.bind_host),
         conditions=_conditions(workspace, first_demo),
     )
-    control = _control_server(settings, services)
+    control = _control_server(stack, settings, services)
     gateway.start()
     stack.callback(gateway.stop, _GATEWAY_GRACE_SECONDS)
     stopping.on_signals()
@@ -235,27 +237,20 @@ class _Stopping:
         return self._keep_containers
 
 
-def _control_server(settings: Settings, services: Services) -> Any:
-    try:
-        return waitress.create_server(
-            bounded_streams(create_control_api(services)),
-            host=settings.bind_host,
-            port=settings.port,
-            threads=THREADS,
-            connection_limit=_CONNECTIONS,
-            asyncore_use_poll=True,  # select() ends at file descriptor 1023
-            recv_bytes=_RECEIVE_BYTES,
-            inbuf_overflow=_MOST_BODY_BYTES,
-            max_request_body_size=_MOST_BODY_BYTES,
-            ident="amlemu",
-            clear_untrusted_proxy_headers=True,
-        )
-    except OSError as error:
-        raise BadArgument(
-            f"port {settings.port} is in use, so the control API cannot listen on it",
-            target=f"port {settings.port}",
-            hint="AMLEMU_PORT chooses another; `amlemu status` shows an emulator that runs already",
-        ) from error
+def _control_server(stack: contextlib.ExitStack, settings: Settings, services: Services) -> Any:
+    sock = stack.enter_context(bind(settings.bind_host, settings.port, "control API", _OTHER_CONTROL_PORT))
+    return waitress.create_server(
+        bounded_streams(create_control_api(services)),
+        sockets=[sock],
+        threads=THREADS,
+        connection_limit=_CONNECTIONS,
+        asyncore_use_poll=True,  # select() ends at file descriptor 1023
+        recv_bytes=_RECEIVE_BYTES,
+        inbuf_overflow=_MOST_BODY_BYTES,
+        max_request_body_size=_MOST_BODY_BYTES,
+        ident="amlemu",
+        clear_untrusted_proxy_headers=True,
+    )
 
 
 def _description(settings: Settings, workspace: Workspace, chosen: ChosenEngine) -> dict[str, Any]:

@@ -60,6 +60,7 @@ MAY_IMPORT: Mapping[str, frozenset[str]] = {
     "store": LOWEST | PURE,
     "probes": LOWEST | PURE | {"engines"},
     "lock": LOWEST,
+    "listening": LOWEST,
     "admin_token": LOWEST | {"names", "store"},
     "logins": LOWEST | {"store"},
     "gpus": LOWEST | PURE,
@@ -69,7 +70,7 @@ MAY_IMPORT: Mapping[str, frozenset[str]] = {
     "workspace": LOWEST | PURE | {"engines", "store"},
     # doors: none knows another; none touches Docker or the disk
     "control_api": LOWEST | PURE | {"workspace"},
-    "gateway": LOWEST | PURE,
+    "gateway": LOWEST | PURE | {"listening"},
     "client": LOWEST | {"sending"},
     # the client's part of an upload: the user's files, by the rules by which the emulator would take them
     "sending": LOWEST | PURE | {"store"},
@@ -105,6 +106,7 @@ MAY_IMPORT: Mapping[str, frozenset[str]] = {
         "store",
         "probes",
         "lock",
+        "listening",
         "admin_token",
         "gpus",
         "settings",

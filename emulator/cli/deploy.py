@@ -112,7 +112,10 @@ def read_plan(options: Mapping[str, Any]) -> DeployPlan:
 
 def print_deployed(endpoint: Mapping[str, Any], names: Sequence[str]) -> None:
     """Where it answers, how to call it, and where it differs from the cloud."""
+    from emulator.cli.endpoints import say_out_of_service
+
     click.echo(endpoint["scoring_uri"])
+    say_out_of_service(endpoint)
     of_deployments = [text for d in endpoint["deployments"] if d["name"] in names for text in d["differences"]]
     for difference in dict.fromkeys([*endpoint["differences"], *of_deployments]):
         say(f"difference: {difference}")

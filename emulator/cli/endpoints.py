@@ -19,8 +19,23 @@ def list_command(output: str) -> None:
 
     with connect_or_start() as client:
         endpoints = client.list_endpoints()
+    print_result(endpoints, output, lambda: print_endpoints(endpoints))
+
+
+def print_endpoints(endpoints: Sequence[Mapping[str, Any]]) -> None:
+    """A table of endpoints, and which of them nobody can call."""
     columns, rows = endpoint_rows(endpoints)
-    print_result(endpoints, output, lambda: print_table(columns, rows, "nothing is deployed"))
+    print_table(columns, rows, "nothing is deployed")
+    for endpoint in endpoints:
+        say_out_of_service(endpoint)
+
+
+def say_out_of_service(endpoint: Mapping[str, Any]) -> None:
+    """Why nobody can call the endpoint, and what to do; nothing where that is not so."""
+    if why := endpoint.get("out_of_service"):
+        name = endpoint["name"]
+        say(f"endpoint {name} is out of service: {why}")
+        say(f"  it comes back when its port is free; another: amlemu deploy --name {name} --port PORT …")
 
 
 def endpoint_rows(endpoints: Sequence[Mapping[str, Any]]) -> tuple[Sequence[str], list[Sequence[str]]]:
@@ -57,6 +72,8 @@ def _print_endpoint(endpoint: Mapping[str, Any]) -> None:
     click.echo(f"{'traffic':20} {_split_text(endpoint['traffic'])}")
     if endpoint["mirror_traffic"]:
         click.echo(f"{'mirrored':20} {_split_text(endpoint['mirror_traffic'])}")
+    if endpoint.get("out_of_service"):
+        click.echo(f"{'out of service':20} {endpoint['out_of_service']}")
     if endpoint.get("requests_abandoned"):
         click.echo(f"{'abandoned':20} {endpoint['requests_abandoned']} request(s) that nobody waits for any more")
     for deployment in endpoint["deployments"]:

@@ -49,6 +49,7 @@ def invoke_command(  # noqa: PLR0913 - the command's options
 
     with connect() as client:
         document = client.get_endpoint(endpoint)
+        _refuse_out_of_service(document)
         found = client.get_credentials(endpoint) if document["auth_mode"] != "none" else {}
     sent = _headers(headers, found.get("accessToken") or found.get("primaryKey"), deployment)
     if data is not None:
@@ -57,6 +58,17 @@ def invoke_command(  # noqa: PLR0913 - the command's options
     method = method or ("GET" if body is None and not files else "POST")
     url = document["scoring_uri"] if path is None else document["openapi_uri"].removesuffix("/swagger.json") + path
     _send(method.upper(), url, sent, body, _form(files), include=include)
+
+
+def _refuse_out_of_service(endpoint: Mapping[str, Any]) -> None:
+    """Another program may have its port, which is nobody to send a key to."""
+    if why := endpoint.get("out_of_service"):
+        from emulator.errors import ResourceNotReady
+
+        message = f"endpoint '{endpoint['name']}' is out of service: {why}"
+        raise ResourceNotReady(
+            message, target=f"endpoint {endpoint['name']}", hint="it comes back when its port is free"
+        )
 
 
 def _headers(texts: Sequence[str], key: str | None, deployment: str | None) -> dict[str, str]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from emulator.cli.output import output_option, print_result, print_table, say
+from emulator.cli.output import output_option, print_result, say
 
 if TYPE_CHECKING:
     from emulator.client import Client
@@ -136,12 +136,13 @@ def status_command(output: str) -> int:
         description = client.describe()
         endpoints = client.list_endpoints()
     data = {"running": True, **description, "endpoints": [e["name"] for e in endpoints]}
+    data["out_of_service"] = {e["name"]: e["out_of_service"] for e in endpoints if e.get("out_of_service")}
     print_result(data, output, lambda: _print_status(description, endpoints))
     return 0
 
 
 def _print_status(description: dict[str, Any], endpoints: list[dict[str, Any]]) -> None:
-    from emulator.cli.endpoints import endpoint_rows
+    from emulator.cli.endpoints import print_endpoints
 
     say(_running(description))
     if away := description.get("engine_error"):
@@ -151,8 +152,7 @@ def _print_status(description: dict[str, Any], endpoints: list[dict[str, Any]]) 
         say(f"overridden by the settings, for {target}: {', '.join(of_target)}")
     if curated := description.get("curated_environments"):
         say(f"curated environments of the settings: {', '.join(curated)}")
-    columns, rows = endpoint_rows(endpoints)
-    print_table(columns, rows, "nothing is deployed")
+    print_endpoints(endpoints)
 
 
 @click.command("prune")

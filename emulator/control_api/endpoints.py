@@ -116,6 +116,7 @@ def _resource_of(services: Services, endpoint: OnlineEndpoint) -> Json:
     shown = [_shown(services, deployment) for deployment in services.workspace.deployments.list_of(endpoint.name)]
     document = endpoint_resource(endpoint, shown, services.addresses())
     document["amlemu"]["requests_abandoned"] = sum(services.abandoned(endpoint.name, d.name) for d, _ in shown)
+    document["amlemu"]["out_of_service"] = services.workspace.endpoints.out_of_service(endpoint.name)
     return document
 
 

@@ -217,7 +217,7 @@ FlatDeployment: Any = create_model(
 
 
 class FlatEndpoint(OnlineEndpoint):
-    """An endpoint with its addresses and its deployments."""
+    """An endpoint with its addresses and its deployments; `out_of_service` says why nobody can call it, if so."""
 
     model_config = OnlineEndpoint.model_config | {"defer_build": True}
 
@@ -225,6 +225,7 @@ class FlatEndpoint(OnlineEndpoint):
     openapi_uri: str
     deployments: list[FlatDeployment]
     requests_abandoned: int
+    out_of_service: str
 
 
 class EndpointProperties(AzureShape):

@@ -17,16 +17,19 @@ from typing import Any, TypeVar
 from emulator.gateway.conversation import Handler as Handling
 from emulator.gateway.handler import Handler
 from emulator.gateway.limits import Limits
-from emulator.gateway.listener import Listener, bind
+from emulator.gateway.listener import Listener
 from emulator.gateway.measured import Measured
 from emulator.gateway.payload_log import PayloadLog
 from emulator.gateway.pool import Pool
 from emulator.gateway.traffic_log import TrafficLog, WriteLine
+from emulator.listening import bind, is_free
 from emulator.metrics import EndpointMetrics
 from emulator.profiles import ScoringProfile
 from emulator.routes import EndpointRoute, Snapshot, longest_shared_head
 
 T = TypeVar("T")
+
+_OTHER_GATEWAY_PORT = "stop what listens there, or choose another port: AMLEMU_GATEWAY_PORT"
 
 # Objects made, less those freed, between two looks for garbage; Python's own 700 comes up every few requests.
 _COLLECT_AFTER = 20_000
@@ -92,7 +95,7 @@ class Gateway:
     def start(self) -> None:
         """Open the shared port and serve; BadArgument when that port is taken."""
         try:
-            sock = bind(self._bind_host, self._wanted_shared_port, "gateway")
+            sock = bind(self._bind_host, self._wanted_shared_port, "gateway", _OTHER_GATEWAY_PORT)
         except BaseException:
             self._loop.close()
             raise
@@ -128,7 +131,7 @@ class Gateway:
     def put(self, route: EndpointRoute) -> None:
         """Serve that endpoint from now on; requests in flight go on with the route they began with.
 
-        Opens its port when it is new; BadArgument when the port is taken.
+        Opens its port when it is new; BadArgument when the port cannot be had, and then nothing has changed.
         """
         with self._changing:
             listener = self._listeners.get(route.name)
@@ -154,6 +157,10 @@ class Gateway:
     def check_port(self, port: int) -> None:
         """BadArgument, naming the port, unless an endpoint could listen on it now."""
         bind(self._bind_host, port, f"port {port}").close()
+
+    def is_free(self, port: int) -> bool:
+        """Whether an endpoint could listen on that port now."""
+        return is_free(self._bind_host, port)
 
     def in_flight(self, instance_id: str) -> int:
         """How many requests that instance is answering."""

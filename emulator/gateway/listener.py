@@ -8,11 +8,10 @@ import time
 from collections import deque
 from typing import Any
 
-from emulator.errors import BadArgument
 from emulator.gateway.conversation import Conversation, Handler
+from emulator.listening import BACKLOG
 from emulator.metrics import WINDOW_SECONDS
 
-_BACKLOG = 4096
 _SWEEP_SECONDS = 15.0
 
 
@@ -50,7 +49,7 @@ class Listener:
     async def open(self, sock: socket.socket) -> None:
         """Accept connections on that bound socket, which the listener closes from now on."""
         self.port = sock.getsockname()[1]
-        self._listening = await self._loop.create_server(self._converse, sock=sock, backlog=_BACKLOG)
+        self._listening = await self._loop.create_server(self._converse, sock=sock, backlog=BACKLOG)
         self._sweep()
 
     async def close(self, grace_seconds: float) -> None:
@@ -104,23 +103,3 @@ class Listener:
         for conversation in tuple(self._conversations):
             conversation.sweep(now)
         self._sweeping = self._loop.call_later(_SWEEP_SECONDS, self._sweep)
-
-
-def bind(host: str, port: int, target: str) -> socket.socket:
-    """A socket bound to that port; BadArgument, naming `target` and the port, when it cannot be had."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    sock = socket.socket(family, socket.SOCK_STREAM)
-    try:
-        # a port that is only in TIME_WAIT is free; one that somebody listens on still is not
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        sock.bind((host, port))
-        sock.listen(_BACKLOG)
-    except OSError as error:
-        sock.close()
-        raise BadArgument(
-            f"port {port} of {host} cannot be used: {error.strerror or error}",
-            target=target,
-            hint="stop what listens there, or choose another port (AMLEMU_GATEWAY_PORT for the gateway's own)",
-        ) from error
-    sock.setblocking(False)
-    return sock

@@ -132,6 +132,8 @@ class Endpoint:
         seconds, and RequestFailed when there is no answer; one with an error status is an answer.
         """
         __tracebackhide__ = True
+        if why := self.document.get("out_of_service"):  # another program may have its port: nobody to send a key to
+            raise RequestFailed(f"endpoint '{self.name}' is out of service: {why}")
         own: dict[str, str | None] = {**self.headers}
         if deployment:
             own["azureml-model-deployment"] = deployment

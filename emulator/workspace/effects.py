@@ -17,7 +17,10 @@ class FrontDoor(Protocol):
     """Takes scoring requests to the instances that the core names."""
 
     def put(self, route: EndpointRoute) -> None:
-        """Serve this endpoint so from now on; requests in flight end as they began."""
+        """Serve this endpoint so from now on; requests in flight end as they began.
+
+        BadArgument when its port cannot be listened on.
+        """
 
     def remove(self, name: str) -> None:
         """Close the endpoint."""
@@ -26,7 +29,10 @@ class FrontDoor(Protocol):
         """Wait until no request is in flight at an instance that no route names any more; False at the time-out."""
 
     def check_port(self, port: int) -> None:
-        """Raise BadArgument unless an endpoint could listen there."""
+        """Raise BadArgument, saying why, unless an endpoint could listen there."""
+
+    def is_free(self, port: int) -> bool:
+        """Whether an endpoint could listen there."""
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -18,7 +19,7 @@ from emulator.entities import (
     Target,
     check_endpoint_name,
 )
-from emulator.errors import BadArgument, OperationInProgress, OutOfQuota, ResourceNotFound
+from emulator.errors import BadArgument, EmulatorError, OperationInProgress, OutOfQuota, ResourceNotFound
 from emulator.names import check_key
 from emulator.profiles import profile_of
 from emulator.routes import DeploymentRoute, EndpointRoute, Instance
@@ -30,7 +31,7 @@ from emulator.workspace.traffic_rules import check_traffic
 DeploymentKey = tuple[str, str]
 """Endpoint name, deployment name."""
 
-
+_log = logging.getLogger(__name__)
 _RESTORING, _ASKED_FOR = "restoring", "asked for"
 
 
@@ -52,6 +53,7 @@ class Endpoints:
         self._running: dict[DeploymentKey, tuple[Container, ...]] = {}
         self._unready: set[str] = set()
         self._old_keys: dict[str, dict[str, float]] = {}
+        self._closed: dict[str, EmulatorError] = {}
         self._held: dict[str, str] = {}
         self._released = threading.Condition()
         self._creating = threading.Lock()
@@ -133,6 +135,15 @@ class Endpoints:
         with self._lock:
             return dict(self._running)
 
+    def out_of_service(self, name: str) -> str:
+        """Why nobody can call the endpoint although it is there: its port cannot be listened on; '' where one can."""
+        error = self._closed.get(name)
+        return error.message if error else ""
+
+    def any_out_of_service(self) -> bool:
+        """Whether `reopen` has something to do."""
+        return bool(self._closed)
+
     # changing
 
     def ensure(
@@ -146,8 +157,9 @@ class Endpoints:
     ) -> OnlineEndpoint:
         """The endpoint, created with a port and keys of its own when it is new.
 
-        One that exists keeps its auth_mode until `update_auth_mode`.  Raises BadArgument when it exists with another
-        target or port, which it keeps for life, and for an auth_mode that its target has not.
+        One that exists keeps its auth_mode until `update_auth_mode`, and gets that port where it is out of service for
+        its own.  Raises BadArgument when it exists with another target or port, which it keeps for life, and for an
+        auth_mode that its target has not.
         """
         endpoint = self._store.find_endpoint(name)
         if endpoint is None:
@@ -155,7 +167,9 @@ class Endpoints:
             with self._creating:  # two endpoints must not find the same port free
                 endpoint = self._create(name, target or "managed", port, auth_mode)
         else:
-            _refuse_change(endpoint, target, port, auth_mode)
+            self._refuse_change(endpoint, target, port, auth_mode)
+            if port not in (None, endpoint.port):
+                endpoint = self.put(endpoint.model_copy(update={"port": port}))
         if primary_key and endpoint.auth_mode == "key":
             keys = self._store.keys_of(name).model_copy(update={"primary_key": primary_key})
             self._store.put_keys(name, keys)
@@ -167,7 +181,7 @@ class Endpoints:
         check_endpoint_name(name)
         endpoint = self._store.find_endpoint(name)
         if endpoint is not None:
-            _refuse_change(endpoint, target, port, auth_mode)
+            self._refuse_change(endpoint, target, port, auth_mode)
             return endpoint.target
         _check_name(name, target or "managed")
         _refuse_auth_mode(name, target or "managed", auth_mode)
@@ -210,10 +224,22 @@ class Endpoints:
         keys = EndpointKeys(primary_key=self._effects.new_key(), secondary_key=self._effects.new_key())
         self._store.put_keys(name, keys)
         try:
-            return self.put(endpoint)
+            self._store.put_endpoint(endpoint)
+            with self._publishing:
+                if error := self._publish(name):
+                    raise error
+            return endpoint
         except BaseException:
             self._store.delete_endpoint(name)
             raise
+
+    def _refuse_change(
+        self, endpoint: OnlineEndpoint, target: Target | None, port: int | None, auth_mode: AuthMode | None
+    ) -> None:
+        if port not in (None, endpoint.port) and endpoint.name in self._closed:
+            self._check_free(port)
+            port = None
+        _refuse_change(endpoint, target, port, auth_mode)
 
     def _check_free(self, port: int) -> None:
         for other in self._store.endpoints():
@@ -222,12 +248,10 @@ class Endpoints:
         self._front_door.check_port(port)
 
     def _free_port(self) -> int:
+        taken = {endpoint.port for endpoint in self._store.endpoints()}
         for port in self._ports:
-            try:
-                self._check_free(port)
-            except BadArgument:
-                continue
-            return port
+            if port not in taken and self._front_door.is_free(port):
+                return port
         raise OutOfQuota(
             f"all {len(self._ports)} ports for endpoints are taken",
             hint="AMLEMU_ENDPOINT_PORTS=18100-18299 gives more, `amlemu delete ENDPOINT` frees one",
@@ -312,28 +336,60 @@ class Endpoints:
             (self._unready.discard if ready else self._unready.add)(container_id)
 
     def publish(self, name: str) -> None:
-        """Tell the front door how the endpoint stands."""
-        with self._publishing:  # the last one to tell has seen the newest state
-            self._publish(name)
+        """Tell the front door how the endpoint stands.
 
-    def _publish(self, name: str) -> None:
+        One whose port cannot be listened on is out of service until `reopen` finds the port free, or it has another.
+        """
+        with self._publishing:  # the last one to tell has seen the newest state
+            if error := self._publish(name):
+                self._take_out(name, error)
+
+    def reopen(self) -> None:
+        """Bring back the endpoints that are out of service whose port is free now."""
+        for name in sorted(self._closed):
+            endpoint = self._store.find_endpoint(name)
+            if endpoint is None or self._front_door.is_free(endpoint.port):
+                self.publish(name)
+
+    def _take_out(self, name: str, error: EmulatorError) -> None:
+        """Say why nobody can call it; of two endpoints with one port the first to be published has it."""
+        ports = {endpoint.name: endpoint.port for endpoint in self._store.endpoints()}
+        others = [other for other, port in ports.items() if port == ports.get(name) and other != name]
+        if others:
+            error = BadArgument(f"port {ports[name]} belongs to endpoint '{others[0]}'")
+        if self.out_of_service(name) != error.message:
+            _log.warning("endpoint %s is out of service: %s", name, error.message)
+        self._closed[name] = error
+
+    def _publish(self, name: str) -> EmulatorError | None:
+        """Tell the front door; why its port cannot be listened on, if that is so."""
         endpoint = self._store.find_endpoint(name)
         if endpoint is None:
             self._old_keys.pop(name, None)
+            self._closed.pop(name, None)
             self._front_door.remove(name)
-            return
+            return None
+        route = self._endpoint_route(endpoint)
+        try:
+            self._front_door.put(route)
+        except BadArgument as error:
+            return error
+        if self._closed.pop(name, None):
+            _log.warning("endpoint %s is back in service on port %d", name, endpoint.port)
+        return None
+
+    def _endpoint_route(self, endpoint: OnlineEndpoint) -> EndpointRoute:
+        name = endpoint.name
         keys = self._store.keys_of(name)
-        self._front_door.put(
-            EndpointRoute(
-                name=name,
-                port=endpoint.port,
-                profile=profile_of(endpoint.target),
-                keys=(keys.primary_key, keys.secondary_key) if endpoint.auth_mode == "key" else (),
-                deployments=tuple(self._route(endpoint, d) for d in self._store.deployments(name)),
-                mirror=tuple(endpoint.mirror_traffic.items()),
-                tokens=self._tokens.check_of(endpoint),
-                old_keys=self._old_keys.get(name, {}) if endpoint.auth_mode == "key" else {},
-            )
+        return EndpointRoute(
+            name=name,
+            port=endpoint.port,
+            profile=profile_of(endpoint.target),
+            keys=(keys.primary_key, keys.secondary_key) if endpoint.auth_mode == "key" else (),
+            deployments=tuple(self._route(endpoint, d) for d in self._store.deployments(name)),
+            mirror=tuple(endpoint.mirror_traffic.items()),
+            tokens=self._tokens.check_of(endpoint),
+            old_keys=self._old_keys.get(name, {}) if endpoint.auth_mode == "key" else {},
         )
 
     def _route(self, endpoint: OnlineEndpoint, deployment: OnlineDeployment) -> DeploymentRoute:

@@ -84,6 +84,8 @@ class Health:
         if now >= self._look_at:
             self._look_at = now + _LOOK_SECONDS
             self._effects.background(self._look_for_the_dead)
+            if self._endpoints.any_out_of_service():
+                self._effects.background(self._endpoints.reopen)
         for work in self._take_due(now):
             self._effects.background(work)
         with self._lock:

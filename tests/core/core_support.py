@@ -44,6 +44,11 @@ class FakeFrontDoor:
     def put(self, route: EndpointRoute) -> None:
         if self.refuses:
             raise self.refuses
+        before = self.routes.get(route.name)
+        is_open = before is not None and before.port == route.port
+        others = {other.port for other in self.routes.values() if other.name != route.name}
+        if not is_open and not route.path_prefix and route.port in self.taken | others:
+            raise BadArgument(f"port {route.port} is taken")
         self.putting(route)
         self.routes[route.name] = route
         self.history.append(route)
@@ -59,6 +64,9 @@ class FakeFrontDoor:
     def check_port(self, port: int) -> None:
         if port in self.taken:
             raise BadArgument(f"port {port} is taken")
+
+    def is_free(self, port: int) -> bool:
+        return port not in self.taken | {route.port for route in self.routes.values() if not route.path_prefix}
 
 
 @dataclass

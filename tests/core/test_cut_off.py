@@ -10,7 +10,7 @@ from fake_engine import Behaviour
 from no_room import limited_files
 
 from emulator.entities import EndpointKeys
-from emulator.errors import BadArgument, OutOfQuota, ResourceNotFound, ResourceNotReady
+from emulator.errors import OutOfQuota, ResourceNotFound, ResourceNotReady
 
 
 def begun_again(house: House) -> House:
@@ -102,8 +102,8 @@ def test_the_layout_of_a_deploy_that_was_cut_off_is_pruned(house: House) -> None
 def test_a_deletion_that_fails_can_be_asked_for_again(house: House) -> None:
     house.deploy()
     house.deploy(name="green")
-    house.door.refuses = BadArgument("the front door is stuck")
-    with pytest.raises(BadArgument, match="stuck"):
+    house.door.refuses = OutOfQuota("the front door is stuck")
+    with pytest.raises(OutOfQuota, match="stuck"):
         house.workspace.deployments.delete("iris", "green")
     house.door.refuses = None
     assert house.deployment(name="green").serving
