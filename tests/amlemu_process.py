@@ -24,14 +24,26 @@ Environ = dict[str, str]
 
 
 def free_ports(count: int = _PORTS_OF_AN_EMULATOR) -> range:
-    """Ports in a row on which nothing listens; two runs of the tests begin their search at different places."""
-    blocks = len(PORTS) // count
+    """Ports in a row on which nothing listens.
+
+    Two runs of the tests begin their search at different places; processes of one run (pytest-xdist) have ports of
+    their own, because nothing listens yet on what another has just been given.
+    """
+    ours = _ports_of_this_worker()
+    blocks = len(ours) // count
     for number in range(blocks):
-        first = PORTS.start + (os.getpid() + number) % blocks * count
+        first = ours.start + (os.getpid() + number) % blocks * count
         ports = range(first, first + count)
         if all(map(_is_free, ports)):
             return ports
     raise AssertionError(f"no {count} free ports in {PORTS}")
+
+
+def _ports_of_this_worker() -> range:
+    workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+    share = len(PORTS) // workers
+    return PORTS[worker * share : (worker + 1) * share]
 
 
 def _is_free(port: int) -> bool:

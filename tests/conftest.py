@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import random
 import signal
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,12 @@ from emulator.profiles import rows
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 PROOFS = pytest.StashKey[Proofs]()
+
+_TESTS = Path(__file__).parent
+# What takes long goes first where tests run side by side, so that no process is left with a long one at the end.
+_LONG_FIRST = ("compose", "survival", "samples", "engines", "e2e", "repositories", "plugin", "differential", "no_code")
+# Folders whose tests share servers that cost seconds to start.
+_OF_ONE_PROCESS = ("differential", "no_code")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -36,6 +43,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     """Begin to count what is proven."""
     config.stash[PROOFS] = Proofs()
+    config.pluginmanager.register(config.stash[PROOFS])
 
 
 def pytest_report_header(config: pytest.Config) -> str:
@@ -45,29 +53,57 @@ def pytest_report_header(config: pytest.Config) -> str:
 
 @pytest.hookimpl(tryfirst=True)  # before -m and -k take tests away
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Refuse marks of rows that do not exist, and with --every-row, rows without a mark."""
+    """Refuse marks of rows that do not exist, and with --every-row, rows without a mark; see to the order and groups of
+    tests that run side by side (pytest-xdist)."""
     proofs = config.stash[PROOFS]
     proofs.collected(items)
-    known = {row.id for row in rows()}
-    _refuse("these rows are named by tests, but are not in the parity table", proofs.rows - known)
-    if config.getoption("--every-row") or config.getoption("--parity"):
-        _refuse("these rows of the parity table have no test", known - proofs.rows)
+    if "PYTEST_XDIST_WORKER" not in os.environ:
+        for fault in _faults(config):
+            raise pytest.UsageError(fault)
+        return
+    items.sort(key=_length)
+    for item in items:
+        item.add_marker(pytest.mark.xdist_group(_group(item)))
+
+
+def _length(item: pytest.Item) -> int:
+    folder = item.path.relative_to(_TESTS).parts[0]
+    return _LONG_FIRST.index(folder) if folder in _LONG_FIRST else len(_LONG_FIRST)
+
+
+def _group(item: pytest.Item) -> str:
+    """What a test shares fixtures with: a sample's training, a folder's servers, else its file."""
+    parameters: Mapping[str, object] = getattr(getattr(item, "callspec", None), "params", {})
+    shared = parameters.get("sample", parameters.get("repository"))
+    if shared is not None:
+        return f"sample {getattr(shared, 'id', shared)}"
+    path = item.path.relative_to(_TESTS)
+    return path.parts[0] if path.parts[0] in _OF_ONE_PROCESS else str(path)
 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item) -> Iterable[None]:
-    """Count how each test of a row ended; with --no-skips, what was left out has failed."""
+    """Say which rows a test proves; with --no-skips, what was left out has failed."""
     report = yield
     if report.skipped and not hasattr(report, "wasxfail") and item.config.getoption("--no-skips"):
         report.outcome, report.longrepr = "failed", f"left out, and nothing may be: {report.longrepr[2]}"
-    passed = report.when == "call" and report.passed
-    item.config.stash[PROOFS].heard(item.nodeid, passed=passed, failed=report.failed)
+    report.rows = item.config.stash[PROOFS].rows_of(item.nodeid)
     return report
 
 
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Fail a run in several processes for what the collection of one process refuses."""
+    workers = getattr(session.config.option, "numprocesses", None)
+    if workers and "PYTEST_XDIST_WORKER" not in os.environ and _faults(session.config):
+        session.exitstatus = pytest.ExitCode.USAGE_ERROR
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    """Write the page where one is wanted; say which rows a run of everything has not proven."""
+    """Say what is wrong with rows, write the page where one is wanted, say which rows this run has not proven."""
     proofs = config.stash[PROOFS]
+    for fault in _faults(config):
+        terminalreporter.write_line(fault, red=True)
     if file := config.getoption("--parity"):
         file.write_text(proofs.page(), encoding="utf-8")
         terminalreporter.write_line(f"the parity table is in {file}")
@@ -75,6 +111,12 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
         terminalreporter.write_line(f"rows that no test has proven in this run: {', '.join(unproven)}", yellow=True)
 
 
-def _refuse(what: str, row_ids: Iterable[str]) -> None:
-    if row_ids:
-        raise pytest.UsageError(f"{what}: {', '.join(sorted(row_ids))}")
+def _faults(config: pytest.Config) -> list[str]:
+    """Marks of rows that do not exist, and with --every-row or --parity, rows that no test is marked with."""
+    claimed, known = config.stash[PROOFS].rows, {row.id for row in rows()}
+    of_all = config.getoption("--every-row") or config.getoption("--parity")
+    faults = (
+        ("these rows are named by tests, but are not in the parity table", claimed - known),
+        ("these rows of the parity table have no test", known - claimed if of_all else set()),
+    )
+    return [f"{what}: {', '.join(sorted(row_ids))}" for what, row_ids in faults if row_ids]

@@ -6,6 +6,7 @@ import ast
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -17,11 +18,14 @@ PAGE = TESTS.parent / "docs/parity.md"
 
 
 class Proofs:
-    """What a run of the tests shows of each row: filled at the collection, then test by test."""
+    """What a run of the tests shows of each row: filled at the collection, then report by report.
+
+    A pytest plug-in.  Where tests run in several processes, each of them collects, and tells the one that prints.
+    """
 
     def __init__(self) -> None:
         self._tests: dict[str, set[str]] = defaultdict(set)
-        self._rows: dict[str, set[str]] = {}
+        self._rows: dict[str, list[str]] = {}
         self._outcomes: dict[str, set[str]] = defaultdict(set)
 
     def collected(self, items: Iterable[pytest.Item]) -> None:
@@ -29,7 +33,7 @@ class Proofs:
         for item in items:
             claimed = {str(row_id) for mark in item.iter_markers("row") for row_id in mark.args}
             if claimed:
-                self._rows[item.nodeid] = claimed
+                self._rows[item.nodeid] = sorted(claimed)
             for row_id in claimed:
                 self._tests[row_id].add(getattr(item, "originalname", item.name))
 
@@ -38,10 +42,27 @@ class Proofs:
         """The rows that tests claim."""
         return set(self._tests)
 
-    def heard(self, nodeid: str, *, passed: bool, failed: bool) -> None:
-        """Take in how a part of a test ended: its set-up, itself, its tear-down."""
-        for row_id in self._rows.get(nodeid, ()):
-            self._outcomes[row_id] |= {word for word, true in (("passed", passed), ("failed", failed)) if true}
+    def rows_of(self, nodeid: str) -> list[str]:
+        """The rows that one test claims."""
+        return self._rows.get(nodeid, [])
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Take in how a part of a test ended: its set-up, itself, its tear-down.  `report.rows` names its rows."""
+        passed = report.when == "call" and report.passed
+        for row_id in getattr(report, "rows", ()):
+            self._outcomes[row_id] |= {word for word, true in (("passed", passed), ("failed", report.failed)) if true}
+
+    def pytest_sessionfinish(self, session: pytest.Session) -> None:
+        """In a worker of xdist, hand the collected claims to the process that prints."""
+        output: dict[str, object] | None = getattr(session.config, "workeroutput", None)
+        if output is not None:
+            output["claims"] = {row_id: sorted(tests) for row_id, tests in self._tests.items()}
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_testnodedown(self, node: Any) -> None:
+        """Take in what a worker of xdist has collected."""
+        for row_id, tests in getattr(node, "workeroutput", {}).get("claims", {}).items():
+            self._tests[row_id] |= set(tests)
 
     def result(self, row_id: str) -> str:
         """`passed`, `failed` or `not run`."""

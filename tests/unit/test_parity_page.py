@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from typing import Literal
 
 import pytest
 from parity import PAGE, Proofs, all_claims, page
@@ -89,15 +90,24 @@ class Item:
         return [mark for mark in self._marks if mark.name == name]
 
 
+When = Literal["setup", "call", "teardown"]
+Outcome = Literal["passed", "failed", "skipped"]
+
+
+def report(proofs: Proofs, nodeid: str, when: When, outcome: Outcome) -> pytest.TestReport:
+    """What pytest tells of a part of a test."""
+    return pytest.TestReport(nodeid, ("", None, ""), {}, outcome, None, when, rows=proofs.rows_of(nodeid))
+
+
 def test_how_a_row_ended() -> None:
     proofs = Proofs()
     items = [Item("a[1]", "a", "x.y"), Item("a[2]", "a", "x.y"), Item("b", "b", "x.y", "x.z"), Item("c", "c", "x.w")]
     proofs.collected(items)
     assert proofs.rows == {"x.y", "x.z", "x.w"}
-    proofs.heard("a[1]", passed=True, failed=False)
+    proofs.pytest_runtest_logreport(report(proofs, "a[1]", "call", "passed"))
     assert (proofs.result("x.y"), proofs.result("x.z")) == ("passed", "not run")
-    proofs.heard("b", passed=True, failed=False)
-    proofs.heard("b", passed=False, failed=True)  # its tear-down
-    proofs.heard("c", passed=False, failed=False)  # skipped
+    proofs.pytest_runtest_logreport(report(proofs, "b", "call", "passed"))
+    proofs.pytest_runtest_logreport(report(proofs, "b", "teardown", "failed"))
+    proofs.pytest_runtest_logreport(report(proofs, "c", "call", "skipped"))
     assert [proofs.result(row_id) for row_id in ("x.y", "x.z", "x.w")] == ["failed", "failed", "not run"]
     assert "routing.front_door" in proofs.unproven()
