@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from typing import IO
 
 from flask import Blueprint, Response, jsonify
 
@@ -63,7 +65,12 @@ def _reading_routes(routes: Blueprint, services: Services) -> None:
         errors=(404,),
     )
     def content(name: str, version: str) -> Response:
-        return Response(tar_stream(list(models.files(name, _version(version)))), mimetype="application/x-tar")
+        files = [(path, _opener(source)) for path, source in models.files(name, _version(version))]
+        return Response(tar_stream(files), mimetype="application/x-tar")
+
+
+def _opener(path: Path) -> Callable[[], IO[bytes]]:
+    return lambda: path.open("rb")
 
 
 def _writing_routes(routes: Blueprint, services: Services) -> None:

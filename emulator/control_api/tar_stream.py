@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
+import os
 import tarfile
-from collections.abc import Iterable, Iterator
-from pathlib import Path
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager
+from typing import IO
 
 _CHUNK = 1 << 20
 
 
-def tar_stream(files: Iterable[tuple[str, Path]]) -> Iterator[bytes]:
-    """The bytes of a tar of `files`, each a path in it and where its content lies."""
-    for name, path in files:
+def tar_stream(files: Iterable[tuple[str, Callable[[], AbstractContextManager[IO[bytes]]]]]) -> Iterator[bytes]:
+    """The bytes of a tar of `files`, each a path in it and what opens its content."""
+    for name, opened in files:
         info = tarfile.TarInfo(name)
-        status = path.stat()
-        info.size, info.mode = status.st_size, 0o755 if status.st_mode & 0o100 else 0o644
-        yield info.tobuf(tarfile.PAX_FORMAT)
-        with path.open("rb") as file:
-            while chunk := file.read(_CHUNK):
+        with opened() as file:
+            status = os.fstat(file.fileno())
+            info.size, info.mode = status.st_size, 0o755 if status.st_mode & 0o100 else 0o644
+            yield info.tobuf(tarfile.PAX_FORMAT)
+            left = info.size  # a file that grows meanwhile is sent as it was
+            while left and (chunk := file.read(min(_CHUNK, left))):
+                left -= len(chunk)
                 yield chunk
+            yield b"\0" * left  # nor does one that shrinks break the tar
         yield b"\0" * (-info.size % tarfile.BLOCKSIZE)
     yield b"\0" * (2 * tarfile.BLOCKSIZE)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from typing import Annotated
 
 from pydantic import AfterValidator, Field, field_validator
@@ -48,9 +49,12 @@ class UploadedFile(Entity):
 
 
 def _check_tree(files: tuple[UploadedFile, ...]) -> tuple[UploadedFile, ...]:
-    paths = {file.path for file in files}
-    if len(paths) != len(files):
+    if len({file.path for file in files}) != len(files):
         raise ValueError("a path is there twice")
+    # On some systems, those of Macs among them, names in two spellings of Unicode are one.
+    paths = {unicodedata.normalize("NFC", file.path) for file in files}
+    if len(paths) != len(files):
+        raise ValueError("a path is there twice, spelled in two ways")
     for path in paths:
         above = path.rpartition("/")[0]
         while above:

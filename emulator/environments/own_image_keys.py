@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from emulator.documents import Document, Path
 from emulator.entities import BuildContext, InferenceConfig, check_dockerfile_path
-from emulator.environments.requirements import ReadText
+from emulator.environments.requirements import Locate, ReadText
 from emulator.errors import BadArgument, Fault
 
 _ROUTES = ("liveness_route", "readiness_route", "scoring_route")
@@ -32,8 +32,13 @@ def check_combination(document: Document) -> list[Fault]:
     return [document.fault((key,), text) for key, text in reasons.items() if key in data]
 
 
-def read_build(document: Document, read: ReadText, folder: str, faults: list[Fault]) -> BuildContext | None:
-    """The build context that the file names, relative to its own absolute `folder`; None without, or with faults."""
+def read_build(
+    document: Document, read: ReadText, folder: str, locate: Locate, faults: list[Fault]
+) -> BuildContext | None:
+    """The build context that the file names, relative to its own absolute `folder`; None without, or with faults.
+
+    `locate` refuses what is not the document's to name.
+    """
     build = document.data.get("build")
     if "build" not in document.data:
         return None
@@ -43,11 +48,21 @@ def read_build(document: Document, read: ReadText, folder: str, faults: list[Fau
     found = document.unknown_keys(("path", "dockerfile_path"), ("build",)) + _build_faults(document, build)
     dockerfile_path = str(build.get("dockerfile_path") or "Dockerfile")
     if not found:
+        found = _out_of_reach(document, locate, str(build["path"]))
+    if not found:
         found = _missing_dockerfile(document, read, str(build["path"]), dockerfile_path)
     if not found and not folder:
         found = [document.fault(("build", "path"), "a build context needs a file on this machine that names it")]
     faults += found
     return None if found else BuildContext(path=_joined(folder, build["path"]), dockerfile_path=dockerfile_path)
+
+
+def _out_of_reach(document: Document, locate: Locate, path: str) -> list[Fault]:
+    try:
+        locate(path)
+    except BadArgument as error:
+        return [document.fault(("build", "path"), error.message)]
+    return []
 
 
 def _build_faults(document: Document, build: dict[str, Any]) -> list[Fault]:

@@ -11,7 +11,7 @@ from emulator.entities.reference import check_version
 from emulator.environments.anonymous import anonymous_version, anonymous_version_of_requirements
 from emulator.environments.conda import DEFAULT_PYTHON, CondaEnvironment, parse_conda
 from emulator.environments.own_image_keys import check_combination, read_build, read_inference_config
-from emulator.environments.requirements import ReadText, parse_requirements
+from emulator.environments.requirements import Locate, ReadText, parse_requirements
 from emulator.errors import BadArgument, BadDocument, Fault
 from emulator.names import check_asset_name
 from emulator.v1_files.environment import V1_FILE, is_v1_environment, v1_environment
@@ -52,13 +52,13 @@ def file_beside(names: Sequence[str]) -> str | None:
 _NO_IMAGE = "conda_file without image: the cloud refuses it, here a plain image with its Python is the base"
 
 
-def read_environment(text: str, file: str, read: ReadText, folder: str = "") -> Environment:
+def read_environment(text: str, file: str, read: ReadText, folder: str = "", locate: Locate = str) -> Environment:
     """The environment that `text`, the content of `file`, describes.
 
     A `.txt` file holds requirements; YAML with `image`, `conda_file` or `build` is an Azure ML environment, one with
     `python` or `docker` that of v1 (`azureml_environment.json`), any other a conda file.  `read` gives the text of a
-    file that this one names, `folder` is the absolute folder of `file`, below which a build context lies.  Raises
-    BadDocument with every fault.
+    file that this one names, `folder` is the absolute folder of `file`, from which the path of a build context starts,
+    and `locate` refuses a path that is not this document's to name.  Raises BadDocument with every fault.
     """
     if PurePath(file).suffix == ".txt":
         requirements = parse_requirements(text, file, read)
@@ -71,7 +71,7 @@ def read_environment(text: str, file: str, read: ReadText, folder: str = "") -> 
         )
     document = parse_yaml_or_json(text, file)
     if document.data.keys() & {"image", "conda_file", "build", "$schema", "inference_config"}:
-        return azure_environment(document, read, folder)
+        return azure_environment(document, read, folder, locate)
     if PurePath(file).name == V1_FILE or is_v1_environment(document.data):
         return versioned_by_content(v1_environment(document, environment_from_conda, read, folder=folder))
     environment = _from_conda(parse_conda(document), file)
@@ -107,11 +107,11 @@ def versioned_by_content(environment: Environment) -> Environment:
     return _versioned(environment, anonymous_version(environment.image, content))
 
 
-def azure_environment(document: Document, read: ReadText, folder: str = "") -> Environment:
+def azure_environment(document: Document, read: ReadText, folder: str = "", locate: Locate = str) -> Environment:
     """The environment of a document with Azure ML's keys (reference-yaml-environment), as `read_environment`."""
     data = document.data
     faults = document.unknown_keys(_ENVIRONMENT_KEYS) + check_combination(document) + _bad_fields(document)
-    build = read_build(document, read, folder, faults)
+    build = read_build(document, read, folder, locate, faults)
     inference_config = read_inference_config(document, faults)
     refuse(document, faults)
     conda = _conda_of(document, read) if "conda_file" in data else None

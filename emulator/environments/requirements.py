@@ -12,6 +12,8 @@ from emulator.errors import BadArgument, BadDocument, Fault
 
 ReadText = Callable[[str], str]
 """Takes a path relative to the document that names it, gives the file's text; raises BadArgument."""
+Locate = Callable[[str], object]
+"""Takes a path likewise, and raises BadArgument when it is not that document's to name."""
 
 _INDEX_OPTIONS = ("--index-url", "-i", "--extra-index-url", "--find-links", "-f", "--pre", "--prefer-binary",
                   "--only-binary", "--no-binary", "--trusted-host")  # fmt: skip

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import secrets
 import shutil
 import threading
@@ -32,6 +33,7 @@ from emulator.store.layouts import Layouts, Placement, placements
 from emulator.store.leftovers import remove_leftovers
 from emulator.store.logs import Logs
 from emulator.store.model_folder import ModelFolder, below
+from emulator.store.reach import Reach
 from emulator.store.sinks import SinkFolders
 from emulator.store.trees import Tree, code_tree, model_tree, named_path
 from emulator.store.uploads import Uploads
@@ -62,6 +64,14 @@ class Store:
         self.uploads = Uploads(home.resolve(), self.files)
         self._versions = threading.Lock()
         self._secret = threading.Lock()
+
+    def reach(self, folder: Path) -> Reach:
+        """How far the names in the documents of `folder` lead: out of nothing that was sent here or is kept here."""
+        where, home = Path(os.path.realpath(folder)), self.home.resolve()
+        for kept in (self.uploads.trees_folder, home / "contexts"):
+            if where.is_relative_to(kept) and where != kept:
+                return Reach(folder, kept / where.relative_to(kept).parts[0], self.files.folder)
+        return Reach(folder)
 
     def signing_secret(self) -> str:
         """The secret that signs this workspace's own tokens, drawn at the first use, in a file that only its owner can
@@ -98,7 +108,7 @@ class Store:
         """
         source = named_path(Path(request.path))
         with translated(f"model {request.name or source.name}"):
-            tree = model_tree(source)
+            tree = model_tree(source, self.reach(source.parent))
             _check_type(request, source)
             stored = [(file.path, self.files.add(file.source)) for file in tree.files]
             files = tuple(ModelFile(path=path, size=s.size, sha256=s.sha256) for path, s in stored)
@@ -164,11 +174,13 @@ class Store:
     def model_folder(self, model: Model | ModelRequest) -> ModelFolder:
         """The files of a model by their place in its folder: stored ones, or what would be registered."""
         if isinstance(model, Model):
-            return ModelFolder({below(model.path, f.path): self.files.path_of(f.sha256) for f in model.files})
+            stored = {below(model.path, f.path): self.files.path_of(f.sha256) for f in model.files}
+            return ModelFolder(stored, Reach(self.files.folder, self.files.folder))
         source = named_path(Path(model.path))
         with translated(f"model {model.name or source.name}"):
             _check_type(model, source)
-            return ModelFolder({below(source.name, f.path): f.source for f in model_tree(source).files})
+            reach = self.reach(source.parent)
+            return ModelFolder({below(source.name, f.path): f.source for f in model_tree(source, reach).files}, reach)
 
     # environments
 

@@ -15,7 +15,7 @@ from emulator.environments import ContextContent
 from emulator.environments.dockerignore import IgnoreRule, is_ignored, parse_ignore
 from emulator.errors import BadArgument
 from emulator.store.disk import translated
-from emulator.store.sources import read_text
+from emulator.store.reach import context_reach
 
 _IGNORE_FILE = ".dockerignore"
 _BLOCK = 1 << 20
@@ -48,7 +48,7 @@ def _dockerfile_of(build: BuildContext) -> str:
     folder = Path(build.path)
     if not folder.is_dir():
         raise BadArgument(f"the build context '{folder}' " + ("is no folder" if folder.exists() else "does not exist"))
-    return read_text(folder / build.dockerfile_path, "Dockerfile")
+    return context_reach(folder).read(build.dockerfile_path, "Dockerfile")
 
 
 def copy_context(build: BuildContext, contexts: Path) -> BuildContext:
@@ -128,9 +128,10 @@ def _ignore_files(dockerfile_path: str) -> tuple[str, str]:
 
 
 def _rules(folder: Path, dockerfile_path: str) -> tuple[IgnoreRule, ...]:
+    reach = context_reach(folder)
     for name in _ignore_files(dockerfile_path):
-        if (folder / name).is_file():
-            return parse_ignore(read_text(folder / name, "ignore file"))
+        if reach.holds_file(name):
+            return parse_ignore(reach.read(name, "ignore file"))
     return ()
 
 

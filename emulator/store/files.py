@@ -50,6 +50,11 @@ class Files:
         self._folder.mkdir(parents=True, exist_ok=True)
         self._known.mkdir(parents=True, exist_ok=True)
 
+    @property
+    def folder(self) -> Path:
+        """Below which the contents lie, no link on the way."""
+        return self._folder
+
     def path_of(self, sha256: str) -> Path:
         """Where the content lies, whether it is there or not."""
         return self._folder / sha256[:2] / sha256

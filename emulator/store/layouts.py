@@ -11,6 +11,7 @@ from pathlib import Path, PurePosixPath
 from emulator.entities import Model
 from emulator.store.disk import translated
 from emulator.store.files import Files
+from emulator.store.reach import Reach
 from emulator.store.trees import Tree, TreeFile
 
 ModelFolder = Callable[[str, str], str]
@@ -79,8 +80,13 @@ class Layouts:
                 return  # others are in it
 
     def files(self, path: Path) -> list[tuple[str, int]]:
-        """Every file of a layout: its path below /var/azureml-app and its size in bytes."""
-        found = (file for file in path.rglob("*") if file.is_file())
+        """Every file of a layout: its path below /var/azureml-app and its size in bytes.
+
+        What a container may write may hold links to anything: those that lead out of the layout are no files of it.
+        """
+        reach = Reach(path, path)
+        found = (file for file in path.rglob("*") if not file.is_symlink() or reach.reaches(file))
+        found = (file for file in found if file.is_file())
         return sorted((file.relative_to(path).as_posix(), file.stat().st_size) for file in found)
 
     def all(self) -> list[Path]:

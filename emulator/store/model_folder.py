@@ -7,14 +7,18 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from emulator.errors import BadArgument
-from emulator.store.sources import read_text
+from emulator.store.reach import Reach
 
 
 @dataclass(frozen=True)
 class ModelFolder:
-    """`files` by their path below the registered folder, with '/'; of a model that is one file, that file alone."""
+    """`files` by their path below the registered folder, with '/'; of a model that is one file, that file alone.
+
+    They are read as far as `reach` goes.
+    """
 
     files: Mapping[str, Path] = field(repr=False)
+    reach: Reach
 
     def read(self, name: str) -> str:
         """The UTF-8 text of a file; BadArgument, with the name that it has in the model, when it cannot be read."""
@@ -22,7 +26,7 @@ class ModelFolder:
         if path is None:
             raise BadArgument(f"the file '{name}' is not in the model's folder")
         try:
-            return read_text(path, "file")
+            return self.reach.read(str(path))
         except BadArgument as error:
             raise BadArgument(error.message.replace(str(path), name)) from error
 

@@ -11,6 +11,7 @@ import pathspec
 
 from emulator.errors import BadArgument
 from emulator.store.disk import translated
+from emulator.store.reach import Reach
 
 # What tools keep in a code folder; virtual environments are known by their pyvenv.cfg.
 _TOOL_FOLDERS = frozenset({".git", "__pycache__", ".ipynb_checkpoints", ".mypy_cache", ".pytest_cache", ".ruff_cache"})
@@ -38,24 +39,29 @@ def left_out_differences(left_out: Sequence[str]) -> list[str]:
     return [f"left out of the code: {', '.join(left_out)}"] if left_out else []
 
 
-def scoring_code_tree(folder: Path, script: str, *, ignore_files: Sequence[str], tool_folders: bool) -> Tree:
+def scoring_code_tree(
+    folder: Path, script: str, *, ignore_files: Sequence[str], tool_folders: bool, reach: Reach | None = None
+) -> Tree:
     """As `code_tree`; BadArgument when the scoring script is not in it."""
-    tree = code_tree(folder, ignore_files=ignore_files, tool_folders=tool_folders)
+    tree = code_tree(folder, ignore_files=ignore_files, tool_folders=tool_folders, reach=reach)
     if script not in {file.path for file in tree.files}:
         message = f"the ignore file of '{folder}' leaves the scoring script out, or it is never part of the code"
         raise BadArgument(message, target=script)
     return tree
 
 
-def model_tree(path: Path) -> Tree:
+def model_tree(path: Path, reach: Reach | None = None) -> Tree:
     """Every file of a model's folder, or the one file; links are followed, empty folders are dropped as by the cloud.
 
-    Raises BadArgument for a path that does not exist, a folder without a file, or a link that leads nowhere.
+    Raises BadArgument for a path that does not exist, a folder without a file, or a link that leads nowhere, or farther
+    than `reach`, None for the user's own files.
     """
+    reach = reach or Reach(path.parent)
+    reach.check_link(path)
     if path.is_file():
         files: tuple[TreeFile, ...] = (TreeFile(path.name, path),)
     elif path.is_dir():
-        files = tuple(TreeFile(f"{path.name}/{f.path}", f.source) for f in _walk(path, "", frozenset()))
+        files = tuple(TreeFile(f"{path.name}/{f.path}", f.source) for f in _walk(path, "", frozenset(), reach))
     else:
         raise BadArgument(f"'{path}' {_not_there(path)}", hint="--path names a file or a folder of this machine")
     if not files:
@@ -87,17 +93,20 @@ def _check_spelling(files: Iterable[TreeFile]) -> None:
             raise BadArgument(f"the file name '{shown}' is not UTF-8 text", hint="rename the file") from error
 
 
-def code_tree(folder: Path, *, ignore_files: Sequence[str] = (), tool_folders: bool = False) -> Tree:
+def code_tree(
+    folder: Path, *, ignore_files: Sequence[str] = (), tool_folders: bool = False, reach: Reach | None = None
+) -> Tree:
     """The files of a code folder, without what the first of `ignore_files` that lies in its root leaves out.
 
     `tool_folders` tells whether .git, caches and virtual environments go along (rows layout.ignore_files,
-    layout.tool_folders).
+    layout.tool_folders).  BadArgument for a link that leads farther than `reach`, None for the user's own files.
     """
+    reach = reach or Reach(folder)
     files: list[TreeFile] = []
     left_out: list[str] = []
     with translated(f"code folder {folder}"):
-        ignored = _ignore_rules(folder, ignore_files)
-        for file in _walk(folder, "", frozenset(), None if tool_folders else left_out):
+        ignored = _ignore_rules(reach, folder, ignore_files)
+        for file in _walk(folder, "", frozenset(), reach, None if tool_folders else left_out):
             if (ignored and ignored.match_file(file.path)) or not file.source.is_file():
                 left_out.append(file.path)
             else:
@@ -106,7 +115,9 @@ def code_tree(folder: Path, *, ignore_files: Sequence[str] = (), tool_folders: b
     return Tree(tuple(files), _shortened(left_out))
 
 
-def _walk(folder: Path, prefix: str, above: frozenset[str], left_out: list[str] | None = None) -> Iterator[TreeFile]:
+def _walk(
+    folder: Path, prefix: str, above: frozenset[str], reach: Reach, left_out: list[str] | None = None
+) -> Iterator[TreeFile]:
     """Files below `folder` in a stable order; with `left_out`, what never belongs to code is put there instead."""
     real = os.path.realpath(folder)
     if real in above:
@@ -115,11 +126,13 @@ def _walk(folder: Path, prefix: str, above: frozenset[str], left_out: list[str] 
         ordered = sorted(entries, key=lambda entry: entry.name)
     for entry in ordered:
         path = prefix + entry.name
+        if entry.is_symlink():
+            reach.check_link(Path(entry.path))
         if _is_folder(entry):
             if left_out is not None and _never_code(entry):
                 left_out.append(path + "/")
             else:
-                yield from _walk(Path(entry.path), path + "/", above | {real}, left_out)
+                yield from _walk(Path(entry.path), path + "/", above | {real}, reach, left_out)
         else:
             yield TreeFile(path, Path(entry.path))
 
@@ -135,12 +148,11 @@ def _never_code(entry: os.DirEntry[str]) -> bool:
     return entry.name in _TOOL_FOLDERS or Path(entry.path, "pyvenv.cfg").exists()
 
 
-def _ignore_rules(folder: Path, names: Sequence[str]) -> Ignored | None:
+def _ignore_rules(reach: Reach, folder: Path, names: Sequence[str]) -> Ignored | None:
     for name in names:
         file = folder / name
-        if file.is_file():
-            lines = file.read_text(encoding="utf-8", errors="replace").splitlines()
-            return pathspec.GitIgnoreSpec.from_lines(lines)
+        if reach.holds_file(file):
+            return pathspec.GitIgnoreSpec.from_lines(reach.read(file, "ignore file", errors="replace").splitlines())
     return None
 
 

@@ -7,6 +7,7 @@ it is one of the content-addressed files; a folder is made of links to those, so
 from __future__ import annotations
 
 import hashlib
+import re
 import secrets
 import shutil
 import threading
@@ -25,6 +26,7 @@ from emulator.store.files import Files, StoredFile
 
 _TURN_SECONDS = 10.0
 _CHUNK = 4 << 20
+_IDENTITY = re.compile(r"[0-9a-f]{24}")
 # What a client has not used by then it has given up.
 _KEPT_SECONDS = 3600.0
 
@@ -52,6 +54,11 @@ class Uploads:
         self._kept: dict[str, StoredFile] = {}
         self._lock = threading.Lock()
         self._digesting = ThreadPoolExecutor(2, thread_name_prefix="digest")
+
+    @property
+    def trees_folder(self) -> Path:
+        """In which every upload has a folder."""
+        return self._trees_folder
 
     def free_bytes(self) -> int:
         """How much the disk still takes."""
@@ -180,7 +187,7 @@ class Uploads:
         """The file or folder that an upload has made; ResourceNotFound when it is gone."""
         identity = reference.removeprefix(UPLOAD_PREFIX)
         folder = self._trees_folder / identity
-        if not identity.isalnum() or not folder.is_dir():
+        if not _IDENTITY.fullmatch(identity) or not folder.is_dir():
             raise ResourceNotFound("there is no such upload", target=reference, hint="send it again")
         return next(iter(folder.iterdir()))
 

@@ -195,10 +195,11 @@ class Deployments:
         environment = with_override_file(environment, target)
         before = self._store.find_deployment(request.endpoint_name, request.name)
         check_own_image(request, environment, target, before if before and before.serving else None)
+        reach = self._store.reach(Path(configuration.code if configuration else "."))
         if configuration:
-            check_scoring_script(configuration, environment, target)
+            check_scoring_script(configuration, environment, target, reach)
         settings = settled_request_settings(request.request_settings, target)
-        code, left_out = plan_code(request, target)
+        code, left_out = plan_code(request, target, reach)
         environment = self._environments.decided(environment, request.conda)
         environment = with_debugger(environment, wanted=request.debug_port is not None)
         probes = probe_settings(request, target)

@@ -26,7 +26,7 @@ from emulator.errors import BadArgument, BadDocument, EngineUnavailable, ImageBu
 from emulator.names import check_asset_name
 from emulator.store import Store
 from emulator.store.build_contexts import read_context
-from emulator.store.sources import file_names, read_text
+from emulator.store.sources import file_names
 from emulator.workspace.choices import Choices
 from emulator.workspace.conda_sources import decide, decided_offline
 from emulator.workspace.effects import Progress
@@ -111,9 +111,9 @@ class Environments:
 
     def read(self, file: Path) -> Environment:
         """The environment that a file on disk describes."""
-        text = read_text(file, "environment file")
-        folder = str(file.parent.absolute())
-        return read_environment(text, file.name, lambda name: read_text(file.parent / name, "file"), folder)
+        reach = self._store.reach(file.parent)
+        text = reach.read(file.name, "environment file")
+        return read_environment(text, file.name, reach.read, str(file.parent.absolute()), reach.find)
 
     def of_deployment(self, environment: str | Environment | None, script_folder: Path | None) -> Environment:
         """What a deployment brings or names: an environment, a file, a registered environment; else the file beside the
@@ -121,7 +121,8 @@ class Environments:
         if isinstance(environment, Environment):
             return environment
         if environment is None:
-            name = file_beside(file_names(script_folder)) if script_folder else None
+            names = file_names(self._store.reach(script_folder).find(".")) if script_folder else []
+            name = file_beside(names)
             return self.read(script_folder / name) if script_folder and name else DEFAULT_ENVIRONMENT
         if Path(environment).is_absolute() and not is_arm_id(environment):
             return self.read(Path(environment))

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import IO, Any
 
 from emulator.engines import Engine
 from emulator.entities import CodeConfiguration, Environment, OnlineDeployment
@@ -14,15 +16,16 @@ from emulator.errors import ResourceNotFound, ResourceNotReady
 from emulator.profiles import profile_of
 from emulator.scoring_container import MODELS_FOLDER, code_name
 from emulator.store import Store
-from emulator.store.trees import model_tree
+from emulator.store.build_contexts import context_files
+from emulator.store.reach import Reach, context_reach
 from emulator.workspace.deployments import Deployments
 from emulator.workspace.endpoints import Endpoints
 from emulator.workspace.environments import Environments
 from emulator.workspace.models import Models
 from emulator.workspace.planning import without_debugger
 
-Files = list[tuple[str, Path]]
-"""Paths below the folder that is exported, with '/', and where their contents lie."""
+Files = list[tuple[str, Callable[[], AbstractContextManager[IO[bytes]]]]]
+"""Paths below the folder that is exported, with '/', and what opens each of them: nothing that lies elsewhere."""
 
 
 class Exports:
@@ -95,27 +98,32 @@ class Exports:
         if configuration is None:
             return []
         layout = self._layout(deployment)
-        if (alone := _script_alone(deployment, configuration)) and (layout / alone[0]).is_file():
-            return [(PurePosixPath(configuration.scoring_script).name, layout / alone[0])]
+        reach = Reach(layout, layout)
+        if (alone := _script_alone(deployment, configuration)) and reach.holds_file(alone[0]):
+            return [(PurePosixPath(configuration.scoring_script).name, partial(reach.opened, alone[0]))]
         folder = layout / code_name(deployment, configuration)
-        return [(path, folder / path) for path, _ in self._store.layouts.files(folder) if _is_code(path)]
+        return _opened(Reach(folder, layout), (path for path, _ in self._store.layouts.files(folder) if _is_code(path)))
 
     def context_files(self, deployment: OnlineDeployment) -> Files:
         """The files of the environment's build context; none without one."""
         build = self._environment(deployment)[0].build
         if build is None:
             return []
-        folder = Path(build.path)
-        return [(PurePosixPath(f.path).relative_to(folder.name).as_posix(), f.source) for f in model_tree(folder).files]
+        reach = context_reach(Path(build.path))
+        return _opened(reach, (path for path, source in context_files(build) if reach.reaches(source)))
 
     def layout_files(self, deployment: OnlineDeployment) -> Files:
         """Everything that the container sees at /var/azureml-app."""
         layout = self._layout(deployment)
         files = (path for path, _ in self._store.layouts.files(layout))
-        return [(path, layout / path) for path in files if "__pycache__" not in path.split("/")]
+        return _opened(Reach(layout, layout), (path for path in files if "__pycache__" not in path.split("/")))
 
     def _layout(self, deployment: OnlineDeployment) -> Path:
         return self._store.layouts.path_of(deployment.endpoint_name, deployment.name, deployment.generation)
+
+
+def _opened(reach: Reach, paths: Iterable[str]) -> Files:
+    return [(path, partial(reach.opened, path)) for path in paths]
 
 
 def _is_pinned(built: Environment, registered: Environment) -> bool:

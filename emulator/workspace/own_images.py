@@ -8,7 +8,7 @@ from emulator.entities import DeploymentRequest, Environment, OnlineDeployment, 
 from emulator.environments import read_override_config
 from emulator.errors import BadArgument
 from emulator.profiles import profile_of
-from emulator.store.sources import read_text
+from emulator.store.reach import context_reach
 
 
 def with_override_file(environment: Environment, target: Target) -> Environment:
@@ -17,9 +17,12 @@ def with_override_file(environment: Environment, target: Target) -> Environment:
     BadDocument for a file that makes no sense.
     """
     name, build = profile_of(target).rules.override_file, environment.build
-    if name is None or build is None or environment.inference_config or not (Path(build.path) / name).is_file():
+    if name is None or build is None or environment.inference_config:
         return environment
-    config = read_override_config(read_text(Path(build.path) / name, "file"), name)
+    reach = context_reach(Path(build.path))
+    if not reach.holds_file(name):
+        return environment
+    config = read_override_config(reach.read(name), name)
     return environment.model_copy(update={"inference_config": config})
 
 

@@ -25,7 +25,7 @@ from emulator.errors import BadArgument, OutOfQuota, ResourceNotReady, with_code
 from emulator.names import is_against_the_rule
 from emulator.profiles import profile_of
 from emulator.store import Placement, placements
-from emulator.store.sources import read_text
+from emulator.store.reach import Reach
 from emulator.store.trees import named_path, scoring_code_tree
 
 _DEBUGGER = "debugpy"
@@ -113,13 +113,13 @@ def _references(request: DeploymentRequest) -> list[AssetReference]:
     return found
 
 
-def check_scoring_script(code: CodeConfiguration, environment: Environment, target: Target) -> None:
+def check_scoring_script(code: CodeConfiguration, environment: Environment, target: Target, reach: Reach) -> None:
     """Raise BadArgument without a script or for a name that is refused, ResourceNotReady for one that cannot load.
 
     What a custom container does with its script is nobody else's business.
     """
     path = script_path(code)
-    source = read_text(path, "scoring script")
+    source = reach.read(path, "scoring script")
     if environment.runs_own_command and environment.inference_config:
         return  # R, for one: what it is is the container's to know (contract/managed §6.1)
     if path.suffix != ".py":
@@ -144,7 +144,9 @@ def _minor(python_version: str) -> int:
     return int(python_version.rpartition(".")[2])
 
 
-def plan_code(request: DeploymentRequest, target: Target) -> tuple[tuple[Placement, ...], tuple[str, ...]]:
+def plan_code(
+    request: DeploymentRequest, target: Target, reach: Reach
+) -> tuple[tuple[Placement, ...], tuple[str, ...]]:
     """Where each file of the code goes below /var/azureml-app, and what was left out.
 
     Rows layout.script_alone, layout.code_folder, layout.ignore_files, layout.tool_folders.
@@ -154,10 +156,15 @@ def plan_code(request: DeploymentRequest, target: Target) -> tuple[tuple[Placeme
         return (), ()
     path, layout = script_path(configuration), profile_of(target).layout
     if not request.explicit_source_dir and (places := layout.script_alone(path.name)):
+        reach.check_link(path)
         return tuple(Placement(place, path) for place in places), ()
     folder = Path(configuration.code)
     tree = scoring_code_tree(
-        folder, configuration.scoring_script, ignore_files=layout.ignore_files, tool_folders=layout.takes_tool_folders
+        folder,
+        configuration.scoring_script,
+        ignore_files=layout.ignore_files,
+        tool_folders=layout.takes_tool_folders,
+        reach=reach,
     )
     return tuple(placements(tree, layout.code_folder(folder.name))), tree.left_out
 

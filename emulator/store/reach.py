@@ -1,0 +1,146 @@
+"""How far the names in a document lead: the one check of them, and the one way to read what has passed it.
+
+A document of the emulator's own user may name whatever that user's files are.  One that was sent here may name only
+what was sent with it, and one that the store keeps only what is kept with it, wherever links lead.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+from emulator.errors import BadArgument
+from emulator.store.disk import translated
+
+MOST_TEXT_BYTES = 8 << 20
+_ROOTS = "what was sent or kept with the document that names it"
+# A link is followed when the name is compared, never when the file is opened; a fifo is not waited for.
+_READ = os.O_RDONLY | sum(getattr(os, flag, 0) for flag in ("O_NOFOLLOW", "O_NONBLOCK", "O_CLOEXEC", "O_BINARY"))
+_ENTER = _READ | getattr(os, "O_DIRECTORY", 0)
+
+
+@dataclass(frozen=True)
+class Reach:
+    """Where the names in a document start from, `folder`, and the folder `root` that none of them may leave.
+
+    `root` None is for the user's own documents.  `contents` is where the store keeps contents, to which it makes links
+    itself: only a link that stands for one of them as a whole may leave the root.  `what` is how `root` is told of.
+    """
+
+    folder: Path
+    root: Path | None = None
+    contents: Path | None = None
+    what: str = _ROOTS
+
+    def find(self, name: str | Path) -> Path:
+        """Where `name` leads when every link is followed, whether anything is there or not.
+
+        Raises BadArgument for a name that leads out of `root`, or that is no path.
+        """
+        try:
+            where = Path(self.folder, name)
+            found = Path(os.path.realpath(where))
+            if self.root is None or found.is_relative_to(root := os.path.realpath(self.root)):
+                return found
+            if self._is_own_link(where, root):
+                return found
+        except ValueError as error:  # a zero byte, or what is no text
+            raise BadArgument(f"{str(name)[:200]!a} cannot be a path") from error
+        raise BadArgument(f"'{name}' leads out of {self.what}", hint="put the file beside it, and name it from there")
+
+    def _is_own_link(self, where: Path, root: str) -> bool:
+        """Whether that is a file of the root which the store has made as a link to a content."""
+        folder = Path(os.path.realpath(where.parent))
+        return where.name != ".." and folder.is_relative_to(root) and self._is_content(folder / where.name)
+
+    def _is_content(self, link: Path) -> bool:
+        if self.contents is None or not link.is_symlink():
+            return False
+        target = link.readlink()
+        return target.parent.parent == self.contents and ".." not in target.parts and not target.is_symlink()
+
+    def reaches(self, path: Path) -> bool:
+        """Whether `path` leads out of nothing."""
+        try:
+            self.find(path)
+        except BadArgument:
+            return False
+        return True
+
+    def check_link(self, link: Path) -> None:
+        """Raise BadArgument for a link in the folder that leads out of `root`."""
+        if self.root is not None and not self._is_content(link):
+            self.find(link)
+
+    def holds_file(self, name: str | Path) -> bool:
+        """Whether there is a file of that name; BadArgument when the name leads out."""
+        path = self.find(name)
+        with translated():
+            return path.is_file()
+
+    def read(self, name: str | Path, what: str = "file", errors: str = "strict") -> str:
+        """The UTF-8 text of the file of that name; BadArgument, naming `what` it should have been, when there is none.
+
+        What of it is wrong is told without a word of its content.
+        """
+        with self.opened(name, what) as file:
+            data = file.read(MOST_TEXT_BYTES + 1)
+        shown = self._shown(name)
+        if len(data) > MOST_TEXT_BYTES:
+            raise BadArgument(f"the {what} '{shown}' is larger than {MOST_TEXT_BYTES >> 20} MiB")
+        try:
+            return data.decode("utf-8-sig", errors)
+        except UnicodeDecodeError as error:
+            raise BadArgument(f"the {what} '{shown}' is not UTF-8 text (byte {error.start})") from error
+
+    @contextmanager
+    def opened(self, name: str | Path, what: str = "file") -> Iterator[IO[bytes]]:
+        """The file of that name to read from, the very one that was compared; BadArgument when there is none."""
+        path, shown = self.find(name), self._shown(name)
+        try:
+            handle = self._open(path)
+        except (FileNotFoundError, NotADirectoryError):
+            raise BadArgument(f"the {what} '{shown}' does not exist") from None
+        except PermissionError:
+            raise BadArgument(f"the {what} '{shown}' may not be read") from None
+        except OSError as error:
+            raise BadArgument(f"the {what} '{shown}' cannot be read: {error.strerror}") from None
+        if not stat.S_ISREG(os.fstat(handle).st_mode):
+            os.close(handle)
+            raise BadArgument(f"the {what} '{shown}' does not exist as a file")
+        with os.fdopen(handle, "rb") as file:
+            yield file
+
+    def _open(self, path: Path) -> int:
+        base = self._base_of(path)
+        if base is None or os.open not in os.supports_dir_fd:
+            return os.open(path, _READ)
+        # Folder by folder: none of them can have become a link since.
+        *folders, name = path.relative_to(base).parts or (".",)
+        here = os.open(base, _ENTER)
+        try:
+            for folder in folders:
+                above, here = here, os.open(folder, _ENTER, dir_fd=here)
+                os.close(above)
+            return os.open(name, _READ, dir_fd=here)
+        finally:
+            os.close(here)
+
+    def _base_of(self, path: Path) -> Path | None:
+        bases = () if self.root is None else (self.root, self.contents)
+        found = (Path(os.path.realpath(base)) for base in bases if base is not None)
+        return next((base for base in found if path.is_relative_to(base)), None)
+
+    def _shown(self, name: str | Path) -> str:
+        """As the document has it; to the user whose own it is, where that is."""
+        return str(name if self.root is not None else Path(self.folder, name))
+
+
+def context_reach(folder: Path) -> Reach:
+    """For what is named below a build context: as for Docker, nothing else exists, whosoever it is."""
+    return Reach(folder, folder, what="the build context")
