@@ -526,6 +526,11 @@ def test_a_file_that_may_not_be_read_is_told_by_its_name_alone(tmp_path: Path) -
 # what is given back
 
 
+def names_in(tar: bytes) -> list[str]:
+    with tarfile.open(fileobj=io.BytesIO(tar)) as archive:
+        return archive.getnames()
+
+
 def test_an_export_has_no_file_that_a_container_has_linked(deployer: Deployer) -> None:
     """Where a container may write to its layout, it may make links there; the emulator reads none of them."""
     house = deployer.served.house
@@ -542,7 +547,7 @@ def test_an_export_has_no_file_that_a_container_has_linked(deployer: Deployer) -
         )
         assert answer.status_code == 200
         assert CANARY.encode() not in answer.content
-        names = tarfile.open(fileobj=io.BytesIO(answer.content)).getnames()
+        names = names_in(answer.content)
         assert any(name.endswith("again.py") for name in names)
         assert not any("token" in name for name in names)
     tree = [path for path, _ in house.workspace.deployments.tree(ENDPOINT, None)]
@@ -569,6 +574,6 @@ def test_an_export_has_only_what_docker_sees_of_a_context(tmp_path: Path) -> Non
         answer = served.ask("GET", f"/onlineEndpoints/{ENDPOINT}/deployments/blue/context")
         assert answer.status_code == 200, answer.text
         assert CANARY.encode() not in answer.content
-        names = tarfile.open(fileobj=io.BytesIO(answer.content)).getnames()
+        names = names_in(answer.content)
         assert sorted(names) == [".dockerignore", "Dockerfile"]
     house.settle()
