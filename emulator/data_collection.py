@@ -7,11 +7,9 @@ container shares with the emulator, so that nothing of it needs a network.
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
 from emulator.entities import DataCollector, OnlineDeployment
-from emulator.errors import BadArgument
 from emulator.profiles import CollectionProfile, profile_of
 from emulator.routes import PayloadCollection
 
@@ -26,16 +24,6 @@ SINK_VARIABLE = "AMLEMU_SINK"
 _NOWHERE = "http://127.0.0.1:9/"
 # An instrumentation key must be a UUID; this one belongs to nobody.
 _INSTRUMENTATION_KEY = "a3e1e5b0-0000-4000-8000-000000000000"
-# Folders of years lie beside those of collections.
-_NAME = re.compile(r"(?!\d+$)[A-Za-z0-9_][A-Za-z0-9_.-]{0,254}")
-
-
-def check_data_collector(collector: DataCollector | None, target: str) -> None:
-    """Raise BadArgument for a collection whose name cannot be a folder's; `target` is the deployment to name."""
-    for name in collector.collections if collector else ():
-        if not _NAME.fullmatch(name):
-            message = f"'{name}' cannot name a collection: letters, digits, '_', '.' and '-', not digits alone"
-            raise BadArgument(message, target=target)
 
 
 def custom_collections(deployment: OnlineDeployment) -> list[str]:

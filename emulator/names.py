@@ -16,19 +16,85 @@ _ENDPOINT_NAME = re.compile(r"[a-zA-Z]([-a-zA-Z0-9]*[a-zA-Z0-9])?")
 # What is taken here: Microsoft's own samples have names with '_', which the rule above refuses.
 _TAKEN_NAME = re.compile(r"[a-zA-Z]([-_a-zA-Z0-9]*[a-zA-Z0-9])?")
 _ENDPOINT_NAME_LENGTH = range(3, 33)
+# contract/managed §5.4: the SDK takes any such text as a version of an asset.
+_VERSION = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9\-\._]{0,29}")
+# The SDK's version of an environment that nobody has named (contract/managed §5.5).
+_CONTENT_VERSION = re.compile(r"[0-9a-f]{64}")
+LATEST = "latest"
+"""The label of the version that was made last."""
+# Folders of years lie beside those of collections.
+_COLLECTION_NAME = re.compile(r"(?!\d+$)[A-Za-z0-9_][A-Za-z0-9_.-]{0,254}")
+# One part of a path in an emulator's home: ASCII, so that it has one spelling on every disk, and no leading dot, with
+# which temporary names begin.
+_SEGMENT = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.@-]{0,254}")
+_LONGEST_FILE_NAME_BYTES = 255
+_SHOWN = 80
 # RFC 9110 §5.5: what an Authorization header carries without harm on its way.
 _KEY = re.compile(r"[!-~]{1,1024}")
 
 
+def may_name_asset(name: str) -> bool:
+    """Whether a model or an environment can have that name."""
+    return _ASSET_NAME.fullmatch(name) is not None
+
+
 def check_asset_name(name: str, kind: str = "model") -> str:
     """`name` if it may name a model or an environment, else BadArgument."""
-    if _ASSET_NAME.fullmatch(name):
+    if may_name_asset(name):
         return name
     raise BadArgument(
-        f"'{name}' cannot name {'an' if kind[0] in 'aeiou' else 'a'} {kind}:"
+        f"'{shown(name)}' cannot name {'an' if kind[0] in 'aeiou' else 'a'} {kind}:"
         " 1 to 255 letters, digits, '-', '_' or '.', the first a letter or a digit",
-        target=f"{kind} {name}",
+        target=f"{kind} {shown(name)}",
     )
+
+
+def shown(name: str) -> str:
+    """A name that was refused, as a message can hold it: of a long one the beginning, and no control characters.
+
+    >>> shown("a\\n" + "b" * 300)[:6]
+    'a\\\\nbbb'
+    """
+    short = name if len(name) <= _SHOWN else f"{name[:_SHOWN]}…"
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in short)
+
+
+def check_version(version: str) -> str:
+    """`version` if a model or an environment can be registered with it, else BadArgument."""
+    if version == LATEST:
+        raise BadArgument("'latest' cannot be a version: it is the label of the version that was made last")
+    if _VERSION.fullmatch(version):
+        return version
+    raise BadArgument(f"'{shown(version)}' cannot be a version: 1 to 30 letters, digits, '-', '_' or '.'")
+
+
+def check_environment_version(version: str) -> str:
+    """`version` if an environment can have it: one to register, that of its content, or the label of a curated one."""
+    if version == LATEST or _CONTENT_VERSION.fullmatch(version):
+        return version
+    return check_version(version)
+
+
+def check_collection_name(name: str) -> str:
+    """`name` if it may name collected data, else BadArgument."""
+    if _COLLECTION_NAME.fullmatch(name):
+        return name
+    message = f"'{shown(name)}' cannot name a collection: letters, digits, '_', '.' and '-', not digits alone"
+    raise BadArgument(message)
+
+
+def check_inner_path(path: str) -> str:
+    """`path` if it stays below its folder, in one spelling and with '/', else BadArgument."""
+    for name in path.split("/"):
+        too_long = len(name.encode("utf-8", "surrogatepass")) > _LONGEST_FILE_NAME_BYTES
+        if name in ("", ".", "..") or "\0" in name or too_long:
+            raise BadArgument(f"'{shown(path)}' is not the path of a file below its folder")
+    return path
+
+
+def is_segment(name: str) -> bool:
+    """Whether `name` can be one part of a path in an emulator's home, and cannot be two."""
+    return _SEGMENT.fullmatch(name) is not None
 
 
 def check_endpoint_name(name: str) -> str:
@@ -39,14 +105,14 @@ def check_endpoint_name(name: str) -> str:
     if len(name) not in _ENDPOINT_NAME_LENGTH:
         raise BadArgument(
             "The name for an endpoint must be at least 3 and at most 32 characters long (inclusive of both limits)"
-            f"; '{name}' has {len(name)}",
-            target=f"endpoint {name}",
+            f"; '{shown(name)}' has {len(name)}",
+            target=f"endpoint {shown(name)}",
         )
     if not _TAKEN_NAME.fullmatch(name):
         raise BadArgument(
             "The name for an endpoint must start with an upper- or lowercase letter and only consist of '-'s and"
-            f" alphanumeric characters; '{name}' does not",
-            target=f"endpoint {name}",
+            f" alphanumeric characters; '{shown(name)}' does not",
+            target=f"endpoint {shown(name)}",
         )
     return name
 
@@ -56,8 +122,9 @@ def check_deployment_name(name: str) -> str:
     if may_name_endpoint(name):
         return name
     raise BadArgument(
-        f"'{name}' cannot name a deployment: 3 to 32 letters, digits or '-', the first a letter, the last no '-'",
-        target=f"deployment {name}",
+        f"'{shown(name)}' cannot name a deployment:"
+        " 3 to 32 letters, digits or '-', the first a letter, the last no '-'",
+        target=f"deployment {shown(name)}",
     )
 
 

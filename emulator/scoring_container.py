@@ -6,6 +6,7 @@ Sources: contract/managed §6.1 and §6.2 for `managed` and `kubernetes`, contra
 
 from __future__ import annotations
 
+import posixpath
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
@@ -131,7 +132,9 @@ def container_specs(
 
 def code_name(deployment: OnlineDeployment, configuration: CodeConfiguration) -> str:
     """Where the code folder lies below /var/azureml-app: its base name, which the container keeps."""
-    name = PurePosixPath(configuration.code.replace("\\", "/")).name or "code"
+    # Resolved: the last part of a path may be '..', which names nothing below the layout.
+    name = PurePosixPath(posixpath.normpath(configuration.code.replace("\\", "/"))).name
+    name = "code" if name in ("", "..") else name
     return profile_of(deployment.target).layout.code_folder(name)
 
 

@@ -24,8 +24,7 @@ from pydantic import (
 from pydantic_core.core_schema import CoreSchema, no_info_before_validator_function
 
 from emulator.entities.base import rule
-from emulator.entities.reference import check_version
-from emulator.names import check_deployment_name, check_endpoint_name
+from emulator.names import check_deployment_name, check_endpoint_name, check_version
 
 _CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 _REMOTE = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:(?!\\).*", re.DOTALL)

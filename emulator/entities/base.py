@@ -12,6 +12,7 @@ from typing import Annotated, Any, TypeVar
 from pydantic import AfterValidator, BaseModel, ConfigDict, Discriminator, Tag, ValidationError
 
 from emulator.errors import BadArgument, BadDocument, Fault
+from emulator.names import shown
 
 E = TypeVar("E", bound="Entity")
 T = TypeVar("T")
@@ -36,7 +37,9 @@ class Entity(BaseModel):
             return cls.model_validate(dict(document))
         except ValidationError as error:
             faults = [
-                Fault(e["msg"].removeprefix("Value error, "), field=".".join(str(p) for p in field_path(e["loc"])))
+                Fault(
+                    e["msg"].removeprefix("Value error, "), field=".".join(shown(str(p)) for p in field_path(e["loc"]))
+                )
                 for e in error.errors()
             ]
             first = faults[0]

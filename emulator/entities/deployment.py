@@ -12,10 +12,19 @@ from emulator.entities.base import Entity, TextOr, check_local_path, rule
 from emulator.entities.endpoint import AuthMode, ProvisioningState, Target
 from emulator.entities.environment import Environment, InferenceConfig, Platform
 from emulator.entities.model import ModelRequest
+from emulator.entities.reference import parse_model_reference
 from emulator.entities.resources import ResourceRequirements
 from emulator.errors import BadArgument
-from emulator.names import check_deployment_name, check_endpoint_name, check_key
+from emulator.names import (
+    check_collection_name,
+    check_deployment_name,
+    check_endpoint_name,
+    check_key,
+    is_segment,
+    shown,
+)
 
+_MOST_GENERATIONS = 2**53  # the largest whole number that every reader of JSON takes as it is
 _VARIABLE_NAME = re.compile(r"[^=\0]+")
 
 
@@ -60,17 +69,31 @@ class Collection(Entity):
 class DataCollector(Entity):
     """What of a deployment's traffic is kept (contract/managed §5.6): `sampling_rate` is a share from 0 to 1."""
 
-    collections: dict[str, Collection] = {}
+    collections: dict[Annotated[str, rule(check_collection_name)], Collection] = {}
     sampling_rate: float = Field(1.0, ge=0.0, le=1.0)
     rolling_rate: Literal["minute", "hour", "day"] = "hour"
     capture_headers: tuple[str, ...] = ()
+
+
+def _check_code_folder(path: str) -> str:
+    """The absolute folder with a name of its own, which the container keeps: of '..' there is none."""
+    checked = check_local_path(path)
+    return posixpath.normpath(checked) if posixpath.basename(checked.rstrip("/")) in (".", "..") else checked
+
+
+def _check_script_path(path: str) -> str:
+    """The path below the code folder in its one spelling: `./score.py` is `score.py`."""
+    plain = posixpath.normpath(path)
+    if posixpath.isabs(plain) or plain.split("/")[0] in ("", ".", "..") or "\0" in path:
+        raise BadArgument(f"'{shown(path)}' is not the path of a script below the code folder")
+    return plain
 
 
 class CodeConfiguration(Entity):
     """`code` is the folder as the user gave it, `scoring_script` the script's path below it, with '/'."""
 
     code: str
-    scoring_script: str
+    scoring_script: Annotated[str, rule(_check_script_path)]
 
 
 def _check_variables(variables: dict[str, str]) -> dict[str, str]:
@@ -78,14 +101,6 @@ def _check_variables(variables: dict[str, str]) -> dict[str, str]:
         if not _VARIABLE_NAME.fullmatch(name) or "\0" in value:
             raise ValueError(f"'{name}' cannot be an environment variable")
     return variables
-
-
-def _check_script_path(path: str) -> str:
-    """The path below the code folder in its one spelling: `./score.py` is `score.py`."""
-    plain = posixpath.normpath(path)
-    if posixpath.isabs(plain) or plain.split("/")[0] in ("", ".", ".."):
-        raise BadArgument(f"'{path}' is not the path of a script below the code folder")
-    return plain
 
 
 def _check_mount_path(path: str) -> str:
@@ -114,7 +129,7 @@ class DeploymentRequest(Entity):
     name: Annotated[str, rule(check_deployment_name)] = "blue"
     endpoint_name: Annotated[str, rule(check_endpoint_name)]
     models: tuple[TextOr[ModelRequest], ...] = ()
-    code: Annotated[str, rule(check_local_path)] | None = None
+    code: Annotated[str, rule(_check_code_folder)] | None = None
     scoring_script: Annotated[str, rule(_check_script_path)] | None = None
     explicit_source_dir: bool = False
     environment: TextOr[Environment] | None = None
@@ -164,6 +179,18 @@ class DeploymentRequest(Entity):
         return CodeConfiguration(code=self.code, scoring_script=self.scoring_script)
 
 
+def _check_model_id(text: str) -> str:
+    if parse_model_reference(text).version is None:
+        raise BadArgument(f"'{shown(text)}' does not name a version of a model")
+    return text
+
+
+def _check_image(digest: str) -> str:
+    if not is_segment(digest):
+        raise BadArgument(f"'{shown(digest)}' is no digest of an image")
+    return digest
+
+
 class OnlineDeployment(Entity):
     """A deployment as it is stored.
 
@@ -176,17 +203,17 @@ class OnlineDeployment(Entity):
     that it may.
     """
 
-    name: str
-    endpoint_name: str
-    generation: int = Field(ge=1)
-    models: tuple[str, ...] = ()
+    name: Annotated[str, rule(check_deployment_name)]
+    endpoint_name: Annotated[str, rule(check_endpoint_name)]
+    generation: int = Field(ge=1, le=_MOST_GENERATIONS)
+    models: tuple[Annotated[str, rule(_check_model_id)], ...] = ()
     code_configuration: CodeConfiguration | None = None
     explicit_source_dir: bool = False
     environment: str
     environment_source: str = ""
     inference_config: InferenceConfig | None = None
-    model_mount_path: str | None = None
-    image: str
+    model_mount_path: Annotated[str, AfterValidator(_check_mount_path)] | None = None
+    image: Annotated[str, rule(_check_image)]
     image_reference: str = ""
     own_command: bool = False
     engine: str

@@ -6,9 +6,10 @@ import posixpath
 import re
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, PrivateAttr
 
 from emulator.entities.base import Entity, check_local_path, rule
+from emulator.names import check_asset_name, check_environment_version
 
 ANONYMOUS = "CliV2AnonymousEnvironment"  # azure-ai-ml's own name for an inline one (contract/managed §5.5)
 
@@ -77,6 +78,10 @@ Platform = Annotated[str, AfterValidator(_check_platform)]
 """Docker's word for what an image is made for, such as linux/amd64."""
 
 
+def _check_name(name: str) -> str:
+    return check_asset_name(name, "environment")
+
+
 class Environment(Entity):
     """What a scoring script, or a server of the user's own, runs in.
 
@@ -88,8 +93,8 @@ class Environment(Entity):
     `differences` says where this departs from what the cloud would build.  `source` names the file it was read from.
     """
 
-    name: str
-    version: str = "1"
+    name: Annotated[str, rule(_check_name)]
+    version: Annotated[str, rule(check_environment_version)] = "1"
     image: str | None = None
     build: BuildContext | None = None
     python_version: str | None = Field(None, pattern=r"^3\.\d+$")
@@ -110,6 +115,19 @@ class Environment(Entity):
     def id(self) -> str:
         """`name:version`; a curated one whose version is not known here is `name@latest`."""
         return f"{self.name}@latest" if self.version == "latest" else f"{self.name}:{self.version}"
+
+    # Which a conda file gave it and no environment can have: it has none, and cannot be registered.
+    _refused_name: str = PrivateAttr("")
+
+    def refused_as(self, name: str) -> Environment:
+        """This environment, given a name that it cannot have; '' for none."""
+        nameless = self.model_copy()
+        nameless._refused_name = name
+        return nameless
+
+    def check_name(self) -> None:
+        """Raise BadArgument for an environment that was given a name which it cannot have."""
+        _check_name(self._refused_name or self.name)
 
     @property
     def is_anonymous(self) -> bool:

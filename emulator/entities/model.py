@@ -7,8 +7,8 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from emulator.entities.base import Entity, check_local_path, rule
-from emulator.entities.reference import check_version
-from emulator.names import check_asset_name
+from emulator.errors import BadArgument
+from emulator.names import check_asset_name, check_inner_path, check_version, shown
 
 ModelType = Literal["custom_model", "mlflow_model", "triton_model"]
 
@@ -16,9 +16,15 @@ ModelType = Literal["custom_model", "mlflow_model", "triton_model"]
 class ModelFile(Entity):
     """One file of a model: its path below the model's folder, with '/', its bytes and their sha256."""
 
-    path: str
+    path: Annotated[str, rule(check_inner_path)]
     size: int = Field(ge=0)
     sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
+
+
+def _check_file_name(name: str) -> str:
+    if "/" in name:
+        raise BadArgument(f"'{shown(name)}' is a path, not the name of a file or folder")
+    return check_inner_path(name)
 
 
 class Model(Entity):
@@ -32,7 +38,7 @@ class Model(Entity):
     name: Annotated[str, rule(check_asset_name)]
     version: Annotated[str, rule(check_version)]
     type: ModelType = "custom_model"
-    path: str
+    path: Annotated[str, rule(_check_file_name)]
     files: tuple[ModelFile, ...]
     size: int
     sha256: str

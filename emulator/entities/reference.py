@@ -9,14 +9,11 @@ from typing import Literal
 
 from emulator.entities.base import Entity
 from emulator.errors import BadArgument, ResourceNotFound
-from emulator.names import check_asset_name
+from emulator.names import LATEST, check_asset_name, check_environment_version, check_version
 
 AssetKind = Literal["model", "environment"]
 
 _COLLECTIONS: dict[AssetKind, str] = {"model": "models", "environment": "environments"}
-_LATEST = "latest"
-# The SDK takes any such text as a version (contract/managed §5.4); without one, versions count up from 1.
-_VERSION = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9\-\._]{0,29}")
 # What follows azureml:// or begins an ARM id, as in the SDK's constants/_common.py.  In the cloud the case of
 # resourceGroups and of the provider does not matter.
 _PROVIDER = r"(?:providers/Microsoft\.MachineLearningServices/)?"
@@ -51,15 +48,6 @@ class AssetReference(Entity):
         )
 
 
-def check_version(version: str) -> str:
-    """`version` if it may be one, else BadArgument."""
-    if version == _LATEST:
-        raise BadArgument("'latest' cannot be a version: it is the label of the version that was made last")
-    if _VERSION.fullmatch(version):
-        return version
-    raise BadArgument(f"'{version}' cannot be a version: 1 to 30 letters, digits, '-', '_' or '.'")
-
-
 def is_arm_id(text: str) -> bool:
     """Whether `text` is an ARM id, which begins like the absolute path of a file."""
     return text.lower().startswith("/subscriptions/")
@@ -89,14 +77,19 @@ def parse_model_reference(text: str) -> AssetReference:
 
 def _of_name(text: str, plain: str, kind: AssetKind) -> AssetReference:
     name, at, label = plain.partition("@")
-    if at and label != _LATEST:
+    if at and label != LATEST:
         raise BadArgument(f"'{text}': the only label of {_a(kind)} is @latest", target=f"{kind} {text}")
     name, colon, version = name.partition(":")
     if colon and at:
         raise BadArgument(f"'{text}' names a version and a label: give one of them", target=f"{kind} {text}")
     return AssetReference(
-        kind=kind, name=check_asset_name(name, kind), version=check_version(version) if colon else None
+        kind=kind, name=check_asset_name(name, kind), version=_check_version(version, kind) if colon else None
     )
+
+
+def _check_version(version: str, kind: AssetKind) -> str:
+    """`version` if one of that kind can be named with it: the label goes by '@'."""
+    return check_environment_version(version) if kind == "environment" and version != LATEST else check_version(version)
 
 
 def _of_uri(text: str, path: str, kind: AssetKind) -> AssetReference:
@@ -113,12 +106,12 @@ def _of_uri(text: str, path: str, kind: AssetKind) -> AssetReference:
     if rest is None:
         raise BadArgument(f"'{text}' does not say which version", target=target, hint=form)
     by_label = rest["by"].lower() == "labels"
-    if by_label and rest["which"] != _LATEST:
+    if by_label and rest["which"] != LATEST:
         raise BadArgument(f"'{text}': the only label of {_a(kind)} is latest", target=target)
     return AssetReference(
         kind=kind,
         name=check_asset_name(found["name"], kind),
-        version=None if by_label else check_version(rest["which"]),
+        version=None if by_label else _check_version(rest["which"], kind),
         registry=found["registry"] or "",
     )
 
@@ -138,7 +131,7 @@ def not_found(
     of_registry = f" here, of registry '{reference.registry}' or of any other" if reference.registry else ""
     if versions:
         has = f"it has: {', '.join(versions)}"
-        message = f"{kind} '{name}' has no version '{reference.version or _LATEST}'{of_registry}; {has}"
+        message = f"{kind} '{name}' has no version '{reference.version or LATEST}'{of_registry}; {has}"
         return ResourceNotFound(message, target=target)
     near = difflib.get_close_matches(name, sorted(set(names)), n=1)
     known = f"; did you mean '{near[0]}'?" if near else ""

@@ -7,13 +7,12 @@ from pathlib import PurePath
 
 from emulator.documents import Document, parse_document, parse_yaml_or_json, refuse
 from emulator.entities import ANONYMOUS, Environment
-from emulator.entities.reference import check_version
 from emulator.environments.anonymous import anonymous_version, anonymous_version_of_requirements
 from emulator.environments.conda import DEFAULT_PYTHON, CondaEnvironment, parse_conda
 from emulator.environments.own_image_keys import check_combination, read_build, read_inference_config
 from emulator.environments.requirements import Locate, ReadText, parse_requirements
 from emulator.errors import BadArgument, BadDocument, Fault
-from emulator.names import check_asset_name
+from emulator.names import check_asset_name, check_version, may_name_asset
 from emulator.v1_files.environment import V1_FILE, is_v1_environment, v1_environment
 
 # The first of these that lies beside the script is its environment.
@@ -84,8 +83,8 @@ def environment_from_conda(document: Document) -> Environment:
 
 
 def _from_conda(conda: CondaEnvironment, source: str) -> Environment:
-    return Environment(
-        name=conda.name or ANONYMOUS,
+    environment = Environment(
+        name=conda.name if conda.name and may_name_asset(conda.name) else ANONYMOUS,
         python_version=conda.python_version,
         requirements=conda.requirements,
         channels=conda.channels,
@@ -93,6 +92,7 @@ def _from_conda(conda: CondaEnvironment, source: str) -> Environment:
         variables=dict(conda.variables),
         source=source,
     )
+    return environment.refused_as(conda.name) if conda.name and environment.is_anonymous else environment
 
 
 def _versioned(environment: Environment, version: str) -> Environment:
@@ -119,7 +119,7 @@ def azure_environment(document: Document, read: ReadText, folder: str = "", loca
         _from_conda(parse_conda(conda), document.file) if conda else Environment(name=ANONYMOUS, source=document.file)
     )
     no_image = (_NO_IMAGE,) if conda and not data.get("image") else ()
-    environment = base.model_copy(
+    environment = base.refused_as("").model_copy(
         update={
             "name": str(data.get("name") or ANONYMOUS),
             "image": str(data["image"]) if data.get("image") else None,

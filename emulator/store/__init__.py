@@ -22,7 +22,7 @@ from emulator.entities import (
     OnlineEndpoint,
 )
 from emulator.errors import BadArgument, ResourceNotFound
-from emulator.names import may_name_endpoint
+from emulator.names import is_segment, may_name_endpoint
 from emulator.store.build_contexts import copy_context
 from emulator.store.collected import CollectedData
 from emulator.store.content_name import content_name
@@ -34,6 +34,7 @@ from emulator.store.leftovers import remove_leftovers
 from emulator.store.logs import Logs
 from emulator.store.model_folder import ModelFolder, below
 from emulator.store.reach import Reach
+from emulator.store.segments import segment
 from emulator.store.sinks import SinkFolders
 from emulator.store.trees import Tree, code_tree, model_tree, named_path
 from emulator.store.uploads import Uploads
@@ -151,7 +152,10 @@ class Store:
         return str(max(numbers, default=0) + 1)
 
     def _model_path(self, name: str, version: str) -> Path:
-        return self.home / "models" / name / f"{version}.json"
+        return self._models_folder(name) / segment(f"{version}.json")
+
+    def _models_folder(self, name: str) -> Path:
+        return self.home / "models" / segment(name)
 
     def find_model(self, name: str, version: str) -> Model | None:
         """That version, archived or not, None when there is none."""
@@ -159,7 +163,7 @@ class Store:
 
     def model_versions(self, name: str) -> list[Model]:
         """Every version of `name`, in the order of registration."""
-        return sorted(self._documents.all_in(self.home / "models" / name, Model), key=_by_age)
+        return sorted(self._documents.all_in(self._models_folder(name), Model), key=_by_age)
 
     def models(self) -> list[Model]:
         """Every version of every model."""
@@ -192,12 +196,17 @@ class Store:
 
     def find_environment(self, name: str, version: str) -> Environment | None:
         """That version, None when there is none."""
-        return self._documents.find(self.home / "environments" / name / f"{version}.json", Environment)
+        if not (is_segment(name) and is_segment(version)):
+            return None
+        return self._documents.find(self._environment_path(name, version), Environment)
+
+    def _environment_path(self, name: str, version: str) -> Path:
+        return self.home / "environments" / segment(name) / segment(f"{version}.json")
 
     def put_environment(self, environment: Environment) -> None:
         """Create or replace a registered environment; its channels may be secret, so the file is its owner's."""
-        path = self.home / "environments" / environment.name / f"{environment.version}.json"
         with translated(f"environment {environment.id}"):
+            path = self._environment_path(environment.name, environment.version)
             self._documents.put(path, environment, secret=True)
 
     def keep_build_context(self, build: BuildContext) -> BuildContext:
@@ -207,17 +216,20 @@ class Store:
     def put_image_environment(self, digest: str, environment: Environment) -> None:
         """Remember what an image is built from, so that it can be built again, in a file like an environment's."""
         with translated(f"environment {environment.id}"):
-            self._documents.put(self.home / "images" / f"{digest}.json", environment, secret=True)
+            self._documents.put(self._image_path(digest), environment, secret=True)
 
     def find_image_environment(self, digest: str) -> Environment | None:
         """What the image of that digest was built from, None when that is not known."""
-        return self._documents.find(self.home / "images" / f"{digest}.json", Environment)
+        return self._documents.find(self._image_path(digest), Environment)
+
+    def _image_path(self, digest: str) -> Path:
+        return self.home / "images" / segment(f"{digest}.json")
 
     # endpoints and deployments
 
     def endpoint_folder(self, name: str) -> Path:
         """Where an endpoint's documents lie."""
-        return self.home / "endpoints" / name
+        return self.home / "endpoints" / segment(name)
 
     def endpoints(self) -> list[OnlineEndpoint]:
         """Every endpoint, by name."""
@@ -229,7 +241,7 @@ class Store:
         """That endpoint, None when there is none, or none can have such a name."""
         if not may_name_endpoint(name):
             return None
-        return self._documents.find(f"{self._endpoints}/{name}/endpoint.json", OnlineEndpoint)
+        return self._documents.find(f"{self._endpoints}/{segment(name)}/endpoint.json", OnlineEndpoint)
 
     def put_endpoint(self, endpoint: OnlineEndpoint) -> None:
         """Create or replace an endpoint."""
@@ -257,24 +269,27 @@ class Store:
 
     def deployments(self, endpoint_name: str) -> list[OnlineDeployment]:
         """The endpoint's deployments, by name."""
-        return self._documents.all_in(f"{self._endpoints}/{endpoint_name}/deployments", OnlineDeployment)
+        return self._documents.all_in(f"{self._endpoints}/{segment(endpoint_name)}/deployments", OnlineDeployment)
 
     def find_deployment(self, endpoint_name: str, name: str) -> OnlineDeployment | None:
         """That deployment, None when there is none, or none can have such a name."""
         if not (may_name_endpoint(endpoint_name) and may_name_endpoint(name)):
             return None
-        return self._documents.find(f"{self._endpoints}/{endpoint_name}/deployments/{name}.json", OnlineDeployment)
+        return self._documents.find(self._deployment_path(endpoint_name, name), OnlineDeployment)
+
+    def _deployment_path(self, endpoint_name: str, name: str) -> str:
+        return f"{self._endpoints}/{segment(endpoint_name)}/deployments/{segment(name)}.json"
 
     def put_deployment(self, deployment: OnlineDeployment) -> None:
         """Create or replace a deployment; its variables may be secret, so only the owner can read the file."""
-        path = self.endpoint_folder(deployment.endpoint_name) / "deployments" / f"{deployment.name}.json"
         with translated(f"deployment {deployment.name}"):
-            self._documents.put(path, deployment, secret=True)
+            path = self._deployment_path(deployment.endpoint_name, deployment.name)
+            self._documents.put(Path(path), deployment, secret=True)
 
     def delete_deployment(self, endpoint_name: str, name: str) -> None:
         """Remove a deployment's document."""
         with translated(f"deployment {name}"):
-            (self.endpoint_folder(endpoint_name) / "deployments" / f"{name}.json").unlink(missing_ok=True)
+            Path(self._deployment_path(endpoint_name, name)).unlink(missing_ok=True)
 
     # housekeeping
 

@@ -16,6 +16,7 @@ from emulator.environments.dockerignore import IgnoreRule, is_ignored, parse_ign
 from emulator.errors import BadArgument
 from emulator.store.disk import translated
 from emulator.store.reach import context_reach
+from emulator.store.segments import inner_path, segment
 
 _IGNORE_FILE = ".dockerignore"
 _BLOCK = 1 << 20
@@ -58,7 +59,7 @@ def copy_context(build: BuildContext, contexts: Path) -> BuildContext:
     it.
     """
     digest = hashlib.sha256(f"{read_context(build).digest} {build.dockerfile_path}".encode()).hexdigest()
-    target = contexts / digest[:32]
+    target = contexts / segment(digest[:32])
     copied = BuildContext(path=str(target), dockerfile_path=build.dockerfile_path)
     if target.is_dir():
         return copied
@@ -68,7 +69,7 @@ def copy_context(build: BuildContext, contexts: Path) -> BuildContext:
         making.mkdir(parents=True)
         try:
             for entry in _entries(Path(build.path), build.dockerfile_path):
-                _copy(entry, making / entry.path)
+                _copy(entry, making / inner_path(entry.path))
             if not (making / build.dockerfile_path).exists():  # in a folder that is ignored as a whole
                 _copy(_Entry("", Path(build.path, build.dockerfile_path), stat.S_IFREG), making / build.dockerfile_path)
             making.rename(target)

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from emulator.cloud_events import Written
+from emulator.store.segments import inner_path, segment
 
 _POLL_SECONDS = 0.1
 
@@ -28,31 +29,34 @@ class CollectedData:
         lines: dict[str, list[str]] = {}
         for one in many:
             if one.raw_path:
-                path = self.folder / one.raw_path
+                path = self.folder / inner_path(one.raw_path)
                 path.parent.mkdir(parents=True, exist_ok=True)
                 path.write_bytes(one.raw)
             lines.setdefault(one.path, []).append(one.line)
         with self._lock:
             for name, those in lines.items():
-                path = self.folder / name
+                path = self.folder / inner_path(name)
                 path.parent.mkdir(parents=True, exist_ok=True)
                 with path.open("a", encoding="utf-8") as file:
                     file.write("".join(f"{line}\n" for line in those))
 
     def remove(self, endpoint_name: str, deployment_name: str) -> None:
         """Remove all that was collected of a deployment."""
-        shutil.rmtree(self.folder / endpoint_name / deployment_name, ignore_errors=True)
+        shutil.rmtree(self._of(endpoint_name, deployment_name), ignore_errors=True)
+
+    def _of(self, endpoint_name: str, deployment_name: str) -> Path:
+        return self.folder / segment(endpoint_name) / segment(deployment_name)
 
     def collections(self, endpoint_name: str, deployment_name: str) -> list[str]:
         """The names of what has been collected, in alphabetical order; large data of all lies in folders of years."""
-        folders = sorted((self.folder / endpoint_name / deployment_name).glob("*/"))
+        folders = sorted(self._of(endpoint_name, deployment_name).glob("*/"))
         return [folder.name for folder in folders if folder.is_dir() and next(self._files_of(folder), None)]
 
     def files(self, endpoint_name: str, deployment_name: str, collection: str | None) -> list[Path]:
         """The files of lines of one collection, of all when None, in the order of their time."""
-        folder = self.folder / endpoint_name / deployment_name
+        folder = self._of(endpoint_name, deployment_name)
         names = [collection] if collection else self.collections(endpoint_name, deployment_name)
-        return sorted((file for name in names for file in self._files_of(folder / name)), key=_rolled)
+        return sorted((file for name in names for file in self._files_of(folder / segment(name))), key=_rolled)
 
     def _files_of(self, folder: Path) -> Iterator[Path]:
         if folder.name.isdecimal() and len(folder.name) == 4:

@@ -30,6 +30,8 @@ def translated(target: str = "") -> Iterator[None]:
             raise BadArgument(f"'{path}' may not be read or written", target=target) from error
         if error.errno == errno.ENOENT:
             raise BadArgument(f"'{path}' does not exist", target=target) from error
+        if error.errno == errno.ENAMETOOLONG:
+            raise BadArgument(f"the path '{path[:80]}…' is too long for the disk", target=target) from error
         if error.errno == errno.ELOOP:
             raise BadArgument(f"'{path}' is a link that leads in a circle", target=target) from error
         raise EmulatorError(f"{error.strerror or error} '{path}'", target=target) from error

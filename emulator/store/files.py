@@ -19,6 +19,7 @@ from typing import IO
 
 from emulator.errors import BadArgument, EmulatorError
 from emulator.store.disk import make_folder, read_document, sync_folder, write_document
+from emulator.store.segments import segment
 
 _CHUNK = 4 << 20
 _CHUNKS_AHEAD = 4
@@ -57,7 +58,7 @@ class Files:
 
     def path_of(self, sha256: str) -> Path:
         """Where the content lies, whether it is there or not."""
-        return self._folder / sha256[:2] / sha256
+        return self._folder / segment(sha256[:2]) / segment(sha256)
 
     def add(self, source: Path) -> StoredFile:
         """Store the content of `source` in one pass and say what it is; nothing is read when it is known already."""
@@ -161,7 +162,7 @@ class Files:
             write_document(self._entry(before), {"stamp": _stamp(before), "sha256": stored.sha256})
 
     def _entry(self, stat: os.stat_result) -> Path:
-        return self._known / f"{stat.st_dev:x}-{stat.st_ino:x}.json"
+        return self._known / segment(f"{stat.st_dev:x}-{stat.st_ino:x}.json")
 
 
 def _stamp(stat: os.stat_result) -> list[int]:

@@ -6,12 +6,13 @@ import os
 import shutil
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 from emulator.entities import Model
 from emulator.store.disk import translated
 from emulator.store.files import Files
 from emulator.store.reach import Reach
+from emulator.store.segments import inner_path, segment
 from emulator.store.trees import Tree, TreeFile
 
 ModelFolder = Callable[[str, str], str]
@@ -38,7 +39,7 @@ class Layouts:
 
     def path_of(self, endpoint_name: str, deployment_name: str, generation: int) -> Path:
         """The layout's folder, whether it exists or not."""
-        return self._folder / endpoint_name / deployment_name / str(generation)
+        return self._folder / segment(endpoint_name) / segment(deployment_name) / segment(str(generation))
 
     def create(
         self,
@@ -58,12 +59,13 @@ class Layouts:
             shutil.rmtree(path, ignore_errors=True)
             path.mkdir(parents=True)
             try:
-                (path / models_folder).mkdir(parents=True, exist_ok=True)
+                models_root = path if models_folder == "." else path / inner_path(models_folder)
+                models_root.mkdir(parents=True, exist_ok=True)
                 for model in models:
-                    folder = path / models_folder / model_folder(model.name, model.version)
+                    folder = models_root / inner_path(model_folder(model.name, model.version))
                     self._place_model(model, folder, link=not writable)
                 for placement in code:
-                    self._place_code(placement, path / PurePosixPath(placement.path), link=not writable)
+                    self._place_code(placement, path / inner_path(placement.path), link=not writable)
                 _open_to_all(path, writable)
             except BaseException:
                 self.remove(path)
@@ -95,7 +97,7 @@ class Layouts:
 
     def _place_model(self, model: Model, folder: Path, *, link: bool) -> None:
         for file in model.files:
-            target = folder / PurePosixPath(file.path)
+            target = folder / inner_path(file.path)
             target.parent.mkdir(parents=True, exist_ok=True)
             if link:
                 self._files.link(file.sha256, target)

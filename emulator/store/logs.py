@@ -7,6 +7,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from emulator.store.disk import translated
+from emulator.store.segments import segment
 
 _OF_ENDPOINTS = (".requests.jsonl", ".events.jsonl", ".insights.jsonl", ".failed.log")
 
@@ -25,7 +26,7 @@ class Logs:
         A line that the disk has no room for is lost: the build itself says what it lacks.
         """
         with translated(f"log of build {digest[:12]}"):
-            file = (self._folder / f"build-{digest[:16]}.log").open("w", encoding="utf-8", buffering=1)
+            file = (self._folder / segment(f"build-{digest[:16]}.log")).open("w", encoding="utf-8", buffering=1)
 
         def keep(line: str) -> None:
             with suppress(OSError):
@@ -53,7 +54,7 @@ class Logs:
 
     def requests(self, endpoint_name: str) -> Path:
         """The file of the front door's lines, one JSON object each."""
-        return self._folder / f"{endpoint_name}.requests.jsonl"
+        return self._folder / segment(f"{endpoint_name}.requests.jsonl")
 
     def forget_requests(self, endpoint_name: str) -> None:
         """Drop the front door's lines."""
@@ -61,7 +62,7 @@ class Logs:
 
     def events(self, endpoint_name: str) -> Path:
         """The file of what happened to the endpoint's containers, one JSON object each."""
-        return self._folder / f"{endpoint_name}.events.jsonl"
+        return self._folder / segment(f"{endpoint_name}.events.jsonl")
 
     def forget_events(self, endpoint_name: str) -> None:
         """Drop what happened to the endpoint's containers."""
@@ -69,7 +70,7 @@ class Logs:
 
     def insights(self, endpoint_name: str) -> Path:
         """The file of what the endpoint's containers have sent to Application Insights, one JSON object each."""
-        return self._folder / f"{endpoint_name}.insights.jsonl"
+        return self._folder / segment(f"{endpoint_name}.insights.jsonl")
 
     def forget_insights(self, endpoint_name: str) -> None:
         """Drop what was sent to Application Insights."""
@@ -83,7 +84,7 @@ class Logs:
                 path.unlink(missing_ok=True)
 
     def _container(self, endpoint_name: str, deployment_name: str) -> Path:
-        return self._folder / f"{endpoint_name}.{deployment_name}.failed.log"
+        return self._folder / segment(f"{endpoint_name}.{deployment_name}.failed.log")
 
 
 def _forget(path: Path) -> None:

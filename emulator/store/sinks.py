@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from emulator.store.disk import translated
+from emulator.store.segments import segment
 
 _LONGEST_FILE = 96 << 20  # more than a sink writes at once
 # Not there on Windows, whose containers are Docker's.
@@ -42,7 +43,7 @@ class SinkFolders:
 
     def of_generation(self, endpoint_name: str, deployment_name: str, generation: int) -> Path:
         """Where the folders of a generation's containers lie, or would lie."""
-        return self._folder / endpoint_name / deployment_name / str(generation)
+        return self._folder / segment(endpoint_name) / segment(deployment_name) / segment(str(generation))
 
     def prepare(self, folder: Path, files: Mapping[str, str]) -> None:
         """Make a container's folder with these files, which replace what an earlier container has left of them.
@@ -55,7 +56,7 @@ class SinkFolders:
             folder.mkdir(parents=True, exist_ok=True)
             folder.chmod(_FOR_EVERYBODY)
             for name, text in files.items():
-                path = folder / name
+                path = folder / segment(name)
                 _remove(path)
                 with path.open("x", encoding="utf-8") as file:  # which follows no link
                     file.write(text)

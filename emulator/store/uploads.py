@@ -23,6 +23,7 @@ from emulator.entities import UPLOAD_PREFIX, Upload, UploadedFile
 from emulator.errors import BadArgument, OperationInProgress, ResourceNotFound
 from emulator.store.disk import make_folder, translated
 from emulator.store.files import Files, StoredFile
+from emulator.store.segments import inner_path, segment
 
 _TURN_SECONDS = 10.0
 _CHUNK = 4 << 20
@@ -138,7 +139,7 @@ class Uploads:
         with self._lock:
             part = self._parts.get(key)
             if part is None:
-                part = self._parts[key] = _read_part(self._parts_folder / key)
+                part = self._parts[key] = _read_part(self._parts_folder / segment(key))
             return part
 
     def _forget(self, key: str) -> None:
@@ -166,9 +167,9 @@ class Uploads:
             identity = secrets.token_hex(12)
             folder = self._trees_folder / identity
             try:
-                root = folder / upload.name if upload.is_folder else folder
+                root = folder / inner_path(upload.name) if upload.is_folder else folder
                 for file in upload.files:
-                    self._place(file, root / file.path, copy=upload.as_copies)
+                    self._place(file, root / inner_path(file.path), copy=upload.as_copies)
             except BaseException:
                 shutil.rmtree(folder, ignore_errors=True)
                 raise

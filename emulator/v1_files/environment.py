@@ -11,9 +11,8 @@ from typing import Any
 
 from emulator.documents import Document, Path, parse_yaml_or_json
 from emulator.entities import ANONYMOUS, BuildContext, Environment
-from emulator.entities.reference import check_version
 from emulator.errors import BadArgument, BadDocument
-from emulator.names import check_asset_name
+from emulator.names import check_asset_name, check_version
 from emulator.v1_files.docker_section import DOCKER_KEYS, image_of
 from emulator.v1_files.reading import ANY, FLAG, SECTION, TEXT, Keys, Reading
 

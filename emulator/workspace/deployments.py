@@ -10,7 +10,6 @@ from functools import partial
 from pathlib import Path
 
 from emulator.container_size import check_instance_type, is_sized, size_differences
-from emulator.data_collection import check_data_collector
 from emulator.engines import Container, Engine, Image
 from emulator.entities import (
     CodeConfiguration,
@@ -190,7 +189,6 @@ class Deployments:
             environment = environment.model_copy(update={"platform": request.platform})
         others = [d.name for d in self._store.deployments(request.endpoint_name) if d.name != request.name]
         check_limits(request, target, len(others))
-        check_data_collector(request.data_collector, f"deployment {request.name}")
         check_instance_type(request, target, f"deployment {request.name} of endpoint {request.endpoint_name}")
         environment = with_override_file(environment, target)
         before = self._store.find_deployment(request.endpoint_name, request.name)

@@ -23,7 +23,7 @@ from emulator.environments import (
     read_environment,
 )
 from emulator.errors import BadArgument, BadDocument, EngineUnavailable, ImageBuildFailure
-from emulator.names import check_asset_name
+from emulator.names import LATEST, check_version
 from emulator.store import Store
 from emulator.store.build_contexts import read_context
 from emulator.store.sources import file_names
@@ -48,7 +48,9 @@ class Environments:
 
         A version of its own that has other content is refused (BadArgument); without one it gets the next.
         """
-        check_asset_name(environment.name, "environment")
+        environment.check_name()
+        if environment.version == LATEST:
+            check_version(environment.version)
         if environment.build:
             kept = self._store.keep_build_context(environment.build)
             environment = environment.model_copy(update={"build": kept})
@@ -56,7 +58,7 @@ class Environments:
         with self._versions:
             known = [e for e in self._store.environments() if e.name == environment.name]
             candidates = [e for e in known if not _has_version(environment) or e.version == environment.version]
-            same = next((e for e in candidates if _content(e) == _content(environment)), None)
+            same = next((e for e in candidates if _registered(e) == _registered(environment)), None)
             if same:
                 return same
             if candidates and _has_version(environment):
@@ -229,6 +231,11 @@ class Environments:
 def _has_version(environment: Environment) -> bool:
     """Whether its author has given it one."""
     return "version" in environment.model_fields_set
+
+
+def _registered(environment: Environment) -> tuple[object, ...]:
+    """What two registered versions must have in common to be the same."""
+    return (*_content(environment), environment.platform, environment.no_code)
 
 
 def _content(environment: Environment) -> tuple[object, ...]:
