@@ -99,7 +99,7 @@ class Client:
     # uploads
 
     def find_uploads(self, offer: Mapping[str, Any]) -> Json:
-        """What of the offered files the emulator has not: `files`, and `known_sizes`."""
+        """What of the offered files this caller has not sent: `files`, and `known_sizes`."""
         return self._call("POST", "/_amlemu/uploads/find", body=offer)
 
     def append_upload(self, key: str, offset: int, data: bytes, *, restart: bool = False) -> None:
@@ -108,7 +108,7 @@ class Client:
         self._call("PATCH", f"/_amlemu/uploads/files/{key}", query=query, data=data)
 
     def finish_upload(self, key: str, whole: Mapping[str, Any]) -> Json:
-        """Say that all of a file is there; its `sha256` and `size`."""
+        """Say that all of a file is there, and that it has this `size` and `sha256`; what the emulator found."""
         return self._call("POST", f"/_amlemu/uploads/files/{key}/finish", body=whole)
 
     def create_upload(self, upload: Mapping[str, Any]) -> str:

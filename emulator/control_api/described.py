@@ -92,7 +92,8 @@ PATH: Mapping[str, str] = {
     "name": "The resource's name.",
     "version": "A version, or `latest`.",
     "deployment": "The deployment's name.",
-    "key": "What a client sends a file under, 64 hexadecimal digits: its sha256, where that is known.",
+    "key": "What a caller sends a file under, 64 hexadecimal digits: its sha256, where that is known; nobody else's "
+    "key is the same one.",
     "operation_id": "The operation's id.",
 }
 """What the parts of paths mean."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import PurePath
 from typing import Any
 
-from emulator.control_api.access import takes_paths
+from emulator.control_api.access import caller, takes_paths
 from emulator.control_api.requests import Services
 from emulator.entities import UPLOAD_PREFIX, BuildContext, is_arm_id
 from emulator.errors import AuthorizationFailed
@@ -22,7 +22,7 @@ def local_path(services: Services, path: Any) -> Any:
     if not isinstance(path, str):
         return path
     if path.startswith(UPLOAD_PREFIX):
-        return str(services.workspace.uploads.path_of(path))
+        return str(services.workspace.uploads.path_of(caller(), path))
     if not takes_paths(services):
         hint = "send the files: amlemu does so by itself where AMLEMU_URL, or a login, names the emulator"
         raise AuthorizationFailed("files of the emulator's own machine are its user's to name", target=path, hint=hint)

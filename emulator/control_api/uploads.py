@@ -8,17 +8,19 @@ from typing import Annotated, Any
 from flask import Blueprint, Response, jsonify, request
 from pydantic import Field
 
+from emulator.control_api.access import caller
 from emulator.control_api.described import LARGEST_OFFSET, Answer, described
 from emulator.control_api.requests import LARGEST_LIST, Services, body_of, flag, number
 from emulator.control_api.shapes import Shape
-from emulator.entities import Entity, Sha256, Upload
+from emulator.entities import Entity, LongList, Sha256, Upload
 from emulator.errors import BadArgument
 
 Size = Annotated[int, Field(ge=0, le=LARGEST_OFFSET)]
 
 
 class OfferedFile(Entity):
-    """A file that a client has: `key` is what it is sent under, `sha256` None what the client has not worked out."""
+    """A file that a client has: `key` is what it is sent under, `size` how much may be sent, `sha256` None what the
+    client has not worked out."""
 
     key: Sha256
     size: Size
@@ -26,21 +28,21 @@ class OfferedFile(Entity):
 
 
 class Offer(Entity):
-    """Files that a client has, and sizes of those about which it would rather not ask by digest."""
+    """Files that a client has, and sizes of those that it would rather not read for their digests."""
 
-    files: Annotated[tuple[OfferedFile, ...], Field(max_length=200_000)] = ()
-    sizes: Annotated[tuple[Size, ...], Field(max_length=200_000)] = ()
+    files: LongList[OfferedFile] = ()
+    sizes: LongList[Size] = ()
 
 
 class WholeFile(Entity):
-    """What a file must be, now that all of it was sent; `sha256` None is for the emulator to say."""
+    """What a file must be, now that all of it was sent."""
 
     size: Size
-    sha256: Sha256 | None = None
+    sha256: Sha256
 
 
 class FoundFile(Shape):
-    """Of an offered file: whether it must be sent, how many of its bytes are here, and the sha256 of those."""
+    """Of an offered file: whether the caller must send it, how many of its bytes are here, and the sha256 of those."""
 
     key: str
     is_missing: bool
@@ -49,7 +51,7 @@ class FoundFile(Shape):
 
 
 class Found(Shape):
-    """What became of an offer; `known_sizes` are those of the sizes that a content here has."""
+    """What became of an offer; `known_sizes` are those of the sizes that something has that the caller has sent."""
 
     files: list[FoundFile]
     known_sizes: list[int]
@@ -80,13 +82,14 @@ def upload_routes(services: Services) -> Blueprint:
     uploads = services.workspace.uploads
 
     @routes.post("/uploads/find")
-    @described("What of a client's files is missing here.", Found, body=Offer, errors=(507,))
+    @described("What of its files the caller must send.", Found, body=Offer, errors=(507,))
     def find() -> Response:
         offer = body_of(Offer, target="uploads", most_bytes=LARGEST_LIST)
-        wanted = [(file, uploads.find(file.key, file.sha256)) for file in offer.files]
+        wanted = [(file, uploads.find(caller(), file.key, file.sha256)) for file in offer.files]
         uploads.check_room(sum(file.size - w.received for file, w in wanted if w.is_missing))
+        uploads.announce(caller(), {file.key: file.size for file, w in wanted if w.is_missing})
         found: dict[str, Any] = {"files": [{"key": file.key, **asdict(w)} for file, w in wanted]}
-        return jsonify(found | {"known_sizes": uploads.known_sizes(offer.sizes)})
+        return jsonify(found | {"known_sizes": uploads.known_sizes(caller(), offer.sizes)})
 
     @routes.patch("/uploads/files/<key>")
     @described(
@@ -100,15 +103,16 @@ def upload_routes(services: Services) -> Blueprint:
         offset = number("offset", most=LARGEST_OFFSET)
         if offset is None:
             raise BadArgument("offset must say where the piece belongs", target=f"upload {key}")
-        received = uploads.append(_key(key), offset, request.get_data(cache=False), restart=flag("restart"))
+        data = request.get_data(cache=False)
+        received = uploads.append(caller(), _key(key), offset, data, restart=flag("restart"))
         return jsonify({"received": received})
 
     @routes.post("/uploads/files/<key>/finish")
     @described("Keep a file now that all of it was sent.", Stored, body=WholeFile, errors=(507,))
     def finish(key: str) -> Response:
         whole = body_of(WholeFile, target=f"upload {key}")
-        stored = uploads.finish(_key(key), whole.size, whole.sha256)
-        return jsonify({"sha256": stored.sha256, "size": stored.size})
+        uploads.finish(caller(), _key(key), whole.size, whole.sha256)
+        return jsonify({"sha256": whole.sha256, "size": whole.size})
 
     @routes.post("/uploads")
     @described(
@@ -119,7 +123,7 @@ def upload_routes(services: Services) -> Blueprint:
     )
     def create() -> tuple[Response, int]:
         upload = body_of(Upload, target="upload", most_bytes=LARGEST_LIST)
-        return jsonify({"path": uploads.create(upload)}), 201
+        return jsonify({"path": uploads.create(caller(), upload)}), 201
 
     return routes
 

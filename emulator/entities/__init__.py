@@ -39,7 +39,14 @@ from emulator.entities.reference import (
     parse_reference,
 )
 from emulator.entities.resources import ResourceRequirements
-from emulator.entities.upload import UPLOAD_PREFIX, Sha256, Upload, UploadedFile
+from emulator.entities.upload import (
+    UPLOAD_PREFIX,
+    LongList,
+    Sha256,
+    Upload,
+    UploadedFile,
+    check_upload_path,
+)
 from emulator.names import (
     check_asset_name,
     check_deployment_name,
@@ -68,6 +75,7 @@ __all__ = [
     "Entity",
     "Environment",
     "InferenceConfig",
+    "LongList",
     "Model",
     "ModelFile",
     "ModelRequest",
@@ -87,6 +95,7 @@ __all__ = [
     "check_deployment_name",
     "check_dockerfile_path",
     "check_endpoint_name",
+    "check_upload_path",
     "is_arm_id",
     "legal_endpoint_name",
     "not_found",

@@ -31,15 +31,20 @@ class AccessToken(Entity):
 
 
 class Caller(Entity):
-    """Who a request comes from, by name, and what it may do."""
+    """Who a request comes from, by name, and what it may do.
+
+    `identity` is that of its token, under which is kept what is the caller's alone: a name may be another's later on.
+    """
 
     name: str
     role: Role
+    identity: str
 
     def may(self, role: Role) -> bool:
         """Whether what needs that role is allowed.
 
-        >>> Caller(name="ci", role="deployer").may("viewer"), Caller(name="ci", role="deployer").may("admin")
+        >>> ci = Caller(name="ci", role="deployer", identity="0a1b")
+        >>> ci.may("viewer"), ci.may("admin")
         (True, False)
         """
         return ROLES.index(role) <= ROLES.index(self.role)

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import unicodedata
-from typing import Annotated
+from typing import Annotated, Any, TypeVar
 
-from pydantic import AfterValidator, Field, field_validator
+from pydantic import AfterValidator, BeforeValidator, FailFast, Field, model_validator
 
 from emulator.entities.base import Entity, rule
 from emulator.errors import BadArgument
 
-_MOST_FILES = 200_000
+MOST_FILES = 200_000
+"""How many files a list of files may have."""
 _LONGEST_NAME_BYTES = 255
-_LONGEST_PATH_BYTES = 4096
+# As of the name of a blob, which is where the cloud would keep the file.
+_LONGEST_PATH = 1024
+_MOST_SEGMENTS = 254
 UPLOAD_PREFIX = "upload:"
 """With which a path begins that means an upload, not a file of the emulator's machine."""
 
@@ -29,12 +32,26 @@ def check_file_name(name: str) -> str:
 
 def check_upload_path(path: str) -> str:
     """`path` if it stays below its folder, in one spelling and with '/', else BadArgument."""
-    for name in path.split("/"):
+    names = path.split("/")
+    for name in names:
         check_file_name(name)
-    if len(path.encode()) > _LONGEST_PATH_BYTES:
-        raise BadArgument(f"the path '{path[:80]}…' is longer than {_LONGEST_PATH_BYTES} bytes")
+    if len(path) > _LONGEST_PATH:
+        raise BadArgument(f"the path '{path[:80]}…' is longer than {_LONGEST_PATH} characters")
+    if len(names) > _MOST_SEGMENTS:
+        raise BadArgument(f"the path '{path[:80]}…' has {len(names)} segments, and may have {_MOST_SEGMENTS}")
     return path
 
+
+def _check_count(items: Any) -> Any:
+    """Before any of them is looked at."""
+    if isinstance(items, list) and len(items) > MOST_FILES:
+        raise ValueError(f"{len(items)} are more than {MOST_FILES}")
+    return tuple(items) if isinstance(items, list) else items
+
+
+T = TypeVar("T")
+LongList = Annotated[tuple[T, ...], Field(max_length=MOST_FILES), FailFast(), BeforeValidator(_check_count)]
+"""A list of up to MOST_FILES: it is counted before it is read, and only its first fault is told."""
 
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
@@ -49,19 +66,32 @@ class UploadedFile(Entity):
 
 
 def _check_tree(files: tuple[UploadedFile, ...]) -> tuple[UploadedFile, ...]:
-    if len({file.path for file in files}) != len(files):
-        raise ValueError("a path is there twice")
-    # On some systems, those of Macs among them, names in two spellings of Unicode are one.
-    paths = {unicodedata.normalize("NFC", file.path) for file in files}
-    if len(paths) != len(files):
-        raise ValueError("a path is there twice, spelled in two ways")
+    """No path is in the way of another, on systems either that take two spellings for one."""
+    paths: dict[str, str] = {}
+    for file in files:
+        folded = _folded(file.path)
+        if folded in paths:
+            raise ValueError(_twice(paths[folded], file.path))
+        paths[folded] = file.path
+    folders: set[str] = set()
     for path in paths:
         above = path.rpartition("/")[0]
-        while above:
+        while above and above not in folders:
             if above in paths:
-                raise ValueError(f"'{above}' is a file and a folder")
+                raise ValueError(f"'{paths[above]}' is a file and a folder")
+            folders.add(above)
             above = above.rpartition("/")[0]
     return files
+
+
+def _twice(one: str, other: str) -> str:
+    if one == other:
+        return f"the path '{one}' is there twice"
+    return f"'{one}' and '{other}' are one name on some systems: they are spelled apart in case or Unicode form only"
+
+
+def _folded(path: str) -> str:
+    return path if path.isascii() and path.islower() else unicodedata.normalize("NFC", path).casefold()
 
 
 class Upload(Entity):
@@ -73,16 +103,26 @@ class Upload(Entity):
     name: Annotated[str, rule(check_file_name)]
     is_folder: bool = True
     as_copies: bool = False
-    files: Annotated[tuple[UploadedFile, ...], AfterValidator(_check_tree)] = Field(max_length=_MOST_FILES)
+    files: Annotated[LongList[UploadedFile], AfterValidator(_check_tree)]
 
-    @field_validator("files")
-    @classmethod
-    def _some(cls, files: tuple[UploadedFile, ...]) -> tuple[UploadedFile, ...]:
-        if not files:
+    @model_validator(mode="after")
+    def _whole(self) -> Upload:
+        if not self.files:
             raise ValueError("an upload has at least one file")
-        return files
+        if not self.is_folder and [file.path for file in self.files] != [self.name]:
+            raise ValueError(f"an upload that is no folder has one file, and its path is the name '{self.name}'")
+        return self
 
     @property
     def size(self) -> int:
         """All of its bytes."""
         return sum(file.size for file in self.files)
+
+    @property
+    def copied_bytes(self) -> int:
+        """Those of files that cannot be links."""
+        return sum(file.size for file in self.files if self.is_copied(file))
+
+    def is_copied(self, file: UploadedFile) -> bool:
+        """Whether that file cannot be a link to a content that others share."""
+        return self.as_copies or file.executable

@@ -8,14 +8,15 @@ import random
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO, Any, Protocol
 
-from emulator.errors import OperationInProgress
+from emulator.entities import check_upload_path
+from emulator.errors import BadArgument, EmulatorError, OperationInProgress
 
 PIECE_BYTES = 8 << 20
-# Of a file of that size the emulator is asked whether it may have it before it is read for its digest.
+# Of a file of that size the emulator is asked whether this caller may have sent it before it is read for its digest.
 LARGE_BYTES = 64 << 20
 _FILES_AT_A_TIME = 5_000
 _PIECES_AT_A_TIME = 2
@@ -38,7 +39,7 @@ class UploadDoor(Protocol):
         """Send a piece of a file."""
 
     def finish_upload(self, key: str, whole: Mapping[str, Any]) -> Json:
-        """Say that all of a file is there; its sha256."""
+        """Say that all of a file is there; what the emulator found."""
 
     def create_upload(self, upload: Mapping[str, Any]) -> str:
         """Make a folder of files that are there; what requests call it."""
@@ -81,8 +82,11 @@ def send_tree(
 ) -> str:
     """Send what the emulator has not, and make the folder there; what requests call it.
 
-    Raises BadArgument for a file that changes meanwhile, OutOfQuota when there is no room.
+    Raises BadArgument for a path that no upload can have, and for a file that changes meanwhile, OutOfQuota when there
+    is no room.
     """
+    for file in files:
+        check_upload_path(file.path)
     offered = [_offer(file, known) for file, known in _with_known_sizes(door, files)]
     progress = _Progress(name, sum({one.key: one.size for one in offered}.values()), on_bytes)
     digests = _send_missing(door, offered, progress)
@@ -94,7 +98,7 @@ def send_tree(
 
 
 def _with_known_sizes(door: UploadDoor, files: Sequence[LocalFile]) -> Iterator[tuple[LocalFile, bool]]:
-    """Each file, and whether the emulator may have its content."""
+    """Each file, and whether this caller may have sent it before."""
     sizes = {file: file.source.stat().st_size for file in files}
     large = sorted({size for size in sizes.values() if size >= LARGE_BYTES})
     known = set(door.find_uploads({"sizes": large})["known_sizes"]) if large else set()
@@ -106,19 +110,19 @@ def _offer(file: LocalFile, may_be_known: bool) -> _Offered:
     size = file.source.stat().st_size
     with file.source.open("rb") as content:
         if may_be_known:
-            sha256 = _digest(content, size)
+            sha256 = _digest(content, size).hexdigest()
             return _Offered(file, size, sha256, sha256)
-        # Read once only, as it is sent: the emulator says what its digest is.
+        # Read once only, as it is sent.
         return _Offered(file, size, _identity(content, size), None)
 
 
-def _digest(content: IO[bytes], size: int) -> str:
-    """The sha256 of the first `size` bytes."""
+def _digest(content: IO[bytes], size: int) -> Any:
+    """That of the first `size` bytes."""
     digest, left = hashlib.sha256(), size
     while left and (block := content.read(min(left, PIECE_BYTES))):
         digest.update(block)
         left -= len(block)
-    return digest.hexdigest()
+    return digest
 
 
 def _identity(content: IO[bytes], size: int) -> str:
@@ -152,11 +156,8 @@ def _send_missing(door: UploadDoor, offered: Sequence[_Offered], progress: _Prog
         for batch in _batches({one.key: one for one in offered}.values()):
             found = door.find_uploads({"files": [one.to_document() for one in batch]})["files"]
             for one, wanted in zip(batch, found, strict=True):
-                if wanted["is_missing"]:
-                    digests[one.key] = _send(door, one, wanted, progress, threads)
-                else:
-                    digests[one.key] = wanted["sha256"]
-                    progress.set(one.key, one.size)
+                digests[one.key] = _send(door, one, wanted, progress, threads)
+                progress.set(one.key, one.size)
     return digests
 
 
@@ -167,21 +168,34 @@ def _batches(offered: Iterable[_Offered]) -> Iterator[list[_Offered]]:
 
 
 def _send(door: UploadDoor, one: _Offered, wanted: Json, progress: _Progress, threads: ThreadPoolExecutor) -> str:
-    """Send the rest of a file, from what is there on; its sha256.
+    """Send the rest of a file, from what is there on; its sha256, which both sides have found.
 
-    Where somebody else sends the same file, one of the two goes on and the other waits for it.
+    Where somebody else with the same token sends the same file, one of the two goes on and the other waits for it.
     """
     while wanted["is_missing"]:
-        received = _resume_at(one, wanted)
+        received, digest = _resume_at(one, wanted)
         restart = received == 0 and wanted["received"] > 0
         progress.set(one.key, received)
         try:
-            _send_from(door, one, received, progress, threads, restart=restart)
-            return str(door.finish_upload(one.key, {"size": one.size, "sha256": one.sha256})["sha256"])
+            _send_from(door, one, received, digest, progress, threads, restart=restart)
+            one = replace(one, sha256=digest.hexdigest())
+            wanted = {"is_missing": False, **door.finish_upload(one.key, {"size": one.size, "sha256": one.sha256})}
         except OperationInProgress:
+            one = _with_digest(one)
             wanted = _when_it_stands_still(door, one)
-    progress.set(one.key, one.size)
-    return str(wanted["sha256"])
+    one = _with_digest(one)
+    if wanted["sha256"] != one.sha256:
+        message = f"the emulator has other bytes than '{one.file.source}': sha256 {wanted['sha256']}"
+        raise EmulatorError(message, target=one.file.path, hint="nothing was registered; tell the emulator's owner")
+    return str(one.sha256)
+
+
+def _with_digest(one: _Offered) -> _Offered:
+    """The file with its digest, for which a large one is read."""
+    if one.sha256 is not None:
+        return one
+    with one.file.source.open("rb") as content:
+        return replace(one, sha256=_digest(content, one.size).hexdigest())
 
 
 def _when_it_stands_still(door: UploadDoor, one: _Offered) -> Json:
@@ -196,30 +210,44 @@ def _when_it_stands_still(door: UploadDoor, one: _Offered) -> Json:
         time.sleep(STANDSTILL_SECONDS * random.uniform(1, 3))
 
 
-def _resume_at(one: _Offered, wanted: Json) -> int:
-    """How much of what is there is the beginning of this file: all of it, or nothing."""
+def _resume_at(one: _Offered, wanted: Json) -> tuple[int, Any]:
+    """How much of what is there is the beginning of this file, all of it or nothing; and the digest of that."""
     received = int(wanted["received"])
-    if not 0 < received <= one.size:
-        return 0
-    with one.file.source.open("rb") as content:
-        return received if _digest(content, received) == wanted["sha256"] else 0
+    if 0 < received <= one.size:
+        with one.file.source.open("rb") as content:
+            digest = _digest(content, received)
+        if digest.hexdigest() == wanted["sha256"]:
+            return received, digest
+    return 0, hashlib.sha256()
 
 
 def _send_from(
-    door: UploadDoor, one: _Offered, offset: int, progress: _Progress, threads: ThreadPoolExecutor, *, restart: bool
+    door: UploadDoor,
+    one: _Offered,
+    offset: int,
+    digest: Any,
+    progress: _Progress,
+    threads: ThreadPoolExecutor,
+    *,
+    restart: bool,
 ) -> None:
-    """Piece after piece, the next one on its way while the emulator works on the last."""
+    """Piece after piece, the next one on its way while the emulator works on the last; `digest` takes them too."""
     on_the_way: list[tuple[Future[None], int]] = []
     with one.file.source.open("rb", buffering=0) as content:
         content.seek(offset)
         while offset < one.size and (data := content.read(min(PIECE_BYTES, one.size - offset))):
-            on_the_way.append((threads.submit(door.append_upload, one.key, offset, data, restart=restart), len(data)))
+            sending = threads.submit(door.append_upload, one.key, offset, data, restart=restart)
+            on_the_way.append((sending, len(data)))
+            digest.update(data)
             offset += len(data)
             if len(on_the_way) == _PIECES_AT_A_TIME or restart:
                 _wait_for(on_the_way.pop(0), one, progress)
             restart = False
     for piece in on_the_way:
         _wait_for(piece, one, progress)
+    if offset < one.size or one.sha256 not in (None, digest.hexdigest()):
+        message = f"'{one.file.source}' has changed while it was being sent"
+        raise BadArgument(message, target=one.file.path, hint="send it again once nothing writes to it")
 
 
 def _wait_for(piece: tuple[Future[None], int], one: _Offered, progress: _Progress) -> None:

@@ -318,7 +318,10 @@ class Store:
         removed += self._prune_build_contexts(dry_run=dry_run)
         removed += self.uploads.prune(dry_run=dry_run)
         used = {file.sha256 for model in self.models() for file in model.files} | self.uploads.contents()
-        return removed + self.files.prune(used, dry_run=dry_run)
+        removed += self.files.prune(used, dry_run=dry_run)
+        if not dry_run:
+            self.uploads.forget_removed_contents()
+        return removed
 
     def _prune_build_contexts(self, *, dry_run: bool) -> list[str]:
         """Remove build contexts of environments that are registered no more and that nothing deployed was built of."""

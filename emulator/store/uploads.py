@@ -1,60 +1,44 @@
 """What comes from clients on other machines: files piece by piece, then folders made of them.
 
-A file is received under a key that its client chooses, so that a transfer that broke off goes on where it was.  Whole,
-it is one of the content-addressed files; a folder is made of links to those, so that nothing is copied.
+Everything here is one caller's, its `owner`, and exists for nobody else: what it is sending, what it has sent, the
+folders that it has made of that.  A file is received under a key that its client chooses, so that a transfer that broke
+off goes on where it was.  Whole and verified, it is one of the content-addressed files; a folder is made of links to
+those, so that nothing is copied.
 """
 
 from __future__ import annotations
 
-import hashlib
+import contextlib
 import re
 import secrets
 import shutil
-import threading
 import time
-from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence, Set
 from pathlib import Path
-from typing import Any
 
 from emulator.entities import UPLOAD_PREFIX, Upload, UploadedFile
-from emulator.errors import BadArgument, OperationInProgress, ResourceNotFound
-from emulator.store.disk import make_folder, translated
+from emulator.errors import BadArgument, ResourceNotFound
+from emulator.store.claims import Claims
+from emulator.store.disk import translated
 from emulator.store.files import Files, StoredFile
 from emulator.store.segments import inner_path, segment
+from emulator.store.upload_parts import UploadParts, not_the_file
 
-_TURN_SECONDS = 10.0
-_CHUNK = 4 << 20
-_IDENTITY = re.compile(r"[0-9a-f]{24}")
 # What a client has not used by then it has given up.
 _KEPT_SECONDS = 3600.0
-
-
-@dataclass
-class _Part:
-    """A file that is being received: `digest` is that of the `received` bytes; `is_over` once it is kept or not."""
-
-    path: Path
-    received: int = 0
-    digest: Any = field(default_factory=hashlib.sha256)
-    is_over: bool = False
-    turn: threading.Condition = field(default_factory=threading.Condition)
+_TURN_SECONDS = 10.0
+_IDENTITY = re.compile(r"(?P<owner>[0-9a-z]{1,64})\.[0-9a-f]{24}")
 
 
 class Uploads:
-    """Below `uploads/` of a home: `parts` that are received, `trees` that are made."""
+    """Below `uploads/` of a home: `parts` that are received, `claims` to what was, `trees` that are made."""
 
     def __init__(self, home: Path, files: Files) -> None:
         self._home = home
-        self._parts_folder = home / "uploads" / "parts"
         self._trees_folder = home / "uploads" / "trees"
+        self._parts = UploadParts(home / "uploads" / "parts")
+        self._claims = Claims(home / "uploads" / "claims")
         self._files = files
-        self._parts: dict[str, _Part] = {}
-        self._kept: dict[str, StoredFile] = {}
-        self._lock = threading.Lock()
-        self._digesting = ThreadPoolExecutor(2, thread_name_prefix="digest")
 
     @property
     def trees_folder(self) -> Path:
@@ -65,132 +49,97 @@ class Uploads:
         """How much the disk still takes."""
         return shutil.disk_usage(self._home).free
 
-    def received(self, key: str) -> tuple[int, str]:
+    def received(self, owner: str, key: str) -> tuple[int, str]:
         """How many bytes of that file are here, and their sha256."""
-        part = self._part(key)
-        with part.turn:
-            return part.received, part.digest.hexdigest()
+        with translated(f"upload {key}"):
+            return self._parts.received((owner, key))
 
-    def append(self, key: str, offset: int, data: bytes, *, restart: bool = False) -> int:
+    def announce(self, owner: str, sizes: Mapping[str, int]) -> None:
+        """What is about to be sent: how many bytes under which key, beyond which nothing is taken."""
+        self._parts.announce(owner, sizes)
+
+    def append(self, owner: str, key: str, offset: int, data: bytes, *, most_bytes: int, restart: bool = False) -> int:
         """Take the bytes that come at `offset`, all before thrown away with `restart`; how many are here then.
 
         Pieces may overtake each other by a little: each waits for its turn.  OperationInProgress when that does not
-        come, because what is before it is not here; OutOfQuota.
+        come, because what is before it is not here; BadArgument for more than was announced; OutOfQuota for more files,
+        or more than `most_bytes` of them, than a caller may leave half sent.
         """
-        part = self._part(key)
-        with translated("upload"), part.turn:
-            if restart:
-                part.received, part.digest = 0, hashlib.sha256()
-            part.turn.wait_for(lambda: part.is_over or part.received >= offset, _TURN_SECONDS)
-            if part.is_over or part.received != offset:
-                message = "somebody else has sent it" if part.is_over else f"byte {part.received} is next, not {offset}"
-                raise OperationInProgress(message, target=f"upload {key}", hint="ask how much is received, go on there")
-            self._write(part, data)
-            part.turn.notify_all()
-            return part.received
+        with translated(f"upload {key}"):
+            self._parts.make_room((owner, key), len(data), most_bytes)
+            return self._parts.append((owner, key), offset, data, restart=restart, patience=_TURN_SECONDS)
 
-    def _write(self, part: _Part, data: bytes) -> None:
-        digest = part.digest.copy()
-        digesting = self._digesting.submit(digest.update, data)
-        make_folder(part.path.parent)
-        with part.path.open("ab", buffering=0) as file:
-            try:
-                file.truncate(part.received)  # what a failed write has left
-                view = memoryview(data)
-                while view:
-                    view = view[file.write(view) :]
-            finally:
-                digesting.result()
-        part.received, part.digest = part.received + len(data), digest
-
-    def finish(self, key: str, size: int, sha256: str | None) -> StoredFile:
-        """Keep the file now that all of it is here, or find that somebody else's is.
+    def finish(self, owner: str, key: str, wanted: StoredFile) -> None:
+        """Keep the file now that all of it is here; nothing is to be done when that was done before.
 
         BadArgument when it is not what it was said to be: then nothing of it is kept.
         """
-        if kept := self.kept(key):
-            return kept
-        part = self._part(key)
-        with translated("upload"), part.turn:
-            found = part.digest.hexdigest()
-            if part.received == size and sha256 in (None, found):
-                if not part.path.exists():  # an empty file, of which there were no pieces
-                    make_folder(part.path.parent)
-                    part.path.touch()
-                self._kept[key] = self._files.adopt(part.path, StoredFile(found, size))
-                self._end(key, part)
-                return self._kept[key]
-            part.path.unlink(missing_ok=True)
-            self._end(key, part)
-        what = f"{part.received} bytes instead of {size}" if part.received != size else f"sha256 {found}"
-        raise BadArgument(f"the file that came is another: {what}", target=f"upload {key}", hint="send it again")
+        with translated(f"upload {key}"):
+            if self._parts.finish((owner, key), wanted, self._files.adopt):
+                self._claims.add(owner, wanted)
+            elif self.size_of(owner, wanted.sha256) != wanted.size:
+                raise not_the_file(key, f"0 bytes instead of {wanted.size}")
 
-    def kept(self, key: str) -> StoredFile | None:
-        """What was sent under that key while this emulator runs, if it is still here."""
-        kept = self._kept.get(key)
-        return kept if kept and self.has(kept.sha256) else None
+    def known_sizes(self, owner: str) -> Set[int]:
+        """The sizes of what the caller has sent so far."""
+        return self._claims.sizes(owner)
 
-    def _end(self, key: str, part: _Part) -> None:
-        part.is_over = True
-        part.turn.notify_all()
-        self._forget(key)
+    def size_of(self, owner: str, sha256: str) -> int | None:
+        """The size of a content that the caller has sent; None for any other, whether it is stored or not."""
+        if not self._claims.has(owner, sha256):
+            return None
+        with contextlib.suppress(FileNotFoundError):
+            return self._files.path_of(sha256).stat().st_size
+        return None
 
-    def _part(self, key: str) -> _Part:
-        with self._lock:
-            part = self._parts.get(key)
-            if part is None:
-                part = self._parts[key] = _read_part(self._parts_folder / segment(key))
-            return part
+    def create(self, owner: str, upload: Upload) -> str:
+        """Make the folder of what the caller has sent; what it is called from now on.
 
-    def _forget(self, key: str) -> None:
-        with self._lock:
-            self._parts.pop(key, None)
-
-    def has_size(self, size: int) -> bool:
-        """Whether a content of that size is stored, which then may be the one that a client has."""
-        return any(path.stat().st_size == size for path in self._files.contents())
-
-    def has(self, sha256: str) -> bool:
-        """Whether that content is stored."""
-        return self._files.path_of(sha256).exists()
-
-    def create(self, upload: Upload) -> str:
-        """Make the folder of stored contents; what it is called from now on.
-
-        ResourceNotFound names contents that are not here.
+        ResourceNotFound names contents that the caller has not sent, BadArgument a file of another size.
         """
-        missing = [file.path for file in upload.files if not self.has(file.sha256)]
-        if missing:
-            message = f"{len(missing)} files have not been sent, '{missing[0]}' among them"
-            raise ResourceNotFound(message, target=f"upload {upload.name}", hint="send them, then try again")
+        self._check(owner, upload)
         with translated(f"upload {upload.name}"):
-            identity = secrets.token_hex(12)
-            folder = self._trees_folder / identity
+            identity = f"{owner}.{secrets.token_hex(12)}"
+            folder = self._trees_folder / segment(identity)
             try:
-                root = folder / inner_path(upload.name) if upload.is_folder else folder
+                root = folder / segment(upload.name) if upload.is_folder else folder
                 for file in upload.files:
-                    self._place(file, root / inner_path(file.path), copy=upload.as_copies)
+                    self._place(file, root / inner_path(file.path), copy=upload.is_copied(file))
             except BaseException:
                 shutil.rmtree(folder, ignore_errors=True)
                 raise
         return UPLOAD_PREFIX + identity
 
+    def _check(self, owner: str, upload: Upload) -> None:
+        target = f"upload {upload.name}"
+        sizes = {sha256: self.size_of(owner, sha256) for sha256 in {file.sha256 for file in upload.files}}
+        missing = [file.path for file in upload.files if sizes[file.sha256] is None]
+        if missing:
+            message = f"{len(missing)} files have not been sent, '{missing[0]}' among them"
+            raise ResourceNotFound(message, target=target, hint="send them, then try again")
+        for file in upload.files:
+            if file.size != sizes[file.sha256]:
+                message = f"'{file.path}' has {sizes[file.sha256]} bytes, and is said to have {file.size}"
+                raise BadArgument(message, target=target)
+
     def _place(self, file: UploadedFile, target: Path, *, copy: bool) -> None:
         target.parent.mkdir(parents=True, exist_ok=True)
         content = self._files.path_of(file.sha256)
-        if copy or file.executable:  # which a link to a content that others share cannot be
+        if copy:
             shutil.copyfile(content, target)
             target.chmod(0o755 if file.executable else 0o644)
         else:
             target.symlink_to(content)
 
-    def path_of(self, reference: str) -> Path:
-        """The file or folder that an upload has made; ResourceNotFound when it is gone."""
+    def path_of(self, reference: str, owner: str | None = None) -> Path:
+        """The file or folder that an upload has made; ResourceNotFound when it is gone, or not that owner's."""
         identity = reference.removeprefix(UPLOAD_PREFIX)
-        folder = self._trees_folder / identity
-        if not _IDENTITY.fullmatch(identity) or not folder.is_dir():
-            raise ResourceNotFound("there is no such upload", target=reference, hint="send it again")
-        return next(iter(folder.iterdir()))
+        found = _IDENTITY.fullmatch(identity)
+        if found and owner in (None, found["owner"]):
+            folder = self._trees_folder / segment(identity)
+            if folder.is_dir():
+                return next(iter(folder.iterdir()))
+        raise ResourceNotFound("there is no such upload", target=reference[:80], hint="send it again")
 
     def is_one(self, path: Path) -> bool:
         """Whether that path is an upload's."""
@@ -198,43 +147,29 @@ class Uploads:
 
     def contents(self) -> set[str]:
         """The digests of what fresh uploads are made of."""
-        links = (link for tree in self._fresh(self._trees_folder) for link in tree.rglob("*") if link.is_symlink())
+        links = (link for tree in _fresh(self._trees()) for link in tree.rglob("*") if link.is_symlink())
         return {link.readlink().name for link in links}
 
     def prune(self, *, dry_run: bool) -> list[str]:
         """Remove what clients have given up; say what, a line each."""
-        removed = []
-        for kind, folder in (("upload", self._trees_folder), ("half an upload", self._parts_folder)):
-            for path in sorted(set(_children(folder)) - set(self._fresh(folder))):
-                removed.append(f"{kind} {path.name[:12]}")
-                if not dry_run:
-                    self._forget(path.name)
-                    shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
-        return removed
+        trees, parts = self._trees(), self._parts.files()
+        old_trees, old_parts = set(trees) - set(_fresh(trees)), set(parts) - set(_fresh(parts))
+        if not dry_run:
+            for tree in old_trees:
+                shutil.rmtree(tree)
+            for part in old_parts:
+                self._parts.remove(part)
+        said = [f"upload {tree.name[-12:]}" for tree in sorted(old_trees)]
+        return said + [f"half an upload {part.name[-12:]}" for part in sorted(old_parts)]
 
-    def _fresh(self, folder: Path) -> Sequence[Path]:
-        oldest = time.time() - _KEPT_SECONDS
-        return [path for path in _children(folder) if path.lstat().st_mtime > oldest]
+    def forget_removed_contents(self) -> None:
+        """Of what was sent, once contents have been pruned."""
+        self._claims.prune(lambda sha256: self._files.path_of(sha256).exists())
 
-
-def _children(folder: Path) -> list[Path]:
-    return list(folder.iterdir()) if folder.is_dir() else []
-
-
-def _read_part(path: Path) -> _Part:
-    """What an emulator before this one has received."""
-    part = _Part(path)
-    with _open_or_nothing(path) as chunks:
-        for chunk in chunks:
-            part.digest.update(chunk)
-            part.received += len(chunk)
-    return part
+    def _trees(self) -> list[Path]:
+        return list(self._trees_folder.glob("*"))
 
 
-@contextmanager
-def _open_or_nothing(path: Path) -> Iterator[Iterator[bytes]]:
-    if not path.is_file():
-        yield iter(())
-        return
-    with path.open("rb") as file:
-        yield iter(lambda: file.read(_CHUNK), b"")
+def _fresh(paths: Sequence[Path]) -> Sequence[Path]:
+    oldest = time.time() - _KEPT_SECONDS
+    return [path for path in paths if path.lstat().st_mtime > oldest]
