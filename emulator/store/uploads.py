@@ -102,7 +102,7 @@ class Uploads:
             identity = f"{owner}.{secrets.token_hex(12)}"
             folder = self._trees_folder / segment(identity)
             try:
-                root = folder / segment(upload.name) if upload.is_folder else folder
+                root = folder / inner_path(upload.name) if upload.is_folder else folder
                 for file in upload.files:
                     self._place(file, root / inner_path(file.path), copy=upload.is_copied(file))
             except BaseException:
