@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 
+from emulator.child_environment import EMULATOR, child_environment
 from emulator.store import Store
 from emulator.store.disk import read_document, write_document
 
@@ -63,7 +64,7 @@ class FirstDemo:
         self._say("a new workspace: the demo is being deployed (AMLEMU_DEMO=false leaves it out)")
         self._process = subprocess.Popen(
             self._command,
-            env=self._environ,
+            env=child_environment(EMULATOR, self._environ),
             cwd=self._marker.parent,
             stdin=subprocess.DEVNULL,
             stdout=_STDERR,

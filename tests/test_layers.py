@@ -20,6 +20,7 @@ NOT_OURS = "_shipped"  # copies of samples in an installed wheel
 PURE = frozenset(
     {
         "names",
+        "child_environment",
         "entities",
         "azure_files",
         "documents",
@@ -78,6 +79,7 @@ MAY_IMPORT: Mapping[str, frozenset[str]] = {
     "cli": LOWEST
     | {
         "client",
+        "child_environment",
         "settings",
         "lock",
         "admin_token",
@@ -91,7 +93,7 @@ MAY_IMPORT: Mapping[str, frozenset[str]] = {
     }
     | {"exports", "schemas"},
     # the command that the composition root runs at the first start of a home
-    "first_demo": LOWEST | {"store"},
+    "first_demo": LOWEST | {"child_environment", "store"},
     # what users' tests have: the command line's own ways, without its words
     "testing": LOWEST | {"client", "settings", "names", "cli"},
     "pytest_plugin": LOWEST | {"testing", "settings"},

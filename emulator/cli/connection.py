@@ -13,6 +13,7 @@ from typing import Any
 
 from emulator import __version__
 from emulator.admin_token import read_admin_token
+from emulator.child_environment import EMULATOR, child_environment
 from emulator.cli.output import say
 from emulator.cli.upload_bar import UploadBar
 from emulator.client import Client
@@ -115,7 +116,7 @@ def start_in_background(settings: Settings, program: Sequence[str] = ("emulator"
             stdin=subprocess.DEVNULL,
             stdout=file,
             stderr=file,
-            env=os.environ | _variables(settings),
+            env=child_environment(EMULATOR, os.environ, **_variables(settings)),
             cwd=settings.home,
             start_new_session=True,
         )

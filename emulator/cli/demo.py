@@ -8,17 +8,19 @@ import shlex
 import shutil
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import click
 
+from emulator.child_environment import EMULATOR, child_environment
 from emulator.cli.output import say
 from emulator.settings import Settings
 
 _SAMPLE = "samples/two_models"
 _ENDPOINT = "two-models"
 _PYTHON = "3.11"
+_PROGRAM = (sys.executable, "-m", "emulator")
 _MODELS = (
     ("my_first_model", "my_first_model.pkl"),
     ("my_second_model", "v1/my_second_model.pkl"),
@@ -67,10 +69,10 @@ def _choose_engine(settings: Settings, environ: Mapping[str, str]) -> bool:
     except EmulatorError:
         pass  # none runs yet: the first command starts it
     say(f"Docker answers: making sure of a base image for Python {_PYTHON}")
-    images = subprocess.run([sys.executable, "-m", "emulator", "images", _PYTHON], env=environ, check=False)
-    if images.returncode != 0:
+    has_images = _start([*_PROGRAM, "images", _PYTHON], None, environ).returncode == 0
+    if not has_images:
         say("no base image can be had: the demo runs on the process engine")
-    return images.returncode == 0
+    return has_images
 
 
 def _train(folder: Path, environ: Mapping[str, str]) -> None:
@@ -86,10 +88,7 @@ def _train(folder: Path, environ: Mapping[str, str]) -> None:
 
 def _register(folder: Path, environ: Mapping[str, str]) -> None:
     """Register what is not registered yet: a second demo must not count the versions up."""
-    listed = subprocess.run(
-        [sys.executable, "-m", "emulator", "model", "list", "-o", "json"],
-        env=environ, cwd=folder, stdout=subprocess.PIPE, check=False,
-    )  # fmt: skip
+    listed = _start([*_PROGRAM, "model", "list", "-o", "json"], folder, environ, stdout=subprocess.PIPE)
     known = [model["name"] for model in json.loads(listed.stdout or "[]")]
     for name, path in _MODELS:
         if name in known:
@@ -102,15 +101,23 @@ def _show_preflight(folder: Path, environ: Mapping[str, str]) -> None:
     """What a browser's preflight meets: the front door, never the container."""
     words = ["invoke", _ENDPOINT, "--method", "OPTIONS"]
     say(f"$ amlemu {shlex.join(words)}    # as a browser's preflight: only GET and POST pass")
-    subprocess.run([sys.executable, "-m", "emulator", *words], env=environ, cwd=folder, check=False)
+    _start([*_PROGRAM, *words], folder, environ)
 
 
 def _amlemu(folder: Path, environ: Mapping[str, str], *words: str) -> None:
     say(f"$ amlemu {shlex.join(words)}")
-    _run([sys.executable, "-m", "emulator", *words], folder, environ)
+    _run([*_PROGRAM, *words], folder, environ)
 
 
 def _run(command: list[str], folder: Path, environ: Mapping[str, str]) -> None:
-    code = subprocess.run(command, cwd=folder, env=environ, check=False).returncode
+    code = _start(command, folder, environ).returncode
     if code != 0:
         raise click.exceptions.Exit(code)
+
+
+def _start(
+    command: Sequence[str], folder: Path | None, environ: Mapping[str, str], stdout: int | None = None
+) -> subprocess.CompletedProcess[bytes]:
+    """Run one of the demo's commands to its end."""
+    variables = child_environment(EMULATOR, environ)
+    return subprocess.run(command, cwd=folder, env=variables, stdout=stdout, check=False)

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import click
 
+from emulator.child_environment import EMULATOR, child_environment
+
 
 @click.command("images")
 @click.argument("versions", nargs=-1, metavar="[X.Y]...")
@@ -23,4 +25,5 @@ def images_command(versions: Sequence[str]) -> int:
     script = shipped_folder("images/python") / "build"
     # The script asks uv for interpreters, and uv lies beside this Python, which need not be on PATH.
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])
-    return subprocess.run(["/bin/bash", script, *versions], env=os.environ | {"PATH": path}, check=False).returncode
+    variables = child_environment(EMULATOR, os.environ, PATH=path)
+    return subprocess.run(["/bin/bash", script, *versions], env=variables, check=False).returncode

@@ -21,8 +21,10 @@ from typing import Any
 from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
 
+from emulator.child_environment import CONDA, child_environment
 from emulator.engines import Log
 from emulator.engines.packages import Beside, HostPackaging, talk
+from emulator.engines.untrusted_files import read_untrusted
 from emulator.environments import CondaPackages
 from emulator.environments.conda_channels import without_credentials
 from emulator.environments.conda_pypi import pypi_name
@@ -32,6 +34,7 @@ from emulator.errors import EngineUnavailable, ImageBuildFailure, OutOfQuota
 
 _WORKER = Path(__file__).with_name("conda_worker.py")
 _TAIL_LINES = 40
+_MOST_BYTES_OF_A_RECORD = 256 << 20
 # Of python:X.Y-slim-bookworm, and what is taken where an image does not say: RHEL 8's, which conda-forge builds for.
 BOOKWORM_GLIBC = "2.36"
 OLDEST_GLIBC = "2.28"
@@ -165,7 +168,10 @@ def link_conda(
 
 def _clean_record(file: Path) -> None:
     """A package's record without credentials and without folders of this machine, which an image must not tell."""
-    record = json.loads(file.read_text(encoding="utf-8"))
+    text = read_untrusted(file, _MOST_BYTES_OF_A_RECORD)
+    if text is None:
+        raise ImageBuildFailure(f"the conda packages have no plain record {file.name}")
+    record = json.loads(text)
     for name in ("extracted_package_dir", "package_tarball_full_path", "link"):
         record.pop(name, None)
     for name in ("url", "channel"):
@@ -185,7 +191,7 @@ def post_link_scripts(prefix: Path) -> list[str]:
 def _ask(request: Mapping[str, Any], packaging: HostPackaging, canceled: threading.Event) -> dict[str, Any]:
     process = subprocess.Popen(
         [sys.executable, "-I", str(_WORKER)],
-        env=dict(packaging.variables),
+        env=child_environment(CONDA, packaging.variables),
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

@@ -11,15 +11,19 @@ from __future__ import annotations
 
 import asyncio
 import difflib
+import functools
+import glob
 import json
 import os
 import re
 import sys
-from pathlib import Path
-from typing import Any
+from collections.abc import Iterator
+from pathlib import Path, PurePosixPath
+from typing import Any, NoReturn
 
 import rattler
 from rattler.exceptions import GatewayError, InstallerError, InvalidMatchSpecError, SolverError
+from rattler.install import InstallerReporter
 
 Json = dict[str, Any]
 
@@ -52,6 +56,10 @@ def main() -> None:
         answer = {"error": "spec", "message": str(error)}
     except (GatewayError, InstallerError, OSError) as error:
         answer = {"error": "channel", "message": str(error)}
+    _answer(answer)
+
+
+def _answer(answer: Json) -> NoReturn:
     json.dump(answer, sys.stdout)
     sys.stdout.flush()
     # Threads of rattler may still hold the interpreter, whose own end then crashes now and again (seen with 0.28.0).
@@ -139,8 +147,63 @@ async def _link(request: Json) -> Json:
         client=rattler.Client.default_client(max_retries=_RETRIES),
         alternative_target_prefix=request["final"],
         execute_link_scripts=False,
+        # Its other methods do nothing, which mypy takes for abstract.
+        reporter=_PathCheck(Path(request["cache"]) / "pkgs", request["packages"]),  # type: ignore[abstract]
     )
     return {}
+
+
+class _PathCheck(InstallerReporter):
+    """Ends this program before a package is linked that names paths outside the environment, or records of another.
+
+    rattler takes a package's list of files at its word; what a callback raises it would not hear.
+    """
+
+    def __init__(self, cache: Path, packages: list[Json]) -> None:
+        self._cache = cache
+        self._stems = {p["name"]: f"{p['name']}-{p['version']}-{p['build']}" for p in packages}
+
+    def on_link_start(self, operation: int, package_name: str) -> int:
+        """Called with the normalised name of a package that lies in the cache."""
+        try:
+            bad = bad_paths(self._cache, self._stems[package_name])
+        except (OSError, ValueError, LookupError, TypeError, AttributeError):
+            bad = ["its list of files cannot be read"]
+        if bad:
+            _answer({"error": "paths", "message": f"conda package {package_name} is not to be trusted: {bad[0]}"})
+        return 0
+
+
+def bad_paths(cache: Path, stem: str) -> list[str]:
+    """What is wrong with the paths that a package in the cache names; no package of that name is wrong as well."""
+    folders = [folder for folder in cache.glob(f"{glob.escape(stem)}*") if (folder / "info").is_dir()]
+    if not folders:
+        return ["it is not in the cache"]
+    return [f"it has a file at {path}" for folder in folders for path in _bad_paths(folder)]
+
+
+def _bad_paths(folder: Path) -> Iterator[str]:
+    is_link = functools.cache(os.path.islink)
+    for path, may_be_link in _paths(folder / "info").items():
+        above = [str(parent) for parent in PurePosixPath(path).parents if parent != PurePosixPath(".")]
+        followed = above if may_be_link else [*above, path]
+        # What is no link is copied from the cache: through a link there it would be a file of this machine.
+        if not _is_inside(path) or any(is_link(folder / name) for name in followed):
+            yield path
+
+
+def _paths(info: Path) -> dict[str, bool]:
+    """The paths of a package, and whether each may be a link, which old lists do not say."""
+    if (info / "paths.json").exists():
+        listed = json.loads((info / "paths.json").read_text(encoding="utf-8"))
+        return {entry["_path"]: entry["path_type"] == "softlink" for entry in listed["paths"]}
+    return dict.fromkeys((info / "files").read_text(encoding="utf-8").splitlines(), True)
+
+
+def _is_inside(path: str) -> bool:
+    parts = path.replace("\\", "/").split("/")
+    records = parts[0] == "conda-meta" and (len(parts) == 1 or parts[-1].endswith(".json"))
+    return bool(parts[0]) and ".." not in parts and ":" not in parts[0] and not records
 
 
 def _as_record(package: Json) -> rattler.RepoDataRecord:

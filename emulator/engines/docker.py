@@ -42,6 +42,7 @@ from emulator.engines.docker_logs import LogLines
 from emulator.engines.docker_oom import OomKills, nanoseconds
 from emulator.engines.docker_own_image import find_own_image, provide_own_image, prune_own_images
 from emulator.engines.docker_places import OwnContainer, bind_mount, container_ids, find_own_container
+from emulator.engines.docker_resolve import resolve_in_build
 from emulator.engines.docker_usage import CGROUPS, usage_of_all, usage_of_stats
 from emulator.engines.leftover_builds import marked
 from emulator.engines.packages import HostPackaging
@@ -136,7 +137,8 @@ class DockerEngine:
             return found
         if isinstance(spec, ContextSpec):
             return build_from_context(spec, self._host, self._packaging, self._workspace_id, log, canceled)
-        return build_environment(spec, self._host, self._packaging, self._workspace_id, log, canceled)
+        apart = resolve_in_build(spec, self._host, self._packaging, log, canceled)
+        return build_environment(spec, self._host, self._packaging, self._workspace_id, log, canceled, apart)
 
     def start(self, spec: ContainerSpec) -> Container:
         """Create and start a container; what carries its name in this workspace is removed first.

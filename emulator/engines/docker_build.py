@@ -26,6 +26,7 @@ from emulator.engines.docker_pull import RegistrySilent, pull_image
 from emulator.engines.docker_stand_ins import is_in_disguise
 from emulator.engines.packages import (
     HostPackaging,
+    Resolve,
     linux_platform,
     lock_requirements,
     packaging_for,
@@ -82,6 +83,7 @@ def build_environment(
     workspace_id: str,
     log: Log,
     canceled: threading.Event,
+    resolve_apart: Resolve,
 ) -> Image:
     """Resolve, provide the base image, build, and tag `amlemu/environment:<digest>`.
 
@@ -92,7 +94,7 @@ def build_environment(
     conda = _solve_conda(spec, host, packaging, log, canceled) if spec.conda else None
     beside = conda.beside(spec.requirements) if conda else None
     platform = linux_platform(spec.platform)
-    lock = lock_requirements(spec, packaging, log, canceled, python_platform=platform, beside=beside)
+    lock = lock_requirements(spec, packaging, log, canceled, resolve_apart, python_platform=platform, beside=beside)
     base = provide_base_image(spec, host, log, canceled)
     with private_folder() as folder:
         write_context(folder / "context", spec, lock, packaging)

@@ -9,11 +9,13 @@ import sys
 import threading
 from collections.abc import Callable, Mapping, Sequence
 
+from emulator.child_environment import DOCKER, child_environment
 from emulator.engines import Log
 from emulator.errors import EngineUnavailable, OperationCanceled
 
 RunCommand = Callable[[Sequence[str], Mapping[str, str], Log, threading.Event], int]
-"""Runs a command with these variables over its own, its output line by line into the log; returns its exit code.
+"""Runs a command with these variables beside those that Docker's command may have, its output line by line into the
+log; returns its exit code.
 
 Raises OperationCanceled soon after the event is set, and EngineUnavailable when there is no such command.
 """
@@ -29,7 +31,7 @@ def run_command(args: Sequence[str], variables: Mapping[str, str], log: Log, can
     try:
         process = subprocess.Popen(
             list(args),
-            env=os.environ | dict(variables),
+            env=child_environment(DOCKER, os.environ, **variables),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,

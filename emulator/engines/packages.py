@@ -16,15 +16,18 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-from packaging.requirements import Requirement
+from packaging.requirements import InvalidRequirement, Requirement
 
+from emulator.child_environment import CONDA, UV, child_environment
 from emulator.engines import Log
-from emulator.environments import ImageSpec
+from emulator.engines.refusing_python import has_refused, make_refusing_python
+from emulator.environments import ImageSpec, check_requirement
+from emulator.environments.import_check import names_of
 from emulator.errors import EngineUnavailable, ImageBuildFailure, OperationCanceled
 
 _PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY")
@@ -51,7 +54,7 @@ class HostPackaging:
     """How packages are had on this machine.
 
     `uv` runs here; `uv_for_linux` runs in Linux containers of this machine's architecture, None where this machine is
-    no Linux.  `variables` are for uv on this machine, `build_variables` for uv inside an image build; both are
+    no Linux.  `variables` are for uv and rattler here, `build_variables` for uv inside an image build; both are
     secret.  `wheel_folders` are the local find-links folders, `link_pages` the find-links URLs.  `conda_cache` is where
     rattler keeps what was downloaded of conda channels.
     """
@@ -106,13 +109,31 @@ def _find_uv() -> Path:
 
 
 def _host_variables(environ: Mapping[str, str]) -> dict[str, str]:
-    """`environ` without what would make uv look at, or install into, an environment of the caller's."""
-    drop = {"VIRTUAL_ENV", "CONDA_PREFIX", "PYTHONPATH", "PYTHONHOME", "UV_PROJECT", "UV_FIND_LINKS"}
-    kept = {name: value for name, value in environ.items() if name not in drop}
-    # pyenv puts only its chosen version on PATH; uv finds the others when their folders are there.
-    pyenv = sorted(Path(environ.get("PYENV_ROOT", "/nonexistent")).glob("versions/3.*/bin"))
-    path = os.pathsep.join([environ.get("PATH", os.defpath), *map(str, pyenv)])
-    return kept | {"PATH": path, "UV_NO_PROGRESS": "1"}
+    """What of `environ` uv and the solver of conda packages may have here, and where uv's own configuration is.
+
+    Named, so that uv looks for none in the folders above those that it works in, which others may write to.
+    """
+    kept = child_environment(UV, environ) | child_environment(CONDA, environ)
+    kept.pop("UV_FIND_LINKS", None)
+    path = os.pathsep.join([environ.get("PATH", os.defpath), *_pyenv_folders(environ)])
+    return _configuration(environ) | kept | {"PATH": path, "UV_NO_PROGRESS": "1"}
+
+
+def _pyenv_folders(environ: Mapping[str, str]) -> list[str]:
+    """pyenv puts only its chosen version on PATH; uv finds the others when their folders are there."""
+    try:
+        return sorted(map(str, Path(environ.get("PYENV_ROOT") or "/nonexistent").glob("versions/3.*/bin")))
+    except OSError:
+        return []
+
+
+def _configuration(environ: Mapping[str, str]) -> dict[str, str]:
+    user = Path(environ.get("XDG_CONFIG_HOME") or Path(environ.get("HOME", "/nonexistent")) / ".config")
+    for file in (user / "uv/uv.toml", Path("/etc/uv/uv.toml")):
+        with contextlib.suppress(OSError):
+            if file.is_file():
+                return {"UV_CONFIG_FILE": str(file)}
+    return {"UV_NO_CONFIG": "1"}
 
 
 def _pip_settings(environ: Mapping[str, str]) -> dict[str, str]:
@@ -204,7 +225,7 @@ def run_uv(
         process = subprocess.Popen(
             [packaging.uv, *args],
             cwd=cwd,
-            env=dict(packaging.variables) | dict(variables or {}),
+            env=child_environment(UV, packaging.variables, **(variables or {})),
             stdin=subprocess.PIPE if stdin is not None else subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -295,26 +316,37 @@ class Beside:
     preferred: tuple[str, ...]
 
 
+Resolve = Callable[[Sequence[str], Mapping[str, str]], "subprocess.CompletedProcess[str]"]
+"""Runs uv where code of packages may run, with those words, in a folder with those files, and gives what it said.
+
+It may raise what a build raises; what it gives is the word of whoever wrote the packages.
+"""
+
+
 def lock_requirements(
     spec: ImageSpec,
     packaging: HostPackaging,
     log: Log,
     canceled: threading.Event,
+    resolve_apart: Resolve,
     *,
     python_platform: str | None = None,
     beside: Beside | None = None,
 ) -> str:
     """The text of requirements.lock: every package with its exact version, dependencies included.
 
+    Nothing that a package brings is executed here, and git is not run: what cannot be resolved from metadata of an
+    index alone is resolved by `resolve_apart`.
+
     `python_platform` is uv's name of the platform that it is for, None for this machine's own; `beside` is what conda
     installs before.  Raises ImageBuildFailure with the resolver's chain of reasons, so that a conflict is seen before
     anything is built, and OperationCanceled.
     """
-    requirements = "\n".join(spec.requirements) + "\n"
     beside = beside or Beside(spec.python_version, (), ())
     fixed = list(beside.fixed)
     while True:
-        result = _compile(requirements, fixed, beside, python_platform, packaging, canceled)
+        question = _question(spec, fixed, beside, python_platform)
+        result = _compile(question, packaging, log, canceled, resolve_apart)
         if result.returncode == 0:
             break
         # A version that conda has and PyPI has not is no conflict: pip would never ask for it.
@@ -322,7 +354,7 @@ def lock_requirements(
         if unknown is None:
             raise _lock_failure(result.stderr, beside=bool(fixed))
         fixed.remove(unknown)
-    locked = [line for line in result.stdout.splitlines() if line and not _OPTION.match(line)]
+    locked = [_checked(line) for line in result.stdout.splitlines() if line and not _OPTION.match(line)]
     log(f"resolved {len(locked)} packages for Python {beside.python_version}")
     # The resolver drops the options of the requirements file; the installer needs its indexes again.
     options = [line for line in spec.requirements if _OPTION.match(line)]
@@ -330,31 +362,85 @@ def lock_requirements(
     return "\n".join(options + locked) + "\n"
 
 
+def _checked(line: str) -> str:
+    """A line of the resolver's answer, which holds what packages say of themselves, if a document could hold it."""
+    if problem := check_requirement(line):
+        message = f"a package wants what no build may have: {problem}"
+        raise ImageBuildFailure(message, hint="name another version of the package that wants it")
+    return line
+
+
 def _is_not_there(requirement: str, stderr: str) -> bool:
     name = re.escape(Requirement(requirement).name)
     return bool(re.search(rf"(no versions? of|only) {name}\b", " ".join(stderr.split())))
 
 
+@dataclass(frozen=True)
+class _Question:
+    """What uv is asked: `words` of its command, in a folder with these `files`."""
+
+    words: tuple[str, ...]
+    files: Mapping[str, str]
+
+
+def _question(spec: ImageSpec, fixed: Sequence[str], beside: Beside, python_platform: str | None) -> _Question:
+    words = ["pip", "compile", "--no-header", "--no-annotate", "--no-strip-extras", "--python-version"]
+    words += [beside.python_version, *(("--python-platform", python_platform) if python_platform else ())]
+    files = {"requirements.in": "\n".join([*spec.requirements, ""])}
+    if fixed or beside.preferred:
+        # What the file of an earlier lock holds is what uv prefers.
+        files |= {"conda.txt": "\n".join([*fixed, ""]), "lock.txt": "\n".join([*beside.preferred, ""])}
+        words += ["--constraint", "conda.txt", "--output-file", "lock.txt"]
+    return _Question((*words, "requirements.in"), files)
+
+
 def _compile(
-    requirements: str,
-    fixed: Sequence[str],
-    beside: Beside,
-    python_platform: str | None,
-    packaging: HostPackaging,
-    canceled: threading.Event,
+    question: _Question, packaging: HostPackaging, log: Log, canceled: threading.Event, resolve_apart: Resolve
 ) -> subprocess.CompletedProcess[str]:
-    args = ["pip", "compile", "--no-header", "--no-annotate", "--no-strip-extras", "--python-version"]
-    args += [beside.python_version, *(("--python-platform", python_platform) if python_platform else ()), "-"]
-    # To resolve for a Python, uv needs no such interpreter, and must not spend seconds on fetching one.
-    no_download = {"UV_PYTHON_DOWNLOADS": "never"}
+    if sys.platform != "win32" and is_of_indexes(question.files["requirements.in"].splitlines()):
+        result = _compile_here(question, packaging, canceled)
+        if result.returncode == 0 or not has_refused(result.stderr):
+            return result
+    log("what a package needs is known only to its own code: it is asked where containers run")
+    return resolve_apart(question.words, question.files)
+
+
+def is_of_indexes(lines: Iterable[str]) -> bool:
+    """Whether none of the requirement lines names the place of its package.
+
+    Such a place may be a repository, which only git can read; and what lies there may name others in turn, with
+    variables in them, or files.  What comes from an index may not.
+
+    >>> is_of_indexes(["--pre", "numpy<2"]), is_of_indexes(["x @ https://host/x-1-py3-none-any.whl"])
+    (True, False)
+    """
+    return all(not _place(line) for line in lines)
+
+
+def _place(line: str) -> str:
+    try:
+        return Requirement(line.partition(" --hash")[0]).url or ""
+    except InvalidRequirement:
+        return ""  # an option
+
+
+def _compile_here(
+    question: _Question, packaging: HostPackaging, canceled: threading.Event
+) -> subprocess.CompletedProcess[str]:
+    """To resolve for a Python, uv needs no such interpreter, and must not spend seconds on fetching one."""
     with tempfile.TemporaryDirectory(prefix="amlemu-lock-") as name:
-        folder = Path(name)
-        if fixed or beside.preferred:
-            (folder / "conda.txt").write_text("\n".join([*fixed, ""]), encoding="utf-8")
-            # What the file of an earlier lock holds is what uv prefers.
-            (folder / "lock.txt").write_text("\n".join([*beside.preferred, ""]), encoding="utf-8")
-            args += ["--constraint", "conda.txt", "--output-file", "lock.txt"]
-        return run_uv(args, packaging, _quiet, canceled, cwd=folder, stdin=requirements, variables=no_download)
+        folder = Path(name, "files")
+        write_files(folder, question.files)
+        python = make_refusing_python(Path(name, "python"))
+        words = [*question.words, "--no-build-isolation", "--python", str(python)]
+        return run_uv(words, packaging, _quiet, canceled, cwd=folder, variables={"UV_PYTHON_DOWNLOADS": "never"})
+
+
+def write_files(folder: Path, files: Mapping[str, str]) -> None:
+    """Make `folder` with those files in it."""
+    folder.mkdir()
+    for name, text in files.items():
+        (folder / name).write_text(text, encoding="utf-8")
 
 
 def _quiet(_line: str) -> None:
@@ -387,8 +473,17 @@ _LOCKED = re.compile(r"(?P<name>[A-Za-z0-9._-]+)(\[[^\]]*\])?==(?P<version>[^\s;
 def wheels_named_by(lock: str, packaging: HostPackaging) -> list[Path]:
     """The wheels of the local find-links folders whose name and version the lock names."""
     named = {(_normal(m["name"]), m["version"]) for m in map(_LOCKED.match, lock.splitlines()) if m}
-    wheels = (wheel for folder in packaging.wheel_folders for wheel in sorted(folder.glob("*.whl")))
-    return [wheel for wheel in wheels if _wheel_id(wheel.name) in named]
+    return [wheel for wheel in _local_wheels(packaging) if _wheel_id(wheel.name) in named]
+
+
+def local_wheels_of(requirements: Iterable[str], packaging: HostPackaging) -> list[Path]:
+    """The wheels of the local find-links folders, of any version, that the requirements name."""
+    named = set(map(_normal, names_of(requirements)))
+    return [wheel for wheel in _local_wheels(packaging) if _wheel_id(wheel.name)[0] in named]
+
+
+def _local_wheels(packaging: HostPackaging) -> Iterable[Path]:
+    return (wheel for folder in packaging.wheel_folders for wheel in sorted(folder.glob("*.whl")))
 
 
 def _wheel_id(file_name: str) -> tuple[str, str]:

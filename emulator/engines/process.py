@@ -17,6 +17,7 @@ from collections.abc import Iterable, Iterator, Mapping, Set
 from pathlib import Path, PurePosixPath
 
 from emulator.engines import Container, Image, Log
+from emulator.engines.leftover_builds import marked
 from emulator.engines.packages import HostPackaging, linux_platform
 from emulator.engines.process_containers import ContainerRecord, Containers
 from emulator.engines.process_environment import EnvironmentRecord, Environments, FindCommand
@@ -33,8 +34,16 @@ from emulator.engines.process_isolation import (
     without_isolation,
     working_dir,
 )
-from emulator.engines.process_launch import LaunchRefused, bound_socket, launch, probe, read_machine
+from emulator.engines.process_launch import (
+    LaunchRefused,
+    bound_socket,
+    launch,
+    probe,
+    read_machine,
+    resolver_folders,
+)
 from emulator.engines.process_log import LogLines
+from emulator.engines.process_sandbox import Sandbox
 from emulator.engines.process_usage import read_machine_size, usage_of_all
 from emulator.environments import MLFLOW_SCRIPT, AnyImageSpec, ImageSpec
 from emulator.errors import BadArgument, EngineUnavailable, ResourceNotFound
@@ -66,8 +75,9 @@ class ProcessEngine:
     ) -> None:
         self._folder = folder.absolute()
         self._workspace_id = workspace_id
+        sandbox = Sandbox(self._folder / "sandboxes", self._isolation, marked({}, workspace_id))
         self._environments = Environments(
-            self._folder / "environments", workspace_id, packaging, find_command, self._is_isolated
+            self._folder / "environments", workspace_id, packaging, find_command, self._is_isolated, sandbox
         )
         self._containers = Containers(self._folder / "containers", workspace_id)
         self._isolations, self._log_bytes = isolations, log_bytes
@@ -143,7 +153,7 @@ class ProcessEngine:
             str(own),
             str(environment),
             spec.layout,
-            not_shown((*image.visible, *_resolver())),
+            not_shown((*image.visible, *resolver_folders())),
             writable_layout=not spec.read_only,
             sink=spec.sink,
             mlflow_script=(environment / MLFLOW_SCRIPT).exists(),
@@ -292,9 +302,3 @@ def _user_name() -> str:
         return getpass.getuser()
     except (KeyError, OSError):  # a user without a name, as in many containers; OSError since Python 3.13
         return f"with uid {os.getuid()}"
-
-
-def _resolver() -> list[str]:
-    """The folder that holds resolv.conf where /etc only links to it."""
-    file = Path("/etc/resolv.conf").resolve()
-    return [str(file.parent)] if file.is_relative_to("/run") else []

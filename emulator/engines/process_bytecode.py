@@ -1,19 +1,26 @@
-"""Compiled Python files of an environment, which its containers cannot write: it is read-only to them.
+"""Compiled bytecode of an environment: what a scoring server needs at once, and later all the rest.
 
-Compiling all of scikit-learn's environment takes 9 s on two cores, importing the server uncompiled 0.9 s more than
-compiled.  So what the server itself imports is compiled while the environment is built, and the rest behind the first
-start, at the lowest priority.
+uv compiles what it installs only when asked, and asking it would make every deploy wait for files that few scripts
+import: compiling the whole of scikit-learn's environment takes 9 s on two cores, importing the server uncompiled 0.9 s
+more than compiled.  So what the server itself imports is compiled while the environment is built, and the rest behind
+the first start, at the lowest priority.
+
+To import is to run the packages' code, and any Python of the environment begins with what they bring for its start.  So
+both happen in the sandbox, which cannot write to the environment: what was compiled is moved into it afterwards.
+Pythons before 3.8 cannot compile to another place, and leave nothing.
 """
 
 from __future__ import annotations
 
 import contextlib
-import subprocess
-import tempfile
+import os
+import stat
 import threading
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from emulator.errors import OperationCanceled
+from emulator.engines.process_apart import Apart
+from emulator.errors import EmulatorError
 
 _COMPLETE = "bytecode-complete"
 
@@ -31,74 +38,95 @@ for name in (server + "amlserver", server + "server.aml_blueprint", "gunicorn.ap
 _COMPILE_ALL = """
 import compileall, os, sys
 os.nice(19)
-compileall.compile_dir(sys.argv[1], quiet=2)
-open(sys.argv[2], "w").close()
+for above, folders, names in os.walk(sys.argv[1]):
+    for name in names:
+        source = os.path.join(above, name)
+        compiled = os.path.join(above, "__pycache__", name[:-3] + "." + sys.implementation.cache_tag + ".pyc")
+        if name.endswith(".py") and not os.path.exists(compiled):
+            compileall.compile_file(source, quiet=2)
 """
 
 
-def compile_server(venv: Path, canceled: threading.Event) -> None:
+def compile_server(apart: Apart) -> None:
     """Import what the scoring server imports, for the compiled files that this leaves; OperationCanceled."""
-    with tempfile.TemporaryDirectory(prefix="amlemu-import-") as folder:
-        Path(folder, "main.py").write_text(_SCRIPT)
-        with subprocess.Popen(
-            [venv / "bin/python", "-c", _IMPORT_SERVER],
-            cwd=folder,
-            env={"AML_APP_ROOT": folder, "PYTHONPATH": folder, "HOME": folder},
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        ) as process:
-            _wait(process, canceled)
+    _compile(apart, ["-c", _IMPORT_SERVER])
 
 
-def _wait(process: subprocess.Popen[bytes], canceled: threading.Event) -> None:
-    while True:
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            process.wait(0.05)
-            return
-        if canceled.is_set():
-            process.kill()
-            raise OperationCanceled("the build of the environment was interrupted")
+def compile_all(apart: Apart) -> None:
+    """Compile whatever lies in the environment; OperationCanceled."""
+    _compile(apart, ["-I", "-c", _COMPILE_ALL, str(apart.folder / "venv/lib")])
+
+
+def _compile(apart: Apart, words: Sequence[str]) -> None:
+    with apart.writable("compiled") as out:
+        (out / "main.py").write_text(_SCRIPT)
+        command = [str(apart.folder / "venv/bin/python"), "-X", f"pycache_prefix={out}/pycache", *words]
+        try:
+            apart.run(command, (out,), {"AML_APP_ROOT": str(out), "PYTHONPATH": str(out)})
+        finally:
+            _move_in(out / "pycache", apart.folder / "venv")
+
+
+def _move_in(compiled: Path, venv: Path) -> None:
+    """Put compiled files where Python looks for them; who compiled them may have put anything else there too."""
+    real = venv.resolve()
+    found = Path(f"{compiled}{venv}")
+    for above, _, names in os.walk(found):
+        source = venv / Path(above).relative_to(found)
+        # A folder of the environment may be a link to somewhere else.
+        if names and source.is_dir() and source.resolve().is_relative_to(real):
+            _move_into(source / "__pycache__", [Path(above, name) for name in names if name.endswith(".pyc")])
+
+
+def _move_into(folder: Path, files: Sequence[Path]) -> None:
+    folder.mkdir(exist_ok=True)
+    if folder.is_symlink():
+        return
+    for file in files:
+        found = file.lstat()
+        if stat.S_ISREG(found.st_mode) and found.st_nlink == 1:
+            os.chown(file, os.geteuid(), os.getegid())
+            file.chmod(0o644)
+            file.replace(folder / file.name)
 
 
 class BackgroundCompiler:
-    """Compiles whole environments, each in a process of its own."""
+    """Compiles whole environments, each behind a thread of its own."""
 
     def __init__(self) -> None:
-        self._running: dict[Path, subprocess.Popen[bytes]] = {}
+        self._running: dict[Path, tuple[threading.Thread, threading.Event]] = {}
         self._lock = threading.Lock()
 
-    def begin(self, environment: Path) -> None:
-        """Compile all that is not compiled yet; returns at once, and does nothing when that was done or goes on."""
+    def begin(self, environment: Path, apart: Callable[[threading.Event], Apart]) -> None:
+        """Compile all that is not compiled yet; returns at once, and does nothing when that was done or goes on.
+
+        `apart` gives what runs the environment's programs until the event is set.
+        """
         with self._lock:
             found = self._running.get(environment)
-            if (found and found.poll() is None) or (environment / _COMPLETE).exists():
+            if (found and found[0].is_alive()) or (environment / _COMPLETE).exists():
                 return
-            self._running[environment] = subprocess.Popen(
-                [
-                    environment / "venv/bin/python",
-                    "-I",
-                    "-c",
-                    _COMPILE_ALL,
-                    environment / "venv/lib",
-                    environment / _COMPLETE,
-                ],
-                env={},
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.DEVNULL,
-                start_new_session=True,
-            )
+            canceled = threading.Event()
+            thread = threading.Thread(target=_run, args=(environment, apart(canceled)), daemon=True)
+            self._running[environment] = (thread, canceled)
+            thread.start()
 
     def stop(self, environment: Path) -> None:
-        """End the work on one environment; what is compiled stays."""
+        """End the work on one environment; what is compiled and in its place stays."""
         with self._lock:
-            process = self._running.pop(environment, None)
-        if process:
-            process.kill()
-            process.wait()
+            found = self._running.pop(environment, None)
+        if found:
+            found[1].set()
+            found[0].join()
 
     def close(self) -> None:
         """End all work."""
         for environment in list(self._running):
             self.stop(environment)
+
+
+def _run(environment: Path, apart: Apart) -> None:
+    # Nobody waits for it: an environment that is removed meanwhile, or a full disk, leaves it undone.
+    with contextlib.suppress(EmulatorError, OSError):
+        compile_all(apart)
+        (environment / _COMPLETE).touch()

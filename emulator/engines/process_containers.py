@@ -153,7 +153,7 @@ class Containers:
             record, process = self.record(container_id), self.process(container_id)
         except ResourceNotFound:
             return
-        _stop(process, grace_seconds)
+        stop(process, grace_seconds)
         if not record.pid_namespace:
             kill_all_marked("HOSTNAME", container_id)
         self.discard(container_id)
@@ -196,7 +196,7 @@ class Containers:
         return self._folder / container_id
 
 
-def _stop(process: ProcessFacts, grace_seconds: float) -> None:
+def stop(process: ProcessFacts, grace_seconds: float) -> None:
     """SIGTERM to the server, then the end of everything, then, should the supervisor hang, its own."""
     waits = ((signal.SIGTERM, grace_seconds), (signal.SIGUSR1, 5.0), (signal.SIGKILL, 5.0))
     for number, seconds in waits:

@@ -7,6 +7,7 @@ one whose emulator has died.
 
 from __future__ import annotations
 
+import os
 import platform
 import re
 import subprocess
@@ -16,12 +17,15 @@ from collections.abc import Callable, Mapping, Set
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 
+from emulator.child_environment import INTERPRETER, child_environment
 from emulator.engines import Image, Log
 from emulator.engines.conda import OLDEST_GLIBC, CondaLock, solve_conda
 from emulator.engines.packages import HostPackaging, lock_requirements, run_uv
+from emulator.engines.process_apart import Apart
 from emulator.engines.process_bytecode import BackgroundCompiler
 from emulator.engines.process_files import locked, read_json, remove_tree, replace_json
 from emulator.engines.process_install import Packages, install_packages, library_path
+from emulator.engines.process_sandbox import Sandbox
 from emulator.environments import ENVIRONMENT_FOLDER, CondaPackages, ImageSpec
 from emulator.errors import EngineUnavailable
 
@@ -75,10 +79,11 @@ class Environments:
         packaging: HostPackaging,
         find_command: FindCommand,
         is_isolated: Callable[[], bool],
+        sandbox: Sandbox,
     ) -> None:
         self._folder, self._workspace_id = folder, workspace_id
         self._packaging, self._find_command = packaging, find_command
-        self._is_isolated = is_isolated
+        self._is_isolated, self._sandbox = is_isolated, sandbox
         self._compiler = BackgroundCompiler()
 
     def path(self, digest: str) -> Path:
@@ -112,11 +117,22 @@ class Environments:
             return self.find(spec.digest) or self._build(spec, log, canceled)
 
     def _build(self, spec: ImageSpec, log: Log, canceled: threading.Event) -> EnvironmentRecord:
+        folder = self._folder / f"{_BUILDING}{spec.digest}"
+        remove_tree(folder)
+        folder.mkdir()
+        try:
+            return self._build_in(folder, spec, log, canceled)
+        finally:
+            remove_tree(folder)
+
+    def _build_in(self, folder: Path, spec: ImageSpec, log: Log, canceled: threading.Event) -> EnvironmentRecord:
         conda = self._solve(spec.conda, spec, log, canceled) if spec.conda else None
         python = None if conda else self._find_python(spec.python_version, log, canceled)
         tools = _find_tools(spec.system_packages, self._find_command)
         beside = conda.beside(spec.requirements) if conda else None
-        lock = lock_requirements(spec, self._packaging, log, canceled, beside=beside)
+        pythons = tuple(map(Path, python.visible)) if python else ()
+        apart = Apart(folder, pythons, self._sandbox, self._packaging, log, canceled)
+        lock = lock_requirements(spec, self._packaging, log, canceled, apart.resolve, beside=beside)
         record = EnvironmentRecord(
             digest=spec.digest,
             workspace=self._workspace_id,
@@ -125,7 +141,7 @@ class Environments:
             variables=library_path(conda) | dict(spec.variables),
             differences=(_no_container(python, spec), *tools.differences),
         )
-        return self._install(record, Packages(spec, lock, python.executable if python else None, conda), log, canceled)
+        return self._install(record, Packages(spec, lock, python.executable if python else None, conda), apart)
 
     def _solve(self, packages: CondaPackages, spec: ImageSpec, log: Log, canceled: threading.Event) -> CondaLock:
         if sys.platform != "linux":
@@ -147,27 +163,24 @@ class Environments:
             found = run_uv(find, self._packaging, _quiet, canceled)
         return _ask_python(found.stdout.strip(), version)
 
-    def _install(
-        self, record: EnvironmentRecord, packages: Packages, log: Log, canceled: threading.Event
-    ) -> EnvironmentRecord:
-        folder = self._folder / f"{_BUILDING}{record.digest}"
-        remove_tree(folder)
-        folder.mkdir()
-        try:
-            # conda's packages hold the path that containers find them at.
-            final = ENVIRONMENT_FOLDER if self._is_isolated() else str(self.path(record.digest) / "venv")
-            noted = install_packages(folder, final, packages, self._packaging, log, canceled)
-            record = replace(record, differences=(*record.differences, *noted))
-            replace_json(folder / _RECORD, asdict(record))
-            remove_tree(self.path(record.digest))  # its Python is gone, else it would have been found
-            folder.rename(self.path(record.digest))
-            return record
-        finally:
-            remove_tree(folder)
+    def _install(self, record: EnvironmentRecord, packages: Packages, apart: Apart) -> EnvironmentRecord:
+        # conda's packages hold the path that containers find them at.
+        final = ENVIRONMENT_FOLDER if self._is_isolated() else str(self.path(record.digest) / "venv")
+        noted = install_packages(final, packages, apart)
+        record = replace(record, differences=(*record.differences, *noted))
+        replace_json(apart.folder / _RECORD, asdict(record))
+        remove_tree(self.path(record.digest))  # its Python is gone, else it would have been found
+        apart.folder.rename(self.path(record.digest))
+        return record
 
     def compile_rest(self, digest: str) -> None:
         """Compile in the background what the server does not import; returns at once."""
-        self._compiler.begin(self.path(digest))
+        environment = self.path(digest)
+        record = self.find(digest)
+        pythons = tuple(map(Path, record.visible)) if record else ()
+        self._compiler.begin(
+            environment, lambda canceled: Apart(environment, pythons, self._sandbox, self._packaging, _quiet, canceled)
+        )
 
     def close(self) -> None:
         """End the work in the background."""
@@ -200,7 +213,13 @@ def _quiet(_line: str) -> None:
 
 def _ask_python(executable: str, version: str) -> _Python:
     code = "import sys; print(sys.base_prefix); print('%d.%d.%d' % sys.version_info[:3])"
-    asked = subprocess.run([executable, "-I", "-S", "-c", code], capture_output=True, text=True, check=False)
+    asked = subprocess.run(
+        [executable, "-I", "-S", "-c", code],
+        env=child_environment(INTERPRETER, os.environ),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     if asked.returncode != 0:
         raise _no_python(version, asked.stderr)
     prefix, found = asked.stdout.splitlines()
@@ -248,7 +267,14 @@ def _no_java(package: str) -> EngineUnavailable:
 
 
 def _java_version(java: str) -> str:
-    said = subprocess.run([java, "-version"], capture_output=True, text=True, check=False, timeout=30).stderr
+    said = subprocess.run(
+        [java, "-version"],
+        env=child_environment(INTERPRETER, os.environ),
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=30,
+    ).stderr
     found = re.search(r'version "([^"]+)"', said)
     return f"version {found[1]}" if found else "of unknown version"
 

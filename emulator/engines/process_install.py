@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 import re
-import subprocess
-import threading
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from emulator.engines import Log
 from emulator.engines.conda import CondaLock, link_conda, post_link_scripts
-from emulator.engines.packages import HostPackaging, run_uv, talk
+from emulator.engines.packages import is_of_indexes, run_uv
+from emulator.engines.process_apart import INSTALL, Apart, install_failure
 from emulator.engines.process_bytecode import compile_server
+from emulator.engines.process_files import remove_tree
+from emulator.engines.untrusted_files import read_untrusted
 from emulator.environments import ENVIRONMENT_FOLDER, ImageSpec
 from emulator.environments.import_check import asked_imports, import_differences, import_failure
-from emulator.errors import ImageBuildFailure, OutOfQuota
+from emulator.errors import ImageBuildFailure
 from emulator.shipped import shipped_folder
 
 _TAIL_LINES = 40
+# uv's words for packages that have no wheel that fits.
+_NO_WHEEL = re.compile(r"no usable wheels|no wheels with a matching|--no-build|[Bb]uilding source distributions")
 
 
 @dataclass(frozen=True)
@@ -37,12 +38,16 @@ def library_path(conda: CondaLock | None) -> dict[str, str]:
 
 
 def install_packages(
-    folder: Path, final: str, packages: Packages, packaging: HostPackaging, log: Log, canceled: threading.Event
+    final: str,
+    packages: Packages,
+    apart: Apart,
 ) -> tuple[str, ...]:
-    """Fill `folder`, whose `venv` the server will see at `final`; what differs from an image.
+    """Fill the folder of `apart`, whose `venv` the server will see at `final`; what differs from an image.
 
+    On the emulator's side wheels are unpacked and conda's packages linked; what runs code of either runs apart.
     Raises ImageBuildFailure, also for a package that cannot be imported, OutOfQuota and OperationCanceled.
     """
+    folder, packaging, log, canceled = apart.folder, apart.packaging, apart.log, apart.canceled
     locks = {"requirements.lock": packages.lock.encode()} | (
         {"conda.lock": packages.conda.text.encode()} if packages.conda else {}
     )
@@ -51,21 +56,42 @@ def install_packages(
     venv = folder / "venv"
     if packages.conda:
         link_conda(packages.conda, venv, final, packaging, log, canceled)
-    else:
-        make = ["venv", "--quiet", "--no-project", "--relocatable", "--python", str(packages.python), str(venv)]
-        _uv(make, folder, packaging, log, canceled)
-    install = ["pip", "install", "--no-deps", "--no-compile-bytecode", "--break-system-packages", "--python", str(venv)]
-    _uv([*install, "-r", "requirements.lock"], folder, packaging, log, canceled)
-    if packages.conda:
+        if packages.spec.requirements:
+            apart.install(venv)
         _move_scripts(venv, final)
-    compile_server(venv, canceled)
-    return (*_scripts_not_run(venv), *_check_imports(folder, packages.spec, canceled))
+    else:
+        _make_venv(apart, packages.python)
+        if not _install_wheels(apart, packages.lock):
+            remove_tree(venv)
+            _make_venv(apart, packages.python)
+            apart.install(venv)
+    compile_server(apart)
+    return (*_scripts_not_run(venv), *_check_imports(packages.spec, apart))
 
 
-def _uv(args: list[str], folder: Path, packaging: HostPackaging, log: Log, canceled: threading.Event) -> None:
-    result = run_uv(args, packaging, log, canceled, cwd=folder)
+def _make_venv(apart: Apart, python: str | None) -> None:
+    make = ["venv", "--quiet", "--no-project", "--relocatable", "--python", str(python), str(apart.folder / "venv")]
+    result = run_uv(make, apart.packaging, apart.log, apart.canceled, cwd=apart.folder)
     if result.returncode != 0:
-        raise _install_failure(result.stderr)
+        raise install_failure(result.stderr)
+
+
+def _install_wheels(apart: Apart, lock: str) -> bool:
+    """Unpack the wheels of the lock into the new environment; False when not all of its packages are wheels of an
+    index."""
+    if not is_of_indexes(lock.splitlines()):
+        return False
+    words = [*INSTALL, "--no-build", "--python", str(apart.folder / "venv"), "-r", "requirements.lock"]
+    said: list[str] = []
+    result = run_uv(words, apart.packaging, said.append, apart.canceled, cwd=apart.folder)
+    if result.returncode == 0:
+        for line in said:
+            apart.log(line)
+        return True
+    if _NO_WHEEL.search(result.stderr):
+        apart.log("some packages have no wheel for this machine: they are built")
+        return False
+    raise install_failure(result.stderr)
 
 
 def _move_scripts(venv: Path, final: str) -> None:
@@ -93,42 +119,23 @@ def _scripts_not_run(venv: Path) -> tuple[str, ...]:
     return (f"the scripts that finish the installation of {', '.join(names)} are not run on this machine",)
 
 
-def _check_imports(folder: Path, spec: ImageSpec, canceled: threading.Event) -> tuple[str, ...]:
+def _check_imports(spec: ImageSpec, apart: Apart) -> tuple[str, ...]:
+    folder = apart.folder
     venv = folder / "venv"
     (folder / "imports.json").write_bytes(asked_imports(spec, str(venv)))
-    report = folder / "imported.json"
     program = shipped_folder("images/scoring") / "check_imports.py"
-    process = subprocess.Popen(
-        [venv / "bin/python", program, folder / "imports.json", report],
-        env=_plain_variables(),
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        errors="replace",
-        start_new_session=True,
-    )
-    _, told = talk(process, None, None, canceled)
-    if failure := import_failure(told.splitlines()):
+    with apart.writable("imported") as out:
+        command = [str(venv / "bin/python"), str(program), str(folder / "imports.json"), str(out / "imported.json")]
+        ended = apart.run(command, (out,))
+        report = read_untrusted(out / "imported.json")
+    if failure := import_failure(ended.output.splitlines()):
         raise failure
-    if process.returncode != 0:
-        raise ImageBuildFailure("the imports of the packages could not be checked", log_tail=_tail(told))
-    return import_differences(report.read_text(encoding="utf-8"))
-
-
-def _plain_variables() -> Mapping[str, str]:
-    return {"LANG": "C.UTF-8"}
-
-
-def _install_failure(stderr: str) -> ImageBuildFailure | OutOfQuota:
-    if "No space left on device" in stderr:
-        return OutOfQuota("no disk space is left for the environment's packages", hint="`amlemu prune` frees some")
-    reason = next((line.strip() for line in stderr.splitlines() if re.match(r"\s*(error|\u00d7)", line)), "uv failed")
-    return ImageBuildFailure(
-        f"the packages could not be installed: {reason}",
-        hint="the log shows which package failed; one without a wheel for this machine may need a compiler",
-        log_tail=_tail(stderr),
-    )
+    try:
+        if ended.exit_code == 0 and report is not None:
+            return import_differences(report)
+    except (ValueError, KeyError, TypeError):
+        pass  # not what our program has written
+    raise ImageBuildFailure("the imports of the packages could not be checked", log_tail=_tail(ended.output))
 
 
 def _tail(text: str) -> str:

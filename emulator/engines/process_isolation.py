@@ -35,7 +35,7 @@ _SYSTEM_FOLDERS = frozenset(
 )
 _LISTED_FOLDERS = ("var", "opt")
 _NOT_BOUND = frozenset({"/var/tmp", "/var/azureml-app", "/opt/amlemu"})  # noqa: S108 - the container gets its own
-_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 # The folders that a container may write to, by their names among its own folders on the machine.
 _WRITABLE = {HOME: "home", "/tmp": "tmp", "/var/tmp": "var-tmp"}  # noqa: S108
 # As /etc/passwd of the image: libraries ask it for the name of uid 1000.
@@ -214,7 +214,7 @@ def environment(
     are found by it, so that it cannot be set otherwise.  `tool_folders` come on PATH behind the environment's own.
     """
     base = {
-        "PATH": ":".join([f"{ENVIRONMENT_FOLDER}/bin", *tool_folders, _PATH]),
+        "PATH": ":".join([f"{ENVIRONMENT_FOLDER}/bin", *tool_folders, SYSTEM_PATH]),
         "LANG": "C.UTF-8",
         "TZ": "UTC",
         "HOME": HOME,

@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from emulator.child_environment import SUPERVISOR, child_environment
 from emulator.engines.process_facts import ProcessFacts, read_facts, send_signal, wait_until_gone
 from emulator.engines.process_files import remove_tree
 from emulator.engines.process_isolation import Entry, Folders, Isolation, supervisor_plan
@@ -79,7 +80,7 @@ def _spawn(plan: int, answer: int, listener: int) -> int:
     return os.posix_spawn(
         sys.executable,
         [sys.executable, "-I", "-S", _SUPERVISOR],
-        {},
+        child_environment(SUPERVISOR, os.environ),
         file_actions=[(os.POSIX_SPAWN_DUP2, source, target) for source, target in moves],
         setsigmask=(),
         setsigdef=(signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGPIPE),
@@ -146,3 +147,9 @@ def read_machine() -> list[Entry]:
 
 def _entry(path: Path) -> Entry:
     return Entry(str(path), str(path.readlink()) if path.is_symlink() else None)
+
+
+def resolver_folders() -> list[str]:
+    """The folder that holds resolv.conf where /etc only links to it."""
+    file = Path("/etc/resolv.conf").resolve()
+    return [str(file.parent)] if file.is_relative_to("/run") else []

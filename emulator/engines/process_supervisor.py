@@ -13,6 +13,7 @@ With a process namespace there are two processes: this one, outside, which keeps
 its child, the namespace's init, which starts the server and reaps orphans.  When either ends, the kernel kills all
 that runs in the namespace.  Without one, this process is the reaper of its descendants and kills them itself.
 
+A program that runs while an environment is made ends with the emulator (`ends_with_emulator`), containers do not.
 SIGTERM is passed to the server, as `docker stop` does; SIGUSR1 kills everything at once.
 """
 
@@ -56,6 +57,8 @@ def main() -> None:
     if not text:
         return
     plan = json.loads(text)
+    if plan.get("ends_with_emulator") and _LINUX:
+        _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     try:
         child, output = _start(plan)
     except OSError as error:

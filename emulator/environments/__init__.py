@@ -28,7 +28,7 @@ from emulator.environments.read import (
     read_environment,
     versioned_by_content,
 )
-from emulator.environments.requirements import ReadText
+from emulator.environments.requirements import ReadText, check_requirement
 from emulator.environments.variants import AnyImageSpec, any_image_spec
 
 __all__ = [
@@ -56,6 +56,7 @@ __all__ = [
     "azure_environment",
     "channel_urls",
     "check_mlflow_model",
+    "check_requirement",
     "curated_environment",
     "curated_image",
     "environment_from_conda",

@@ -6,6 +6,8 @@ import re
 from collections.abc import Mapping, Sequence
 from urllib.parse import quote
 
+from emulator.environments.requirements import variable_problem
+
 # What conda means by its defaults on Linux, in their order (page Managing channels of conda's documentation).
 DEFAULTS = ("https://repo.anaconda.com/pkgs/main", "https://repo.anaconda.com/pkgs/r")
 _ALIAS = "https://conda.anaconda.org"
@@ -25,6 +27,8 @@ def channel_problem(channel: str) -> str | None:
     "'./wheels' is relative to a folder that the build does not know: write file:///absolute/path"
     """
     text = channel.strip()
+    if problem := variable_problem(text, without_credentials(text)):
+        return problem
     if text.startswith((".", "~")) or re.match(r"[A-Za-z]:\\|file:(?!///)", text):
         return f"'{channel}' is relative to a folder that the build does not know: write file:///absolute/path"
     if text.startswith("/") or _URL.fullmatch(text) or _NAME.fullmatch(text):

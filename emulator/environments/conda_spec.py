@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from emulator.environments.requirements import variable_problem
+
 _MATCH_SPEC = re.compile(
     r"(?:(?P<channel>\S+?)::)?(?P<name>[A-Za-z0-9_.-]+)\s*(?P<version>[=<>!~\s][^\[]*)?(?:\[(?P<brackets>.*)\])?\s*$"
 )
@@ -48,6 +50,10 @@ def spec_problem(text: str, *, is_text: bool = True) -> str | None:
     plain = f"'{text}' is not a conda package: name, name=version or name>=version"
     if not is_text:
         return plain
+    return variable_problem(text, text) or _spelling_problem(text, plain)
+
+
+def _spelling_problem(text: str, plain: str) -> str | None:
     if _MARKER.match(text):
         return f"'{text}' has a condition of pip's (';'), which conda has not: move it to the pip section"
     if _WITH_EXTRA.fullmatch(text.strip()):

@@ -6,15 +6,22 @@ import hashlib
 import json
 import re
 import shlex
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
 from emulator.entities import Environment
-from emulator.environments.conda_channels import channel_urls, with_channel_url, without_credentials
+from emulator.environments.conda_channels import (
+    channel_problem,
+    channel_urls,
+    with_channel_url,
+    without_credentials,
+)
+from emulator.environments.conda_spec import spec_problem
 from emulator.environments.mlflow import MLFLOW_FOLDER, MLFLOW_SCRIPT
+from emulator.environments.requirements import check_requirement
 from emulator.environments.system_libraries import system_libraries
-from emulator.errors import BadArgument
+from emulator.errors import BadArgument, BadDocument, Fault
 
 BASE_IMAGE = "python:{python_version}-slim-bookworm"
 STAND_IN_IMAGE = "amlemu/python:{python_version}-slim-bookworm"
@@ -128,7 +135,7 @@ _LIBRARY_PATH = """\
     LD_LIBRARY_PATH={folder}/lib${{LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}} \\
 """
 
-_SETTINGS = """\
+SETTINGS = """\
 if [ -f /run/amlemu/packaging ]; then . /run/amlemu/packaging; fi \\
     && if [ -f /run/amlemu/ca.pem ]; then export SSL_CERT_FILE=/run/amlemu/ca.pem PIP_CERT=/run/amlemu/ca.pem; fi"""
 
@@ -173,10 +180,12 @@ def image_spec(
     `mlflow_script` is the script of MLflow models that have none; it is in images of such environments only.
     `mirrors` says by name where conda channels are.
 
-    Raises BadArgument for an image name or a variable that a Dockerfile cannot hold.
+    Raises BadArgument for an image name or a variable that a Dockerfile cannot hold, and for lines that no file of
+    requirements or conda file may have: not every environment was read from one.
     """
     if environment.python_version is None:
         raise BadArgument("nothing is installed into this image", target=f"environment {environment.id}")
+    _check_lines(environment)
     default = BASE_IMAGE.format(python_version=environment.python_version)
     base_image = check_reference(environment.image or default, environment.id)
     dockerfile = _render(environment, base_image)
@@ -196,6 +205,22 @@ def image_spec(
         files=files,
         conda=conda,
     )
+
+
+def _check_lines(environment: Environment) -> None:
+    checks: Mapping[str, tuple[Sequence[str], Callable[[str], str | None]]] = {
+        "requirements": (environment.requirements, check_requirement),
+        "channels": (environment.channels, channel_problem),
+        "conda_dependencies": (environment.conda_dependencies, spec_problem),
+    }
+    faults = [
+        Fault(problem, environment.id, f"{name}[{index}]")
+        for name, (lines, check) in checks.items()
+        for index, line in enumerate(lines)
+        if (problem := check(line))
+    ]
+    if faults:
+        raise BadDocument(f"environment {environment.id} has what none may have", faults=faults)
 
 
 def _libraries(environment: Environment) -> tuple[str, ...]:
@@ -223,15 +248,15 @@ def _conda(environment: Environment, mirrors: Mapping[str, str]) -> CondaPackage
 def _render(environment: Environment, base_image: str) -> str:
     packages = " ".join(shlex.quote(p) for p in environment.system_packages)
     libraries = " ".join(_libraries(environment))
-    system_step = _SYSTEM_STEP.format(packages=packages, settings=_SETTINGS) if packages else ""
-    system_step += _LIBRARY_STEP.format(packages=libraries, settings=_SETTINGS) if libraries else ""
+    system_step = _SYSTEM_STEP.format(packages=packages, settings=SETTINGS) if packages else ""
+    system_step += _LIBRARY_STEP.format(packages=libraries, settings=SETTINGS) if libraries else ""
     conda = bool(environment.conda_dependencies)
     python_step = _POST_LINK if conda else _MAKE_VENV
     return _DOCKERFILE.format(
         source=" ".join((environment.source or environment.id).split()),
         base_image=base_image,
         system_step=system_step,
-        settings=_SETTINGS,
+        settings=SETTINGS,
         conda_step=_CONDA_STEP.format(folder=ENVIRONMENT_FOLDER) if conda else "",
         library_path=_LIBRARY_PATH.format(folder=ENVIRONMENT_FOLDER) if conda else "",
         python_step=python_step.format(folder=ENVIRONMENT_FOLDER, python_version=environment.python_version),
@@ -255,7 +280,7 @@ def _quoted(name: str, value: str) -> str:
 
 def _digest(environment: Environment, base_image: str, files: Mapping[str, bytes], conda: CondaPackages | None) -> str:
     """Of what the image holds; names, versions and the file that the environment was read from do not matter."""
-    recipe = (_DOCKERFILE, _SETTINGS, _SYSTEM_STEP, _MAKE_VENV, _CONDA_STEP, _POST_LINK, _LIBRARY_PATH)
+    recipe = (_DOCKERFILE, SETTINGS, _SYSTEM_STEP, _MAKE_VENV, _CONDA_STEP, _POST_LINK, _LIBRARY_PATH)
     parts = {
         "recipe": hashlib.sha256("".join(recipe).encode()).hexdigest(),
         "base_image": base_image,

@@ -19,7 +19,7 @@ _INDEX_OPTIONS = ("--index-url", "-i", "--extra-index-url", "--find-links", "-f"
                   "--only-binary", "--no-binary", "--trusted-host")  # fmt: skip
 _INCLUDE = re.compile(r"(-r|--requirement)[ =]*(?P<file>.+)")
 _COMMENT = re.compile(r"(^|\s)#.*$")
-_LOCAL = re.compile(r"-e\b.*|--editable\b.*|[./].*|file:.*|.*@\s*file:.*|[^@]*\.(whl|zip|tar\.gz)")
+_LOCAL = re.compile(r"-e\b.*|--editable\b.*|[./].*|file:.*|.*@\s*(\w+\+)?file:.*|[^@]*\.(whl|zip|tar\.gz)")
 _LOCAL_LINKS = re.compile(r"(-f|--find-links)[ =]*(?!https?:)(?P<folder>\S+)")
 _URL = re.compile(r"(\w+\+)?(https?|ssh|git)://\S+")
 _PASSWORD = re.compile(r"//[^/@\s]*:[^/@\s]*@")
@@ -40,6 +40,8 @@ def parse_requirements(text: str, file: str, read: ReadText) -> tuple[str, ...]:
 def check_requirement(line: str) -> str | None:
     """Why `line` cannot be a requirement, or None."""
     shown = _PASSWORD.sub("//***@", line)
+    if problem := variable_problem(line, shown):
+        return problem
     if _URL.fullmatch(line):
         return f"'{shown}' does not say which package it is: write 'NAME @ {shown}'"
     if _LOCAL.fullmatch(line) or _LOCAL_LINKS.fullmatch(line):
@@ -54,6 +56,16 @@ def check_requirement(line: str) -> str | None:
         return f"'{line}' names several packages: each has a line of its own"
     one = _SINGLE_EQUALS.fullmatch(line)
     return _single_equals(one["name"], one["turned"], one["version"].strip()) if one else _not_pep508(line, shown)
+
+
+def variable_problem(text: str, shown: str) -> str | None:
+    """Why `text`, which is shown as `shown`, cannot be taken: pip and conda put in variables of whoever runs them."""
+    if "${" not in text:
+        return None
+    return (
+        f"'{shown}' names a variable, and none is expanded: where the cloud builds there is no such variable either;"
+        " write what it stands for"
+    )
 
 
 def _not_pep508(line: str, shown: str) -> str | None:

@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import threading
 import time
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pytest
 
-from emulator.engines.packages import HostPackaging, lock_requirements, read_host_packaging, run_uv, wheels_named_by
+from emulator.engines.packages import (
+    HostPackaging,
+    Resolve,
+    lock_requirements,
+    read_host_packaging,
+    run_uv,
+    wheels_named_by,
+)
 from emulator.entities import Environment
 from emulator.environments import image_spec
 from emulator.errors import EngineUnavailable, ImageBuildFailure, OperationCanceled
@@ -137,9 +146,13 @@ def spec_of(*requirements: str) -> object:
     return image_spec(Environment(name="e", python_version="3.11", requirements=requirements), "")
 
 
-def lock(packaging: HostPackaging, *requirements: str) -> str:
+def no_resolve(words: Sequence[str], files: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
+    raise AssertionError(f"nothing is to be resolved apart: {words} {files}")
+
+
+def lock(packaging: HostPackaging, *requirements: str, resolve: Resolve = no_resolve) -> str:
     lines: list[str] = []
-    return lock_requirements(spec_of(*requirements), packaging, lines.append, threading.Event())  # type: ignore[arg-type]
+    return lock_requirements(spec_of(*requirements), packaging, lines.append, threading.Event(), resolve)  # type: ignore[arg-type]
 
 
 def test_what_uv_says_is_heard_line_by_line(tmp_path: Path) -> None:
