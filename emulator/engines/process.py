@@ -75,9 +75,9 @@ class ProcessEngine:
     ) -> None:
         self._folder = folder.absolute()
         self._workspace_id = workspace_id
-        sandbox = Sandbox(self._folder / "sandboxes", self._isolation, marked({}, workspace_id))
+        self._sandbox = Sandbox(self._folder / "sandboxes", self._isolation, marked({}, workspace_id))
         self._environments = Environments(
-            self._folder / "environments", workspace_id, packaging, find_command, self._is_isolated, sandbox
+            self._folder / "environments", workspace_id, packaging, find_command, self._is_isolated, self._sandbox
         )
         self._containers = Containers(self._folder / "containers", workspace_id)
         self._isolations, self._log_bytes = isolations, log_bytes
@@ -91,6 +91,7 @@ class ProcessEngine:
             raise EngineUnavailable("the process engine does not run on Windows", hint=hint)
         with translated(""):
             self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            self._sandbox.clear()
 
     def find_image(self, digest: str) -> Image | None:
         """The environment if it is built already."""
@@ -261,7 +262,8 @@ class ProcessEngine:
         """Remove containers that do not run, environments that are neither kept nor in use, and unfinished builds."""
         with translated(""):
             keep = keep_images | self._containers.images_in_use()
-            return self._containers.prune(dry_run=dry_run) + self._environments.prune(keep, dry_run=dry_run)
+            said = self._containers.prune(dry_run=dry_run) + self._environments.prune(keep, dry_run=dry_run)
+            return said + self._sandbox.clear(dry_run=dry_run)
 
     def close(self) -> None:
         """End the work in the background; containers go on."""

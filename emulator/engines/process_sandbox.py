@@ -13,13 +13,14 @@ from __future__ import annotations
 import os
 import secrets
 import threading
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from emulator.engines.process_containers import stop
 from emulator.engines.process_facts import ProcessFacts, kill_all_marked, wait_until_gone
-from emulator.engines.process_files import is_readable_by_all, read_json, remove_tree
+from emulator.engines.process_files import is_readable_by_all, locked, read_json, remove_tree
 from emulator.engines.process_isolation import (
     CONTAINER_UID,
     HOME,
@@ -36,6 +37,9 @@ _POLL_SECONDS = 0.05
 _LOG_BYTES = 8 * 2**20
 _GRACE_SECONDS = 2.0
 _KILLED = 137
+_ABANDONED_SECONDS = 60
+# Held while its program runs.
+_LOCK = "lock"
 
 
 @dataclass(frozen=True)
@@ -79,14 +83,15 @@ class Sandbox:
         """Run it to its end.  Raises EngineUnavailable, and OperationCanceled soon after `canceled` is set."""
         isolation = self.isolation(program.readable)
         own = self._folder / secrets.token_hex(6)
-        _make_folders(own, for_container_user=isolation.mode == "root")
+        own.mkdir(parents=True, mode=0o700)
         facts: list[ProcessFacts] = []
         try:
-            with bound_socket() as unused:
+            with locked(own / _LOCK), bound_socket() as unused:
+                _make_folders(own, for_container_user=isolation.mode == "root")
                 launch(self._plan(program, isolation, own), unused, facts.append)
-            _wait(facts[0], canceled)
-            ended = read_json(own / "exit.json")
-            return Ended(ended["exit_code"] if ended else _KILLED, _output(own))
+                _wait(facts[0], canceled)
+                ended = read_json(own / "exit.json")
+                return Ended(ended["exit_code"] if ended else _KILLED, _output(own))
         except LaunchRefused as refusal:
             message = f"a program of the environment could not be started: {refusal}"
             raise EngineUnavailable(message, hint="see `amlemu doctor`") from refusal
@@ -96,6 +101,25 @@ class Sandbox:
             if facts and not isolation.pid_namespace:
                 kill_all_marked("HOSTNAME", own.name)
             remove_tree(own)
+
+    def clear(self, *, dry_run: bool = False) -> list[str]:
+        """Remove what programs have left whose emulator was killed, with which they ended; what is removed."""
+        said = []
+        for folder in sorted(self._folder.glob("*")):
+            if not self._is_in_use(folder):
+                said.append(f"unfinished build {folder.name}")
+                if not dry_run:
+                    remove_tree(folder)
+        return said
+
+    def _is_in_use(self, folder: Path) -> bool:
+        try:
+            if not (folder / _LOCK).exists():  # it begins just now, or is being removed
+                return folder.stat().st_mtime > time.time() - _ABANDONED_SECONDS
+            with locked(folder / _LOCK) as free:
+                return not free
+        except FileNotFoundError:
+            return True
 
     def _plan(self, program: Program, isolation: Isolation, own: Path) -> Mapping[str, object]:
         folders = Folders(
@@ -123,7 +147,6 @@ class Sandbox:
 
 
 def _make_folders(own: Path, *, for_container_user: bool) -> None:
-    own.mkdir(parents=True, mode=0o700)
     (own / "log").touch(mode=0o600)
     (own / "launch.py").touch()
     for name, mode in (

@@ -6,6 +6,7 @@ On the process engine; `test_untrusted_code_docker.py` has what Docker's builds 
 from __future__ import annotations
 
 import ast
+import contextlib
 import json
 import os
 import re
@@ -16,6 +17,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 from package_index import PackageIndex, serving_packages
 
@@ -543,6 +545,48 @@ def test_a_build_that_is_interrupted_leaves_nothing(engines: Engines, index: Pac
     timer.join()
     assert list((tmp_path / "home/process/sandboxes").iterdir()) == []
     assert list((tmp_path / "home/process/environments").glob("[!.]*")) == []
+
+
+BUILD_AND_DIE = """
+import os, sys, threading
+sys.path[:0] = {path!r}
+from pathlib import Path
+from test_untrusted_code import spec_of
+from emulator.engines.packages import read_host_packaging
+from emulator.engines.process import ProcessEngine
+ProcessEngine(Path({folder!r}), "w", read_host_packaging(os.environ)).build_image(
+    spec_of("endless"), print, threading.Event())
+"""
+
+
+def test_a_build_ends_with_an_emulator_that_is_killed(
+    engines: Engines, index: PackageIndex, shell: Mapping[str, str], tmp_path: Path
+) -> None:
+    index.source("endless", "1.0", metadata="open('/tmp/began', 'w').close(); import time; time.sleep(600)")
+    folder = tmp_path / "home/process"
+    text = BUILD_AND_DIE.format(path=[path for path in sys.path if path], folder=str(folder))
+    variables = {**packaging_of(index, shell, tmp_path).variables, "PYTHONWARNINGS": "ignore"}
+    with subprocess.Popen([sys.executable, "-c", text], env=variables) as emulator:
+        wait_until(lambda: bool(list(folder.glob("sandboxes/*/tmp/began"))))
+        assert processes_of(folder), "the package's code runs"
+        emulator.kill()
+    wait_until(lambda: not processes_of(folder))
+    engine = engines(USER)
+    engine.check()
+    assert list((folder / "sandboxes").iterdir()) == []
+    engine.prune(frozenset())
+    assert list((folder / "environments").glob(".building-*")) == []
+
+
+def processes_of(folder: Path) -> list[int]:
+    """Those that run in a sandbox of that folder: each has its name as HOSTNAME."""
+    names = {path.name for path in (folder / "sandboxes").iterdir()}
+    found = []
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error, OSError):
+            if process.environ().get("HOSTNAME") in names and process.status() != psutil.STATUS_ZOMBIE:
+                found.append(process.pid)
+    return found
 
 
 # Files that such code leaves
