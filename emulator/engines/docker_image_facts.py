@@ -13,16 +13,22 @@ import docker.errors
 from emulator.engines.conda import OLDEST_GLIBC
 from emulator.engines.docker_errors import docker_errors
 
+_MOST_BYTES = 8 << 20
+
 
 def read_text_of_image(client: docker.DockerClient, image: str, path: str) -> str:
     """The text of a file in an image, '' when there is none; nothing is started."""
     with docker_errors(f"image {image}"):
         container = client.containers.create(image)
         try:
-            blocks, _ = container.get_archive(path)
+            blocks, told = container.get_archive(path)
+            # What packages' code could write may be a flood, or a link, which the archive holds as one.
+            if told is None or told["size"] > _MOST_BYTES:
+                return ""
             with tarfile.open(fileobj=io.BytesIO(b"".join(blocks))) as archive:
-                file = archive.extractfile(archive.getmembers()[0])
-                return file.read().decode("utf-8") if file else ""
+                member = archive.getmembers()[0]
+                file = archive.extractfile(member) if member.isfile() else None
+                return file.read().decode("utf-8", "replace") if file else ""
         except docker.errors.NotFound:
             return ""
         finally:

@@ -53,11 +53,18 @@ def asked_imports(spec: ImageSpec, folder: str) -> bytes:
 
 
 def import_differences(report: str) -> tuple[str, ...]:
-    """What the report tells beside failures: modules that cannot be imported on this machine."""
-    noted = json.loads(report)["noted"] if report else ()
-    return tuple(
-        f"package {package} cannot be imported here (import {module}): {why}" for package, module, why in noted
-    )
+    """What the report tells beside failures: modules that cannot be imported on this machine.
+
+    Where it lies, what is imported can write as well: ImageBuildFailure when it is not a report of ours.
+    """
+    try:
+        noted = json.loads(report)["noted"] if report else ()
+        return tuple(
+            f"package {package} cannot be imported here (import {module}): {why}" for package, module, why in noted
+        )
+    except (ValueError, LookupError, TypeError, RecursionError) as error:
+        message = "the imports of the packages could not be checked: a package changed the report"
+        raise ImageBuildFailure(message) from error
 
 
 def import_failure(lines: Sequence[str]) -> ImageBuildFailure | None:

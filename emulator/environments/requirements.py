@@ -20,7 +20,7 @@ _INDEX_OPTIONS = ("--index-url", "-i", "--extra-index-url", "--find-links", "-f"
 _INCLUDE = re.compile(r"(-r|--requirement)[ =]*(?P<file>.+)")
 _COMMENT = re.compile(r"(^|\s)#.*$")
 _LOCAL = re.compile(r"-e\b.*|--editable\b.*|[./].*|file:.*|.*@\s*(\w+\+)?file:.*|[^@]*\.(whl|zip|tar\.gz)")
-_LOCAL_LINKS = re.compile(r"(-f|--find-links)[ =]*(?!https?:)(?P<folder>\S+)")
+_LOCAL_PLACE = re.compile(r"(-f|--find-links|-i|--index-url|--extra-index-url)[ =]*(?!https?://)[^\s=].*")
 _URL = re.compile(r"(\w+\+)?(https?|ssh|git)://\S+")
 _PASSWORD = re.compile(r"//[^/@\s]*:[^/@\s]*@")
 _SEVERAL = re.compile(r"[A-Za-z0-9][\w.-]*([\s,]+[A-Za-z0-9][\w.-]*)+")
@@ -44,18 +44,26 @@ def check_requirement(line: str) -> str | None:
         return problem
     if _URL.fullmatch(line):
         return f"'{shown}' does not say which package it is: write 'NAME @ {shown}'"
-    if _LOCAL.fullmatch(line) or _LOCAL_LINKS.fullmatch(line):
+    if _LOCAL.fullmatch(line) or _LOCAL_PLACE.fullmatch(line):
         return (
             f"'{shown}' names something on this machine, which the build cannot see:"
             " publish a wheel, or put the code beside the script"
         )
     if line.startswith("-"):
-        known = line.startswith(_INDEX_OPTIONS)
-        return None if known else f"'{line.split(maxsplit=1)[0]}' is not an option for an environment"
+        return _option_problem(line)
     if _SEVERAL.fullmatch(line):
         return f"'{line}' names several packages: each has a line of its own"
     one = _SINGLE_EQUALS.fullmatch(line)
     return _single_equals(one["name"], one["turned"], one["version"].strip()) if one else _not_pep508(line, shown)
+
+
+def _option_problem(line: str) -> str | None:
+    name = re.split(r"[\s=]", line, maxsplit=1)[0]
+    if name not in _INDEX_OPTIONS and not re.match(r"-[if][^-]", name):
+        return f"'{name}' is not an option for an environment"
+    if re.search(r"\s-", line):
+        return f"'{name}' stands before another option: each has a line of its own"
+    return None
 
 
 def variable_problem(text: str, shown: str) -> str | None:

@@ -104,6 +104,23 @@ def test_nothing_but_our_own_ways_starts_children() -> None:
                 assert node.attr not in ("create_subprocess_exec", "create_subprocess_shell", "forkpty"), file
 
 
+def test_nothing_that_is_read_can_run() -> None:
+    """No document and no model is ever unpickled, evaluated or loaded as objects: MLflow's are read as plain YAML."""
+    modules = {"pickle", "cPickle", "dill", "cloudpickle", "joblib", "marshal", "shelve", "mlflow", "runpy", "torch"}
+    for file in PACKAGE.rglob("*.py"):
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Import):
+                assert not {alias.name.split(".")[0] for alias in node.names} & modules, file
+            elif isinstance(node, ast.ImportFrom):
+                assert (node.module or "").split(".")[0] not in modules, file
+            elif isinstance(node, ast.Call):
+                name = ast.unparse(node.func)
+                assert name not in ("eval", "exec", "compile", "yaml.unsafe_load", "yaml.full_load"), file
+                loader = next((ast.unparse(k.value) for k in node.keywords if k.arg == "Loader"), "")
+                assert name != "yaml.load" or loader, file
+                assert "Unsafe" not in loader and loader not in ("yaml.Loader", "yaml.FullLoader"), file
+
+
 @pytest.mark.parametrize(
     ("text", "lines"),
     [
@@ -271,6 +288,14 @@ def test_a_variable_in_a_conda_file_is_refused(conda: Mapping[str, Any]) -> None
         {"requirements": ("x @ file:///root/x.tar.gz",)},
         {"requirements": ("x @ git+file:///root/x",)},
         {"requirements": ("numpy\n-r /etc/passwd",)},
+        {"requirements": ("--index-url file:///var/lib/amlemu",)},
+        {"requirements": ("--index-url=/var/lib/amlemu",)},
+        {"requirements": ("--extra-index-url ../packages",)},
+        {"requirements": ("-i/var/lib/amlemu",)},
+        {"requirements": ("-ffile:///root",)},
+        {"requirements": ("--index-url https://host/simple -r /etc/passwd",)},
+        {"requirements": ("--pre --find-links=/root",)},
+        {"requirements": ("--prevent",)},
         {"channels": ("https://host/${SECRET}",), "conda_dependencies": ("python=3.11",)},
         {"conda_dependencies": ("numpy=${SECRET}",)},
     ],
@@ -279,6 +304,20 @@ def test_what_no_file_may_have_no_request_may_have_either(fields: Mapping[str, A
     environment = Environment(name="e", python_version="3.11", **fields)
     with pytest.raises(BadDocument, match="what none may have"):
         image_spec(environment, "")
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "--index-url=https://host/simple",
+        "-i https://host",
+        "--find-links=https://host/l.html",
+        "-fhttps://h/x",
+        "--pre",
+    ],
+)
+def test_options_that_name_an_index_are_taken(line: str) -> None:
+    assert spec_of(line, "numpy").requirements == (line, "numpy")
 
 
 def test_a_variable_of_the_container_is_taken_as_it_is_written() -> None:

@@ -14,6 +14,7 @@ import pytest
 from emulator.entities import Environment
 from emulator.environments import image_spec
 from emulator.environments.import_check import asked_imports, import_differences, import_failure
+from emulator.errors import ImageBuildFailure
 
 PROGRAM = Path(__file__).parents[2] / "images/scoring/check_imports.py"
 
@@ -136,3 +137,9 @@ def test_what_is_asked_for_is_what_the_user_names() -> None:
 def test_a_build_that_failed_for_another_reason() -> None:
     assert import_failure(["error: x"]) is None
     assert import_differences("") == ()
+
+
+@pytest.mark.parametrize("report", ["{", "[]", '{"noted": 3}', '{"noted": [[1]]}', "[" * 100_000])
+def test_a_report_that_a_package_has_changed_is_told_of(report: str) -> None:
+    with pytest.raises(ImageBuildFailure, match="a package changed the report"):
+        import_differences(report)
