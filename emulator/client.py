@@ -82,6 +82,14 @@ class Client:
         """Remove what nothing uses; a line for each thing."""
         return list(self._call("POST", f"{_OWN}/prune", body={"dry_run": dry_run})["removed"])
 
+    def list_damage(self) -> list[Json]:
+        """What of the emulator's home cannot be read: resource, file, fault."""
+        return list(self._call("GET", f"{_OWN}/damage")["value"])
+
+    def list_kept(self) -> list[str]:
+        """What `prune` keeps because something of the home cannot be read; a line for each thing."""
+        return list(self._call("GET", f"{_OWN}/damage")["kept"])
+
     # tokens
 
     def create_token(self, name: str, role: str) -> Json:

@@ -18,6 +18,7 @@
     │   ├── UserScriptInitFailed                          why, as Kubernetes tells it: init() raised
     │   ├── UserScriptImportError                         the scoring script cannot be imported
     │   └── UserScriptFunctionNotFound                    it has no init() or no run()
+    ├── DamagedDocument           ResourceDamaged         what the home holds of a resource cannot be read
     ├── OutOfQuota                OutOfQuota              no disk space, no free port, not enough memory
     │   └── PodOutOfMemory                                memory, where Kubernetes' own code tells it
     ├── RequestFailed             RequestFailed           a scored request was answered with an error
@@ -169,6 +170,22 @@ class UserScriptFunctionNotFound(ResourceNotReady):
     """The scoring script of a Kubernetes deployment has no init() or no run() (contract/managed §8)."""
 
     code = "UserScriptFunctionNotFound"
+
+
+class DamagedDocument(EmulatorError):
+    """A document of the home cannot be read; `file` is its path, `fault` says why."""
+
+    code = "ResourceDamaged"
+    file = ""
+    fault = ""
+
+
+def damaged_document(file: str, fault: str) -> DamagedDocument:
+    """The error for the document at `file`."""
+    hint = "`amlemu doctor --fix` moves it aside, deletes nothing, and lets the rest go on; or put a copy back"
+    error = DamagedDocument(f"'{file}' is damaged: {fault}", hint=hint)
+    error.file, error.fault = file, fault
+    return error
 
 
 class OutOfQuota(EmulatorError):

@@ -47,7 +47,7 @@ class FirstDemo:
         marker = read_document(self._marker)
         if marker is not None:
             return bool(marker.get("state") == "begun")
-        return not store.endpoints() and not store.models()
+        return store.is_new()
 
     def __enter__(self) -> FirstDemo:
         self.start()

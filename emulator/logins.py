@@ -31,10 +31,12 @@ def read_login(environ: Mapping[str, str]) -> Login | None:
     path = config_folder(environ) / _FILE
     try:
         document = json.loads(path.read_text(encoding="utf-8"))
-        return Login(str(document["url"]), str(document["token"]))
+        if not isinstance(document["url"], str) or not isinstance(document["token"], str):
+            raise TypeError("url and token are texts")
+        return Login(document["url"], document["token"])
     except FileNotFoundError:
         return None
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise BadDocument(f"{path} is damaged", hint="amlemu logout, then amlemu login URL") from error
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 
 from emulator import __version__
 from emulator.engines import Engine
@@ -14,6 +15,10 @@ from emulator.routes import EndpointRoute
 from emulator.server import PROCESS_FOLDER, build_workspace, choose_engine, effects, packaging_of_home
 from emulator.settings import Settings
 from emulator.store import Store
+from emulator.store.damage import Damage, aside, find_damage, move_aside
+from emulator.store.disk import translated
+from emulator.store.documents import Documents
+from emulator.store.unknown_uses import UnknownUses
 from emulator.workspace.collecting import Collecting
 
 
@@ -68,6 +73,31 @@ def _clean(settings: Settings, store: Store, engine: Engine, packaging: HostPack
     if not dry_run:
         workspace.deployments.stop_all()
     return [*left, *workspace.prune(dry_run=dry_run)]
+
+
+def damage_of(home: Path) -> list[Damage]:
+    """Every document of a home that cannot be read; nothing is changed."""
+    return find_damage(home, Documents())
+
+
+def kept_of(home: Path) -> list[str]:
+    """What pruning that home keeps because documents that cannot be read may use it; a line each."""
+    return UnknownUses.of(damage_of(home), aside(home)).told()
+
+
+def move_damage_aside(home: Path, now: str) -> list[tuple[Damage, Path]] | None:
+    """Move them to the home's folder `damaged`, under a folder `now`; where each is then.
+
+    None while an emulator runs on the home.
+    """
+    lock = HomeLock(home)
+    if not lock.try_take({"version": __version__}):
+        return None
+    try:
+        with translated(f"AMLEMU_HOME {home}"):
+            return move_aside(home, damage_of(home), now)
+    finally:
+        lock.release()
 
 
 class NobodysDoor:

@@ -125,6 +125,7 @@ MAY_IMPORT: Mapping[str, frozenset[str]] = {
 EXCEPTIONS: Mapping[tuple[str, str], str] = {
     ("emulator.cli.server", "emulator.server"): "`up` becomes the server",
     ("emulator.cli.server", "emulator.offline"): "`prune` cleans up where no server runs",
+    ("emulator.cli.doctor", "emulator.offline"): "`doctor` looks at a home, whether an emulator runs on it or not",
     ("emulator.cli.doctor", "emulator.engines.docker"): "`doctor` finds out why no emulator would start",
     ("emulator.cli.doctor", "emulator.engines.process"): "`doctor` finds out why no emulator would start",
     ("emulator.cli.doctor", "emulator.engines.packages"): "`doctor` finds out why no emulator would start",

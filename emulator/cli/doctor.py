@@ -6,6 +6,7 @@ import os
 import platform
 import shutil
 import socket
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -30,12 +31,14 @@ class Finding:
 
 
 @click.command("doctor")
+@click.option("--fix", is_flag=True, help="Move damaged documents of the home aside; nothing is deleted.")
 @output_option
-def doctor_command(output: str) -> int:
+def doctor_command(fix: bool, output: str) -> int:
     """Check what this machine has and name what is missing; exit code 3 when no engine can run."""
     from emulator.cli.connection import current_settings
 
-    findings = list(examine(current_settings()))
+    settings = current_settings()
+    findings = [*(_fixed(settings) if fix else ()), *examine(settings)]
     print_result([asdict(f) for f in findings], output, lambda: _print(findings))
     engines = [f.ok for f in findings if f.name.startswith("engine")]
     return 0 if any(engines) else 3
@@ -53,6 +56,7 @@ def examine(settings: Settings) -> Iterator[Finding]:
     """Every finding, in the order in which they matter."""
     yield Finding("python", True, f"{platform.python_version()} on {platform.system()} {platform.machine()}")
     yield _home(settings)
+    yield from _documents(settings)
     yield _packaging()
     yield _checked("engine docker", _docker)
     yield from _docker_parts()
@@ -74,6 +78,31 @@ def _home(settings: Settings) -> Finding:
     if not os.access(folder, os.W_OK):
         return Finding("home", False, f"{settings.home} cannot be written", "set AMLEMU_HOME to a folder of yours")
     return Finding("home", free > _LOW_DISK_BYTES, found, "images and environments need some GB")
+
+
+def _documents(settings: Settings) -> Iterator[Finding]:
+    """What of the home cannot be read."""
+    from emulator.offline import damage_of
+
+    for damage in damage_of(settings.home):
+        hint = "`amlemu down`, then `amlemu doctor --fix` moves it aside, and deletes nothing"
+        if damage.file.endswith("keys.json") and not Path(damage.file).exists():
+            hint = f"`amlemu keys {damage.endpoint} --regenerate primary` makes new keys"
+        yield Finding("document", False, str(damage), hint)
+
+
+def _fixed(settings: Settings) -> Iterator[Finding]:
+    """What was moved aside."""
+    from emulator.offline import damage_of, move_damage_aside
+
+    if not damage_of(settings.home):
+        return
+    moved = move_damage_aside(settings.home, time.strftime("%Y%m%dT%H%M%SZ", time.gmtime()))
+    if moved is None:
+        hint = "`amlemu down`, then `amlemu doctor --fix` again"
+        yield Finding("fix", False, "an emulator runs on this home: nothing was moved", hint)
+    for damage, target in moved or ():
+        yield Finding("fix", True, f"{damage.file} of {damage.resource} lies at {target} now")
 
 
 def _packaging() -> Finding:

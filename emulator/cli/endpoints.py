@@ -74,6 +74,8 @@ def _print_endpoint(endpoint: Mapping[str, Any]) -> None:
         click.echo(f"{'mirrored':20} {_split_text(endpoint['mirror_traffic'])}")
     if endpoint.get("out_of_service"):
         click.echo(f"{'out of service':20} {endpoint['out_of_service']}")
+    for damage in endpoint.get("damaged", ()):
+        click.echo(f"{'damaged':20} {damage}")
     if endpoint.get("requests_abandoned"):
         click.echo(f"{'abandoned':20} {endpoint['requests_abandoned']} request(s) that nobody waits for any more")
     for deployment in endpoint["deployments"]:

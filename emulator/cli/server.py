@@ -134,14 +134,15 @@ def status_command(output: str) -> int:
         return 3
     with client:
         description = client.describe()
-        endpoints = client.list_endpoints()
+        endpoints, damage = client.list_endpoints(), client.list_damage()
     data = {"running": True, **description, "endpoints": [e["name"] for e in endpoints]}
     data["out_of_service"] = {e["name"]: e["out_of_service"] for e in endpoints if e.get("out_of_service")}
-    print_result(data, output, lambda: _print_status(description, endpoints))
+    data["damaged"] = damage
+    print_result(data, output, lambda: _print_status(description, endpoints, damage))
     return 0
 
 
-def _print_status(description: dict[str, Any], endpoints: list[dict[str, Any]]) -> None:
+def _print_status(description: dict[str, Any], endpoints: list[dict[str, Any]], damage: list[dict[str, Any]]) -> None:
     from emulator.cli.endpoints import print_endpoints
 
     say(_running(description))
@@ -153,6 +154,10 @@ def _print_status(description: dict[str, Any], endpoints: list[dict[str, Any]]) 
     if curated := description.get("curated_environments"):
         say(f"curated environments of the settings: {', '.join(curated)}")
     print_endpoints(endpoints)
+    for one in damage:
+        say(f"{one['resource']} is out of service: '{one['file']}' is damaged: {one['fault']}")
+    if damage:
+        say("`amlemu down`, then `amlemu doctor --fix` moves what is damaged aside, and deletes nothing")
 
 
 @click.command("prune")
@@ -163,13 +168,17 @@ def prune_command(dry_run: bool) -> None:
     Where no emulator runs, also the containers that one which was killed has left; `up` brings back what they served.
     """
     from emulator.cli.connection import connect, current_settings
-    from emulator.offline import prune_offline
+    from emulator.offline import kept_of, prune_offline
 
     settings = current_settings()
     removed = None if settings.url else prune_offline(settings, os.environ, dry_run=dry_run)
     if removed is None:
         with connect(settings) as client:
-            removed = client.prune(dry_run=dry_run)
+            removed, kept = client.prune(dry_run=dry_run), client.list_kept()
+    else:
+        kept = kept_of(settings.home)
     for line in removed:
         click.echo(line)
+    for line in kept:
+        say(f"kept: {line}")
     say(f"{len(removed)} {'would be' if dry_run else 'were'} removed")

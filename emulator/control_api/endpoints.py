@@ -34,7 +34,7 @@ from emulator.control_api.shapes import (
 )
 from emulator.control_api.streams import line_stream
 from emulator.entities import DeploymentRequest, EndpointRequest, OnlineDeployment, OnlineEndpoint
-from emulator.errors import ResourceNotFound
+from emulator.errors import DamagedDocument, ResourceNotFound
 from emulator.workspace.effects import Progress
 
 _LINES = {200: Answer(text="Each line as a JSON text on a line of its own.", media_type="application/x-ndjson")}
@@ -103,12 +103,15 @@ def _writing_routes(routes: Blueprint, services: Services) -> None:
 
 
 def _resource(services: Services, name: str) -> Json:
-    return _resource_of(services, services.workspace.endpoints.get(name))
+    document = _resource_of(services, services.workspace.endpoints.get(name))
+    if damage := services.workspace.endpoints.damage(name):
+        document["amlemu"]["damaged"] = [str(one) for one in damage]
+    return document
 
 
 def _resources(services: Services) -> Iterator[Json]:
     for endpoint in services.workspace.endpoints.all():
-        with contextlib.suppress(ResourceNotFound):  # deleted meanwhile
+        with contextlib.suppress(ResourceNotFound, DamagedDocument):  # deleted or damaged meanwhile
             yield _resource_of(services, endpoint)
 
 

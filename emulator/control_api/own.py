@@ -14,7 +14,7 @@ from emulator.control_api.described import Answer, described
 from emulator.control_api.metrics import metrics_text
 from emulator.control_api.readiness import in_the_way
 from emulator.control_api.requests import Services, body_of
-from emulator.control_api.shapes import Health, Info, OpenApi, Pruned, Ready, Stopping
+from emulator.control_api.shapes import Damaged, Health, Info, OpenApi, Pruned, Ready, Stopping
 from emulator.errors import ResourceNotReady
 
 
@@ -22,6 +22,7 @@ def own_routes(services: Services) -> Blueprint:
     """`/_amlemu/…`."""
     routes = Blueprint("own", __name__)
     _state_routes(routes, services)
+    _damage_routes(routes, services)
     _document_routes(routes, services)
     _verb_routes(routes, services)
     return routes
@@ -49,6 +50,15 @@ def _state_routes(routes: Blueprint, services: Services) -> None:
     def info() -> Response:
         who = {"caller": caller().name, "role": caller().role, "takes_paths": takes_paths(services)}
         return jsonify({**services.describe(), "api_version": API_VERSION, **who})
+
+
+def _damage_routes(routes: Blueprint, services: Services) -> None:
+    @routes.get("/damage")
+    @described("What of the home cannot be read, and which resources that takes out of service.", Damaged)
+    def damage() -> Response:
+        found = services.workspace.damage()
+        value = [{"resource": d.resource, "file": d.file, "fault": d.fault} for d in found]
+        return jsonify({"value": value, "kept": services.workspace.kept_for_damage()})
 
 
 def _document_routes(routes: Blueprint, services: Services) -> None:

@@ -116,6 +116,21 @@ class Pruned(Shape):
     removed: list[str]
 
 
+class DamagedFile(Shape):
+    """A document that cannot be read, and the resource that it takes out of service."""
+
+    resource: str
+    file: str
+    fault: str
+
+
+class Damaged(Shape):
+    """Documents that cannot be read, and what prune keeps because they may use it, a line for each thing."""
+
+    value: list[DamagedFile]
+    kept: list[str]
+
+
 class TokenOfAccess(Shape):
     """A token that was handed out: without the token itself."""
 
@@ -226,6 +241,7 @@ class FlatEndpoint(OnlineEndpoint):
     deployments: list[FlatDeployment]
     requests_abandoned: int
     out_of_service: str
+    damaged: list[str] = []
 
 
 class EndpointProperties(AzureShape):

@@ -1,6 +1,6 @@
 """Models, environments, endpoints and deployments as frozen values, in Azure ML's own words and units."""
 
-from emulator.entities.access import ROLES, AccessToken, Caller, Role
+from emulator.entities.access import ROLES, AccessToken, AccessTokens, Caller, Role, SigningSecret
 from emulator.entities.base import Entity
 from emulator.entities.deployment import (
     CodeConfiguration,
@@ -60,6 +60,7 @@ __all__ = [
     "ROLES",
     "UPLOAD_PREFIX",
     "AccessToken",
+    "AccessTokens",
     "AssetKind",
     "AssetReference",
     "AuthMode",
@@ -88,6 +89,7 @@ __all__ = [
     "Role",
     "Route",
     "Sha256",
+    "SigningSecret",
     "Target",
     "Upload",
     "UploadedFile",

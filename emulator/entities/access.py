@@ -30,6 +30,18 @@ class AccessToken(Entity):
     created_at: str
 
 
+class AccessTokens(Entity):
+    """Every token that was handed out, in the order of its making."""
+
+    tokens: tuple[AccessToken, ...]
+
+
+class SigningSecret(Entity):
+    """The secret that signs a workspace's own tokens."""
+
+    secret: str = Field(pattern=r"^[0-9a-f]{64}$", repr=False)
+
+
 class Caller(Entity):
     """Who a request comes from, by name, and what it may do.
 

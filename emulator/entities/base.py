@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import ntpath
 import posixpath
@@ -9,7 +10,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Annotated, Any, TypeVar
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Discriminator, Tag, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Discriminator, PrivateAttr, Tag, ValidationError
 
 from emulator.errors import BadArgument, BadDocument, Fault
 from emulator.names import shown
@@ -24,6 +25,40 @@ class Entity(BaseModel):
     """A frozen value that refuses fields it does not know."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
+
+    # Fields of a newer version, which this one keeps and writes back; None for none.
+    _unknown: Mapping[str, Any] | None = PrivateAttr(None)
+
+    @classmethod
+    def of_store(cls: type[E], document: Mapping[str, Any]) -> E:
+        """The entity of a stored document, with the fields that this version does not know; BadDocument."""
+        try:
+            return cls.model_validate(document)
+        except ValidationError as error:
+            unknown = [e["loc"] for e in error.errors(include_url=False) if e["type"] == "extra_forbidden"]
+        if not unknown:
+            return cls.parse(document)  # for its faults
+        known = copy.deepcopy(dict(document))
+        taken = [(loc, _holder(known, loc).pop(loc[-1])) for loc in unknown]
+        entity = cls.parse(known)
+        for loc, value in taken:
+            inner = _holder(entity, loc)
+            inner._unknown = {**(inner._unknown or {}), str(loc[-1]): value}
+        return entity
+
+    def to_stored(self) -> dict[str, Any]:
+        """The entity as plain JSON values, with the fields that this version does not know."""
+        document = self.to_document()
+        _put_back(self, document)
+        return document
+
+    def keeping_unknown_of(self: E, before: Entity) -> E:
+        """This entity, in place of `before`, with what this version does not know of that."""
+        if before._unknown is None:
+            return self
+        successor = self.model_copy()
+        successor._unknown = {**before._unknown, **(self._unknown or {})}
+        return successor
 
     @classmethod
     def parse(cls: type[E], document: Mapping[str, Any], *, target: str = "", strict: bool = False) -> E:
@@ -49,6 +84,28 @@ class Entity(BaseModel):
     def to_document(self) -> dict[str, Any]:
         """The entity as plain JSON values."""
         return self.model_dump(mode="json")
+
+
+def _holder(value: Any, loc: tuple[int | str, ...]) -> Any:
+    """What holds the field at `loc`, in plain values or in entities."""
+    for part in loc[:-1]:
+        value = getattr(value, str(part)) if isinstance(value, Entity) else value[part]
+    return value
+
+
+def _put_back(value: Any, document: Any) -> None:
+    if isinstance(value, Entity):
+        for name in type(value).model_fields:
+            _put_back(getattr(value, name), document[name])
+        for name, unknown in (value._unknown or {}).items():
+            document.setdefault(name, unknown)
+    elif isinstance(value, tuple) and value and isinstance(value[0], Entity):
+        for inner, plain in zip(value, document, strict=True):
+            _put_back(inner, plain)
+    elif isinstance(value, dict):
+        for key, inner in value.items():
+            if isinstance(inner, Entity):
+                _put_back(inner, document[key])
 
 
 def _tag(value: Any) -> str:

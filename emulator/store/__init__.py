@@ -8,10 +8,12 @@ import secrets
 import shutil
 import threading
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from emulator.entities import (
     AccessToken,
+    AccessTokens,
     BuildContext,
     EndpointKeys,
     Environment,
@@ -20,23 +22,26 @@ from emulator.entities import (
     ModelRequest,
     OnlineDeployment,
     OnlineEndpoint,
+    SigningSecret,
 )
-from emulator.errors import BadArgument, ResourceNotFound
+from emulator.errors import BadArgument, DamagedDocument, ResourceNotFound, damaged_document
 from emulator.names import is_segment, may_name_endpoint
 from emulator.store.build_contexts import copy_context
 from emulator.store.collected import CollectedData
 from emulator.store.content_name import content_name
-from emulator.store.disk import read_document, translated, write_document
-from emulator.store.documents import Documents, paths_in
+from emulator.store.damage import Damage, aside, damage_of_endpoint, find_damage
+from emulator.store.disk import remove_whole, sync_folder, translated
+from emulator.store.documents import Documents, names_in, stems_in
 from emulator.store.files import Files
 from emulator.store.layouts import Layouts, Placement, placements
-from emulator.store.leftovers import remove_leftovers
+from emulator.store.leftovers import REMOVED, remove_leftovers
 from emulator.store.logs import Logs
 from emulator.store.model_folder import ModelFolder, below
 from emulator.store.reach import Reach
 from emulator.store.segments import segment
 from emulator.store.sinks import SinkFolders
 from emulator.store.trees import Tree, code_tree, model_tree, named_path
+from emulator.store.unknown_uses import UnknownUses
 from emulator.store.uploads import Uploads
 from emulator.store.versions import created_after
 from emulator.store.workspace_document import workspace_id
@@ -79,22 +84,24 @@ class Store:
         read."""
         path = self.home / "signing.json"
         with self._secret, translated("signing secret"):
-            document = read_document(path)
-            if document is None:
-                document = {"secret": secrets.token_hex(32)}
-                write_document(path, document, secret=True)
-        return str(document["secret"])
+            found = self._documents.find(path, SigningSecret)
+            if found is None:
+                found = SigningSecret(secret=secrets.token_hex(32))
+                self._documents.put(path, found, secret=True)
+        return found.secret
 
     def access_tokens(self) -> tuple[AccessToken, ...]:
         """Every token that was handed out, in the order of its making."""
-        document = read_document(self.home / "access.json") or {"tokens": []}
-        return tuple(map(AccessToken.parse, document["tokens"]))
+        return self._access_tokens().tokens
+
+    def _access_tokens(self) -> AccessTokens:
+        return self._documents.find(self.home / "access.json", AccessTokens) or AccessTokens(tokens=())
 
     def put_access_tokens(self, tokens: Sequence[AccessToken]) -> None:
         """Replace them all, in a file that only its owner can read."""
         with translated("tokens"):
-            document = {"tokens": [token.to_document() for token in tokens]}
-            write_document(self.home / "access.json", document, secret=True)
+            kept = AccessTokens(tokens=tuple(tokens)).keeping_unknown_of(self._access_tokens())
+            self._documents.put(self.home / "access.json", kept, secret=True)
 
     # models
 
@@ -148,8 +155,12 @@ class Store:
         raise BadArgument(message, target=f"model {model.id}", hint="register it as the next version: omit --version")
 
     def _next_version(self, name: str) -> str:
-        numbers = [int(m.version) for m in self.model_versions(name) if m.version.isdecimal()]
+        numbers = [int(version) for version in self.version_names(name) if version.isdecimal()]
         return str(max(numbers, default=0) + 1)
+
+    def version_names(self, name: str) -> list[str]:
+        """The versions of a model, those that cannot be read among them: none is ever given again."""
+        return list(stems_in(self._models_folder(name)))
 
     def _model_path(self, name: str, version: str) -> Path:
         return self._models_folder(name) / segment(f"{version}.json")
@@ -159,16 +170,19 @@ class Store:
 
     def find_model(self, name: str, version: str) -> Model | None:
         """That version, archived or not, None when there is none."""
-        return self._documents.find(self._model_path(name, version), Model)
+        return self._documents.find(self._model_path(name, version), Model, {"name": name, "version": version})
 
     def model_versions(self, name: str) -> list[Model]:
-        """Every version of `name`, in the order of registration."""
-        return sorted(self._documents.all_in(self._models_folder(name), Model), key=_by_age)
+        """Every version of `name` that can be read, in the order of registration."""
+        found = (
+            self._documents.readable(self._model_path(name, version), Model, {"name": name, "version": version})
+            for version in self.version_names(name)
+        )
+        return sorted(filter(None, found), key=_by_age)
 
     def models(self) -> list[Model]:
         """Every version of every model."""
-        names = sorted(path.name for path in (self.home / "models").glob("*") if path.is_dir())
-        return [model for name in names for model in self.model_versions(name)]
+        return [model for name in names_in(self.home / "models") for model in self.model_versions(name)]
 
     def put_model(self, model: Model) -> None:
         """Replace the document of a version, for what may change of it: archived, tags, description."""
@@ -190,15 +204,23 @@ class Store:
 
     def environments(self) -> list[Environment]:
         """Every registered environment, by name, the versions in the order of their numbers."""
-        folders = map(Path, paths_in(self.home / "environments"))
-        found = [e for folder in folders for e in self._documents.all_in(folder, Environment)]
-        return sorted(found, key=lambda e: (e.name, _by_number(e.version)))
+        found = (
+            self._documents.readable(self._environment_path(n, v), Environment, {"name": n, "version": v})
+            for n in names_in(self.home / "environments")
+            for v in self.environment_versions(n)
+        )
+        return sorted(filter(None, found), key=lambda e: (e.name, _by_number(e.version)))
+
+    def environment_versions(self, name: str) -> list[str]:
+        """The versions of an environment, those that cannot be read among them: none is ever given again."""
+        return list(stems_in(self.home / "environments" / segment(name)))
 
     def find_environment(self, name: str, version: str) -> Environment | None:
         """That version, None when there is none."""
         if not (is_segment(name) and is_segment(version)):
             return None
-        return self._documents.find(self._environment_path(name, version), Environment)
+        path = self._environment_path(name, version)
+        return self._documents.find(path, Environment, {"name": name, "version": version})
 
     def _environment_path(self, name: str, version: str) -> Path:
         return self.home / "environments" / segment(name) / segment(f"{version}.json")
@@ -233,15 +255,25 @@ class Store:
 
     def endpoints(self) -> list[OnlineEndpoint]:
         """Every endpoint, by name."""
-        folders = paths_in(self._endpoints)
-        found = (self._documents.find(f"{folder}/endpoint.json", OnlineEndpoint) for folder in folders)
+        found = (
+            self._documents.readable(f"{self._endpoints}/{name}/endpoint.json", OnlineEndpoint, {"name": name})
+            for name in names_in(self._endpoints)
+        )
         return [endpoint for endpoint in found if endpoint]
 
     def find_endpoint(self, name: str) -> OnlineEndpoint | None:
         """That endpoint, None when there is none, or none can have such a name."""
         if not may_name_endpoint(name):
             return None
-        return self._documents.find(f"{self._endpoints}/{segment(name)}/endpoint.json", OnlineEndpoint)
+        path = f"{self._endpoints}/{segment(name)}/endpoint.json"
+        found = self._documents.find(path, OnlineEndpoint, {"name": name})
+        if found is None and names_in(f"{self._endpoints}/{segment(name)}/deployments"):
+            raise damaged_document(path, "it is missing, and there are deployments")
+        return found
+
+    def holds_endpoint(self, name: str) -> bool:
+        """Whether anything lies where that endpoint's documents would, whether it can be read or not."""
+        return may_name_endpoint(name) and os.path.lexists(self.endpoint_folder(name))
 
     def put_endpoint(self, endpoint: OnlineEndpoint) -> None:
         """Create or replace an endpoint."""
@@ -252,7 +284,8 @@ class Store:
         """The endpoint's keys; ResourceNotFound without it."""
         keys = self._documents.find(self.endpoint_folder(endpoint_name) / "keys.json", EndpointKeys)
         if keys is None:
-            raise ResourceNotFound("there are no keys", target=f"endpoint {endpoint_name}")
+            hint = f"amlemu keys {endpoint_name} --regenerate primary"
+            raise ResourceNotFound("there are no keys", target=f"endpoint {endpoint_name}", hint=hint)
         return keys
 
     def put_keys(self, endpoint_name: str, keys: EndpointKeys) -> None:
@@ -262,20 +295,39 @@ class Store:
 
     def delete_endpoint(self, name: str) -> None:
         """Remove the endpoint's documents, its deployments' among them."""
-        # First the one that makes it an endpoint: half of a folder must not look like one after a crash.
-        with translated(f"endpoint {name}"):
-            (self.endpoint_folder(name) / "endpoint.json").unlink(missing_ok=True)
-            shutil.rmtree(self.endpoint_folder(name), ignore_errors=True)
+        # In one step: half of a folder must not look like an endpoint, or like a damaged one, after a crash.
+        with translated(f"endpoint {name}"), suppress(FileNotFoundError):
+            removed = self.home / "endpoints" / f"{REMOVED}{secrets.token_hex(8)}"
+            self.endpoint_folder(name).rename(removed)
+            sync_folder(removed.parent)
+            remove_whole(removed)
 
     def deployments(self, endpoint_name: str) -> list[OnlineDeployment]:
-        """The endpoint's deployments, by name."""
-        return self._documents.all_in(f"{self._endpoints}/{segment(endpoint_name)}/deployments", OnlineDeployment)
+        """The endpoint's deployments that can be read, by name."""
+        found = (self.readable_deployment(endpoint_name, name) for name in self.deployment_names(endpoint_name))
+        return [deployment for deployment in found if deployment]
+
+    def deployment_names(self, endpoint_name: str) -> list[str]:
+        """The names of the endpoint's deployments, those that cannot be read among them."""
+        return list(stems_in(f"{self._endpoints}/{segment(endpoint_name)}/deployments"))
+
+    def readable_deployment(self, endpoint_name: str, name: str) -> OnlineDeployment | None:
+        """As `find_deployment`, and None for a damaged one too: for those who look at all that runs."""
+        named = {"name": name, "endpoint_name": endpoint_name}
+        return self._documents.readable(self._deployment_path(endpoint_name, name), OnlineDeployment, named)
+
+    def readable_endpoint(self, name: str) -> OnlineEndpoint | None:
+        """As `find_endpoint`, and None for a damaged one too."""
+        with suppress(DamagedDocument):
+            return self.find_endpoint(name)
+        return None
 
     def find_deployment(self, endpoint_name: str, name: str) -> OnlineDeployment | None:
         """That deployment, None when there is none, or none can have such a name."""
         if not (may_name_endpoint(endpoint_name) and may_name_endpoint(name)):
             return None
-        return self._documents.find(self._deployment_path(endpoint_name, name), OnlineDeployment)
+        named = {"name": name, "endpoint_name": endpoint_name}
+        return self._documents.find(self._deployment_path(endpoint_name, name), OnlineDeployment, named)
 
     def _deployment_path(self, endpoint_name: str, name: str) -> str:
         return f"{self._endpoints}/{segment(endpoint_name)}/deployments/{segment(name)}.json"
@@ -289,7 +341,27 @@ class Store:
     def delete_deployment(self, endpoint_name: str, name: str) -> None:
         """Remove a deployment's document."""
         with translated(f"deployment {name}"):
-            Path(self._deployment_path(endpoint_name, name)).unlink(missing_ok=True)
+            remove_whole(Path(self._deployment_path(endpoint_name, name)))
+
+    # damage
+
+    def damage(self) -> list[Damage]:
+        """Every document that cannot be read, with the resource that it takes out of service."""
+        return find_damage(self.home, self._documents)
+
+    def damage_of_endpoint(self, name: str) -> list[Damage]:
+        """The same of one endpoint."""
+        if not self.holds_endpoint(name):
+            return []
+        return list(damage_of_endpoint(self.home, self._documents, name))
+
+    def is_new(self) -> bool:
+        """Whether nothing was ever registered or deployed here."""
+        return not names_in(self._endpoints) and not names_in(self.home / "models")
+
+    def image_digests(self) -> set[str]:
+        """Of every image whose making is written down."""
+        return set(stems_in(self.home / "images"))
 
     # housekeeping
 
@@ -301,8 +373,10 @@ class Store:
     def prune(self, *, dry_run: bool) -> list[str]:
         """Remove contents that no model and no layout uses, and layouts of nothing that serves; say what, a line each.
 
-        Nothing may be registered or laid out meanwhile.
+        What a document that cannot be read may name stays: see `kept_for_damage`.  Nothing may be registered or laid
+        out meanwhile.
         """
+        unknown = self._unknown_uses()
         keep = {
             self.layouts.path_of(d.endpoint_name, d.name, d.generation)
             for e in self.endpoints()
@@ -311,22 +385,30 @@ class Store:
         }
         removed = []
         for layout in self.layouts.all():
-            if layout not in keep:
+            if layout not in keep and not unknown.of_layout(*layout.parts[-3:-1]):
                 removed.append(f"layout {'/'.join(layout.parts[-3:])}")
                 if not dry_run:
                     self.layouts.remove(layout)
-        removed += self._prune_build_contexts(dry_run=dry_run)
+        removed += [] if unknown.of_contexts else self._prune_build_contexts(dry_run=dry_run)
         removed += self.uploads.prune(dry_run=dry_run)
         used = {file.sha256 for model in self.models() for file in model.files} | self.uploads.contents()
-        removed += self.files.prune(used, dry_run=dry_run)
+        removed += self.files.prune(None if unknown.of_contents else used, dry_run=dry_run)
         if not dry_run:
             self.uploads.forget_removed_contents()
         return removed
 
+    def _unknown_uses(self) -> UnknownUses:
+        return UnknownUses.of(self.damage(), aside(self.home))
+
+    def kept_for_damage(self) -> list[str]:
+        """What `prune` keeps because a document that cannot be read, or was moved aside, may name it; a line each."""
+        return self._unknown_uses().told()
+
     def _prune_build_contexts(self, *, dry_run: bool) -> list[str]:
         """Remove build contexts of environments that are registered no more and that nothing deployed was built of."""
         deployed = [d.image for e in self.endpoints() for d in self.deployments(e.name)]
-        needed = [*self.environments(), *filter(None, map(self.find_image_environment, deployed))]
+        built = (self._documents.readable(self._image_path(digest), Environment) for digest in deployed)
+        needed = [*self.environments(), *filter(None, built)]
         keep = {environment.build.path for environment in needed if environment.build}
         removed = [path for path in sorted((self.home / "contexts").glob("*")) if str(path) not in keep]
         for path in removed if not dry_run else ():

@@ -6,12 +6,18 @@ import contextlib
 import errno
 import json
 import os
+import shutil
+import stat
 import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from emulator.errors import BadArgument, EmulatorError, OutOfQuota
+from emulator.errors import BadArgument, EmulatorError, OutOfQuota, damaged_document
+
+# A fifo in a document's place is not waited for.
+_READ = os.O_RDONLY | sum(getattr(os, flag, 0) for flag in ("O_NONBLOCK", "O_CLOEXEC", "O_BINARY"))
+_LARGEST_DOCUMENT = 512 << 20
 
 
 @contextlib.contextmanager
@@ -56,22 +62,63 @@ def write_document(path: Path, document: Mapping[str, Any], *, secret: bool = Fa
 
 
 def read_document(path: Path) -> dict[str, Any] | None:
-    """The JSON mapping at `path`, None when there is none."""
+    """The JSON mapping at `path`, None when there is none; DamagedDocument when it cannot be read."""
+    found = read_file(str(path))
+    return parsed_document(found[0], str(path)) if found else None
+
+
+def read_file(path: str) -> tuple[bytes, os.stat_result] | None:
+    """What the document at `path` holds, and its facts; None when there is none.
+
+    DamagedDocument for what is no plain file, may not be read, or is a link that leads nowhere.
+    """
     try:
-        return parsed_document(path.read_bytes(), str(path))
-    except (FileNotFoundError, NotADirectoryError):
+        handle = os.open(path, _READ)
+    except (FileNotFoundError, NotADirectoryError) as error:
+        if os.path.islink(path):  # noqa: PTH114 - a path that is a text
+            raise damaged_document(path, "it is a link that leads nowhere") from error
         return None
+    except OSError as error:
+        raise damaged_document(path, error.strerror or str(error)) from error
+    try:
+        facts = os.fstat(handle)
+        if not stat.S_ISREG(facts.st_mode):
+            raise damaged_document(path, "a folder is in its place" if stat.S_ISDIR(facts.st_mode) else "it is no file")
+        if facts.st_size > _LARGEST_DOCUMENT:
+            raise damaged_document(path, f"it has {facts.st_size} bytes")
+        with open(handle, "rb", closefd=False) as file:
+            return file.read(), facts
+    except OSError as error:
+        raise damaged_document(path, error.strerror or str(error)) from error
+    finally:
+        os.close(handle)
 
 
 def parsed_document(text: bytes, path: str) -> dict[str, Any]:
-    """The JSON mapping that the file at `path` holds; EmulatorError when it is damaged."""
+    """The JSON mapping that the file at `path` holds; DamagedDocument when it holds none."""
     try:
-        document = json.loads(text)
+        document = json.loads(text, parse_constant=_refuse)
         if not isinstance(document, dict):
             raise ValueError("it holds no object")
         return document
     except ValueError as error:
-        raise EmulatorError(f"'{path}' is damaged: {error}", hint="remove this file") from error
+        raise damaged_document(path, str(error) if text else "it is empty") from error
+    except RecursionError as error:
+        raise damaged_document(path, "it is nested too deeply") from error
+
+
+def _refuse(constant: str) -> None:
+    raise ValueError(f"{constant} is no value of JSON")
+
+
+def remove_whole(path: Path) -> None:
+    """Remove what is there, a file, a link or a folder with all that is in it; what cannot be removed stays."""
+    try:
+        path.unlink(missing_ok=True)
+    except OSError:
+        if not path.is_dir() or path.is_symlink():
+            raise
+        shutil.rmtree(path, ignore_errors=True)
 
 
 def make_folder(folder: Path) -> None:

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TypeVar, cast
 
 from emulator.entities import Entity
-from emulator.store.disk import parsed_document, write_document
+from emulator.errors import BadArgument, DamagedDocument, damaged_document
+from emulator.names import is_segment
+from emulator.store.disk import parsed_document, read_file, write_document
 
 E = TypeVar("E", bound=Entity)
 _Stamp = tuple[int, int, int, int]
+_END = ".json"
 
 
 class Documents:
@@ -24,46 +28,63 @@ class Documents:
     def __init__(self) -> None:
         self._known: dict[str, tuple[_Stamp, Entity]] = {}
 
-    def find(self, path: Path | str, shape: type[E]) -> E | None:
-        """The entity in that file, None when there is no such file; EmulatorError when it is damaged."""
+    def find(self, path: Path | str, shape: type[E], named: Mapping[str, str] | None = None) -> E | None:
+        """The entity in that file, None when there is no such file.
+
+        DamagedDocument when it cannot be read, or is not the one that its place names (`named`: its fields).
+        """
         name = os.fspath(path)
         try:
             known = self._known.get(name)
             if known is not None and known[0] == _stamp(os.stat(name)):  # noqa: PTH116 - a Path costs more than the call
                 return cast(E, known[1])
-            return self._read(name, shape)
-        except (FileNotFoundError, NotADirectoryError):
+        except OSError:  # read_file says what is wrong
             self._known.pop(name, None)
-            return None
+        return self._read(name, shape, named or {})
 
-    def _read(self, name: str, shape: type[E]) -> E:
-        with open(name, "rb") as file:  # noqa: PTH123 - as above
-            stamp = _stamp(os.fstat(file.fileno()))
-            text = file.read()
-        entity = shape.parse(parsed_document(text, name))
-        self._known[name] = stamp, entity
+    def _read(self, name: str, shape: type[E], named: Mapping[str, str]) -> E | None:
+        found = read_file(name)
+        if found is None:
+            return None
+        text, facts = found
+        try:
+            entity = shape.of_store(parsed_document(text, name))
+        except BadArgument as error:
+            raise damaged_document(name, error.message) from error
+        for field, value in named.items():
+            if getattr(entity, field) != value:
+                raise damaged_document(name, f"its {field} is '{getattr(entity, field)}', and its place is '{value}'")
+        self._known[name] = _stamp(facts), entity
         return entity
 
     def put(self, path: Path, entity: Entity, *, secret: bool = False) -> None:
         """Replace the file as a whole."""
         try:
-            write_document(path, entity.to_document(), secret=secret)
+            write_document(path, entity.to_stored(), secret=secret)
         finally:
             self._known.pop(os.fspath(path), None)
 
-    def all_in(self, folder: Path | str, shape: type[E]) -> list[E]:
-        """The entities of all files NAME.json in a folder, in the order of names."""
-        paths = (path for path in paths_in(folder) if path.endswith(".json"))
-        return [found for found in (self.find(path, shape) for path in paths) if found]
+    def readable(self, path: Path | str, shape: type[E], named: Mapping[str, str] | None = None) -> E | None:
+        """As `find`, and None for a damaged document too: for those who look at many, of which one must not stop
+        them."""
+        try:
+            return self.find(path, shape, named)
+        except DamagedDocument:
+            return None
 
 
-def paths_in(folder: Path | str) -> list[str]:
-    """Everything that lies in a folder, in the order of names; nothing when there is no such folder."""
+def names_in(folder: Path | str) -> list[str]:
+    """The names of what lies in a folder and is nothing temporary, in their order; none when it cannot be read."""
     try:
         with os.scandir(folder) as entries:
-            return sorted(entry.path for entry in entries)
-    except (FileNotFoundError, NotADirectoryError):
+            return sorted(entry.name for entry in entries if is_segment(entry.name))
+    except OSError:
         return []
+
+
+def stems_in(folder: Path | str) -> Iterator[str]:
+    """The names of the documents in a folder, without .json, in their order."""
+    return (name.removesuffix(_END) for name in names_in(folder) if name.endswith(_END))
 
 
 def _stamp(status: os.stat_result) -> _Stamp:

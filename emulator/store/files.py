@@ -7,6 +7,7 @@ import errno
 import hashlib
 import os
 import queue
+import re
 import shutil
 import tempfile
 import threading
@@ -23,6 +24,7 @@ from emulator.store.segments import segment
 
 _CHUNK = 4 << 20
 _CHUNKS_AHEAD = 4
+_SHA256 = re.compile(r"[0-9a-f]{64}")
 # Linux: clone a file's extents; filesystems without it answer EOPNOTSUPP, EXDEV, EINVAL or ENOTTY.
 _FICLONE = 0x40049409
 # A file written in the clock tick in which it is read could change again under the same times.
@@ -69,7 +71,7 @@ class Files:
         if not S_ISREG(stat.st_mode):  # opening a fifo would wait for ever
             raise BadArgument(f"'{source}' is not a regular file")
         known = self._recall(stat)
-        if known and self.path_of(known.sha256).exists():
+        if known:
             return known
         stored = self._copy_in(source)
         self._remember(source, stat, stored)
@@ -102,12 +104,14 @@ class Files:
                 raise
             shutil.copyfile(self.path_of(sha256), target)
 
-    def prune(self, used: Set[str], *, dry_run: bool) -> list[str]:
+    def prune(self, used: Set[str] | None, *, dry_run: bool) -> list[str]:
         """Remove contents outside `used` that no layout links to, and half-written ones; say what, a line each.
+
+        `used` None is not known, and every content stays.
 
         Nothing may be added meanwhile.
         """
-        said = [self._forget(path, dry_run) for path in self._unused(used)]
+        said = [] if used is None else [self._forget(path, dry_run) for path in self._unused(used)]
         half_written = sorted(self._folder.glob(".adding-*"))
         if not dry_run:
             self._forget_the_rest(half_written)
@@ -117,9 +121,12 @@ class Files:
         for path in half_written:
             path.unlink(missing_ok=True)
         for entry in self._known.glob("*.json"):
-            document = read_document(entry)
-            if document is None or not self.path_of(str(document["sha256"])).exists():
-                entry.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):  # a folder in its place is in nobody's way
+                if not self._is_kept(_sha256_in(entry)):
+                    entry.unlink(missing_ok=True)
+
+    def _is_kept(self, sha256: str) -> bool:
+        return bool(_SHA256.fullmatch(sha256)) and self.path_of(sha256).exists()
 
     def _unused(self, used: Set[str]) -> list[Path]:
         return [p for p in sorted(self.contents()) if p.name not in used and p.stat().st_nlink == 1]
@@ -154,15 +161,25 @@ class Files:
             return None  # damaged: the file is read again, and the entry replaced
         if entry is None or entry.get("stamp") != _stamp(stat):
             return None
-        return StoredFile(str(entry["sha256"]), stat.st_size)
+        sha256 = str(entry.get("sha256"))
+        return StoredFile(sha256, stat.st_size) if self._is_kept(sha256) else None
 
     def _remember(self, source: Path, before: os.stat_result, stored: StoredFile) -> None:
         settled = time.time_ns() - max(before.st_mtime_ns, before.st_ctime_ns) > _SETTLED_NS
         if settled and _stamp(source.stat()) == _stamp(before):
-            write_document(self._entry(before), {"stamp": _stamp(before), "sha256": stored.sha256})
+            with contextlib.suppress(OSError):  # then the file is read again the next time
+                write_document(self._entry(before), {"stamp": _stamp(before), "sha256": stored.sha256})
 
     def _entry(self, stat: os.stat_result) -> Path:
         return self._known / segment(f"{stat.st_dev:x}-{stat.st_ino:x}.json")
+
+
+def _sha256_in(entry: Path) -> str:
+    """What a note of a file says; of a damaged one nothing."""
+    try:
+        return str((read_document(entry) or {}).get("sha256"))
+    except EmulatorError:
+        return ""
 
 
 def _stamp(stat: os.stat_result) -> list[int]:

@@ -81,6 +81,10 @@ class Layouts:
             except OSError:
                 return  # others are in it
 
+    def of_deployment(self, endpoint_name: str, deployment_name: str) -> list[Path]:
+        """The layouts of all generations."""
+        return [path for path in self.all() if path.parts[-3:-1] == (endpoint_name, deployment_name)]
+
     def files(self, path: Path) -> list[tuple[str, int]]:
         """Every file of a layout: its path below /var/azureml-app and its size in bytes.
 

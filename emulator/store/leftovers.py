@@ -5,19 +5,39 @@ Only while nothing else writes there: a document that is just being written look
 
 from __future__ import annotations
 
-import shutil
+import os
+from contextlib import suppress
 from pathlib import Path
 
+from emulator.store.disk import remove_whole
+from emulator.store.documents import names_in
 from emulator.store.logs import Logs
+from emulator.store.segments import segment
 
 _FOLDERS = ("models", "environments", "images", "endpoints", "known")
+REMOVED = ".removed-"
+"""With which the name begins of an endpoint's folder that is being removed."""
 
 
 def remove_leftovers(home: Path, logs: Logs) -> None:
-    """Remove documents that were never whole, and finish deletions of endpoints."""
+    """Remove documents that were never whole, and finish what makes or deletes an endpoint.
+
+    What cannot be removed stays: it is in nobody's way.
+    """
     for path in [*home.glob(".*.json.*"), *(found for name in _FOLDERS for found in (home / name).rglob(".*.json.*"))]:
-        path.unlink(missing_ok=True)
-    for folder in (home / "endpoints").glob("*"):
-        if not (folder / "endpoint.json").exists():
-            shutil.rmtree(folder, ignore_errors=True)
-    logs.keep_only({folder.name for folder in (home / "endpoints").glob("*")})
+        with suppress(OSError):
+            path.unlink(missing_ok=True)
+    endpoints = home / "endpoints"
+    for folder in endpoints.glob(f"{REMOVED}*"):
+        with suppress(OSError):
+            remove_whole(folder)
+    for name in names_in(endpoints):
+        if _was_never_one(endpoints / segment(name)):
+            remove_whole(endpoints / segment(name))
+    logs.keep_only(set(names_in(endpoints)))
+
+
+def _was_never_one(folder: Path) -> bool:
+    """Whether all that was written of an endpoint is its keys, which come first; a link that leads nowhere is there."""
+    others = (folder / "endpoint.json", folder / "deployments")
+    return folder.is_dir() and not folder.is_symlink() and not any(map(os.path.lexists, others))

@@ -9,6 +9,8 @@ from collections.abc import Callable, Iterator
 from io import FileIO
 from pathlib import Path
 
+from emulator.errors import damaged_document
+
 _POLL_SECONDS = 0.1
 _LIMIT_BYTES = 32 << 20
 
@@ -45,9 +47,12 @@ class LineReader(Iterator[str]):
     """The last `tail` lines of a file (all when None), then with `follow` each new one until it is closed.
 
     `close` may be called from another thread, which a generator does not allow: a log may be silent for hours.
+    Raises DamagedDocument where no file is.
     """
 
     def __init__(self, path: Path, tail: int | None, follow: bool, sleep: Callable[[float], None]) -> None:
+        if path.exists() and not path.is_file():
+            raise damaged_document(str(path), "it is no file")
         self._closed = threading.Event()
         self._lines = self._read(path, tail, follow, sleep)
 
@@ -75,7 +80,7 @@ def _new_lines(path: Path, position: int) -> tuple[int, list[str]]:
                 position = 0  # it grew too large, and a new one was begun
             file.seek(position)
             text = file.read()
-    except FileNotFoundError:
+    except OSError:  # there is none yet, or it may not be read
         return 0, []
     complete = text[: text.rfind(b"\n") + 1]
     return position + len(complete), complete.decode("utf-8", "replace").split("\n")[:-1]

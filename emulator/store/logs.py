@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Set
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from emulator.store.disk import translated
+from emulator.store.disk import remove_whole, translated
 from emulator.store.segments import segment
 
 _OF_ENDPOINTS = (".requests.jsonl", ".events.jsonl", ".insights.jsonl", ".failed.log")
@@ -46,11 +46,11 @@ class Logs:
     def kept_container(self, endpoint_name: str, deployment_name: str) -> list[str]:
         """What was kept of a failed start, nothing when the last start went well."""
         path = self._container(endpoint_name, deployment_name)
-        return path.read_text(encoding="utf-8").splitlines() if path.exists() else []
+        return path.read_text(encoding="utf-8", errors="replace").splitlines() if path.is_file() else []
 
     def forget_container(self, endpoint_name: str, deployment_name: str) -> None:
         """Drop what was kept."""
-        self._container(endpoint_name, deployment_name).unlink(missing_ok=True)
+        remove_whole(self._container(endpoint_name, deployment_name))
 
     def requests(self, endpoint_name: str) -> Path:
         """The file of the front door's lines, one JSON object each."""
@@ -81,7 +81,8 @@ class Logs:
         for path in self._folder.iterdir():
             name = path.name.removesuffix(".1")
             if name.endswith(_OF_ENDPOINTS) and name.partition(".")[0] not in endpoint_names:
-                path.unlink(missing_ok=True)
+                with suppress(OSError):  # a folder in its place is in nobody's way
+                    path.unlink(missing_ok=True)
 
     def _container(self, endpoint_name: str, deployment_name: str) -> Path:
         return self._folder / segment(f"{endpoint_name}.{deployment_name}.failed.log")
@@ -89,4 +90,4 @@ class Logs:
 
 def _forget(path: Path) -> None:
     for file in (path, path.with_name(path.name + ".1")):
-        file.unlink(missing_ok=True)
+        remove_whole(file)

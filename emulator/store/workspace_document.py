@@ -2,32 +2,51 @@
 
 from __future__ import annotations
 
+import re
 import secrets
 from pathlib import Path
+from typing import Any
 
-from emulator.errors import BadArgument, EmulatorError
+from emulator.errors import BadArgument, DamagedDocument, damaged_document
 from emulator.store.disk import read_document, write_document
 
 FORMAT = 1
 """How this version lays a home out.  It counts up when an older amlemu could not read what a newer one writes."""
 
 _FILE = "workspace.json"
+# It becomes part of the names of containers.
+_ID = re.compile(r"[0-9a-f]{12}")
 
 
 def workspace_id(home: Path) -> str:
     """The random id of the workspace in `home`, drawn the first time.
 
-    Raises BadArgument for a home that a newer amlemu has made: nothing of it is touched.
+    Raises BadArgument for a home that a newer amlemu has made, and DamagedDocument: nothing of it is touched.
     """
-    path = home / _FILE
-    document = read_document(path)
+    document = check_workspace(home)
     if document is None:
         document = {"id": secrets.token_hex(6), "format": FORMAT}
-        write_document(path, document)
-    _check_format(document.get("format", 1), home)  # before there was a number, it was 1
-    if not isinstance(document.get("id"), str):
-        raise EmulatorError(f"'{path}' is damaged: it names no id", hint="remove this file")
+        write_document(home / _FILE, document)
     return str(document["id"])
+
+
+def check_workspace(home: Path) -> dict[str, Any] | None:
+    """The document of that home, None when it has none yet; raises as `workspace_id`."""
+    path = home / _FILE
+    try:
+        document = read_document(path)
+        if document is not None:
+            _check_format(document.get("format", 1), home)  # before there was a number, it was 1
+            if not isinstance(document.get("id"), str) or not _ID.fullmatch(document["id"]):
+                raise damaged_document(str(path), "it names no id")
+        return document
+    except DamagedDocument as error:
+        error.target = f"AMLEMU_HOME {home}"
+        error.hint = (
+            "put a copy of it back: with another id the emulator does not know its containers;"
+            " `amlemu doctor --fix` moves it aside, and the next start draws a new id"
+        )
+        raise
 
 
 def _check_format(found: object, home: Path) -> None:

@@ -10,6 +10,7 @@ from emulator.entities import OnlineDeployment
 from emulator.errors import OperationCanceled
 from emulator.scoring_container import LABEL_DEPLOYMENT, LABEL_ENDPOINT, LABEL_GENERATION
 from emulator.store import Store
+from emulator.store.damage import Damage
 from emulator.workspace.access import Access
 from emulator.workspace.choices import Choices
 from emulator.workspace.collecting import Collecting
@@ -130,7 +131,17 @@ class Workspace:
         with self._gate.clean():
             digests = {d.image for name in self.endpoints.list_names() for d in self._store.deployments(name)}
             digests |= self.environments.digests()
+            if self._store.damage():  # what cannot be read may name any of them
+                digests |= self._store.image_digests()
             return [*self.engine.prune(digests, dry_run=dry_run), *self._store.prune(dry_run=dry_run)]
+
+    def damage(self) -> list[Damage]:
+        """Every document of the home that cannot be read, with the resource that it takes out of service."""
+        return self._store.damage()
+
+    def kept_for_damage(self) -> list[str]:
+        """What `prune` keeps because such a document may name it; a line each."""
+        return self._store.kept_for_damage()
 
 
 def _cut_off(deployment: OnlineDeployment) -> OnlineDeployment:

@@ -7,7 +7,7 @@ import hmac
 import threading
 
 from emulator.entities import AccessToken, Caller, Role
-from emulator.errors import AuthenticationFailed, BadArgument, ResourceNotFound
+from emulator.errors import AuthenticationFailed, BadArgument, DamagedDocument, ResourceNotFound
 from emulator.names import TOKEN_PREFIX
 from emulator.store import Store
 from emulator.workspace.effects import Effects
@@ -24,7 +24,12 @@ class Access:
         self._store = store
         self._effects = effects
         self._admin = _digest(admin_token) if admin_token else ""
-        self._tokens = store.access_tokens()
+        self._tokens: tuple[AccessToken, ...] = ()
+        self._damage: DamagedDocument | None = None
+        try:
+            self._tokens = store.access_tokens()
+        except DamagedDocument as error:  # nobody's token is good then: one that was taken back must not come back
+            self._damage = error
         self._lock = threading.Lock()
 
     @property
@@ -47,8 +52,13 @@ class Access:
         return Caller(name=found[0].name, role=found[0].role, identity=_identity(found[0].sha256))
 
     def list(self) -> tuple[AccessToken, ...]:
-        """What was handed out, the admin's own token left out."""
+        """What was handed out, the admin's own token left out; DamagedDocument when that is not known."""
+        self._refuse_damage()
         return self._tokens
+
+    def _refuse_damage(self) -> None:
+        if self._damage:
+            raise self._damage
 
     def create(self, name: str, role: Role) -> tuple[AccessToken, str]:
         """Hand out a token: its document, and the token itself, which is told this once."""
@@ -58,6 +68,7 @@ class Access:
         if self.is_open:
             hint = "restart the emulator with `amlemu up --make-token`, or set AMLEMU_TOKEN"
             raise BadArgument("tokens say nothing where none is needed: this emulator has no admin's token", hint=hint)
+        self._refuse_damage()
         with self._lock:
             if name == _ADMIN or any(known.name == name for known in self._tokens):
                 hint = f"amlemu token delete {name}, or take another name"
@@ -67,6 +78,7 @@ class Access:
 
     def delete(self, name: str) -> None:
         """Take a token back: it opens nothing from now on."""
+        self._refuse_damage()
         with self._lock:
             rest = tuple(known for known in self._tokens if known.name != name)
             if rest == self._tokens:

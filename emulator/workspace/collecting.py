@@ -12,7 +12,7 @@ from pathlib import Path
 from emulator.cloud_events import Collected, written
 from emulator.data_collection import MDC_CONFIG, SINK_PROGRAM, mdc_config
 from emulator.entities import OnlineDeployment
-from emulator.errors import EmulatorError, ResourceNotFound
+from emulator.errors import DamagedDocument, EmulatorError, ResourceNotFound
 from emulator.profiles import profile_of
 from emulator.scoring_container import ContainerSpec
 from emulator.store import Store
@@ -119,7 +119,10 @@ class Collecting:
         """Write down what all containers have handed over until now."""
         with self._taking:
             for folder in self._store.sinks.all():
-                deployment = self._store.find_deployment(folder.endpoint, folder.deployment)
+                try:
+                    deployment = self._store.find_deployment(folder.endpoint, folder.deployment)
+                except DamagedDocument:
+                    continue  # it is left as it is until the document can be read
                 if deployment is not None:
                     self._take(folder, deployment)
                 self._remove_if_left(folder, deployment)

@@ -94,6 +94,9 @@ class Deployments:
         found = [d for d in known if name in (None, d.name)]
         if found:
             return found[0]
+        for damaged in self._store.deployment_names(endpoint_name):
+            if name in (None, damaged):
+                self._store.find_deployment(endpoint_name, damaged)  # which says what is wrong with it
         names = ", ".join(d.name for d in known) or "none"
         target = f"deployment {name or ''} of endpoint {endpoint_name}"
         raise ResourceNotFound(f"endpoint '{endpoint_name}' has no such deployment; it has: {names}", target=target)
@@ -222,7 +225,7 @@ class Deployments:
 
     def _draft(self, plan: Plan, before: OnlineDeployment | None) -> OnlineDeployment:
         request = plan.request
-        return OnlineDeployment(
+        draft = OnlineDeployment(
             **request.model_dump(
                 include={"name", "endpoint_name", "explicit_source_dir", "environment_variables", "instance_count",
                          "gpus", "instance_type", "resources", "debug_port", "model_mount_path",
@@ -243,6 +246,7 @@ class Deployments:
             read_only_mounts=profile_of(plan.target).container.read_only_mounts,
             created_at=before.created_at if before else self._effects.now(),
         )  # fmt: skip
+        return draft.keeping_unknown_of(before) if before else draft
 
     def _deploy(self, plan: Plan, draft: OnlineDeployment, progress: Progress) -> OnlineDeployment:
         progress.step(f"environment: {plan.environment.source or plan.environment.id}")
@@ -388,8 +392,10 @@ class Deployments:
     def delete(self, endpoint_name: str, name: str) -> None:
         """Remove one deployment; its share of the traffic is gone with it."""
         with self._endpoints.hold(endpoint_name):
-            deployment = self.get(endpoint_name, name)
             endpoint = self._endpoints.get(endpoint_name)
+            if name not in self._store.deployment_names(endpoint_name):
+                self.get(endpoint_name, name)  # which says what there is
+            deployment = self._store.readable_deployment(endpoint_name, name)
             traffic = {d: weight for d, weight in endpoint.traffic.items() if d != name}
             if sum(traffic.values()) not in (0, 100):
                 traffic = {}
@@ -398,26 +404,31 @@ class Deployments:
             self._endpoints.put(endpoint.model_copy(update={"traffic": traffic, "mirror_traffic": mirror}))
             self._store.delete_deployment(endpoint_name, name)
             self._endpoints.publish(endpoint_name)
-            self._discard(deployment)
-            self._store.logs.forget_container(endpoint_name, name)
+            self._discard(endpoint_name, name, deployment)
 
     def delete_endpoint(self, name: str) -> None:
         """Remove an endpoint with all its deployments, containers and layouts; models stay."""
         with self._endpoints.hold(name):
-            deployments = self.list_of(name)
+            if not self._store.holds_endpoint(name):
+                self._endpoints.get(name)  # which says what there is
+            names = self._store.deployment_names(name)
+            deployments = {deployment: self._store.readable_deployment(name, deployment) for deployment in names}
             self._store.delete_endpoint(name)
             self._endpoints.publish(name)
-            for deployment in deployments:
-                self._discard(deployment)
-                self._store.logs.forget_container(name, deployment.name)
+            for deployment, document in deployments.items():
+                self._discard(name, deployment, document)
             self._store.logs.forget_requests(name)
             self._store.logs.forget_events(name)
             self._store.logs.forget_insights(name)
 
-    def _discard(self, deployment: OnlineDeployment) -> None:
-        old = self._endpoints.set_running(deployment.endpoint_name, deployment.name, ())
-        self._generations.remove(old)
-        self._generations.forget(deployment)
+    def _discard(self, endpoint_name: str, name: str, deployment: OnlineDeployment | None) -> None:
+        """Remove what a deployment has left, whose document is gone; None could not be read."""
+        self._generations.remove(self._endpoints.set_running(endpoint_name, name, ()))
+        if deployment:
+            self._generations.forget(deployment)
+        else:
+            self._generations.forget_unknown(endpoint_name, name)
+        self._store.logs.forget_container(endpoint_name, name)
 
     def end(self, timeout_seconds: float) -> None:
         """Begin nothing any more, break off what is being brought back, and wait a while for what is under way."""

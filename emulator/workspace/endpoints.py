@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import secrets
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -19,11 +20,19 @@ from emulator.entities import (
     Target,
     check_endpoint_name,
 )
-from emulator.errors import BadArgument, EmulatorError, OperationInProgress, OutOfQuota, ResourceNotFound
+from emulator.errors import (
+    BadArgument,
+    DamagedDocument,
+    EmulatorError,
+    OperationInProgress,
+    OutOfQuota,
+    ResourceNotFound,
+)
 from emulator.names import check_key
 from emulator.profiles import profile_of
 from emulator.routes import DeploymentRoute, EndpointRoute, Instance
 from emulator.store import Store
+from emulator.store.damage import Damage
 from emulator.workspace.effects import Effects, FrontDoor
 from emulator.workspace.tokens import EndpointTokens
 from emulator.workspace.traffic_rules import check_traffic
@@ -265,7 +274,7 @@ class Endpoints:
         that no header can carry.
         """
         with self.hold(name):
-            keys = self.get_keys(name)
+            keys = self._keys_to_replace(name)
             if which not in ("primary", "secondary"):
                 raise BadArgument(f"'{which}' is no key: primary or secondary", target=f"endpoint {name}")
             field = f"{which}_key"
@@ -277,6 +286,14 @@ class Endpoints:
             self._keep_old_key(name, old)
             self.publish(name)
             return keys
+
+    def _keys_to_replace(self, name: str) -> EndpointKeys:
+        """The keys; new ones where there are none, because they were damaged and are moved aside."""
+        self.get(name)
+        try:
+            return self.get_keys(name)
+        except ResourceNotFound:
+            return EndpointKeys(primary_key=self._effects.new_key(), secondary_key=self._effects.new_key())
 
     def _keep_old_key(self, name: str, key: str) -> None:
         """Let a regenerated key live on for as long as the target says, at most until the emulator ends."""
@@ -347,7 +364,7 @@ class Endpoints:
     def reopen(self) -> None:
         """Bring back the endpoints that are out of service whose port is free now."""
         for name in sorted(self._closed):
-            endpoint = self._store.find_endpoint(name)
+            endpoint = self._store.readable_endpoint(name)
             if endpoint is None or self._front_door.is_free(endpoint.port):
                 self.publish(name)
 
@@ -363,7 +380,7 @@ class Endpoints:
 
     def _publish(self, name: str) -> EmulatorError | None:
         """Tell the front door; why its port cannot be listened on, if that is so."""
-        endpoint = self._store.find_endpoint(name)
+        endpoint = self._store.readable_endpoint(name)
         if endpoint is None:
             self._old_keys.pop(name, None)
             self._closed.pop(name, None)
@@ -380,17 +397,37 @@ class Endpoints:
 
     def _endpoint_route(self, endpoint: OnlineEndpoint) -> EndpointRoute:
         name = endpoint.name
-        keys = self._store.keys_of(name)
         return EndpointRoute(
             name=name,
             port=endpoint.port,
             profile=profile_of(endpoint.target),
-            keys=(keys.primary_key, keys.secondary_key) if endpoint.auth_mode == "key" else (),
-            deployments=tuple(self._route(endpoint, d) for d in self._store.deployments(name)),
+            keys=self._valid_keys(name) if endpoint.auth_mode == "key" else (),
+            deployments=tuple(self._routes(endpoint)),
             mirror=tuple(endpoint.mirror_traffic.items()),
             tokens=self._tokens.check_of(endpoint),
             old_keys=self._old_keys.get(name, {}) if endpoint.auth_mode == "key" else {},
         )
+
+    def _valid_keys(self, name: str) -> tuple[str, ...]:
+        """The keys; where they cannot be read, one that nobody has: without any a front door may be an open one."""
+        try:
+            keys = self._store.keys_of(name)
+        except (DamagedDocument, ResourceNotFound):
+            return (secrets.token_urlsafe(32),)
+        return keys.primary_key, keys.secondary_key
+
+    def _routes(self, endpoint: OnlineEndpoint) -> Iterator[DeploymentRoute]:
+        """Of a deployment whose document cannot be read there is no instance: it keeps its share, as a failed one."""
+        for name in self._store.deployment_names(endpoint.name):
+            deployment = self._store.readable_deployment(endpoint.name, name)
+            if deployment is None:
+                yield DeploymentRoute(name, endpoint.traffic.get(name, 0), ())
+            else:
+                yield self._route(endpoint, deployment)
+
+    def damage(self, name: str) -> list[Damage]:
+        """What of the endpoint cannot be read."""
+        return self._store.damage_of_endpoint(name)
 
     def _route(self, endpoint: OnlineEndpoint, deployment: OnlineDeployment) -> DeploymentRoute:
         containers = self.running(endpoint.name, deployment.name)

@@ -22,7 +22,7 @@ from emulator.environments import (
     prebuilt_stand_in,
     read_environment,
 )
-from emulator.errors import BadArgument, BadDocument, EngineUnavailable, ImageBuildFailure
+from emulator.errors import BadArgument, BadDocument, DamagedDocument, EngineUnavailable, ImageBuildFailure
 from emulator.names import LATEST, check_version
 from emulator.store import Store
 from emulator.store.build_contexts import read_context
@@ -61,12 +61,15 @@ class Environments:
             same = next((e for e in candidates if _registered(e) == _registered(environment)), None)
             if same:
                 return same
+            if _has_version(environment):  # one that cannot be read is not replaced
+                self._store.find_environment(environment.name, environment.version)
             if candidates and _has_version(environment):
                 message = f"version {environment.version} is registered already with other content"
                 hint = "give it another version, or none to register it as the next one"
                 raise BadArgument(message, target=f"environment {environment.id}", hint=hint)
             if not _has_version(environment):
-                numbers = [int(e.version) for e in known if e.version.isdecimal()]
+                versions = self._store.environment_versions(environment.name)
+                numbers = [int(version) for version in versions if version.isdecimal()]
                 environment = environment.model_copy(update={"version": str(max(numbers, default=0) + 1)})
             self._store.put_environment(environment)
             return environment
@@ -96,6 +99,9 @@ class Environments:
         wanted = parse_reference(reference, "environment")
         known = [e for e in self._store.environments() if e.name == wanted.name]
         found = [e for e in known if wanted.version in (None, e.version)]
+        for version in self._store.environment_versions(wanted.name):
+            if wanted.version in (None, version):  # one that cannot be read says so: another must not be taken for it
+                self._store.find_environment(wanted.name, version)
         if found:
             differences = (*found[-1].differences, *filter(None, [wanted.difference]))
             return found[-1].model_copy(update={"differences": differences})
@@ -182,8 +188,9 @@ class Environments:
 
     def _find_or_build(self, environment: Environment, spec: AnyImageSpec, progress: Progress) -> Image:
         image = self._engine.find_image(spec.digest)
-        if self._store.find_image_environment(spec.digest) is None:  # the image may be another home's
-            self._store.put_image_environment(spec.digest, environment)
+        with suppress(DamagedDocument):  # which is left as it is: the image can be built without it
+            if self._store.find_image_environment(spec.digest) is None:  # the image may be another home's
+                self._store.put_image_environment(spec.digest, environment)
         if image is None:
             progress.step(f"building the environment from {environment.source or environment.id}")
             image = self._build(spec, progress)

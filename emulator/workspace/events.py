@@ -53,7 +53,7 @@ class Events:
         self._write(container, f"{probe}ProbeFailed", message)
 
     def _profile(self, container: Container) -> ProbeProfile:
-        endpoint = self._store.find_endpoint(container.labels[LABEL_ENDPOINT])
+        endpoint = self._store.readable_endpoint(container.labels[LABEL_ENDPOINT])
         return profile_of(endpoint.target if endpoint else "managed").probes
 
     def _write(self, container: Container, name: str, message: str) -> None:
@@ -67,7 +67,7 @@ class Events:
             name,
             message,
         )
-        if name not in profile.event_names or self._store.find_endpoint(endpoint) is None:
+        if name not in profile.event_names or self._store.readable_endpoint(endpoint) is None:
             return  # the last containers of a deleted endpoint end in the background
         # A full disk must not keep anything from being restarted.
         with contextlib.suppress(OSError):

@@ -146,6 +146,14 @@ class Generations:
         self._collecting.finish(deployment)
         self._store.layouts.remove(self.layout(deployment))
 
+    def forget_unknown(self, endpoint_name: str, name: str) -> None:
+        """Remove the files of all generations of a deployment whose document cannot be read."""
+        for layout in self._store.layouts.of_deployment(endpoint_name, name):
+            self._store.layouts.remove(layout)
+        for folder in self._store.sinks.all():
+            if (folder.endpoint, folder.deployment) == (endpoint_name, name):
+                self._store.sinks.remove(endpoint_name, name, folder.generation)
+
     def remove_all(self) -> int:
         """Stop and remove every container of this workspace, also one that is being drained; how many there were.
 

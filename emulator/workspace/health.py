@@ -102,7 +102,7 @@ class Health:
                 del self._watched[gone]
             new = [found for id, found in serving.items() if id not in self._watched]
         for (endpoint, name), container in new:
-            deployment = self._store.find_deployment(endpoint, name)
+            deployment = self._store.readable_deployment(endpoint, name)
             if deployment and self._crashes.belongs(container, deployment):
                 started = self._crashes.started_at(container, now)
                 with self._lock:

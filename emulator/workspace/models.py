@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from emulator.entities import AssetReference, Model, ModelRequest, not_found, parse_model_reference
-from emulator.errors import ResourceNotFound
+from emulator.errors import DamagedDocument, ResourceNotFound
 from emulator.names import check_asset_name
 from emulator.store import Store
 from emulator.workspace.effects import Effects
@@ -49,6 +49,7 @@ class Models:
             reference = parse_model_reference(reference)
         versions = self._store.model_versions(reference.name)
         if reference.version is None:
+            self._refuse_unknown_latest(reference.name)
             active = [model for model in versions if not model.archived]
             if active:
                 return active[-1]
@@ -56,7 +57,17 @@ class Models:
             for model in versions:
                 if model.version == reference.version:
                     return model
+            self._store.find_model(reference.name, reference.version)  # one that cannot be read says so
         raise self._not_found(reference, versions)
+
+    def _refuse_unknown_latest(self, name: str) -> None:
+        """Raise DamagedDocument where a version cannot be read: it may be the latest, and another must not be taken."""
+        for version in self._store.version_names(name):
+            try:
+                self._store.find_model(name, version)
+            except DamagedDocument as error:
+                error.hint = f"name the version that is wanted; {error.hint}"
+                raise
 
     def _not_found(self, reference: AssetReference, versions: Sequence[Model]) -> ResourceNotFound:
         known = [model.version + (" (archived)" if model.archived else "") for model in versions]

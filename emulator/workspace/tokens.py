@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from emulator.entities import AuthMode, EndpointToken, OnlineEndpoint, Target
-from emulator.errors import BadArgument
+from emulator.errors import BadArgument, DamagedDocument
 from emulator.profiles import profile_of
 from emulator.store import Store
 from emulator.tokens import AadTrust, TokenCheck, issue, own_key
+
+if TYPE_CHECKING:
+    from jwt import PyJWK
 
 _ISSUER = "amlemu"
 _NO_TENANT = "00000000-0000-0000-0000-000000000000"
@@ -34,11 +37,18 @@ class EndpointTokens:
         aad = endpoint.auth_mode == "aad_token"
         return TokenCheck(
             endpoint.auth_mode,
-            (own_key(self._store.signing_secret()), *(self._trust.keys if aad else ())),
+            (*self._own_keys(), *(self._trust.keys if aad else ())),
             _audience(endpoint),
             tenant=self._trust.tenant if aad else "",
             identity_claim=profile_of(endpoint.target).identity_claim or "oid",
         )
+
+    def _own_keys(self) -> tuple[PyJWK, ...]:
+        """None where the secret cannot be read: then no token of this workspace's own is good."""
+        try:
+            return (own_key(self._store.signing_secret()),)
+        except DamagedDocument:
+            return ()
 
     def issue(self, endpoint: OnlineEndpoint) -> EndpointToken:
         """A new token; BadArgument for an endpoint that has none."""

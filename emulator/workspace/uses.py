@@ -74,7 +74,7 @@ class Uses:
 
     def _serving(self) -> Iterator[tuple[OnlineDeployment, Container]]:
         for (endpoint, name), containers in sorted(self._endpoints.all_running().items()):
-            deployment = self._store.find_deployment(endpoint, name)
+            deployment = self._store.readable_deployment(endpoint, name)
             if deployment:
                 yield from ((deployment, container) for container in containers)
 
