@@ -256,7 +256,7 @@ class Store:
     def endpoints(self) -> list[OnlineEndpoint]:
         """Every endpoint, by name."""
         found = (
-            self._documents.readable(f"{self._endpoints}/{name}/endpoint.json", OnlineEndpoint, {"name": name})
+            self._documents.readable(f"{self._endpoints}/{segment(name)}/endpoint.json", OnlineEndpoint, {"name": name})
             for name in names_in(self._endpoints)
         )
         return [endpoint for endpoint in found if endpoint]

@@ -324,7 +324,8 @@ def test_what_has_passed_every_check_writes_nowhere_else(tmp_path: Path) -> None
 # Values that no document holds: names from the disk itself, of this package's own tables, or drawn here.  The path of a
 # Dockerfile is of the user's own folder, and its entity has checked it.
 FREE = {
-    "__init__.py": {"where.relative_to(kept).parts[0]"},
+    "__init__.py": {"where.relative_to(kept).parts[0]", "f'{REMOVED}{secrets.token_hex(8)}'"},
+    "damage.py": {"name", "source.relative_to(home)"},
     "build_contexts.py": {"build.dockerfile_path", "name"},
     "layouts.py": {"name"},
     "leftovers.py": {"name"},
