@@ -37,6 +37,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     seed = random.randrange(1_000_000)
     parser.addoption("--fuzz-seed", type=int, default=seed, help="run the hostile requests of that seed again")
     parser.addoption("--fuzz-requests", type=int, help="how many hostile requests to make instead of the usual number")
+    parser.addoption("--mutation-seed", type=int, default=seed, help="change stored documents as that seed did again")
     parser.addoption("--survival-seed", type=int, default=seed, help="kill the emulator at that seed's moments again")
 
 
@@ -47,7 +48,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_report_header(config: pytest.Config) -> str:
-    seeds = (f"{name} {config.getoption(name)}" for name in ("--fuzz-seed", "--survival-seed"))
+    seeds = (f"{name} {config.getoption(name)}" for name in ("--fuzz-seed", "--mutation-seed", "--survival-seed"))
     return f"hostile requests and kills: {' '.join(seeds)}"
 
 

@@ -85,6 +85,11 @@ class Layouts:
         """The layouts of all generations."""
         return [path for path in self.all() if path.parts[-3:-1] == (endpoint_name, deployment_name)]
 
+    def names_in(self, path: Path, folder: str) -> list[str]:
+        """What lies in a folder of a layout, by name; nothing where there is none."""
+        inside = path / inner_path(folder.removeprefix("./"))
+        return sorted(entry.name for entry in inside.iterdir()) if inside.is_dir() else []
+
     def files(self, path: Path) -> list[tuple[str, int]]:
         """Every file of a layout: its path below /var/azureml-app and its size in bytes.
 

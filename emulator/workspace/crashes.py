@@ -14,6 +14,7 @@ from emulator.workspace.endpoints import Endpoints
 from emulator.workspace.events import Events
 from emulator.workspace.gate import Gate
 from emulator.workspace.generations import Generations
+from emulator.workspace.laid_out import laid_out_models
 from emulator.workspace.models import Models
 from emulator.workspace.out_of_memory import memory_of
 from emulator.workspace.readiness import read_log, tail_of, why_it_died
@@ -84,7 +85,7 @@ class Crashes:
             deployment = self._current(dead)
             if deployment is None or unwanted():
                 return
-            models = [self._models.resolve(text) for text in deployment.models]
+            models = laid_out_models(deployment, self._models, self._store)
             take_over(dead, self._generations.start_again(deployment, models, dead.container))
 
     def save_failed(self, watched: Watched, error: EmulatorError) -> None:

@@ -33,6 +33,7 @@ from emulator.workspace.endpoints import Endpoints
 from emulator.workspace.environments import Environments
 from emulator.workspace.gate import Gate
 from emulator.workspace.generations import Generations
+from emulator.workspace.laid_out import laid_out_models
 from emulator.workspace.models import Models
 from emulator.workspace.no_code import settled_environment
 from emulator.workspace.no_room import save_when_there_is_room
@@ -122,7 +123,7 @@ class Deployments:
 
     def platform_variables(self, deployment: OnlineDeployment) -> dict[str, str]:
         """What the target's cloud sets in the container."""
-        return platform_variables(deployment, [self._models.resolve(text) for text in deployment.models])
+        return platform_variables(deployment, laid_out_models(deployment, self._models, self._store))
 
     def get_request_log(self, endpoint_name: str, *, tail: int | None, follow: bool) -> Iterator[str]:
         """The front door's lines of the endpoint, one JSON object each, the last `tail` of them."""
@@ -380,7 +381,7 @@ class Deployments:
             image = self._environments.rebuild(deployment.image, progress)
             if image.digest != deployment.image:
                 deployment = deployment.model_copy(update=_of_image(image))
-            models = [self._models.resolve(text) for text in deployment.models]
+            models = laid_out_models(deployment, self._models, self._store)
             containers = self._generations.start(deployment, models, progress)
         except EmulatorError as error:
             self._save_failure(deployment, error)

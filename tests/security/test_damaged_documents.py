@@ -357,6 +357,21 @@ def test_a_document_that_names_another_is_damaged(tmp_path: Path, path: str, fie
     assert begun.state("pets") == "Succeeded"
 
 
+def test_a_deployment_starts_again_without_the_document_of_its_model(tmp_path: Path) -> None:
+    """What its containers need of the model lies in the layout."""
+    house = build(tmp_path)
+    variables = {c.container.name: dict(c.spec.environment_variables) for c in house.engine.containers()}
+    house.workspace.deployments.stop_all()
+    for path in ("models/m/1.json", "models/m/2.json", "models/other/1.json"):
+        DAMAGES["empty"](house.store.home / path)
+    begun = again(house)
+    for name in ("iris", "pets"):
+        assert begun.state(name) == "Succeeded"
+        assert begun.instances(name)
+    assert {c.container.name: dict(c.spec.environment_variables) for c in begun.engine.containers()} == variables
+    assert begun.workspace.deployments.tree("iris", "blue")
+
+
 # prune
 
 
