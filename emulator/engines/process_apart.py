@@ -19,7 +19,7 @@ from emulator.engines.packages import HostPackaging, write_files
 from emulator.engines.process_files import remove_tree
 from emulator.engines.process_isolation import CONTAINER_UID
 from emulator.engines.process_sandbox import Ended, Program, Sandbox
-from emulator.engines.untrusted_files import read_untrusted
+from emulator.engines.untrusted_files import read_untrusted, walk_untrusted
 from emulator.errors import ImageBuildFailure, OutOfQuota
 from emulator.shipped import shipped_folder
 
@@ -74,7 +74,7 @@ class Apart:
     def install(self, venv: Path) -> None:
         """Install what the lock names, building what must be built; ImageBuildFailure says why it cannot be."""
         if not self._is_other_user():
-            _part_from_caches(venv)
+            part_from_caches(venv)
         self._give(venv)
         try:
             done = self._uv([*INSTALL, "--python", str(venv), "-r", "requirements.lock"], self.folder, (venv,))
@@ -112,14 +112,16 @@ class Apart:
     def _give(self, folder: Path) -> None:
         """The user of programs owns the folders of a tree: never its files, which others may share as links."""
         if self._is_other_user():
-            for above, _, _ in os.walk(folder):
+            for above, _ in walk_untrusted(folder):
                 os.chown(above, CONTAINER_UID, CONTAINER_UID)
 
     def _take_back(self, folder: Path) -> None:
         if self._is_other_user():
-            for above, folders, names in os.walk(folder):
-                for name in (".", *folders, *names):
-                    os.lchown(os.path.join(above, name), os.geteuid(), os.getegid())  # noqa: PTH118
+            os.chown(folder, os.geteuid(), os.getegid())
+            for _, entries in walk_untrusted(folder):
+                for entry in entries:
+                    with contextlib.suppress(OSError):  # its path may be too long
+                        os.lchown(entry.path, os.geteuid(), os.getegid())
 
     def _is_other_user(self) -> bool:
         return self.sandbox.isolation(self._readable()).mode == "root"
@@ -140,15 +142,14 @@ def _uv_variables(packaging: HostPackaging) -> dict[str, str]:
     }
 
 
-def _part_from_caches(tree: Path) -> None:
+def part_from_caches(tree: Path) -> None:
     """Copy every file that is a link into a cache: others have the same, and must not have what is written to it."""
-    for above, _, names in os.walk(tree):
-        for name in names:
-            file = Path(above, name)
-            if not file.is_symlink() and file.stat().st_nlink > 1:
-                copy = Path(tempfile.mkdtemp(dir=above), name)
-                shutil.copy2(file, copy)
-                copy.replace(file)
+    for above, entries in walk_untrusted(tree):
+        for entry in entries:
+            if entry.is_file(follow_symlinks=False) and entry.stat().st_nlink > 1:
+                copy = Path(tempfile.mkdtemp(dir=above), entry.name)
+                shutil.copy2(entry.path, copy)
+                copy.replace(entry.path)
                 copy.parent.rmdir()
 
 

@@ -14,12 +14,12 @@ from __future__ import annotations
 
 import contextlib
 import os
-import stat
 import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from emulator.engines.process_apart import Apart
+from emulator.engines.untrusted_files import walk_untrusted
 from emulator.errors import EmulatorError
 
 _COMPLETE = "bytecode-complete"
@@ -64,30 +64,31 @@ def _compile(apart: Apart, words: Sequence[str]) -> None:
         try:
             apart.run(command, (out,), {"AML_APP_ROOT": str(out), "PYTHONPATH": str(out)})
         finally:
-            _move_in(out / "pycache", apart.folder / "venv")
+            move_in(out / "pycache", apart.folder / "venv")
 
 
-def _move_in(compiled: Path, venv: Path) -> None:
+def move_in(compiled: Path, venv: Path) -> None:
     """Put compiled files where Python looks for them; who compiled them may have put anything else there too."""
     real = venv.resolve()
     found = Path(f"{compiled}{venv}")
-    for above, _, names in os.walk(found):
-        source = venv / Path(above).relative_to(found)
+    for above, entries in walk_untrusted(found):
+        files = [entry for entry in entries if entry.name.endswith(".pyc") and entry.is_file(follow_symlinks=False)]
+        source = venv / above.relative_to(found)
         # A folder of the environment may be a link to somewhere else.
-        if names and source.is_dir() and source.resolve().is_relative_to(real):
-            _move_into(source / "__pycache__", [Path(above, name) for name in names if name.endswith(".pyc")])
+        if files and source.is_dir() and source.resolve().is_relative_to(real):
+            _move_into(source / "__pycache__", files)
 
 
-def _move_into(folder: Path, files: Sequence[Path]) -> None:
-    folder.mkdir(exist_ok=True)
-    if folder.is_symlink():
+def _move_into(folder: Path, files: Sequence[os.DirEntry[str]]) -> None:
+    with contextlib.suppress(FileExistsError):
+        folder.mkdir()
+    if folder.is_symlink() or not folder.is_dir():
         return
     for file in files:
-        found = file.lstat()
-        if stat.S_ISREG(found.st_mode) and found.st_nlink == 1:
-            os.chown(file, os.geteuid(), os.getegid())
-            file.chmod(0o644)
-            file.replace(folder / file.name)
+        if file.stat(follow_symlinks=False).st_nlink == 1:
+            os.chown(file, os.geteuid(), os.getegid(), follow_symlinks=False)
+            Path(file.path).chmod(0o644)
+            Path(file.path).replace(folder / file.name)
 
 
 class BackgroundCompiler:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+from collections.abc import Iterator
 from pathlib import Path
 
 _MOST_BYTES = 8 << 20
@@ -22,3 +23,20 @@ def read_untrusted(file: Path, most_bytes: int = _MOST_BYTES) -> str | None:
         return None
     with os.fdopen(descriptor, "rb") as opened:
         return opened.read(most_bytes).decode("utf-8", "replace")
+
+
+def walk_untrusted(folder: Path) -> Iterator[tuple[Path, list[os.DirEntry[str]]]]:
+    """Each folder at and below `folder` with what lies in it, at any depth; no link is followed.
+
+    os.walk calls itself for each level, which a tree can have too many of.  What cannot be listed is left out.
+    """
+    waiting = [str(folder)]
+    while waiting:
+        above = waiting.pop()
+        try:
+            with os.scandir(above) as found:
+                entries = list(found)
+        except OSError:
+            continue
+        yield Path(above), entries
+        waiting += [entry.path for entry in entries if entry.is_dir(follow_symlinks=False)]

@@ -26,9 +26,11 @@ from emulator.documents import parse_document
 from emulator.engines.docker_cli import run_command
 from emulator.engines.packages import HostPackaging, lock_requirements, read_host_packaging, run_uv
 from emulator.engines.process import ProcessEngine
+from emulator.engines.process_apart import part_from_caches
+from emulator.engines.process_bytecode import move_in
 from emulator.engines.process_isolation import Isolation
 from emulator.engines.process_launch import probe, read_machine
-from emulator.engines.untrusted_files import read_untrusted
+from emulator.engines.untrusted_files import read_untrusted, walk_untrusted
 from emulator.entities import Environment
 from emulator.environments import ImageSpec, environment_from_conda, image_spec, read_environment
 from emulator.errors import BadArgument, BadDocument, EmulatorError, ImageBuildFailure
@@ -641,3 +643,67 @@ def test_a_link_a_pipe_and_a_flood_are_not_read(tmp_path: Path) -> None:
     (tmp_path / "plain").write_text("text")
     read = {name: read_untrusted(tmp_path / name, 100) for name in ("link", "pipe", "folder", "flood", "none", "plain")}
     assert read == dict.fromkeys(("link", "pipe", "folder", "flood", "none")) | {"plain": "text"}
+
+
+def test_a_tree_of_any_depth_is_walked(tmp_path: Path) -> None:
+    """os.walk would call itself for each of the levels, and give up."""
+    deep = tmp_path
+    for _ in range(1200):
+        deep = deep / "d"
+        deep.mkdir()
+    assert sum(1 for _ in walk_untrusted(tmp_path)) == 1201
+    for _ in range(1200):  # what cleans up after tests has the same trouble
+        deep.rmdir()
+        deep = deep.parent
+
+
+def compiled(tmp_path: Path, package: str) -> tuple[Path, Path]:
+    """Where a program has put its compiled files for `package`, with one among them, and the environment."""
+    venv = tmp_path / "venv"
+    out = Path(f"{tmp_path / 'out'}{venv / 'lib' / package}")
+    out.mkdir(parents=True)
+    (out / "module.cpython-311.pyc").write_bytes(b"compiled")
+    (venv / "lib").mkdir(parents=True)
+    return out, venv
+
+
+def test_compiled_files_are_moved_beside_their_sources(tmp_path: Path) -> None:
+    _, venv = compiled(tmp_path, "package")
+    (venv / "lib/package").mkdir()
+    move_in(tmp_path / "out", venv)
+    assert (venv / "lib/package/__pycache__/module.cpython-311.pyc").read_bytes() == b"compiled"
+
+
+@pytest.mark.parametrize("linked", ["package", "package/__pycache__"])
+def test_compiled_files_are_not_moved_through_a_link(tmp_path: Path, linked: str) -> None:
+    """It might lead to the emulator's own modules, which would begin with what the package's code has made."""
+    _, venv = compiled(tmp_path, "package")
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    (venv / "lib" / linked).parent.mkdir(exist_ok=True)
+    (venv / "lib" / linked).symlink_to(elsewhere)
+    move_in(tmp_path / "out", venv)
+    assert list(elsewhere.iterdir()) == []
+
+
+def test_a_compiled_file_that_is_a_link_is_not_moved(tmp_path: Path) -> None:
+    out, venv = compiled(tmp_path, "package")
+    (venv / "lib/package").mkdir()
+    (tmp_path / "secret").write_text(CANARY)
+    (out / "link.pyc").symlink_to(tmp_path / "secret")
+    os.link(tmp_path / "secret", out / "hard.pyc")
+    move_in(tmp_path / "out", venv)
+    assert [path.name for path in (venv / "lib/package/__pycache__").iterdir()] == ["module.cpython-311.pyc"]
+
+
+def test_what_is_shared_with_a_cache_is_copied_before_code_may_write(tmp_path: Path) -> None:
+    cached, tree = tmp_path / "cached.py", tmp_path / "tree"
+    tree.mkdir()
+    cached.write_text("shared")
+    os.link(cached, tree / "module.py")
+    (tree / "link.py").symlink_to(cached)
+    part_from_caches(tree)
+    (tree / "module.py").write_text("changed")
+    assert cached.read_text() == "shared"
+    assert (tree / "link.py").is_symlink()
+    assert sorted(path.name for path in tree.iterdir()) == ["link.py", "module.py"]
