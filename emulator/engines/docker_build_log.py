@@ -9,6 +9,7 @@ from urllib.parse import unquote, urlsplit
 
 from emulator.engines import Log
 from emulator.engines.docker_errors import disk_full, is_disk_full
+from emulator.environments.hash_pins import hash_failure
 from emulator.environments.import_check import import_failure
 from emulator.errors import EmulatorError, EngineUnavailable, ImageBuildFailure
 
@@ -21,6 +22,7 @@ _STEP_LENGTH = 100
 # The steps of our own Dockerfile in words.
 _IN_WORDS = {
     "packages/requirements.lock": "installing and compiling the Python packages",
+    "packages/check_imports.py": "importing what the requirements name",
     "apt-get": "installing the Debian packages",
     "conda/ ": "copying the conda packages",
     "exporting to image": "exporting the image",
@@ -32,9 +34,10 @@ _SHORTEST_SECRET = 4
 class BuildLog:
     """Takes BuildKit's lines and passes on what a person wants to see; `lines` keeps them for the error."""
 
-    def __init__(self, log: Log, secrets: Iterable[str]) -> None:
+    def __init__(self, log: Log, variables: Iterable[str], words: Iterable[str] = ()) -> None:
+        """The credentials in values of `variables`, and `words`, are secret."""
         self._log = log
-        self._secrets = secret_words(secrets)
+        self._secrets = (*secret_words(variables), *words)
         self._in_summary = False
         self.lines: list[str] = []
 
@@ -154,6 +157,8 @@ def build_failure(lines: Sequence[str]) -> EmulatorError:
     flat = " ".join(tail.replace("╰─▶", " ").replace("│", " ").split())
     if is_disk_full(flat):
         return disk_full(_telling_line(lines))
+    if other_file := hash_failure(lines):
+        return other_file
     if not_imported := import_failure(lines):
         return not_imported
     last = lines[-1] if lines else "docker build gave no reason"

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import configparser
 import contextlib
+import functools
 import os
 import platform
 import re
@@ -27,6 +28,14 @@ from emulator.child_environment import CONDA, UV, child_environment
 from emulator.engines import Log
 from emulator.engines.refusing_python import has_refused, make_refusing_python
 from emulator.environments import ImageSpec, check_requirement
+from emulator.environments.hash_pins import (
+    REQUIRE_HASHES,
+    check_all_pinned,
+    hashes_of,
+    pinned,
+    wants_hashes,
+    without_hashes,
+)
 from emulator.environments.import_check import names_of
 from emulator.errors import EngineUnavailable, ImageBuildFailure, OperationCanceled
 
@@ -56,7 +65,7 @@ class HostPackaging:
     `uv` runs here; `uv_for_linux` runs in Linux containers of this machine's architecture, None where this machine is
     no Linux.  `variables` are for uv and rattler here, `build_variables` for uv inside an image build; both are
     secret.  `wheel_folders` are the local find-links folders, `link_pages` the find-links URLs.  `conda_cache` is where
-    rattler keeps what was downloaded of conda channels.
+    rattler keeps what was downloaded of conda channels, `build_caches` where the secret of BuildKit's caches is kept.
     """
 
     uv: Path
@@ -67,6 +76,7 @@ class HostPackaging:
     wheel_folders: tuple[Path, ...] = ()
     link_pages: tuple[str, ...] = field(default=(), repr=False)
     conda_cache: Path = field(default_factory=lambda: _conda_cache({}))
+    build_caches: Path = field(default_factory=lambda: _caches({}) / "amlemu")
 
 
 def read_host_packaging(environ: Mapping[str, str], uv: Path | None = None) -> HostPackaging:
@@ -85,6 +95,7 @@ def read_host_packaging(environ: Mapping[str, str], uv: Path | None = None) -> H
         uv_for_linux=uv if sys.platform == "linux" else None,
         ca_bundle=ca_bundle,
         conda_cache=_conda_cache(environ),
+        build_caches=_caches(environ) / "amlemu",
         variables=_host_variables(environ) | host,
         build_variables=proxies | indexes,
         wheel_folders=folders,
@@ -95,8 +106,11 @@ def read_host_packaging(environ: Mapping[str, str], uv: Path | None = None) -> H
 def _conda_cache(environ: Mapping[str, str]) -> Path:
     if environ.get("RATTLER_CACHE_DIR"):
         return Path(environ["RATTLER_CACHE_DIR"])
-    caches = environ.get("XDG_CACHE_HOME") or Path(environ.get("HOME", "~")).expanduser() / ".cache"
-    return Path(caches) / "rattler/cache"
+    return _caches(environ) / "rattler/cache"
+
+
+def _caches(environ: Mapping[str, str]) -> Path:
+    return Path(environ.get("XDG_CACHE_HOME") or Path(environ.get("HOME", "~")).expanduser() / ".cache")
 
 
 def _find_uv() -> Path:
@@ -343,23 +357,43 @@ def lock_requirements(
     anything is built, and OperationCanceled.
     """
     beside = beside or Beside(spec.python_version, (), ())
+    requirements = [line for line in spec.requirements if line != REQUIRE_HASHES]
+
+    def resolve(lines: Sequence[str]) -> list[str]:
+        ask = functools.partial(_compile, packaging=packaging, log=log, canceled=canceled, resolve_apart=resolve_apart)
+        return _resolve(lines, beside, python_platform, ask)
+
+    locked = pinned(resolve(requirements), requirements)
+    if wants_hashes(spec.requirements):
+        own = [line for line in requirements if hashes_of(line) or _OPTION.match(line)]
+        added = [line for line in requirements if line not in own]
+        # What only amlemu's own additions depend on is not the user's to pin.
+        theirs = resolve(own) if added else locked
+        check_all_pinned(pinned(theirs, requirements), [*names_of(added), *names_of(beside.preferred)])
+    log(f"resolved {len(locked)} packages for Python {beside.python_version}")
+    # The resolver drops the options of the requirements file; the installer needs its indexes again.
+    options = [line for line in requirements if _OPTION.match(line)]
+    options += [f"--find-links {page}" for page in packaging.link_pages]
+    return "\n".join(options + locked) + "\n"
+
+
+def _resolve(
+    requirements: Sequence[str],
+    beside: Beside,
+    python_platform: str | None,
+    compile_question: Callable[[_Question], subprocess.CompletedProcess[str]],
+) -> list[str]:
+    """The locked packages, a line each."""
     fixed = list(beside.fixed)
     while True:
-        question = _question(spec, fixed, beside, python_platform)
-        result = _compile(question, packaging, log, canceled, resolve_apart)
+        result = compile_question(_question(requirements, fixed, beside, python_platform))
         if result.returncode == 0:
-            break
+            return [_checked(line) for line in result.stdout.splitlines() if line and not _OPTION.match(line)]
         # A version that conda has and PyPI has not is no conflict: pip would never ask for it.
         unknown = next((text for text in fixed if _is_not_there(text, result.stderr)), None)
         if unknown is None:
-            raise _lock_failure(result.stderr, beside=bool(fixed))
+            raise lock_failure(result.stderr, beside=bool(fixed))
         fixed.remove(unknown)
-    locked = [_checked(line) for line in result.stdout.splitlines() if line and not _OPTION.match(line)]
-    log(f"resolved {len(locked)} packages for Python {beside.python_version}")
-    # The resolver drops the options of the requirements file; the installer needs its indexes again.
-    options = [line for line in spec.requirements if _OPTION.match(line)]
-    options += [f"--find-links {page}" for page in packaging.link_pages]
-    return "\n".join(options + locked) + "\n"
 
 
 def _checked(line: str) -> str:
@@ -383,10 +417,12 @@ class _Question:
     files: Mapping[str, str]
 
 
-def _question(spec: ImageSpec, fixed: Sequence[str], beside: Beside, python_platform: str | None) -> _Question:
+def _question(
+    requirements: Sequence[str], fixed: Sequence[str], beside: Beside, python_platform: str | None
+) -> _Question:
     words = ["pip", "compile", "--no-header", "--no-annotate", "--no-strip-extras", "--python-version"]
     words += [beside.python_version, *(("--python-platform", python_platform) if python_platform else ())]
-    files = {"requirements.in": "\n".join([*spec.requirements, ""])}
+    files = {"requirements.in": "\n".join([*requirements, ""])}
     if fixed or beside.preferred:
         # What the file of an earlier lock holds is what uv prefers.
         files |= {"conda.txt": "\n".join([*fixed, ""]), "lock.txt": "\n".join([*beside.preferred, ""])}
@@ -419,7 +455,7 @@ def is_of_indexes(lines: Iterable[str]) -> bool:
 
 def _place(line: str) -> str:
     try:
-        return Requirement(line.partition(" --hash")[0]).url or ""
+        return Requirement(without_hashes(line)).url or ""
     except InvalidRequirement:
         return ""  # an option
 
@@ -447,7 +483,8 @@ def _quiet(_line: str) -> None:
     """The resolver's chatter is shown only when it fails."""
 
 
-def _lock_failure(stderr: str, *, beside: bool) -> ImageBuildFailure:
+def lock_failure(stderr: str, *, beside: bool = False) -> ImageBuildFailure:
+    """What the resolver's words mean; `beside` says that conda's packages are among its conditions."""
     tail = "\n".join(stderr.splitlines()[-_TAIL_LINES:])
     flat = " ".join(stderr.replace("╰─▶", " ").replace("│", " ").split())
     missing = re.search(r"Because (\S+) was not found in the package registry", flat)

@@ -20,6 +20,7 @@ from emulator.engines.process_files import remove_tree
 from emulator.engines.process_isolation import CONTAINER_UID
 from emulator.engines.process_sandbox import Ended, Program, Sandbox
 from emulator.engines.untrusted_files import read_untrusted, walk_untrusted
+from emulator.environments.hash_pins import hash_failure
 from emulator.errors import ImageBuildFailure, OutOfQuota
 from emulator.shipped import shipped_folder
 
@@ -157,6 +158,8 @@ def install_failure(stderr: str) -> ImageBuildFailure | OutOfQuota:
     """What uv's words mean when it could not install."""
     if "No space left on device" in stderr:
         return OutOfQuota("no disk space is left for the environment's packages", hint="`amlemu prune` frees some")
+    if other_file := hash_failure(stderr.splitlines()):
+        return other_file
     reason = next((line.strip() for line in stderr.splitlines() if re.match(r"\s*(error|\u00d7)", line)), "uv failed")
     return ImageBuildFailure(
         f"the packages could not be installed: {reason}",

@@ -9,6 +9,8 @@ from packaging.specifiers import Specifier
 from packaging.utils import canonicalize_name
 from packaging.version import Version
 
+from emulator.environments.hash_pins import without_hashes
+
 # PyPI name → the first version that takes numpy 2: found by bisection over its wheels for Python 3.10 beside numpy 2.0.
 # The version before it is refused by its own metadata or cannot be imported; metadata of still older ones may let
 # numpy 2 in, as scikit-learn 1.2.2's do.
@@ -50,7 +52,7 @@ def numpy_bound(translated: Sequence[str], others: Sequence[str]) -> tuple[str, 
 
 def _requirement(line: str) -> Requirement | None:
     try:
-        return Requirement(line)
+        return Requirement(without_hashes(line))
     except InvalidRequirement:
         return None  # an option of pip's
 

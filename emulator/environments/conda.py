@@ -15,7 +15,8 @@ from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from emulator.documents import Document, refuse
 from emulator.environments.conda_channels import channel_problem
 from emulator.environments.conda_spec import parse_spec, pip_version, spec_problem
-from emulator.environments.requirements import check_requirement
+from emulator.environments.hash_pins import unpinned_problem, wants_hashes
+from emulator.environments.requirements import check_requirement, logical_lines, plain_line
 from emulator.errors import Fault
 
 CONDA_KEYS = ("name", "channels", "dependencies", "prefix", "variables")
@@ -33,6 +34,7 @@ class _Found:
     python_version: str = ""
     dependencies: list[str] = field(default_factory=list)
     requirements: list[str] = field(default_factory=list)
+    places: list[tuple[str | int, ...]] = field(default_factory=list)  # of the requirements, in the same order
     faults: list[Fault] = field(default_factory=list)
 
 
@@ -66,6 +68,7 @@ def parse_conda(document: Document) -> CondaEnvironment:
             _dependency(item, ("dependencies", index), document, found)
     else:
         found.faults.append(document.fault(("dependencies",), "must be a list"))
+    found.faults += _not_pinned(document, found)
     variables = _variables(document, found.faults)
     refuse(document, found.faults)
     return CondaEnvironment(
@@ -76,6 +79,14 @@ def parse_conda(document: Document) -> CondaEnvironment:
         requirements=tuple(found.requirements),
         variables=variables,
     )
+
+
+def _not_pinned(document: Document, found: _Found) -> list[Fault]:
+    """Requirements that cannot stand beside others with hashes."""
+    if not wants_hashes(found.requirements):
+        return []
+    told = zip(found.places, map(unpinned_problem, found.requirements), strict=True)
+    return [document.fault(place, problem) for place, problem in told if problem]
 
 
 def _names(document: Document) -> list[Fault]:
@@ -119,12 +130,13 @@ def _pip_section(items: Any, path: tuple[str | int, ...], document: Document, fo
         found.faults.append(document.fault(path, "must be a list of requirements"))
         return
     for index, item in enumerate(items):
-        line = str(item).strip()
-        problem = check_requirement(line)
-        if problem:
-            found.faults.append(document.fault((*path, index), problem))
-        else:
-            found.requirements.append(line)
+        # conda writes the items into a requirements file for pip: one may be continued on a further line.
+        for line in [line for _, line in logical_lines(str(item))] or [""]:
+            if problem := check_requirement(line):
+                found.faults.append(document.fault((*path, index), problem))
+            else:
+                found.requirements.append(plain_line(line))
+                found.places.append((*path, index))
 
 
 def _python(version: str, path: tuple[str | int, ...], document: Document, found: _Found) -> None:

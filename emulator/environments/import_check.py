@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from packaging.requirements import InvalidRequirement, Requirement
 
 from emulator.environments.conda_spec import parse_spec
+from emulator.environments.hash_pins import without_hashes
 from emulator.errors import ImageBuildFailure
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ def names_of(requirements: Iterable[str]) -> list[str]:
     found = []
     for line in requirements:
         try:
-            found.append(Requirement(line).name)
+            found.append(Requirement(without_hashes(line)).name)
         except InvalidRequirement:
             continue
     return found

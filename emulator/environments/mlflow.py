@@ -16,6 +16,7 @@ from packaging.utils import canonicalize_name
 
 from emulator.documents import Document, parse_document, refuse
 from emulator.entities import ANONYMOUS, Environment
+from emulator.environments.hash_pins import without_hashes
 from emulator.environments.read import read_environment
 from emulator.environments.requirements import ReadText
 from emulator.errors import Fault
@@ -171,6 +172,6 @@ def _alternatives(line: str) -> set[str]:
 
 def _name_of(line: str) -> str | None:
     try:
-        return canonicalize_name(Requirement(line).name)
+        return canonicalize_name(Requirement(without_hashes(line)).name)
     except InvalidRequirement:  # an option such as --extra-index-url
         return None

@@ -8,6 +8,15 @@ from collections.abc import Callable
 
 from packaging.requirements import InvalidRequirement, Requirement
 
+from emulator.environments.hash_pins import (
+    REQUIRE_HASHES,
+    hash_problem,
+    hashes_of,
+    unpinned_problem,
+    wants_hashes,
+    with_hashes,
+    without_hashes,
+)
 from emulator.errors import BadArgument, BadDocument, Fault
 
 ReadText = Callable[[str], str]
@@ -16,7 +25,7 @@ Locate = Callable[[str], object]
 """Takes a path likewise, and raises BadArgument when it is not that document's to name."""
 
 _INDEX_OPTIONS = ("--index-url", "-i", "--extra-index-url", "--find-links", "-f", "--pre", "--prefer-binary",
-                  "--only-binary", "--no-binary", "--trusted-host")  # fmt: skip
+                  "--only-binary", "--no-binary", "--trusted-host", REQUIRE_HASHES)  # fmt: skip
 _INCLUDE = re.compile(r"(-r|--requirement)[ =]*(?P<file>.+)")
 _COMMENT = re.compile(r"(^|\s)#.*$")
 _LOCAL = re.compile(r"-e\b.*|--editable\b.*|[./].*|file:.*|.*@\s*(\w+\+)?file:.*|[^@]*\.(whl|zip|tar\.gz)")
@@ -28,9 +37,15 @@ _SINGLE_EQUALS = re.compile(r"(?P<name>[A-Za-z0-9._-]+(\[[^\]]*\])?)\s*=(?P<turn
 
 
 def parse_requirements(text: str, file: str, read: ReadText) -> tuple[str, ...]:
-    """The requirement lines of `text`, includes in place, comments gone; BadDocument lists every bad line."""
+    """The requirement lines of `text`, includes in place, comments gone; BadDocument lists every bad line.
+
+    Hashes are kept: with one, every requirement must be pinned and have its own, as for pip.
+    """
     faults: list[Fault] = []
-    lines = _lines(text, file, read, faults, frozenset({file}))
+    placed = _lines(text, file, read, faults, frozenset({file}))
+    lines = [line for _, line in placed]
+    if wants_hashes(lines):
+        faults += [Fault(problem, where) for where, line in placed if (problem := unpinned_problem(line))]
     if faults:
         count = "one fault" if len(faults) == 1 else f"{len(faults)} faults"
         raise BadDocument(f"{file} has {count}", faults=faults)
@@ -38,7 +53,11 @@ def parse_requirements(text: str, file: str, read: ReadText) -> tuple[str, ...]:
 
 
 def check_requirement(line: str) -> str | None:
-    """Why `line` cannot be a requirement, or None."""
+    """Why `line`, which may end with hashes, cannot be a requirement, or None."""
+    return _problem(without_hashes(line)) or hash_problem(line)
+
+
+def _problem(line: str) -> str | None:
     shown = _PASSWORD.sub("//***@", line)
     if problem := variable_problem(line, shown):
         return problem
@@ -90,9 +109,10 @@ def _single_equals(name: str, turned: str, version: str) -> str:
     return f"pip writes '{name}=={version}': one '=' is conda's"
 
 
-def _lines(text: str, file: str, read: ReadText, faults: list[Fault], seen: frozenset[str]) -> list[str]:
-    result: list[str] = []
-    for number, line in _logical_lines(text):
+def _lines(text: str, file: str, read: ReadText, faults: list[Fault], seen: frozenset[str]) -> list[tuple[str, str]]:
+    """Each line with the place where it stands."""
+    result: list[tuple[str, str]] = []
+    for number, line in logical_lines(text):
         where = f"{file}:{number}"
         include = _INCLUDE.fullmatch(line)
         if include:
@@ -102,11 +122,16 @@ def _lines(text: str, file: str, read: ReadText, faults: list[Fault], seen: froz
         elif problem := check_requirement(line):
             faults.append(Fault(problem, where))
         else:
-            result.append(line)
+            result.append((where, plain_line(line)))
     return result
 
 
-def _include(name: str, where: str, read: ReadText, faults: list[Fault], seen: frozenset[str]) -> list[str]:
+def plain_line(line: str) -> str:
+    """The line with its hashes in the one form that amlemu keeps."""
+    return with_hashes(without_hashes(line), hashes_of(line))
+
+
+def _include(name: str, where: str, read: ReadText, faults: list[Fault], seen: frozenset[str]) -> list[tuple[str, str]]:
     if name in seen:
         faults.append(Fault(f"'{name}' includes itself", where))
         return []
@@ -118,8 +143,8 @@ def _include(name: str, where: str, read: ReadText, faults: list[Fault], seen: f
     return _lines(text, name, read, faults, seen | {name})
 
 
-def _logical_lines(text: str) -> list[tuple[int, str]]:
-    """(1-based number, line) without comments, blanks and hashes, continuations joined; options are kept."""
+def logical_lines(text: str) -> list[tuple[int, str]]:
+    """(1-based number, line) without comments and blanks, continuations joined; options and hashes are kept."""
     result: list[tuple[int, str]] = []
     held, start = "", 0
     raw_lines = text.lstrip("\ufeff").splitlines()
@@ -131,7 +156,7 @@ def _logical_lines(text: str) -> list[tuple[int, str]]:
             if number < len(raw_lines):
                 continue
             line = ""
-        joined = re.sub(r"\s+--hash[= ]\S+", "", held + line).strip()
+        joined = (held + line).strip()
         held = ""
         if joined:
             result.append((start, joined))

@@ -35,8 +35,10 @@ def test_lines_comments_and_blanks() -> None:
 
 
 def test_continuations_and_hashes() -> None:
-    lines = ("numpy==1.26.4 \\", "    --hash=sha256:aa \\", "    --hash=sha256:bb", "scipy>=1,\\", "<2")
-    assert read_lines(*lines) == ("numpy==1.26.4", "scipy>=1,<2")
+    one, two = "a" * 64, "B" * 64
+    lines = ("numpy==1.26.4 \\", f"    --hash=sha256:{one} \\", f"    --hash  sha256:{two}")
+    assert read_lines(*lines) == (f"numpy==1.26.4 --hash=sha256:{one} --hash=sha256:{two.lower()}",)
+    assert read_lines("scipy>=1,\\", "<2") == ("scipy>=1,<2",)
 
 
 def test_a_continuation_at_the_end_of_the_file_loses_nothing() -> None:
