@@ -8,7 +8,7 @@ import shlex
 import shutil
 import tempfile
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +17,7 @@ import docker
 import docker.errors
 
 from emulator.engines import Image, Log
+from emulator.engines.build_caches import CacheIds, cache_ids, read_cache_secret
 from emulator.engines.conda import BOOKWORM_GLIBC, CondaLock, link_conda, solve_conda
 from emulator.engines.docker_build_log import BuildLog, build_failure
 from emulator.engines.docker_cli import RunCommand
@@ -24,6 +25,7 @@ from emulator.engines.docker_errors import disk_full, docker_errors
 from emulator.engines.docker_image_facts import glibc_of_image, read_text_of_image
 from emulator.engines.docker_pull import RegistrySilent, pull_image
 from emulator.engines.docker_stand_ins import is_in_disguise
+from emulator.engines.package_files import split_lock
 from emulator.engines.packages import (
     HostPackaging,
     Resolve,
@@ -33,8 +35,9 @@ from emulator.engines.packages import (
     wheels_named_by,
 )
 from emulator.environments import ENVIRONMENT_FOLDER, ImageSpec
-from emulator.environments.image_spec import BASE_IMAGE, IMPORT_REPORT
+from emulator.environments.image_spec import BASE_IMAGE, IMPORT_REPORT, dockerfile_of_build
 from emulator.environments.import_check import asked_imports, import_differences
+from emulator.environments.system_libraries import system_libraries
 from emulator.errors import EmulatorError, EngineUnavailable, ImageBuildFailure
 from emulator.shipped import shipped_folder
 
@@ -95,12 +98,15 @@ def build_environment(
     beside = conda.beside(spec.requirements) if conda else None
     platform = linux_platform(spec.platform)
     lock = lock_requirements(spec, packaging, log, canceled, resolve_apart, python_platform=platform, beside=beside)
+    split = split_lock(lock, spec.python_version, platform, packaging, canceled)
     base = provide_base_image(spec, host, log, canceled)
+    caches = _cache_ids(spec, host, base, conda, lock, packaging)
     with private_folder() as folder:
-        write_context(folder / "context", spec, lock, packaging)
+        write_context(folder / "context", spec, split.wheels, packaging, split.sources)
         if conda:
             link_conda(conda, folder / "context/conda", ENVIRONMENT_FOLDER, packaging, log, canceled)
-        (folder / "Dockerfile").write_text(spec.dockerfile, encoding="utf-8")
+        dockerfile = dockerfile_of_build(spec.dockerfile, caches.wheels, caches.sources if split.sources else None)
+        (folder / "Dockerfile").write_text(dockerfile, encoding="utf-8")
         secrets = write_secrets(folder, packaging)
         builder = host.builder if host.has_buildx() else None
 
@@ -112,7 +118,7 @@ def build_environment(
                 LABEL_BUILT_BY: workspace_id,
             }
             args = build_command(spec, base.name, labels, secrets, folder, builder)
-            run_build(args, host, packaging, log, canceled)
+            run_build(args, host, packaging, log, canceled, secrets=(caches.wheels, caches.sources))
 
         build(base.differences, log)
         noted = import_differences(read_text_of_image(host.client, image_tag(spec.digest), IMPORT_REPORT))
@@ -120,6 +126,23 @@ def build_environment(
             # Only labels tell of an image what it differs in; of the build that adds them, every step is in the cache.
             build((*base.differences, *noted), _quiet)
     return found_image(host.client, spec.digest, (*base.differences, *noted))
+
+
+def _cache_ids(
+    spec: ImageSpec, host: DockerHost, base: BaseImage, conda: CondaLock | None, lock: str, packaging: HostPackaging
+) -> CacheIds:
+    # Libraries that amlemu itself has chosen run nothing of the user's.
+    own = {package for packages in system_libraries(spec.requirements).values() for package in packages}
+    with docker_errors(f"image {base.name}"):
+        base_id = str(host.client.images.get(base.name).id)
+    return cache_ids(
+        read_cache_secret(packaging.build_caches),
+        base_id,
+        [package for package in spec.system_packages if package not in own],
+        conda.text if conda else "",
+        spec.digest,
+        lock,
+    )
 
 
 def found_image(client: docker.DockerClient, digest: str, differences: tuple[str, ...]) -> Image:
@@ -214,8 +237,8 @@ def left_folders(home: Path) -> list[Path]:
     return sorted(temporary.glob(f"{_FOLDERS}*")) if temporary.is_relative_to(home) else []
 
 
-def write_context(context: Path, spec: ImageSpec, lock: str, packaging: HostPackaging) -> None:
-    """The build context: the spec's files, and `packages/` with the lock, uv, our programs, wheels of local folders.
+def write_context(context: Path, spec: ImageSpec, lock: str, packaging: HostPackaging, sources: str = "") -> None:
+    """The build context: the spec's files, and `packages/` with the locks, uv, our programs, wheels of local folders.
 
     The Dockerfile and the launcher stay outside `packages/`: the installing step is cached by that folder's content.
     """
@@ -224,12 +247,14 @@ def write_context(context: Path, spec: ImageSpec, lock: str, packaging: HostPack
     for name, content in spec.files.items():
         (context / name).write_bytes(content)
     (packages / "requirements.lock").write_text(lock, encoding="utf-8")
+    if sources:
+        (packages / "sources.lock").write_text(sources, encoding="utf-8")
     (packages / "imports.json").write_bytes(asked_imports(spec, ENVIRONMENT_FOLDER))
     for program in ("compile.py", "check_imports.py"):
         shutil.copyfile(shipped_folder("images/scoring") / program, packages / program)
     if packaging.uv_for_linux is not None:
         place(packaging.uv_for_linux, packages / "uv")
-    for wheel in wheels_named_by(lock, packaging):
+    for wheel in wheels_named_by(lock + sources, packaging):
         place(wheel, packages / "wheels" / wheel.name)
 
 
@@ -290,13 +315,14 @@ def run_build(
     canceled: threading.Event,
     *,
     variables: Mapping[str, str] | None = None,
+    secrets: Iterable[str] = (),
     hear: Log = lambda _line: None,
 ) -> None:
     """Run a build to its end, with `variables` beside its own; raises what its log tells of when it fails.
 
-    `hear` gets each line as Docker prints it, which may hold secrets.
+    `secrets` are words that its log must not show.  `hear` gets each line as Docker prints it, which may hold secrets.
     """
-    build_log = BuildLog(log, packaging.build_variables.values())
+    build_log = BuildLog(log, packaging.build_variables.values(), secrets)
 
     def write(line: str) -> None:
         hear(line)

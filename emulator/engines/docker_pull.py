@@ -45,6 +45,10 @@ _ANSWERS = (
 )
 
 
+# What amlemu builds and tags itself: under these names it takes nothing from anybody else.
+_OWN = re.compile(r"(docker\.io/|index\.docker\.io/)?amlemu/", re.I)
+
+
 class RegistrySilent(Exception):
     """No registry answered, or not with an image; the text says what happened instead."""
 
@@ -63,6 +67,8 @@ def pull_image(
     Raises RegistrySilent when no registry answers within `answer_seconds`, ImageBuildFailure when one answers that
     there is no such image or that it may not be had, and OperationCanceled.
     """
+    if _OWN.match(name):
+        raise RegistrySilent("names below amlemu/ are amlemu's own, and are never pulled")
     lines: list[str] = []
     stop, ended = threading.Event(), threading.Event()
 

@@ -73,7 +73,10 @@ class ImageSpec:
 
 # Why it is as it is:
 # - uv, wheels, its cache, index URLs and the CA bundle are mounted for a step only: none of them lies in a layer.
-# - One step installs everything, because each layer costs time to export.
+# - The cache is shared with other environments, so no code of a package may run where it is mounted: the first step
+#   installs wheels, which runs nothing of them, and from then on starts nothing by a path that a wheel can have written
+#   to.  The Python that compiles is the base image's, or conda's as it came, without site-packages.
+# - What runs code of packages is the second step: it has no cache but, where packages must be built, one of its own.
 # - Bytecode is compiled here, as the container's user cannot write it: without it each start of a server with
 #   scikit-learn takes 4.2 s instead of 1.6 s.  Compiling takes 3.6 s once, and is kept beside uv's cache.
 # - The official Python images have no bytecode of the standard library either.
@@ -87,25 +90,18 @@ FROM ${{BASE_IMAGE}}
 USER root
 {system_step}\
 {conda_step}\
-RUN --mount=type=cache,id=amlemu-uv,target=/run/amlemu/cache \\
-    --mount=type=bind,source=packages,target=/run/amlemu/packages \\
-    --mount=type=secret,id=packaging,target=/run/amlemu/packaging \\
-    --mount=type=secret,id=ca,target=/run/amlemu/ca.pem \\
+RUN {packaging_mounts}{conda_mount}\
     {settings} \\
-    && export UV_CACHE_DIR=/run/amlemu/cache UV_LINK_MODE=copy UV_NO_PROGRESS=1 UV_PYTHON_INSTALL_DIR=/opt/uv-python \\
-        UV_FIND_LINKS=/run/amlemu/packages/wheels PYTHONDONTWRITEBYTECODE=1 \\
-    && uv=/run/amlemu/packages/uv \\
-    && if [ ! -x $uv ]; then \\
-        PIP_INDEX_URL="${{UV_DEFAULT_INDEX:-${{UV_INDEX_URL:-https://pypi.org/simple}}}}" \\
-        python3 -m pip install --quiet --no-cache-dir --target /tmp/uv uv && uv=/tmp/uv/bin/uv; fi \\
     && {python_step} \\
-    && $uv pip install --python {folder} --break-system-packages --no-deps \\
+    && python={python} \\
+    && stdlib="$($python -I -S -c 'import sysconfig; print({stdlib})')" \\
+    && $uv pip install --python {folder} --break-system-packages --no-deps --no-build \\
         --requirements /run/amlemu/packages/requirements.lock \\
-    && rm -rf /tmp/uv \\
-    && stdlib="$({folder}/bin/python -c 'import sysconfig; print(sysconfig.get_path("stdlib"))')" \\
-    && {folder}/bin/python /run/amlemu/packages/compile.py /run/amlemu/cache/bytecode "$stdlib" \\
-        {folder}/lib/python*/site-packages \\
-    && {folder}/bin/python /run/amlemu/packages/check_imports.py /run/amlemu/packages/imports.json {report} \\
+    && case "${{LD_LIBRARY_PATH:-}}" in *{folder}*) unset LD_LIBRARY_PATH;; esac \\
+    && $python -I -S /run/amlemu/packages/compile.py /run/amlemu/cache/bytecode "$stdlib" \\
+        {folder}/lib/python*/site-packages
+RUN {check_mounts}\
+    {folder}/bin/python /run/amlemu/packages/check_imports.py /run/amlemu/packages/imports.json {report} \\
     && {{ grep -q '^[^:]*:[^:]*:1000:' /etc/passwd \\
         || echo 'dockeruser:x:1000:1000::/home/dockeruser:/bin/sh' >> /etc/passwd; }} \\
     && {{ grep -q '^[^:]*:[^:]*:1000:' /etc/group || echo 'dockeruser:x:1000:' >> /etc/group; }} \\
@@ -124,7 +120,41 @@ ENTRYPOINT ["{folder}/bin/python", "{launcher}"]
 CMD []
 """
 
+# Stands where a build has the secret id of a cache; no build has this one.
+_CACHE_ID = "amlemu-of-a-build"
+_PACKAGING_MOUNTS = f"""\
+--mount=type=cache,id={_CACHE_ID},target=/run/amlemu/cache \\
+    --mount=type=bind,source=packages,target=/run/amlemu/packages \\
+    --mount=type=tmpfs,target=/run/amlemu/tmp \\
+    --mount=type=secret,id=packaging,target=/run/amlemu/packaging \\
+    --mount=type=secret,id=ca,target=/run/amlemu/ca.pem \\
+"""
+_CHECK_MOUNTS = "--mount=type=bind,source=packages,target=/run/amlemu/packages \\\n"
+_CONDA_MOUNT = "    --mount=type=bind,source=conda,target=/run/amlemu/conda \\\n"
+
+_INSTALL_SETTINGS = """\
+{settings} \\
+    && export UV_CACHE_DIR=/run/amlemu/cache UV_LINK_MODE=copy UV_NO_PROGRESS=1 UV_PYTHON_INSTALL_DIR=/opt/uv-python \\
+        UV_FIND_LINKS=/run/amlemu/packages/wheels PYTHONDONTWRITEBYTECODE=1 \\
+    && uv=/run/amlemu/packages/uv \\
+    && if [ ! -x $uv ]; then \\
+        PIP_INDEX_URL="${{UV_DEFAULT_INDEX:-${{UV_INDEX_URL:-https://pypi.org/simple}}}}" \\
+        python3 -m pip install --quiet --no-cache-dir --target /run/amlemu/tmp uv && uv=/run/amlemu/tmp/bin/uv; fi"""
+
+# In the second step, where packages have no wheel for the image.
+_BUILD_STEP = """\
+    {settings} \\
+    && $uv pip install --python {folder} --break-system-packages --no-deps \\
+        --requirements /run/amlemu/packages/sources.lock \\
+    && {folder}/bin/python /run/amlemu/packages/compile.py /run/amlemu/cache/bytecode \\
+        {folder}/lib/python*/site-packages \\
+    && """
+
 _MAKE_VENV = "$uv venv --quiet --python {python_version} {folder}"
+_PYTHON = '"$(readlink -f {folder}/bin/python)"'
+_PYTHON_OF_CONDA = "/run/amlemu/conda/bin/python"
+_STDLIB = 'sysconfig.get_path("stdlib")'
+_STDLIB_OF_CONDA = f'sysconfig.get_path("stdlib", vars={{"installed_base": "{ENVIRONMENT_FOLDER}"}})'
 _CONDA_STEP = "COPY conda/ {folder}/\n"
 # What packages bring along to finish their installation, as conda runs it.
 _POST_LINK = """\
@@ -256,7 +286,12 @@ def _render(environment: Environment, base_image: str) -> str:
         source=" ".join((environment.source or environment.id).split()),
         base_image=base_image,
         system_step=system_step,
-        settings=SETTINGS,
+        settings=_install_settings(),
+        packaging_mounts=_PACKAGING_MOUNTS,
+        conda_mount=_CONDA_MOUNT if conda else "",
+        check_mounts=_CHECK_MOUNTS,
+        python=_PYTHON_OF_CONDA if conda else _PYTHON.format(folder=ENVIRONMENT_FOLDER),
+        stdlib=_STDLIB_OF_CONDA if conda else _STDLIB,
         conda_step=_CONDA_STEP.format(folder=ENVIRONMENT_FOLDER) if conda else "",
         library_path=_LIBRARY_PATH.format(folder=ENVIRONMENT_FOLDER) if conda else "",
         python_step=python_step.format(folder=ENVIRONMENT_FOLDER, python_version=environment.python_version),
@@ -267,6 +302,26 @@ def _render(environment: Environment, base_image: str) -> str:
         variables_step=(_MLFLOW_STEP if environment.no_code == "mlflow" else "")
         + "".join(f'ENV {name}="{_quoted(name, value)}"\n' for name, value in sorted(environment.variables.items())),
     )
+
+
+def _install_settings() -> str:
+    return _INSTALL_SETTINGS.format(settings=SETTINGS)
+
+
+def dockerfile_of_build(dockerfile: str, wheels_cache: str, sources_cache: str | None) -> str:
+    """The Dockerfile that is built, with the secret ids of its caches in it; nobody but the engine may see it.
+
+    `wheels_cache` is shared by builds in which the same code runs before packages are installed, `sources_cache` is one
+    environment's own, for packages that must be built; None where all of them have wheels.
+    """
+    text = dockerfile.replace(_CACHE_ID, wheels_cache)
+    if sources_cache is None:
+        return text
+    first, check, rest = text.partition(f"\nRUN {_CHECK_MOUNTS}")
+    assert check, "every Dockerfile has the step"
+    build = _BUILD_STEP.format(settings=_install_settings(), folder=ENVIRONMENT_FOLDER)
+    mounts = _PACKAGING_MOUNTS.replace(_CACHE_ID, sources_cache)
+    return f"{first}\nRUN {mounts}{build}{rest.lstrip()}"
 
 
 def _quoted(name: str, value: str) -> str:
@@ -280,7 +335,10 @@ def _quoted(name: str, value: str) -> str:
 
 def _digest(environment: Environment, base_image: str, files: Mapping[str, bytes], conda: CondaPackages | None) -> str:
     """Of what the image holds; names, versions and the file that the environment was read from do not matter."""
-    recipe = (_DOCKERFILE, SETTINGS, _SYSTEM_STEP, _MAKE_VENV, _CONDA_STEP, _POST_LINK, _LIBRARY_PATH)
+    recipe = (
+        *(_DOCKERFILE, _PACKAGING_MOUNTS, _CHECK_MOUNTS, _CONDA_MOUNT, SETTINGS, _INSTALL_SETTINGS, _SYSTEM_STEP),
+        *(_MAKE_VENV, _PYTHON, _PYTHON_OF_CONDA, _STDLIB_OF_CONDA, _BUILD_STEP, _CONDA_STEP, _POST_LINK, _LIBRARY_PATH),
+    )
     parts = {
         "recipe": hashlib.sha256("".join(recipe).encode()).hexdigest(),
         "base_image": base_image,

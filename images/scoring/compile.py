@@ -39,9 +39,12 @@ def python_files(folder):
 
 
 def provide(source, cache):
-    """The bytecode of one file: from the cache, else compiled; a file that is no Python is left as it is."""
+    """The bytecode of one file: from the cache, else compiled; a file that is no Python is left as it is.
+
+    Nothing is written through a link, which may lead into the cache.
+    """
     target = importlib.util.cache_from_source(source)
-    if os.path.exists(target):
+    if os.path.lexists(target) or os.path.islink(os.path.dirname(target)):
         return
     kept = os.path.join(cache, key(source))
     if not os.path.exists(kept) and not compile_into(source, kept):

@@ -2,8 +2,9 @@
 ARG BASE_IMAGE=python:3.11-slim-bookworm
 FROM ${BASE_IMAGE}
 USER root
-RUN --mount=type=cache,id=amlemu-uv,target=/run/amlemu/cache \
+RUN --mount=type=cache,id=amlemu-of-a-build,target=/run/amlemu/cache \
     --mount=type=bind,source=packages,target=/run/amlemu/packages \
+    --mount=type=tmpfs,target=/run/amlemu/tmp \
     --mount=type=secret,id=packaging,target=/run/amlemu/packaging \
     --mount=type=secret,id=ca,target=/run/amlemu/ca.pem \
     if [ -f /run/amlemu/packaging ]; then . /run/amlemu/packaging; fi \
@@ -13,15 +14,17 @@ RUN --mount=type=cache,id=amlemu-uv,target=/run/amlemu/cache \
     && uv=/run/amlemu/packages/uv \
     && if [ ! -x $uv ]; then \
         PIP_INDEX_URL="${UV_DEFAULT_INDEX:-${UV_INDEX_URL:-https://pypi.org/simple}}" \
-        python3 -m pip install --quiet --no-cache-dir --target /tmp/uv uv && uv=/tmp/uv/bin/uv; fi \
+        python3 -m pip install --quiet --no-cache-dir --target /run/amlemu/tmp uv && uv=/run/amlemu/tmp/bin/uv; fi \
     && $uv venv --quiet --python 3.11 /azureml-envs/amlemu \
-    && $uv pip install --python /azureml-envs/amlemu --break-system-packages --no-deps \
+    && python="$(readlink -f /azureml-envs/amlemu/bin/python)" \
+    && stdlib="$($python -I -S -c 'import sysconfig; print(sysconfig.get_path("stdlib"))')" \
+    && $uv pip install --python /azureml-envs/amlemu --break-system-packages --no-deps --no-build \
         --requirements /run/amlemu/packages/requirements.lock \
-    && rm -rf /tmp/uv \
-    && stdlib="$(/azureml-envs/amlemu/bin/python -c 'import sysconfig; print(sysconfig.get_path("stdlib"))')" \
-    && /azureml-envs/amlemu/bin/python /run/amlemu/packages/compile.py /run/amlemu/cache/bytecode "$stdlib" \
-        /azureml-envs/amlemu/lib/python*/site-packages \
-    && /azureml-envs/amlemu/bin/python /run/amlemu/packages/check_imports.py /run/amlemu/packages/imports.json /opt/amlemu/imports.json \
+    && case "${LD_LIBRARY_PATH:-}" in */azureml-envs/amlemu*) unset LD_LIBRARY_PATH;; esac \
+    && $python -I -S /run/amlemu/packages/compile.py /run/amlemu/cache/bytecode "$stdlib" \
+        /azureml-envs/amlemu/lib/python*/site-packages
+RUN --mount=type=bind,source=packages,target=/run/amlemu/packages \
+    /azureml-envs/amlemu/bin/python /run/amlemu/packages/check_imports.py /run/amlemu/packages/imports.json /opt/amlemu/imports.json \
     && { grep -q '^[^:]*:[^:]*:1000:' /etc/passwd \
         || echo 'dockeruser:x:1000:1000::/home/dockeruser:/bin/sh' >> /etc/passwd; } \
     && { grep -q '^[^:]*:[^:]*:1000:' /etc/group || echo 'dockeruser:x:1000:' >> /etc/group; } \
