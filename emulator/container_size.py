@@ -48,6 +48,41 @@ class ContainerSize:
 
 NO_LIMIT = ContainerSize()
 
+# Of the machine's memory a container leaves so much to all else, unless it is told otherwise.
+_RESERVED_SHARE = 8
+_RESERVED_BYTES = 512 * 2**20
+MOST_PROCESSES = 4096
+
+
+@dataclass(frozen=True)
+class DefaultLimits:
+    """What holds a container whose deployment says nothing of it: a script gone wrong must not take the machine.
+
+    `memory_bytes` None is the machine's memory less a reserve; `pids` counts processes and threads.  0 is no limit.
+    """
+
+    memory_bytes: int | None = None
+    pids: int = MOST_PROCESSES
+
+    def memory_on(self, machine_bytes: int) -> int | None:
+        """The limit of each container on a machine with so much memory; None for none.
+
+        >>> DefaultLimits().memory_on(16 * 2**30) // 2**30, DefaultLimits(0).memory_on(16 * 2**30)
+        (14, None)
+        """
+        if self.memory_bytes is None:
+            reserve = max(machine_bytes // _RESERVED_SHARE, min(_RESERVED_BYTES, machine_bytes // 2))
+            return machine_bytes - reserve
+        return min(self.memory_bytes, machine_bytes) or None
+
+    @property
+    def pids_limit(self) -> int | None:
+        """As engines take it."""
+        return self.pids or None
+
+
+DEFAULT_LIMITS = DefaultLimits()
+
 
 def check_instance_type(deployment: Sized, target: Target, resource: str) -> None:
     """Raise BadArgument, about `resource`, for an instance type that no cloud has.
@@ -108,7 +143,9 @@ def size_differences(deployment: Sized, target: Target, machine: Machine) -> lis
             f" {size_text(machine.memory_bytes)} of this machine, which they share here"
         )
     if deployment.resources and deployment.resources.requests and not deployment.resources.limits:
-        found.append("resources.requests reserve nothing here: without limits a container may use the whole machine")
+        found.append(
+            "resources.requests reserve nothing here: without limits a container has the default ones, as doctor says"
+        )
     return found
 
 
@@ -156,17 +193,19 @@ def workers(deployment: Sized) -> int:
     return max(1, int(text)) if text.isdecimal() else 1
 
 
-def more_memory_hint(deployment: Sized) -> str:
-    """What to do about a container that ran out of memory."""
+def more_memory_hint(deployment: Sized, *, by_default: bool = False) -> str:
+    """What to do about a container that ran out of memory; `by_default` says that the limit was nobody's wish."""
     count = workers(deployment)
     copies = f"; each of its {count} workers (WORKER_COUNT) has a copy of the model" if count > 1 else ""
-    return _more_memory(deployment) + copies
+    return _more_memory(deployment, by_default=by_default) + copies
 
 
-def _more_memory(deployment: Sized) -> str:
+def _more_memory(deployment: Sized, *, by_default: bool) -> str:
     if deployment.resources is not None and deployment.resources.limit("memory"):
         return "raise resources.limits.memory"
     size = _type_of(deployment)
+    if size is None and by_default:
+        return "the limit is this machine's default for every container: AMLEMU_CONTAINER_MEMORY sets another one"
     if size is None:
         return "it had this machine's memory; free some, or load less in init()"
     larger = next_size_up(size)

@@ -23,6 +23,7 @@ import waitress
 
 from emulator import __version__
 from emulator.admin_token import check_admin_token, is_loopback, read_admin_token
+from emulator.container_size import DEFAULT_LIMITS, DefaultLimits
 from emulator.control_api import Condition, Services, all_restored, create_control_api, engine_answers
 from emulator.control_api.bounded_streams import THREADS, bounded_streams
 from emulator.engines import Engine
@@ -68,10 +69,17 @@ class ChosenEngine:
     reason: str = ""
 
 
-def choose_engine(wanted: str, store: Store, packaging: HostPackaging, network: str = "") -> ChosenEngine:
+def choose_engine(
+    wanted: str,
+    store: Store,
+    packaging: HostPackaging,
+    network: str = "",
+    limits: DefaultLimits = DEFAULT_LIMITS,
+) -> ChosenEngine:
     """The engine of that name; `auto` takes Docker where it answers, else processes of this machine.
 
-    `network` is Docker's network for scoring containers when the emulator itself runs in one.
+    `network` is Docker's network for scoring containers when the emulator itself runs in one, `limits` what they get
+    of themselves.
 
     Raises EngineUnavailable when the wanted one cannot run.
     """
@@ -80,7 +88,7 @@ def choose_engine(wanted: str, store: Store, packaging: HostPackaging, network: 
     reason = ""
     if wanted in ("auto", "docker"):
         try:
-            return ChosenEngine(_docker(store, packaging, network))
+            return ChosenEngine(_docker(store, packaging, network, limits))
         except EngineUnavailable as error:
             if wanted == "docker":
                 raise
@@ -90,10 +98,14 @@ def choose_engine(wanted: str, store: Store, packaging: HostPackaging, network: 
     return ChosenEngine(engine, reason)
 
 
-def _docker(store: Store, packaging: HostPackaging, network: str) -> Engine:
+def _limits(settings: Settings) -> DefaultLimits:
+    return DefaultLimits(settings.container_memory, settings.container_pids)
+
+
+def _docker(store: Store, packaging: HostPackaging, network: str, limits: DefaultLimits) -> Engine:
     from emulator.engines.docker import connect_docker_engine
 
-    engine = connect_docker_engine(store.workspace_id, packaging, network, store.home)
+    engine = connect_docker_engine(store.workspace_id, packaging, network, store.home, limits)
     engine.check()
     return engine
 
@@ -137,7 +149,7 @@ def _run(
     stack.enter_context(overridden(read_overrides(settings.assumed)[0]))
     store = Store(settings.home)
     packaging = packaging_of_home(environ, store, was_killed=was_killed)
-    chosen = choose_engine(settings.engine, store, packaging, settings.network)
+    chosen = choose_engine(settings.engine, store, packaging, settings.network, _limits(settings))
     stack.callback(chosen.engine.close)
     collecting = Collecting(store, effects(), sink_text())
     gateway = _gateway(settings, store, collecting)

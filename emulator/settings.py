@@ -52,6 +52,8 @@ class Settings:
     `conda` says where conda packages come from: their `channels`, PyPI (`pip`), or, with `auto`, PyPI where the
     channels cannot be reached.  `conda_channels` says by name where a channel is: a URL, or a folder as file:///path.
     `max_upload_bytes` is how much a client on another machine may send at a time.
+    `container_memory` is how many bytes of memory a container gets whose deployment does not say (None: the machine's
+    less a reserve), `container_pids` how many processes and threads a container may have; 0 is no limit.  Docker only.
     """
 
     home: Path
@@ -75,6 +77,8 @@ class Settings:
     conda: str = "auto"
     conda_channels: Mapping[str, str] = field(default_factory=dict, repr=False)
     max_upload_bytes: int = 100 << 30
+    container_memory: int | None = None
+    container_pids: int = 4096
 
     @property
     def control_url(self) -> str:
@@ -103,6 +107,8 @@ _VARIABLES = {
     "conda": "AMLEMU_CONDA",
     "conda_channels": "AMLEMU_CONDA_CHANNELS",
     "max_upload_bytes": "AMLEMU_MAX_UPLOAD_BYTES",
+    "container_memory": "AMLEMU_CONTAINER_MEMORY",
+    "container_pids": "AMLEMU_CONTAINER_PIDS",
 }
 
 
@@ -351,6 +357,39 @@ def _size(value: Any) -> int:
     return size
 
 
+_NO_LIMIT = ("none", "0")
+_LEAST_MEMORY = 128 * 2**20
+_LEAST_PIDS = 64
+_UNITS = {"": 1, "k": 2**10, "m": 2**20, "g": 2**30, "t": 2**40}
+
+
+def _memory(value: Any) -> int | None:
+    """Bytes; None for `auto`, 0 for no limit."""
+    text = "" if isinstance(value, bool) else str(value).strip().lower()
+    if text == "auto" or text in _NO_LIMIT:
+        return None if text == "auto" else 0
+    found = re.fullmatch(r"([0-9]{1,18})\s*([kmgt]?)(i?b)?", text)
+    if not found:
+        raise BadArgument(f"'{value}' is no size: as in 4g or 512m, auto for the machine's less a reserve, or none")
+    size = int(found[1]) * _UNITS[found[2]]
+    if not _LEAST_MEMORY <= size < 2**63:
+        raise BadArgument(f"'{value}' is too {'small' if size < _LEAST_MEMORY else 'large'}: from 128m, or none")
+    return size
+
+
+def _pids(value: Any) -> int:
+    """How many; 0 for no limit."""
+    if not isinstance(value, bool) and str(value).strip().lower() in _NO_LIMIT:
+        return 0
+    try:
+        count = _whole(value)
+    except BadArgument as error:
+        raise BadArgument(f"{error.message}: a number of processes and threads such as 4096, or none") from None
+    if not _LEAST_PIDS <= count <= 2**22:
+        raise BadArgument(f"'{value}' is no number of processes: from {_LEAST_PIDS} to {2**22}, or none")
+    return count
+
+
 def _port(value: Any) -> int:
     try:
         port = int(value) if isinstance(value, int | str) and not isinstance(value, bool) else -1
@@ -375,6 +414,8 @@ _CONVERTERS: Mapping[str, Callable[[Any], Any]] = {
     "gateway_port": _port,
     "traffic_seed": _whole,
     "max_upload_bytes": _size,
+    "container_memory": _memory,
+    "container_pids": _pids,
     "base_images": _base_images,
     "conda_channels": _channels,
 }

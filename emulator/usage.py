@@ -7,10 +7,14 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Machine:
-    """What containers can have at most: the engine's machine, which may be a virtual one."""
+    """What containers can have at most: the engine's machine, which may be a virtual one.
+
+    `container_bytes` is what each container gets whose deployment says nothing of its memory, None for all there is.
+    """
 
     cpus: int
     memory_bytes: int
+    container_bytes: int | None = None
 
 
 @dataclass(frozen=True)

@@ -129,6 +129,8 @@ EXCEPTIONS: Mapping[tuple[str, str], str] = {
     ("emulator.cli.doctor", "emulator.engines.docker"): "`doctor` finds out why no emulator would start",
     ("emulator.cli.doctor", "emulator.engines.process"): "`doctor` finds out why no emulator would start",
     ("emulator.cli.doctor", "emulator.engines.packages"): "`doctor` finds out why no emulator would start",
+    ("emulator.cli.doctor", "emulator.container_size"): "`doctor` says what containers get without a running emulator",
+    ("emulator.cli.doctor", "emulator.usage"): "`doctor` says what containers get without a running emulator",
     ("emulator.cli.demo", "emulator.engines.packages"): "`demo` trains its models with uv before anything is deployed",
     ("emulator.cli.watch", "emulator.store.trees"): "`--watch` looks at the same files that a deploy would take",
 }

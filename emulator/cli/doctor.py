@@ -14,8 +14,10 @@ from pathlib import Path
 import click
 
 from emulator.cli.output import output_option, print_result
+from emulator.container_size import DEFAULT_LIMITS, DefaultLimits
 from emulator.errors import EmulatorError, EngineUnavailable
 from emulator.settings import Settings
+from emulator.usage import Machine, size_text
 
 _LOW_DISK_BYTES = 5_000_000_000
 
@@ -58,7 +60,9 @@ def examine(settings: Settings) -> Iterator[Finding]:
     yield _home(settings)
     yield from _documents(settings)
     yield _packaging()
-    yield _checked("engine docker", _docker)
+    limits: list[str] = []
+    yield _checked("engine docker", lambda: _docker(settings, limits.append))
+    yield from (Finding("container limits", True, told) for told in limits)
     yield from _docker_parts()
     yield _checked("engine process", lambda: _process(settings))
     yield _emulator(settings)
@@ -119,19 +123,29 @@ def _packaging() -> Finding:
 
 def docker_answers() -> bool:
     """Whether a Docker Engine can be used."""
-    return _checked("engine docker", _docker).ok
+    return _checked("engine docker", lambda: _docker(None)).ok
 
 
-def _docker() -> str:
+def _docker(settings: Settings | None, tell: Callable[[str], None] = lambda _limits: None) -> str:
     from emulator.engines.docker import connect_docker_engine
     from emulator.engines.packages import read_host_packaging
 
-    engine = connect_docker_engine("doctor", read_host_packaging(os.environ))
+    limits = DefaultLimits(settings.container_memory, settings.container_pids) if settings else DEFAULT_LIMITS
+    engine = connect_docker_engine("doctor", read_host_packaging(os.environ), limits=limits)
     try:
         engine.check()
+        tell(_limits_text(engine.machine(), limits))
     finally:
         engine.close()
     return "answers"
+
+
+def _limits_text(machine: Machine, limits: DefaultLimits) -> str:
+    """What each container gets whose deployment says nothing of its size."""
+    memory = f"{size_text(machine.container_bytes)} of memory" if machine.container_bytes else "memory without a limit"
+    pids = f"{limits.pids} processes" if limits.pids else "processes without a limit"
+    whose = f"each container without an instance_type, of this machine's {size_text(machine.memory_bytes)}"
+    return f"{memory}, {pids}: {whose} (AMLEMU_CONTAINER_MEMORY, AMLEMU_CONTAINER_PIDS)"
 
 
 def _docker_parts() -> Iterator[Finding]:

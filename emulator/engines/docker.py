@@ -23,6 +23,7 @@ import docker.errors
 from docker.models.containers import Container as DockerContainer
 from docker.models.images import Image as DockerImage
 
+from emulator.container_size import DEFAULT_LIMITS, DefaultLimits
 from emulator.engines import Container, Image, Log
 from emulator.engines.docker_build import (
     LABEL_BUILT_BY,
@@ -56,19 +57,24 @@ _OF_THIS_PROCESS = (Path("/proc/self/mountinfo"), Path("/proc/self/cgroup"))
 
 
 def connect_docker_engine(
-    workspace_id: str, packaging: HostPackaging, network: str = "", home: Path | None = None
+    workspace_id: str,
+    packaging: HostPackaging,
+    network: str = "",
+    home: Path | None = None,
+    limits: DefaultLimits = DEFAULT_LIMITS,
 ) -> DockerEngine:
     """The engine that the docker command of this user talks to; EngineUnavailable when none answers.
 
     DOCKER_HOST, DOCKER_CONTEXT and the current docker context choose it, in this order.  With `network` we run in a
     container of that engine ourselves, with `home` in one of its mounts, and scoring containers start on that network.
+    `limits` hold for containers whose deployments say nothing of their size.
     """
     endpoint = find_endpoint(os.environ)
     client = connect(endpoint)
     buildx = functools.cache(functools.partial(_has_buildx, endpoint.variables.get("DOCKER_CONTEXT")))
     host = DockerHost(client, run_command, marked(endpoint.variables, workspace_id), endpoint.builder, buildx)
     own = find_own_container(client, _own_ids(), network, str(home)) if network else None
-    return DockerEngine(host, workspace_id, packaging, platform=sys.platform, own=own, home=home)
+    return DockerEngine(host, workspace_id, packaging, platform=sys.platform, own=own, home=home, limits=limits)
 
 
 def _own_ids() -> list[str]:
@@ -101,8 +107,10 @@ class DockerEngine:
         cgroups: Path = CGROUPS,
         own: OwnContainer | None = None,
         home: Path | None = None,
+        limits: DefaultLimits = DEFAULT_LIMITS,
     ) -> None:
         self._host = host
+        self._limits = limits
         self._client = host.client
         self._workspace_id = workspace_id
         self._packaging = packaging
@@ -149,7 +157,17 @@ class DockerEngine:
             _ = self._oom_kills  # which count from here on
             image, user = self._image_and_user(spec.image)
             mount = self._own.mount if self._own else bind_mount
-            arguments = create_arguments(spec, image, self._workspace_id, self._network, user=user, mount=mount)
+            memory, pids = self.machine().container_bytes, self._limits.pids_limit
+            arguments = create_arguments(
+                spec,
+                image,
+                self._workspace_id,
+                self._network,
+                user=user,
+                mount=mount,
+                memory_bytes=memory,
+                pids_limit=pids,
+            )
             created = self._create(arguments)
             try:
                 created.start()
@@ -234,8 +252,9 @@ class DockerEngine:
         return frozenset(container.id or "" for container in found)
 
     def machine(self) -> Machine:
-        """The processors and the memory of the engine's machine."""
-        return Machine(cpus=int(self._info["NCPU"]), memory_bytes=int(self._info["MemTotal"]))
+        """The processors and the memory of the engine's machine, and what each container gets of it by default."""
+        memory = int(self._info["MemTotal"])
+        return Machine(int(self._info["NCPU"]), memory, self._limits.memory_on(memory))
 
     def usage(self, container_ids: Iterable[str]) -> Mapping[str, Usage]:
         """From the kernel's files where the engine is on this machine, else from the engine."""

@@ -74,8 +74,12 @@ def create_arguments(
     *,
     user: str = "1000:1000",
     mount: MakeMount = bind_mount,
+    memory_bytes: int | None = None,
+    pids_limit: int | None = None,
 ) -> dict[str, Any]:
     """The keyword arguments of the SDK's `containers.create`; `mount` turns the specification's folders into mounts.
+
+    `memory_bytes` and `pids_limit` hold for a specification without its own; None is no limit.
 
     The `user` is the image's own (uid 1000 in what amlemu builds).  One that is root cannot do its work without any
     capability: it keeps Docker's default ones, but for NET_RAW, which lets it forge packets.  The root file system is
@@ -96,13 +100,15 @@ def create_arguments(
     }
     if network.name:
         arguments["network"] = network.name
-    if spec.memory_bytes is not None:
+    memory = spec.memory_bytes if spec.memory_bytes is not None else memory_bytes
+    if memory is not None:
         # Without swap on top, so that the script is killed where the cloud kills it.
-        arguments |= {"mem_limit": spec.memory_bytes, "memswap_limit": spec.memory_bytes}
+        arguments |= {"mem_limit": memory, "memswap_limit": memory}
     if spec.cpus is not None:
         arguments["nano_cpus"] = round(spec.cpus * 1e9)
-    if spec.pids_limit is not None:
-        arguments["pids_limit"] = spec.pids_limit
+    pids = spec.pids_limit if spec.pids_limit is not None else pids_limit
+    if pids is not None:
+        arguments["pids_limit"] = pids
     if spec.gpus is not None:
         arguments["device_requests"] = [gpu_request(spec.gpus)]
     return arguments

@@ -70,6 +70,20 @@ _SETTINGS: Mapping[str, Json] = {
         "anyOf": [{"type": "integer", "minimum": 1}, _DIGITS],
         "description": "How many bytes a client on another machine may send at a time.",
     },
+    "container_memory": {
+        "anyOf": [
+            {"type": "integer", "minimum": 0},
+            {"type": "string", "pattern": r"^\s*[0-9]{1,18}\s*[kKmMgGtT]?([iI]?[bB])?\s*$"},
+            {"enum": ["auto", "none"]},
+        ],
+        "default": "auto",
+        "description": "The memory of a container whose deployment does not say: as in 4g; auto is the machine's less a"
+        " reserve, none is no limit.",
+    },
+    "container_pids": {
+        "anyOf": [{"type": "integer", "minimum": 0, "maximum": 4194304}, _DIGITS, {"enum": ["none"]}],
+        "description": "How many processes and threads a container may have; none is no limit.",
+    },
     "aad_tenant": {"type": "string", "description": "The tenant that aad_tokens must be of."},
 }
 

@@ -25,10 +25,14 @@ _KILLS_OF_A_WORKER = 3
 
 @dataclass(frozen=True)
 class Memory:
-    """What a deployment's containers have of memory; `limit_bytes` None without a limit."""
+    """What a deployment's containers have of memory; `limit_bytes` None without a limit.
+
+    `is_default` is a limit that the deployment has not asked for.
+    """
 
     deployment: OnlineDeployment
     limit_bytes: int | None
+    is_default: bool = False
 
     @property
     def limit_text(self) -> str:
@@ -42,19 +46,24 @@ class Memory:
 
     def error(self, what: str, log_tail: str, peak_bytes: int | None = None) -> EmulatorError:
         """That `what` was killed (row deployment.out_of_memory_code)."""
-        limit = f"its limit is {self.limit_text}" if self.limit_bytes else "it has no limit of its own"
+        default = ", as for every container without one of its own" if self.is_default else ""
+        limit = f"its limit is {self.limit_text}{default}" if self.limit_bytes else "it has no limit of its own"
         peak = f", and its peak was {size_text(peak_bytes)}" if peak_bytes else ""
         code = profile_of(self.deployment.target).probes.out_of_memory_code
         message = f"{what} was killed because it ran out of memory: {limit}{peak}"
-        told = {"code": code, "message": message, "hint": more_memory_hint(self.deployment), "log_tail": log_tail}
+        hint = more_memory_hint(self.deployment, by_default=self.is_default)
+        told = {"code": code, "message": message, "hint": hint, "log_tail": log_tail}
         return from_dict(told)
 
 
 def memory_of(deployment: OnlineDeployment, engine: Engine) -> Memory:
     """What the deployment's containers have on that engine."""
-    if not is_sized(deployment):
-        return Memory(deployment, None)
-    return Memory(deployment, container_size(deployment, deployment.target, engine.machine()).memory_bytes)
+    machine = engine.machine()
+    if is_sized(deployment):
+        asked = container_size(deployment, deployment.target, machine).memory_bytes
+        if asked is not None:
+            return Memory(deployment, asked)
+    return Memory(deployment, machine.container_bytes, is_default=machine.container_bytes is not None)
 
 
 def peak_bytes(engine: Engine, container: Container) -> int | None:
