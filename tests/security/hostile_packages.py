@@ -24,7 +24,7 @@ def look(where):
     for above, folders, names in os.walk({CACHE!r}):
         for name in names:
             told.append(os.path.join(above, name))
-            if "spoil" in where:
+            if "six" in os.path.join(above, name):  # another package's
                 with open(os.path.join(above, name), "ab") as file:
                     file.write(b"#spoiled")
     secret = os.path.exists("/run/amlemu/packaging")
@@ -75,7 +75,7 @@ def hostile_sdist(folder: Path, name: str = "hostilesdist", marker: Path | None 
         import os, zipfile
 
         def build_wheel(wheel_directory, config_settings=None, metadata_directory=None):
-            look("build-spoil")
+            look("build")
             name = "{name}-1.0-py3-none-any.whl"
             with zipfile.ZipFile(os.path.join(wheel_directory, name), "w") as wheel:
                 wheel.writestr("{name}.py", "BUILT = True\\n")
