@@ -12,7 +12,6 @@ import functools
 import os
 import platform
 import re
-import signal
 import subprocess
 import sys
 import tempfile
@@ -26,6 +25,7 @@ from packaging.requirements import InvalidRequirement, Requirement
 
 from emulator.child_environment import CONDA, UV, child_environment
 from emulator.engines import Log
+from emulator.engines.child_talk import talk
 from emulator.engines.refusing_python import has_refused, make_refusing_python
 from emulator.environments import ImageSpec, check_requirement
 from emulator.environments.hash_pins import (
@@ -37,7 +37,7 @@ from emulator.environments.hash_pins import (
     without_hashes,
 )
 from emulator.environments.import_check import names_of
-from emulator.errors import EngineUnavailable, ImageBuildFailure, OperationCanceled
+from emulator.errors import EngineUnavailable, ImageBuildFailure
 
 _PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY")
 _CA_VARIABLES = ("SSL_CERT_FILE", "PIP_CERT", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
@@ -55,7 +55,6 @@ _UV_SETTINGS = (
     "UV_KEYRING_PROVIDER",
 )
 _TAIL_LINES = 40
-_END_SECONDS = 5.0
 
 
 @dataclass(frozen=True)
@@ -253,65 +252,6 @@ def run_uv(
         raise EngineUnavailable(message, target=str(packaging.uv), hint="pip install --force-reinstall uv") from error
     out, err = talk(process, stdin, log, canceled)
     return subprocess.CompletedProcess(args, process.returncode, out, err)
-
-
-def talk(
-    process: subprocess.Popen[str], stdin: str | None, log: Log | None, canceled: threading.Event
-) -> tuple[str, str]:
-    """Feed the process, which leads a session of its own, wait for its end, and return its stdout and stderr."""
-    out: list[str] = []
-    err: list[str] = []
-    readers = [
-        threading.Thread(target=_collect, args=(process.stdout, out, None), daemon=True),
-        threading.Thread(target=_collect, args=(process.stderr, err, log), daemon=True),
-    ]
-    with process:
-        for reader in readers:
-            reader.start()
-        try:
-            if process.stdin is not None:
-                _feed(process.stdin, stdin or "")
-            _wait(process, canceled)
-        finally:
-            for reader in readers:  # also of a canceled process, before its pipes are closed
-                reader.join()
-    return "".join(out), "".join(err)
-
-
-def _collect(stream: Iterable[str] | None, lines: list[str], log: Log | None) -> None:
-    for line in stream or ():
-        lines.append(line)
-        if log and line.strip():
-            log(line.rstrip())
-
-
-def _feed(pipe: object, text: str) -> None:
-    try:
-        pipe.write(text)  # type: ignore[attr-defined]
-        pipe.close()  # type: ignore[attr-defined]
-    except BrokenPipeError:
-        pass  # uv's exit code says why it did not read
-
-
-def _wait(process: subprocess.Popen[str], canceled: threading.Event) -> None:
-    while True:
-        try:
-            process.wait(0.05)
-            return
-        except subprocess.TimeoutExpired:
-            if canceled.is_set():
-                _end(process)
-                raise OperationCanceled("the installation of packages was interrupted") from None
-
-
-def _end(process: subprocess.Popen[str]) -> None:
-    """End the process and all that it has started: asked first, then killed."""
-    os.killpg(process.pid, signal.SIGTERM)
-    with contextlib.suppress(subprocess.TimeoutExpired):
-        process.wait(_END_SECONDS)
-    with contextlib.suppress(ProcessLookupError):
-        os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
 
 
 _OPTION = re.compile(r"\s*-")

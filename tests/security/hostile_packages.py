@@ -46,6 +46,11 @@ def hostile_wheel(folder: Path, name: str = "hostilewheel") -> Path:
     return _wheel(folder, name, files)
 
 
+def plain_wheel(folder: Path, name: str) -> Path:
+    """A wheel that does nothing."""
+    return _wheel(folder, name, {f"{name}.py": "PLAIN = True\n"})
+
+
 def _wheel(folder: Path, name: str, files: dict[str, str]) -> Path:
     info = f"{name}-1.0.dist-info"
     files = files | {

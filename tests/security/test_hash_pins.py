@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
+import subprocess
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import pytest
-from hostile_packages import hostile_sdist, hostile_wheel
+from hostile_packages import plain_wheel
 
 from emulator.engines.docker_build_log import build_failure
 from emulator.engines.packages import HostPackaging, lock_requirements, read_host_packaging
@@ -144,16 +146,13 @@ def test_what_else_reads_requirements_knows_the_package_by_its_name() -> None:
 def wheels(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """A folder with a package, its dependency, and nothing else; neither needs an index."""
     folder = tmp_path_factory.mktemp("wheels")
-    hostile_wheel(folder, "plainone")
-    hostile_wheel(folder, "plaintwo")
-    hostile_sdist(folder, "plainsource")
+    plain_wheel(folder, "plainone")
+    plain_wheel(folder, "plaintwo")
     yield folder
 
 
 @pytest.fixture(scope="module")
 def packaging(wheels: Path) -> HostPackaging:
-    import os
-
     return read_host_packaging({**os.environ, "UV_FIND_LINKS": str(wheels)})
 
 
@@ -167,7 +166,11 @@ def spec_of(*lines: str) -> ImageSpec:
 
 
 def lock(packaging: HostPackaging, *lines: str) -> str:
-    return lock_requirements(spec_of(*lines), packaging, lambda _line: None, threading.Event())
+    return lock_requirements(spec_of(*lines), packaging, lambda _line: None, threading.Event(), never)
+
+
+def never(_words: Sequence[str], _files: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
+    raise AssertionError("what is on an index is resolved without any code of packages")
 
 
 def test_the_lock_has_the_users_hashes_and_no_others(packaging: HostPackaging, wheels: Path) -> None:
