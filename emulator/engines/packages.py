@@ -26,7 +26,7 @@ from packaging.requirements import InvalidRequirement, Requirement
 from emulator.child_environment import CONDA, UV, child_environment
 from emulator.engines import Log
 from emulator.engines.child_talk import talk
-from emulator.engines.refusing_python import has_refused, make_refusing_python
+from emulator.engines.refusing_python import has_refused, refusing_python
 from emulator.environments import ImageSpec, check_requirement
 from emulator.environments.hash_pins import (
     REQUIRE_HASHES,
@@ -64,7 +64,8 @@ class HostPackaging:
     `uv` runs here; `uv_for_linux` runs in Linux containers of this machine's architecture, None where this machine is
     no Linux.  `variables` are for uv and rattler here, `build_variables` for uv inside an image build; both are
     secret.  `wheel_folders` are the local find-links folders, `link_pages` the find-links URLs.  `conda_cache` is where
-    rattler keeps what was downloaded of conda channels, `build_caches` where the secret of BuildKit's caches is kept.
+    rattler keeps what was downloaded of conda channels, `build_caches` where the secret of BuildKit's
+    caches and the Python that builds nothing are kept.
     """
 
     uv: Path
@@ -407,7 +408,7 @@ def _compile_here(
     with tempfile.TemporaryDirectory(prefix="amlemu-lock-") as name:
         folder = Path(name, "files")
         write_files(folder, question.files)
-        python = make_refusing_python(Path(name, "python"))
+        python = refusing_python(packaging.build_caches, Path(name, "python"))
         words = [*question.words, "--no-build-isolation", "--python", str(python)]
         return run_uv(words, packaging, _quiet, canceled, cwd=folder, variables={"UV_PYTHON_DOWNLOADS": "never"})
 

@@ -9,10 +9,15 @@ run.  A uv that asks in another way is refused as well: then everything is resol
 
 from __future__ import annotations
 
+import contextlib
+import hashlib
 import os
+import shutil
 import sys
+import tempfile
 from pathlib import Path
 
+_PYTHON = "bin/python"
 REFUSAL = "amlemu builds nothing on this side"
 # What uv says when the interpreter did not answer it.
 _NOT_ASKED = ("Failed to inspect Python interpreter", "Failed to query Python interpreter", "Querying Python at")
@@ -37,17 +42,62 @@ exec '{real}' -I -S '{program}' "$@"
 """
 
 
-def make_refusing_python(folder: Path) -> Path:
-    """Make it as `folder`, where only this user may write; its path."""
+def refusing_python(kept: Path, spare: Path) -> Path:
+    """Its path: below `kept`, a folder of this user, where uv remembers what it has answered, else as `spare`."""
+    try:
+        kept.mkdir(mode=0o700, parents=True, exist_ok=True)
+        name = hashlib.sha256("".join(_texts(kept).values()).encode()).hexdigest()[:16]
+        place = kept / f"refusing-python-{name}"
+        if not _is_whole(place):
+            _keep(place)
+        if _is_whole(place):
+            return place / _PYTHON
+    except OSError:
+        pass  # a home that cannot be written
+    _make(spare, spare)
+    return spare / _PYTHON
+
+
+def _texts(place: Path) -> dict[str, str]:
+    """Its files by name, for that place."""
     real = os.path.realpath(sys.executable)
-    own = folder / "bin/python"
-    own.parent.mkdir(parents=True)
-    (folder / "pyvenv.cfg").write_text(f"home = {Path(real).parent}\n", encoding="utf-8")
-    program = folder / "python.py"
-    program.write_text(_PROGRAM.format(own=str(own), real=real, refusal=REFUSAL), encoding="utf-8")
-    own.write_text(_START.format(real=_quoted(real), program=_quoted(str(program))), encoding="utf-8")
-    own.chmod(0o700)
-    return own
+    own, program = str(place / _PYTHON), str(place / "python.py")
+    return {
+        "pyvenv.cfg": f"home = {Path(real).parent}\n",
+        "python.py": _PROGRAM.format(own=own, real=real, refusal=REFUSAL),
+        _PYTHON: _START.format(real=_quoted(real), program=_quoted(program)),
+    }
+
+
+def _make(folder: Path, place: Path) -> None:
+    (folder / _PYTHON).parent.mkdir(parents=True)
+    for name, text in _texts(place).items():
+        (folder / name).write_text(text, encoding="utf-8")
+    (folder / _PYTHON).chmod(0o700)
+
+
+def _is_whole(place: Path) -> bool:
+    """Whether it is there as it was made, and nobody else's."""
+    try:
+        found = [place, *(place / name for name in _texts(place))]
+        return all(path.stat().st_uid == os.geteuid() for path in found) and all(
+            (place / name).read_text(encoding="utf-8") == text for name, text in _texts(place).items()
+        )
+    except (OSError, UnicodeDecodeError):
+        return False
+
+
+def _keep(place: Path) -> None:
+    """As a whole or not at all: two emulators may begin at the same time."""
+    trial = Path(tempfile.mkdtemp(dir=place.parent))
+    try:
+        _make(trial / "python", place)
+        if place.exists():
+            place.rename(trial / "other")
+        with contextlib.suppress(OSError):
+            (trial / "python").rename(place)
+    finally:
+        shutil.rmtree(trial, ignore_errors=True)
 
 
 def _quoted(path: str) -> str:

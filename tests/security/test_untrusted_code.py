@@ -30,6 +30,7 @@ from emulator.engines.process_apart import part_from_caches
 from emulator.engines.process_bytecode import move_in
 from emulator.engines.process_isolation import Isolation
 from emulator.engines.process_launch import probe, read_machine
+from emulator.engines.refusing_python import refusing_python
 from emulator.engines.untrusted_files import read_untrusted, walk_untrusted
 from emulator.entities import Environment
 from emulator.environments import ImageSpec, environment_from_conda, image_spec, read_environment
@@ -707,3 +708,19 @@ def test_what_is_shared_with_a_cache_is_copied_before_code_may_write(tmp_path: P
     assert cached.read_text() == "shared"
     assert (tree / "link.py").is_symlink()
     assert sorted(path.name for path in tree.iterdir()) == ["link.py", "module.py"]
+
+
+def test_the_python_that_builds_nothing_is_kept_as_it_was_made(tmp_path: Path) -> None:
+    """uv remembers what it answered; one that was changed is made anew, and without a place there is a spare one."""
+    kept = tmp_path / "kept"
+    first = refusing_python(kept, tmp_path / "spare")
+    made = first.stat().st_mtime_ns
+    assert refusing_python(kept, tmp_path / "spare") == first
+    assert first.stat().st_mtime_ns == made
+    first.write_text('#!/bin/sh\nexec python "$@"\n')
+    again = refusing_python(kept, tmp_path / "spare")
+    ran = subprocess.run([again, "-c", "print(1)"], capture_output=True, text=True, check=False)
+    assert (ran.returncode, ran.stdout) == (1, "")
+    assert sorted(path.name for path in kept.iterdir()) == [again.parents[1].name], "nothing half made is left"
+    (tmp_path / "file").touch()
+    assert refusing_python(tmp_path / "file", tmp_path / "spare") == tmp_path / "spare/bin/python"
