@@ -29,6 +29,7 @@ from typing import Any
 import docker
 from docker.types import LogConfig, Mount
 
+from emulator.admin_token import read_admin_token
 from emulator.client import Client
 from emulator.scoring_container import SCORING_PORT
 
@@ -163,13 +164,16 @@ class Bench:
                 with ThreadPoolExecutor(8) as pool:
                     list(pool.map(lambda container: container.remove(force=True, v=True), left))
 
+    def _client(self) -> Client:
+        return Client(self._url, read_admin_token(Path(self._environ["AMLEMU_HOME"])))
+
     def _deploy(self, name: str) -> None:
         request = {"code": str(self._code), "scoring_script": "score.py"}
-        with Client(self._url) as client:
+        with self._client() as client:
             client.deploy(name, "blue", request, lambda _kind, _text: None)
 
     def _delete(self, name: str) -> None:
-        with Client(self._url) as client:
+        with self._client() as client:
             client.delete_endpoint(name)
 
 

@@ -30,6 +30,7 @@ from emulator.errors import EmulatorError
 from emulator.store import Store
 
 WARM_UP = 5
+TOKEN = "a-token-of-the-benchmark"
 START_SECONDS = 120.0
 SHOWN = f"{WORKSPACE_PATH}/onlineEndpoints/endpoint-7"
 LISTED = f"{WORKSPACE_PATH}/onlineEndpoints"
@@ -115,7 +116,7 @@ def deployment(endpoint_name: str) -> OnlineDeployment:
 @contextmanager
 def emulator(home: Path, port: int, gateway_port: int) -> Iterator[int]:
     """An emulator of that home; its control port."""
-    variables = {"AMLEMU_ENGINE": "process", "AMLEMU_HOME": str(home), "AMLEMU_TOKEN": "", "AMLEMU_URL": ""}
+    variables = {"AMLEMU_ENGINE": "process", "AMLEMU_HOME": str(home), "AMLEMU_TOKEN": TOKEN, "AMLEMU_URL": ""}
     variables |= {"AMLEMU_PORT": str(port), "AMLEMU_GATEWAY_PORT": str(gateway_port)}
     command = [sys.executable, "-m", "emulator", "up"]
     with subprocess.Popen(command, env=os.environ | variables, cwd=home, stderr=subprocess.DEVNULL) as process:
@@ -129,7 +130,7 @@ def emulator(home: Path, port: int, gateway_port: int) -> Iterator[int]:
 def wait(process: subprocess.Popen[bytes], port: int) -> None:
     """Return when the emulator answers."""
     deadline = time.monotonic() + START_SECONDS
-    with Client(f"http://127.0.0.1:{port}") as client:
+    with Client(f"http://127.0.0.1:{port}", TOKEN) as client:
         while process.poll() is None and time.monotonic() < deadline:
             try:
                 client.describe(timeout_seconds=1.0)
@@ -145,7 +146,7 @@ def measured(port: int, question: Question) -> bool:
         taken, size = [], 0
         for number in range(-WARM_UP, question.requests):
             began = time.perf_counter()
-            connection.request("GET", question.path)
+            connection.request("GET", question.path, headers={"Authorization": f"Bearer {TOKEN}"})
             answer = connection.getresponse()
             size = len(answer.read())
             if answer.status != 200:

@@ -23,6 +23,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from emulator.admin_token import read_admin_token
 from emulator.client import Client
 from emulator.engines.packages import read_host_packaging
 from emulator.scoring_container import SCORING_PORT
@@ -122,6 +123,9 @@ class Bench:
     def home(self) -> Path:
         return Path(self.environ["AMLEMU_HOME"])
 
+    def client(self) -> Client:
+        return Client(self.url, read_admin_token(self.home))
+
 
 @contextmanager
 def _emulator(engine: str, folder: Path) -> Iterator[Bench]:
@@ -172,7 +176,7 @@ def _measure(bench: Bench, engine: str, rounds: int) -> list[Result]:
     bench.amlemu("environment", "build", "requirements.txt")  # warms the package cache
     cold = statistics.median(_cold_build(bench, n) for n in range(3))
     results = [Result(f"{engine}: cold environment", cold, "s", 12, "server + scikit-learn, warm package cache")]
-    with Client(bench.url) as client:
+    with bench.client() as client:
         named = {"file": str(bench.folder / "requirements.txt")}
         again = statistics.median(
             _seconds(lambda: client.build_environment(named, lambda _kind, _text: None)) for _ in range(9)
@@ -195,7 +199,7 @@ def _conda_environment(bench: Bench, engine: str) -> list[Result]:
     """A conda file by `--conda pip`: built for the first time, and asked for again."""
     cold = statistics.median(_cold_conda_build(bench, number) for number in range(3))
     named = {"file": str(bench.folder / "conda0.yml"), "conda": "pip"}
-    with Client(bench.url) as client:
+    with bench.client() as client:
         again = statistics.median(
             _seconds(lambda: client.build_environment(named, lambda _kind, _text: None)) for _ in range(9)
         )

@@ -74,6 +74,7 @@ def main() -> int:
         mine = {n: v for n, v in os.environ.items() if not n.startswith("AMLEMU_")}
         ports = {"AMLEMU_PORT": str(options.port), "AMLEMU_GATEWAY_PORT": str(options.port + 1)}
         server = mine | ports | {"AMLEMU_HOME": str(folder / "home"), "AMLEMU_ENGINE": "process"}
+        mine["AMLEMU_TOKEN"] = server["AMLEMU_TOKEN"] = "a-token-of-the-benchmark"
         subprocess.run([*AMLEMU, "up", "--detach"], env=server, check=True, capture_output=True)
         try:
             client = mine | {"AMLEMU_URL": f"http://127.0.0.1:{options.port}", "XDG_CONFIG_HOME": str(folder)}

@@ -1,7 +1,7 @@
 """The admin's token of a state folder, in a file that only its owner can read.
 
-The emulator takes it for its admin's, and commands of the same user find it there.  A token of the settings
-(AMLEMU_TOKEN) goes before it.
+The emulator makes it at its first start and takes it for its admin's; commands of the same user find it there.  A token
+of the settings (AMLEMU_TOKEN) goes before it.
 """
 
 from __future__ import annotations
@@ -19,25 +19,32 @@ _SHORTEST = 16
 
 
 def read_admin_token(home: Path) -> str:
-    """The token of that home, '' when it has none."""
+    """The token of that home, '' when it has none yet; BadArgument for one that is damaged or can be guessed."""
+    path = home / _FILE
     try:
-        document = json.loads((home / _FILE).read_text(encoding="utf-8"))
-        return str(document["token"])
+        token = json.loads(path.read_bytes())["token"]
+        if not _is_good(token):
+            raise ValueError("no token")
     except FileNotFoundError:
         return ""
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        hint = f"remove {home / _FILE}; `amlemu up --make-token` makes another"
-        raise BadArgument("the admin's token cannot be read", target=str(home), hint=hint) from error
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+        hint = f"end the emulator if it runs, remove {path}, and start it again: that makes another token"
+        raise BadArgument("the admin's token cannot be read", target=f"AMLEMU_HOME {home}", hint=hint) from error
+    return str(token)
 
 
-def make_admin_token(home: Path, new_secret: Callable[[], str]) -> str:
-    """Make the home's token and return it; '' when it has one already."""
-    if read_admin_token(home):
-        return ""
-    from emulator.store.disk import write_document  # every command reads the token, few make one
+def obtain_admin_token(home: Path, new_secret: Callable[[], str]) -> str:
+    """The token of that home, made when it has none; for whoever holds the home's lock.
 
-    token = TOKEN_PREFIX + new_secret()
-    write_document(home / _FILE, {"token": token}, secret=True)
+    Raises BadArgument for one that is damaged and where none can be written, OutOfQuota.
+    """
+    token = read_admin_token(home)
+    if not token:
+        from emulator.store.disk import translated, write_document  # every command reads the token, few make one
+
+        token = TOKEN_PREFIX + new_secret()
+        with translated(f"AMLEMU_HOME {home}"):
+            write_document(home / _FILE, {"token": token}, secret=True)
     return token
 
 
@@ -53,15 +60,20 @@ def is_loopback(host: str) -> bool:
         return host == "localhost"
 
 
-def check_admin_token(token: str, bind_host: str) -> None:
-    """Raise BadArgument for a token that can be guessed, or none where others can reach the emulator."""
-    if not token and not is_loopback(bind_host):
-        raise BadArgument(
-            f"the emulator would listen at {bind_host}, where others can reach it, and has no token",
-            hint="set AMLEMU_TOKEN, or let `amlemu up --make-token` make one",
-        )
-    if token and (len(token) < _SHORTEST or not token.isascii() or not token.isprintable() or " " in token):
+def check_admin_token(token: str) -> None:
+    """Raise BadArgument for a token of the settings that can be guessed, or that no header can carry."""
+    if not _is_good(token):
         raise BadArgument(
             f"AMLEMU_TOKEN must have at least {_SHORTEST} characters, ASCII without spaces",
-            hint="let `amlemu up --make-token` make one, or take the output of: openssl rand -hex 32",
+            hint="unset it, and the emulator makes one; or take the output of: openssl rand -hex 32",
         )
+
+
+def _is_good(token: object) -> bool:
+    return (
+        isinstance(token, str)
+        and len(token) >= _SHORTEST
+        and token.isascii()
+        and token.isprintable()
+        and " " not in token
+    )

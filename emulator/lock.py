@@ -50,11 +50,15 @@ class HomeLock:
             return False
         self._file = file
         self.was_left = self._path.exists()
+        self.note(holder)
+        return True
+
+    def note(self, holder: Mapping[str, Any]) -> None:
+        """Say of the holder, who has the lock, what others are to find."""
         with _translated(self._path.parent):
             new = self._path.with_name(f".{_FILE}.new")
             new.write_text(json.dumps({**holder, "pid": os.getpid()}), encoding="utf-8")
             new.replace(self._path)
-        return True
 
     def release(self) -> None:
         """Give the lock back."""
@@ -65,7 +69,7 @@ class HomeLock:
 
 
 def read_holder(home: Path) -> dict[str, Any] | None:
-    """Who holds the home: `url`, `pid`, `version`; None when nobody does.
+    """Who holds the home: `pid`, `version`, and `url` once it listens there; None when nobody does.
 
     What the note says of an emulator that was killed counts no more: its port and its process id may be others' by now.
     """

@@ -124,14 +124,14 @@ def serve(
     SIGTERM, SIGINT and POST /_amlemu/shutdown stop it; scoring containers end with it, and their desired state stays.
     Raises BadArgument for a home or a port that is taken, EngineUnavailable.
     """
-    admin_token = settings.token or read_admin_token(settings.home)
-    check_admin_token(admin_token, settings.bind_host)
-    settings = replace(settings, token=admin_token)
+    if settings.token:
+        check_admin_token(settings.token)
     lock = HomeLock(settings.home)
-    lock.take({"url": settings.control_url, "version": __version__})
+    lock.take({"version": __version__})
     try:
+        token = settings.token or obtain_admin_token(settings.home, lambda: secrets.token_urlsafe(32))
         with contextlib.ExitStack() as stack:
-            _run(settings, environ, started, stack, demo=demo, was_killed=lock.was_left)
+            _run(replace(settings, token=token), environ, started, stack, lock, demo=demo)
     finally:
         lock.release()
 
@@ -141,14 +141,14 @@ def _run(
     environ: Mapping[str, str],
     started: Callable[[dict[str, Any]], None],
     stack: contextlib.ExitStack,
+    lock: HomeLock,
     *,
     demo: bool,
-    was_killed: bool,
 ) -> None:
     # The settings have been checked against the table when they were read.
     stack.enter_context(overridden(read_overrides(settings.assumed)[0]))
     store = Store(settings.home)
-    packaging = packaging_of_home(environ, store, was_killed=was_killed)
+    packaging = packaging_of_home(environ, store, was_killed=lock.was_left)
     chosen = choose_engine(settings.engine, store, packaging, settings.network, _limits(settings))
     stack.callback(chosen.engine.close)
     collecting = Collecting(store, effects(), sink_text())
@@ -172,6 +172,8 @@ def _run(
         conditions=_conditions(workspace, first_demo),
     )
     control = _control_server(stack, settings, services)
+    # Not before: whoever reads it sends the admin's token there.
+    lock.note({"url": settings.control_url, "version": __version__})
     gateway.start()
     stack.callback(gateway.stop, _GATEWAY_GRACE_SECONDS)
     stopping.on_signals()

@@ -38,7 +38,7 @@ class Settings:
     `public_host` the name in `scoring_uri` ('' for the one by which the caller came).  `limits` is `cloud` to hold
     endpoints to the cloud's quotas, `report` to say only where they would have been; `traffic_seed` makes the choice of
     deployments repeatable.  `url` names another emulator; `token` is what opens it, and what this one wants of its
-    admin ('' for none).  `assumed` holds by target
+    admin ('' for the one that lies in the home).  `assumed` holds by target
     and row id what replaces assumed facts of the parity table, checked against it, as plain values of JSON.
     `curated_environments` holds by name what
     extends or replaces the curated environments that amlemu knows, checked, as plain values of JSON: python_version

@@ -14,6 +14,11 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+import requests
+
+from emulator.admin_token import read_admin_token
+from emulator.client import Client
+
 AMLEMU = (sys.executable, "-m", "emulator")
 PORTS = range(20000, 28000)
 _PORTS_OF_AN_EMULATOR = 32
@@ -114,6 +119,24 @@ def amlemu(
     assert code in (None, done.returncode), told
     assert not shows_traceback(done.stderr), told
     return done
+
+
+def token_of(environ: Mapping[str, str]) -> str:
+    """What opens the control API of that shell's emulator."""
+    return environ.get("AMLEMU_TOKEN") or read_admin_token(Path(environ["AMLEMU_HOME"]))
+
+
+def client_of(environ: Mapping[str, str]) -> Client:
+    """A client of that shell's emulator, which has been started."""
+    return Client(f"http://127.0.0.1:{environ['AMLEMU_PORT']}", token_of(environ))
+
+
+def metrics_of(environ: Mapping[str, str]) -> str:
+    """The page for Prometheus of that shell's emulator."""
+    url = f"http://127.0.0.1:{environ['AMLEMU_PORT']}/_amlemu/metrics"
+    answer = requests.get(url, headers={"Authorization": f"Bearer {token_of(environ)}"}, timeout=10)
+    assert answer.ok, answer.text
+    return answer.text
 
 
 def shows_traceback(text: str) -> bool:

@@ -8,11 +8,13 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from emulator import __version__
-from emulator.admin_token import read_admin_token
+from emulator.admin_token import is_loopback, read_admin_token
 from emulator.child_environment import EMULATOR, child_environment
 from emulator.cli.output import say
 from emulator.cli.upload_bar import UploadBar
@@ -33,8 +35,9 @@ def current_settings(flags: Mapping[str, Any] | None = None) -> Settings:
 def connect(settings: Settings | None = None) -> Client:
     """The running emulator; EngineUnavailable when none answers."""
     settings = settings or current_settings()
-    client = Client(_url(settings), _token(settings), sends_files=bool(settings.url), on_bytes=UploadBar())
-    _check_same(_describe(client), settings)
+    address = address_of(settings)
+    client = Client(address.url, address.token, sends_files=bool(settings.url), on_bytes=UploadBar())
+    _check_same(_describe(client, settings, address), settings)
     return client
 
 
@@ -50,26 +53,49 @@ def connect_or_start(settings: Settings | None = None) -> Client:
     return connect(settings)
 
 
-def _url(settings: Settings) -> str:
-    if settings.url:
-        return settings.url
-    holder = read_holder(settings.home) or {}
-    return str(holder.get("url") or settings.control_url)
+@dataclass(frozen=True)
+class Address:
+    """Where an emulator is, and what opens it."""
+
+    url: str
+    token: str = field(default="", repr=False)
 
 
-def _token(settings: Settings) -> str:
-    """What opens it: the settings' token, or that of the home where it is this machine's own."""
-    return settings.token or ("" if settings.url else read_admin_token(settings.home))
+def address_of(settings: Settings) -> Address:
+    """The emulator that the settings name, else the one of their home.
+
+    The token of a home is for the emulator that holds it and has said where it listens; while none does, whatever else
+    sits on the port is told nothing.  Raises BadArgument for a token that is damaged.
+    """
+    own = (read_holder(settings.home) or {}).get("url")
+    if settings.url and not (own and _is_same_place(settings.url, str(own))):
+        return Address(settings.url, settings.token)
+    if not own:
+        return Address(settings.control_url)
+    return Address(settings.url or str(own), settings.token or read_admin_token(settings.home))
 
 
-def _describe(client: Client) -> dict[str, Any]:
+def _is_same_place(one: str, other: str) -> bool:
+    """Whether both are the same port of this machine."""
+    try:
+        places = [(urlsplit(url).hostname or "", urlsplit(url).port) for url in (one, other)]
+    except ValueError:
+        return False
+    return places[0][1] == places[1][1] and all(is_loopback(host) for host, _ in places)
+
+
+def _describe(client: Client, settings: Settings, address: Address) -> dict[str, Any]:
     """What the server says of itself; BadArgument when what answers there is something else."""
     try:
         description = client.describe()
         if "workspace_id" in description:
             return description
         why: Exception | None = None
-    except (AuthenticationFailed, AuthorizationFailed, EngineUnavailable):
+    except AuthenticationFailed as error:
+        if settings.url or address.token:
+            raise
+        raise _another_home(settings) from error
+    except (AuthorizationFailed, EngineUnavailable):
         raise
     except (EmulatorError, ValueError) as error:  # ValueError: an answer that is no JSON
         why = error
@@ -82,12 +108,8 @@ def _describe(client: Client) -> dict[str, Any]:
 
 def _check_same(description: Mapping[str, Any], settings: Settings) -> None:
     """Refuse to speak to the emulator of another home, which may listen on our port."""
-    home = description.get("home")
-    if not settings.url and home != str(settings.home):
-        raise EmulatorError(
-            f"the emulator on port {settings.port} works in {home}, not in {settings.home}",
-            hint="set AMLEMU_PORT (and AMLEMU_GATEWAY_PORT, AMLEMU_ENDPOINT_PORTS) for a second emulator",
-        )
+    if not settings.url and description.get("home") != str(settings.home):
+        raise _another_home(settings)
     if description.get("version") != __version__:
         say(f"the running emulator is version {description.get('version')}, this is {__version__}: "
             "`amlemu down`, then `amlemu up`")  # fmt: skip
@@ -99,6 +121,13 @@ def _check_same(description: Mapping[str, Any], settings: Settings) -> None:
     if settings.curated_environments and description.get("curated_environments") != settings.curated_environments:
         say("the running emulator does not have the [curated_environments] settings of this folder:"
             " `amlemu down`, then `amlemu up`")  # fmt: skip
+
+
+def _another_home(settings: Settings) -> EmulatorError:
+    return EmulatorError(
+        f"the emulator on port {settings.port} is another home's, and none works in {settings.home}",
+        hint="set AMLEMU_PORT (and AMLEMU_GATEWAY_PORT, AMLEMU_ENDPOINT_PORTS) for a second emulator",
+    )
 
 
 def start_in_background(settings: Settings, program: Sequence[str] = ("emulator", "up")) -> dict[str, Any]:
@@ -155,7 +184,8 @@ def _wait(process: subprocess.Popen[bytes], settings: Settings, log: Path, posit
         # Another one may have been quicker; it has the home, and serves soon.
         ended = process.poll() is not None and read_holder(settings.home) is None
         try:
-            with Client(_url(settings), _token(settings)) as client:
+            address = address_of(settings)
+            with Client(address.url, address.token) as client:
                 description = client.describe(timeout_seconds=2.0)
             if description.get("home") == str(settings.home):
                 return description

@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 @click.option("--engine", type=click.Choice(["auto", "docker", "process"]), help="What runs scoring containers.")
 @click.option("--limits", type=click.Choice(["report", "cloud"]), help="Hold to the cloud's quotas, or only say them.")
 @click.option("--port", type=int, help="The control port (default 18080).")
-@click.option("--make-token", is_flag=True, help="Want a token of callers: make one and print it, if there is none.")
 @click.option(
     "--demo/--no-demo", default=False, envvar="AMLEMU_DEMO", help="Let a new workspace begin with the demo's endpoint."
 )
@@ -29,7 +28,6 @@ def up_command(
     engine: str | None,
     limits: str | None,
     port: int | None,
-    make_token: bool,
     demo: bool,
     ephemeral: bool,
 ) -> None:
@@ -42,10 +40,6 @@ def up_command(
     from emulator.cli.connection import current_settings, start_in_background
 
     flags: dict[str, Any] = {"engine": engine, "limits": limits, "port": port}
-    if make_token and ephemeral:
-        raise click.UsageError("--make-token keeps the token in the home, and --ephemeral removes that at the end")
-    if make_token:
-        _make_token(flags)
     if ephemeral and detach:
         raise click.UsageError("--ephemeral needs the foreground: the temporary home goes when the command ends")
     if detach:
@@ -59,19 +53,6 @@ def up_command(
             _serve({**flags, "home": home}, demo=demo)
     else:
         _serve(flags, demo=demo)
-
-
-def _make_token(flags: dict[str, Any]) -> None:
-    """Make the home's token at the first time; AMLEMU_TOKEN stands in its place."""
-    import secrets
-
-    from emulator.admin_token import make_admin_token
-    from emulator.cli.connection import current_settings
-
-    settings = current_settings(flags)
-    if not settings.token and (token := make_admin_token(settings.home, lambda: secrets.token_urlsafe(32))):
-        say(f"the token of this emulator, for AMLEMU_TOKEN: {token}")
-        say("it is printed this once; `amlemu token` shows it again")
 
 
 def _serve(flags: dict[str, Any], *, demo: bool) -> None:

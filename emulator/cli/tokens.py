@@ -23,13 +23,13 @@ def token_command(context: click.Context) -> None:
 
 def _print_admin_token() -> None:
     from emulator.admin_token import read_admin_token
-    from emulator.cli.connection import current_settings
+    from emulator.cli.connection import address_of, current_settings
     from emulator.errors import ResourceNotFound
 
     settings = current_settings()
-    token = settings.token or ("" if settings.url else read_admin_token(settings.home))
+    token = address_of(settings).token if settings.url else settings.token or read_admin_token(settings.home)
     if not token:
-        hint = "`amlemu up --make-token` makes one; an emulator that only this machine reaches needs none"
+        hint = "AMLEMU_TOKEN, or `amlemu login`" if settings.url else "`amlemu up --detach` makes one"
         raise ResourceNotFound("there is no token", target=settings.url or f"AMLEMU_HOME {settings.home}", hint=hint)
     click.echo(token)
 

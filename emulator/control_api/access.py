@@ -20,12 +20,15 @@ _OWN_HOSTS = ("127.0.0.1", "localhost", "[::1]")
 _READS = ("GET", "HEAD", "OPTIONS")
 _ATTRIBUTE = "amlemu_role"
 
+OPEN_ROUTES = frozenset({"/_amlemu/health", "/_amlemu/ready"})
+"""All that is answered without a token; none of it says anything of the machine or of what is deployed."""
+
 Needed = Role | Literal["nobody"]
 """`nobody`: not even a token is needed."""
 V = TypeVar("V", bound=Callable[..., Any])
 
 
-def needs(role: Needed) -> Callable[[V], V]:
+def needs(role: Role) -> Callable[[V], V]:
     """For a view that is not as its method says: reading is a viewer's, all else a deployer's."""
 
     def mark(view: V) -> V:
@@ -35,9 +38,11 @@ def needs(role: Needed) -> Callable[[V], V]:
     return mark
 
 
-def needed_role(view: Callable[..., Any] | None, method: str) -> Needed:
-    """What a request to that view must be allowed."""
-    role: Needed | None = getattr(view, _ATTRIBUTE, None)
+def needed_role(rule: str | None, view: Callable[..., Any] | None, method: str) -> Needed:
+    """What a request to that view, by that rule of the URL map, must be allowed; None for what does not exist."""
+    if rule in OPEN_ROUTES:
+        return "nobody"
+    role: Role | None = getattr(view, _ATTRIBUTE, None)
     return role or ("viewer" if method in _READS else "deployer")
 
 
@@ -47,7 +52,7 @@ def guard(flask: Flask, services: Services) -> None:
     def admit() -> None:
         _refuse_strangers(services)
         view = flask.view_functions.get(request.endpoint or "")
-        role = needed_role(view, request.method)
+        role = needed_role(request.url_rule.rule if request.url_rule else None, view, request.method)
         if role != "nobody":
             g.caller = services.workspace.access.caller(_presented())
             check_role(role)
@@ -62,8 +67,11 @@ def caller() -> Caller:
 
 
 def takes_paths(services: Services) -> bool:
-    """Whether the caller may name files of the emulator's machine: somebody who is sure to be its user."""
-    return services.workspace.access.is_open or (services.is_loopback and caller().role == "admin")
+    """Whether the caller may name files of the emulator's machine: somebody who is sure to be its user.
+
+    That is who has the token that lies in its home, where nobody of another machine can come.
+    """
+    return services.is_loopback and caller().is_owner
 
 
 def check_role(role: Role) -> None:
@@ -81,11 +89,11 @@ def _presented() -> str:
 def _refuse_strangers(services: Services) -> None:
     """Refuse what a page in a browser sends here, directly or through a name that it made lead to this machine.
 
-    An address in place of a name cannot be made to lead elsewhere; it is taken where a token is needed besides.
+    An address in place of a name cannot be made to lead elsewhere.
     """
     host = request.host.rsplit(":", 1)[0] if not request.host.endswith("]") else request.host
     origin = request.headers.get("Origin")
-    known = host in {*_OWN_HOSTS, services.public_host} or (not services.workspace.access.is_open and _is_address(host))
+    known = host in {*_OWN_HOSTS, services.public_host} or _is_address(host)
     if not known or (origin and urlsplit(origin).netloc != request.host):
         raise BadArgument(
             f"the control API does not answer to {origin or host}",

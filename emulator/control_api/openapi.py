@@ -94,7 +94,7 @@ def described_routes(flask: Flask) -> Iterator[Described]:
         if description is None:
             raise LookupError(f"{rule.rule} is not described")
         for method in sorted((rule.methods or set()) - {"HEAD", "OPTIONS"}):
-            yield Described(rule, method.lower(), description, needed_role(view, method))
+            yield Described(rule, method.lower(), description, needed_role(rule.rule, view, method))
 
 
 class _Definitions:

@@ -31,14 +31,12 @@ def own_routes(services: Services) -> Blueprint:
 def _state_routes(routes: Blueprint, services: Services) -> None:
     @routes.get("/health")
     @described("Whether the server lives.", Health)
-    @needs("nobody")
     def health() -> Response:
         # Anybody may ask, so it tells nothing of this machine.
         return jsonify({"status": "ok", "version": services.describe()["version"]})
 
     @routes.get("/ready")
     @described("Whether everything is there that the emulator was started for.", Ready, errors=(503,))
-    @needs("nobody")
     def ready() -> tuple[Response, int]:
         if why := in_the_way(services.conditions):
             error = ResourceNotReady("; ".join(why), target="emulator", hint="ask again in a moment")

@@ -1,4 +1,7 @@
-"""Whether the emulator is ready: conditions, each of which says what is in the way."""
+"""Whether the emulator is ready: conditions, each of which says what is in the way.
+
+Anybody may ask, so that no condition names what is deployed, or what the machine has.
+"""
 
 from __future__ import annotations
 
@@ -19,11 +22,11 @@ def in_the_way(conditions: Iterable[Condition]) -> list[str]:
 
 
 def all_restored(restoring: Callable[[], Sequence[str]]) -> Condition:
-    """What was deployed when the emulator ended is back, or has failed; `restoring` names what is still on its way."""
+    """What was deployed when the emulator ended is back, or has failed; `restoring` is what is still on its way."""
 
     def condition() -> str:
-        names = restoring()
-        return f"being started again: {', '.join(names)}" if names else ""
+        count = len(restoring())
+        return f"{count} deployment{'s are' if count > 1 else ' is'} being started again" if count else ""
 
     return condition
 
@@ -40,8 +43,8 @@ def engine_answers(ask: Callable[[], object]) -> Condition:
             return "the engine has not answered for a while"
         try:
             ask()
-        except EmulatorError as error:
-            return error.message
+        except EmulatorError:
+            return "the engine does not answer"
         finally:
             asking.release()
         return ""

@@ -46,11 +46,13 @@ class Caller(Entity):
     """Who a request comes from, by name, and what it may do.
 
     `identity` is that of its token, under which is kept what is the caller's alone: a name may be another's later on.
+    `is_owner` says that it has the emulator's own admin token, not one that was handed out.
     """
 
     name: str
     role: Role
     identity: str
+    is_owner: bool = False
 
     def may(self, role: Role) -> bool:
         """Whether what needs that role is allowed.

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from emulator.cli.connection import connect
+from emulator.cli.connection import address_of, connect
 from emulator.client import Client
 from emulator.settings import Settings, read_settings
 from emulator.testing.factory import EndpointFactory
@@ -55,4 +55,4 @@ def open_session(run: Run, wanted: Settings, root: Path, *, keep: bool) -> Sessi
     described = client.describe()
     environ = {"AMLEMU_URL": settings.url} if settings.url else {"AMLEMU_HOME": str(settings.home)}
     emulator = Emulator(client.url, str(described["engine"]), client, environ)
-    return Session(settings, emulator, EndpointFactory(client, root, run.remember, frozenset({settings.token})))
+    return Session(settings, emulator, EndpointFactory(client, root, run.remember, frozenset({address_of(settings).token})))

@@ -54,10 +54,10 @@ def test_a_clean_copy_comes_up_healthy(sandbox: Sandbox) -> None:
     assert ready.json() == {"status": "ready"}
 
 
-def test_the_token_is_made_and_printed_once(sandbox: Sandbox) -> None:
+def test_the_token_is_made_and_no_log_has_it(sandbox: Sandbox) -> None:
     token = sandbox.inside("token").strip()
     assert token.startswith("amlemu_")
-    assert sandbox.log().count(token) == 1
+    assert token not in sandbox.log()
     assert token not in json.dumps(sandbox.container())
 
 
@@ -201,7 +201,7 @@ def test_a_restart_changes_nothing(sandbox: Sandbox) -> None:
     answer(sandbox, before[0], before[1]["primaryKey"])
     assert scoring(sandbox)["Id"] != old, "scoring containers end with the emulator"
     assert sandbox.log().count("the demo is being deployed") == 1
-    assert sandbox.log().count(token.strip()) == 1
+    assert token.strip() not in sandbox.log()
 
 
 def test_after_a_kill_prune_cleans_up_and_the_next_start_brings_everything_back(sandbox: Sandbox) -> None:

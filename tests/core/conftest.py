@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from core_support import House
+from core_support import ADMIN, House
 from served import Served, serving
 
 from emulator.client import Client
@@ -27,5 +27,5 @@ def served(house: House) -> Iterator[Served]:
 
 @pytest.fixture
 def client(served: Served) -> Iterator[Client]:
-    with Client(served.url) as client:
+    with Client(served.url, ADMIN) as client:
         yield client

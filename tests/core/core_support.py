@@ -27,6 +27,8 @@ SCRIPT = "def init():\n    pass\n\n\ndef run(data):\n    return data\n"
 PORTS = range(18100, 18104)
 EPOCH = 1_700_000_000.0
 """When a house is built, in seconds since 1970."""
+ADMIN = "amlemu_the-admins-own-token"
+"""What opens the control API of a house."""
 
 
 class FakeFrontDoor:
@@ -97,7 +99,7 @@ class House:
         ports: Iterable[int] = PORTS,
         aad_trust: AadTrust | None = None,
         curated: tuple[CuratedEnvironment, ...] = CURATED,
-        admin_token: str = "",
+        admin_token: str = ADMIN,
         max_upload_bytes: int = 1 << 30,
     ) -> None:
         self.folder = folder

@@ -9,7 +9,7 @@ from typing import Any
 
 import requests
 import waitress
-from core_support import House
+from core_support import ADMIN, House
 
 from emulator.control_api import Services, all_restored, create_control_api, engine_answers
 from emulator.control_api.bounded_streams import bounded_streams
@@ -19,9 +19,9 @@ from emulator.workspace.operations import Operations
 
 
 class Served:
-    """A house behind its door."""
+    """A house behind its door; what is asked has the admin's `token`, or none when that is ''."""
 
-    def __init__(self, house: House, public_host: str = "", threads: int = 6) -> None:
+    def __init__(self, house: House, public_host: str = "", threads: int = 6, token: str = ADMIN) -> None:
         self.house = house
         self.reported: list[BaseException] = []
         self.shutdowns: list[bool] = []
@@ -58,6 +58,8 @@ class Served:
         self.url = f"http://127.0.0.1:{self.port}"
         self._session = requests.Session()
         self._session.trust_env = False
+        if token:
+            self._session.headers["Authorization"] = f"Bearer {token}"
         self._thread = threading.Thread(target=self._server.run)
         self._thread.start()
 
@@ -88,8 +90,8 @@ class Served:
 
 
 @contextmanager
-def serving(house: House, public_host: str = "", threads: int = 6) -> Iterator[Served]:
-    served = Served(house, public_host, threads)
+def serving(house: House, public_host: str = "", threads: int = 6, token: str = ADMIN) -> Iterator[Served]:
+    served = Served(house, public_host, threads, token)
     try:
         yield served
     finally:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from core_support import House
+from core_support import ADMIN, House
 from flask import Flask
 from served import Served, serving
 
@@ -16,15 +16,14 @@ from emulator.control_api import create_control_api
 from emulator.control_api.access import needed_role
 from emulator.errors import AuthenticationFailed, AuthorizationFailed, BadArgument, ResourceNotFound
 
-ADMIN = "amlemu_the-admins-own-token"
 TOKENS = "//_amlemu/tokens"
 
 
 @pytest.fixture
 def guarded(tmp_path: Path) -> Iterator[Served]:
-    """A house that wants tokens."""
-    house = House(tmp_path, admin_token=ADMIN)
-    with serving(house) as served:
+    """A house whose callers present nothing but what a test says."""
+    house = House(tmp_path)
+    with serving(house, token="") as served:
         yield served
     house.settle()
 
@@ -54,7 +53,7 @@ def test_without_a_known_token_nothing_is_told(guarded: Served, headers: dict[st
 def test_every_route_needs_a_role(guarded: Served) -> None:
     """As the table says, and as it is."""
     needed = {
-        (rule.rule.split("/workspaces/amlemu")[-1], method): needed_role(flask.view_functions[rule.endpoint], method)
+        (rule.rule.split("/workspaces/amlemu")[-1], method): needed_role(rule.rule, flask.view_functions[rule.endpoint], method)
         for flask in [flask_of(guarded)]
         for rule in flask.url_map.iter_rules()
         for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}
@@ -163,33 +162,23 @@ def test_wrong_tokens(guarded: Served, body: dict[str, Any], told: str) -> None:
     assert told in message
 
 
-def test_an_open_emulator_hands_out_no_tokens(served: Served) -> None:
-    status, _, message = served.error("POST", TOKENS, json={"name": "ci", "role": "viewer"})
-    assert status == 400
-    assert "no admin's token" in message
-    assert served.ask("GET", TOKENS).json() == {"value": []}
-
-
-def test_names_and_origins(guarded: Served, served: Served) -> None:
-    """An address cannot be rebound, a name can; without tokens only this machine's own names are good."""
-    for host, guarded_status, open_status in [
-        ("127.0.0.1:1", 200, 200),
-        ("localhost", 200, 200),
-        ("[::1]:9", 200, 200),
-        ("192.168.7.7:18080", 200, 400),
-        ("[fe80::1]", 200, 400),
-        ("evil.example", 400, 400),
-        ("127.0.0.1.evil.example", 400, 400),
-        ("localhost.evil.example:18080", 400, 400),
+def test_names_and_origins(served: Served) -> None:
+    """An address cannot be rebound, a name can."""
+    for host, status in [
+        ("127.0.0.1:1", 200),
+        ("localhost", 200),
+        ("[::1]:9", 200),
+        ("192.168.7.7:18080", 200),
+        ("[fe80::1]", 200),
+        ("evil.example", 400),
+        ("127.0.0.1.evil.example", 400),
+        ("localhost.evil.example:18080", 400),
     ]:
-        asked = {"Host": host}
-        assert guarded.ask("GET", "/models", headers=bearer(ADMIN) | asked).status_code == guarded_status, host
-        assert served.ask("GET", "/models", headers=asked).status_code == open_status, host
-    for origin in ("http://evil.example", "null", f"http://127.0.0.1:{guarded.port + 1}", "file://"):
-        for door in (guarded, served):
-            answer = door.ask("POST", "//_amlemu/prune", json={}, headers=bearer(ADMIN) | {"Origin": origin})
-            assert answer.status_code == 400, origin
-            assert "Access-Control-Allow-Origin" not in answer.headers
+        assert served.ask("GET", "/models", headers={"Host": host}).status_code == status, host
+    for origin in ("http://evil.example", "null", f"http://127.0.0.1:{served.port + 1}", "file://"):
+        answer = served.ask("POST", "//_amlemu/prune", json={}, headers={"Origin": origin})
+        assert answer.status_code == 400, origin
+        assert "Access-Control-Allow-Origin" not in answer.headers
 
 
 def test_the_client_says_why(guarded: Served) -> None:
@@ -204,6 +193,12 @@ def test_the_client_says_why(guarded: Served) -> None:
 
 
 def test_only_who_is_sure_to_be_its_user_may_name_its_files(guarded: Served) -> None:
-    for role, takes in (("viewer", False), ("deployer", False), ("admin", True)):
-        with Client(guarded.url, token_of(guarded, role)) as client:
+    _, handed_out = guarded.house.workspace.access.create("second", "admin")
+    for token, takes in (
+        (token_of(guarded, "viewer"), False),
+        (token_of(guarded, "deployer"), False),
+        (handed_out, False),
+        (ADMIN, True),
+    ):
+        with Client(guarded.url, token) as client:
             assert client.describe()["takes_paths"] is takes

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 import requests
-from core_support import House
+from core_support import ADMIN, House
 from fake_engine import Behaviour
 from served import Served, serving
 
@@ -64,7 +64,7 @@ def test_health(served: Served) -> None:
 
 def test_info(served: Served) -> None:
     home = str(served.house.store.home)
-    who = {"caller": "anybody", "role": "admin", "takes_paths": True}
+    who = {"caller": "admin", "role": "admin", "takes_paths": True}
     assert served.ask("GET", "//_amlemu/info").json() == {
         "version": "0",
         "home": home,
@@ -84,7 +84,7 @@ def test_ready(served: Served) -> None:
     served.in_the_way.append("the demo is being trained")
     status, code, message = served.error("GET", "//_amlemu/ready")
     assert (status, code) == (503, "ResourceNotReady")
-    assert message == "the fake is switched off; the demo is being trained"
+    assert message == "the engine does not answer; the demo is being trained"
     served.house.engine.unavailable = False
     served.in_the_way.clear()
     assert served.ask("GET", "//_amlemu/ready").status_code == 200
@@ -100,7 +100,7 @@ def test_it_is_ready_when_what_was_deployed_is_back(served: Served) -> None:
     with serving(house) as after:
         house.workspace.reconcile()
         assert house.engine.building.wait(5)
-        assert after.error("GET", "//_amlemu/ready") == (503, "ResourceNotReady", "being started again: iris/blue")
+        assert after.error("GET", "//_amlemu/ready") == (503, "ResourceNotReady", "1 deployment is being started again")
         house.engine.block_builds.set()
         house.settle()
         assert after.ask("GET", "//_amlemu/ready").status_code == 200
@@ -370,7 +370,8 @@ def test_a_name_that_leads_out_of_its_folder(served: Served) -> None:
     """Sent as it is: a client would take the dots out of the path."""
     path = f"{WORKSPACE_PATH}/models/../versions/workspace"
     with socket.create_connection(("127.0.0.1", served.port)) as connection:
-        connection.sendall(f"GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n".encode())
+        head = f"GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nAuthorization: Bearer {ADMIN}\r\n\r\n"
+        connection.sendall(head.encode())
         answer = connection.makefile("rb").read()
     assert b"'..' cannot name a model" in answer
     assert served.house.store.workspace_id.encode() not in answer

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 import schemathesis
-from core_support import House
+from core_support import ADMIN, House
 from hypothesis import HealthCheck, Phase, settings
 from schemathesis import Case, GenerationMode
 from schemathesis.core import NotSet
@@ -22,7 +22,6 @@ from schemathesis.specs.openapi import checks
 from served import Served, serving
 
 DOCUMENT = Path(__file__).parents[2] / "docs/schemas/control-api.json"
-ADMIN = "amlemu_admin"
 BEARER = {"Authorization": f"Bearer {ADMIN}"}
 CONFIG = schemathesis.Config.from_dict(
     {
@@ -119,7 +118,7 @@ class World:
 
 @pytest.fixture
 def world(tmp_path: Path) -> Iterator[World]:
-    house = House(tmp_path, admin_token=ADMIN)
+    house = House(tmp_path)
     with serving(house) as served:
         yield World(served)
         served.operations.cancel_all(10.0)

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from core_support import House
+from core_support import ADMIN, House
 from fake_engine import Behaviour
 from served import Served, serving
 
@@ -39,7 +39,7 @@ def test_many_deploys_at_once_go_on_side_by_side_and_all_finish(tmp_path: Path) 
     steps: list[str] = []
 
     def deploy(number: int) -> str:
-        with Client(served.url) as client:
+        with Client(served.url, ADMIN) as client:
             made = client.deploy(f"many-{number}", "blue", request, lambda _kind, text: steps.append(text))
             return str(made["deployments"][0]["provisioning_state"])
 
@@ -47,7 +47,7 @@ def test_many_deploys_at_once_go_on_side_by_side_and_all_finish(tmp_path: Path) 
         deploys = pool.map(deploy, range(DEPLOYS))
         try:
             until(lambda: len(house.engine.containers()) == DEPLOYS)
-            with Client(served.url) as client:
+            with Client(served.url, ADMIN) as client:
                 assert client.describe(timeout_seconds=5)["version"] == "0"
         finally:
             answers.set()
@@ -59,7 +59,7 @@ def test_many_deploys_at_once_go_on_side_by_side_and_all_finish(tmp_path: Path) 
 def test_followers_of_logs_leave_threads_to_others(house: House) -> None:
     """The server has six threads, of which four may follow; a fifth follower is told so, until one goes."""
     house.deploy()
-    with serving(house, threads=6) as served, Client(served.url) as client, ExitStack() as stack:
+    with serving(house, threads=6) as served, Client(served.url, ADMIN) as client, ExitStack() as stack:
         logs = [stack.enter_context(Follower(served)) for _ in range(4)]
         with pytest.raises(OutOfQuota, match="4 callers follow") as refused:
             list(client.get_logs("iris", follow=True))
@@ -75,7 +75,7 @@ class Follower:
     """One who has read the first line of a log, and waits for more."""
 
     def __init__(self, served: Served) -> None:
-        self._client = Client(served.url)
+        self._client = Client(served.url, ADMIN)
         self._lines = self._client.get_logs("iris", follow=True)
         next(self._lines)
 

@@ -10,14 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from core_support import SCRIPT, House
+from core_support import ADMIN, SCRIPT, House
 from served import Served, serving
 
 from emulator.client import Client
 from emulator.errors import BadArgument, EmulatorError, EngineUnavailable, ResourceNotFound
 from emulator.sending import transfer
 
-ADMIN = "amlemu_the-admins-own-token"
 MIB = 1 << 20
 
 
@@ -51,7 +50,7 @@ class Watched(Client):
 
 @pytest.fixture
 def far(served: Served) -> Iterator[Watched]:
-    with Watched(served.url, sends_files=True) as client:
+    with Watched(served.url, ADMIN, sends_files=True) as client:
         yield client
 
 
@@ -92,7 +91,7 @@ def test_a_file_and_a_folder_are_models(far: Watched, served: Served, theirs: Pa
         "my model/again.bin": b"a" * 100, "my model/empty": b"", "my model/sub/ü/a.bin": b"a" * 100
     }  # fmt: skip
     assert far.sent == 7 + 100, "the same content twice is sent once"
-    with Client(served.url) as near:
+    with Client(served.url, ADMIN) as near:
         assert near.register_model("near", {"path": str(folder)})["sha256"] == many["sha256"], "as from this machine"
 
 
@@ -137,7 +136,7 @@ def test_the_same_comes_out_as_from_this_machine(far: Watched, served: Served, t
     (code / ".gitignore").write_text("*.log\n")
     (code / "run.log").write_text("left out")
     (code / "requirements.txt").write_text("azureml-inference-server-http==1.4.1\n")
-    with Client(served.url) as near:
+    with Client(served.url, ADMIN) as near:
         for target in ("managed", "kubernetes", "aks", "aci", "local"):
             for explicit in (True, False):
                 request = {"code": str(code), "scoring_script": "score.py", "target": target,
@@ -218,14 +217,14 @@ def test_a_transfer_that_broke_off_goes_on_where_it_was(
     file = theirs / "m.bin"
     data = os.urandom(size)
     file.write_bytes(data)
-    with Watched(served.url, sends_files=True) as client:
+    with Watched(served.url, ADMIN, sends_files=True) as client:
         client.breaks_after = size // 2
         with pytest.raises(EngineUnavailable):
             client.register_model("m", {"path": str(file)})
         sent = client.sent
         assert client.list_models() == []
     house = served.house.restarted() if restarted else served.house
-    with serving(house) as after, Watched(after.url, sends_files=True) as client:
+    with serving(house) as after, Watched(after.url, ADMIN, sends_files=True) as client:
         model = client.register_model("m", {"path": str(file)})
         assert client.sent == size - sent
         assert content_of(house, model) == {"m.bin": data}
@@ -236,7 +235,7 @@ def test_what_is_there_is_no_beginning_of_the_file(served: Served, theirs: Path,
     """A power cut may have spoilt what was received."""
     file, size = theirs / "m.bin", 2 * MIB
     file.write_bytes(os.urandom(size))
-    with Watched(served.url, sends_files=True) as client:
+    with Watched(served.url, ADMIN, sends_files=True) as client:
         client.breaks_after = MIB
         with pytest.raises(EngineUnavailable):
             client.register_model("m", {"path": str(file)})
@@ -245,7 +244,7 @@ def test_what_is_there_is_no_beginning_of_the_file(served: Served, theirs: Path,
     with part.open("r+b") as content:
         content.seek(MIB // 2)
         content.write(b"spoilt")
-    with serving(house) as after, Watched(after.url, sends_files=True) as client:
+    with serving(house) as after, Watched(after.url, ADMIN, sends_files=True) as client:
         model = client.register_model("m", {"path": str(file)})
         assert client.sent == size
     assert content_of(house, model) == {"m.bin": file.read_bytes()}
@@ -260,7 +259,7 @@ def test_several_clients_send_the_same_file_at_once(
     found: list[Any] = []
 
     def register(name: str) -> None:
-        with Client(served.url, sends_files=True) as client:
+        with Client(served.url, ADMIN, sends_files=True) as client:
             found.append(client.register_model(name, {"path": str(file)}))
 
     threads = [threading.Thread(target=register, args=(f"m{number}",)) for number in range(3)]
@@ -275,7 +274,7 @@ def test_several_clients_send_the_same_file_at_once(
 def test_a_bar_hears_of_every_byte(served: Served, theirs: Path, small_pieces: None) -> None:
     (theirs / "m.bin").write_bytes(b"m" * MIB)
     heard: list[tuple[str, int, int]] = []
-    with Client(served.url, sends_files=True, on_bytes=lambda *words: heard.append(words)) as client:
+    with Client(served.url, ADMIN, sends_files=True, on_bytes=lambda *words: heard.append(words)) as client:
         client.register_model("m", {"path": str(theirs / "m.bin")})
         assert heard[-1] == ("m.bin", MIB, MIB)
         assert [sent for _, sent, _ in heard] == sorted(sent for _, sent, _ in heard)
@@ -374,7 +373,7 @@ def test_a_piece_out_of_place(served: Served, monkeypatch: pytest.MonkeyPatch) -
 def test_more_than_is_taken(tmp_path: Path, theirs: Path) -> None:
     house = House(tmp_path, max_upload_bytes=1000)
     (theirs / "m.bin").write_bytes(b"m" * 1001)
-    with serving(house) as served, Watched(served.url, sends_files=True) as client:
+    with serving(house) as served, Watched(served.url, ADMIN, sends_files=True) as client:
         with pytest.raises(BadArgument, match="an upload of 1001 bytes; the emulator takes 1000") as caught:
             client.register_model("m", {"path": str(theirs / "m.bin")})
         assert "AMLEMU_MAX_UPLOAD_BYTES" in caught.value.hint
@@ -393,7 +392,7 @@ def test_more_than_there_is_room_for(tmp_path: Path, theirs: Path) -> None:
 
 
 def test_only_deployers_send(tmp_path: Path) -> None:
-    house = House(tmp_path, admin_token=ADMIN)
+    house = House(tmp_path)
     _, viewer = house.workspace.access.create("v", "viewer")
     _, deployer = house.workspace.access.create("d", "deployer")
     with serving(house) as served:
@@ -414,7 +413,7 @@ def test_only_deployers_send(tmp_path: Path) -> None:
 
 def test_files_of_the_emulators_machine_are_its_users_alone(tmp_path: Path) -> None:
     """A deployer of a team could read all that the emulator can."""
-    house = House(tmp_path, admin_token=ADMIN)
+    house = House(tmp_path)
     _, token = house.workspace.access.create("d", "deployer")
     secret = house.store.home / "access.json"
     inline = {"name": "x", "path": str(secret)}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from core_support import House
+from core_support import ADMIN, House
 from prometheus_client.parser import text_string_to_metric_families
 from served import serving
 
@@ -27,7 +27,7 @@ def use(house: House, instance: int = 0, **changes: float | int | None) -> None:
 def with_gpus(house: House, gpus: list[Gpu]) -> None:
     """The house on a machine with these GPUs, which the list may replace."""
     house.effects = Effects(**{**vars(house.effects), "gpus": lambda: tuple(gpus)})
-    choices = Choices("launcher", max_upload_bytes=1)
+    choices = Choices("launcher", admin_token=ADMIN, max_upload_bytes=1)
     house.workspace = Workspace(house.store, house.engine, house.door, house.effects, house.ports, choices)
 
 

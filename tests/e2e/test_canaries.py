@@ -33,7 +33,7 @@ class Done:
 
 def everything(environ: Environ, folder: Path) -> Done:
     """An emulator for others, with all that can hold a secret; some of it fails on purpose."""
-    amlemu(environ, "up", "--detach", "--make-token")
+    amlemu(environ, "up", "--detach")
     admin = amlemu(environ, "token").stdout.strip()
     deployer = amlemu(environ, "token", "create", "ana").stdout.strip()
     far = remote(environ, folder, deployer, AMLEMU_URL=url_of(environ))

@@ -9,10 +9,9 @@ from typing import Any
 
 import pytest
 import requests
-from amlemu_process import Environ, amlemu, json_of, temporary_environ, until
+from amlemu_process import Environ, amlemu, client_of, json_of, metrics_of, temporary_environ, until
 from projects import SERVER, project
 
-from emulator.client import Client
 from emulator.profiles import rows
 
 PACKAGES = SERVER + "azureml-ai-monitoring==1.0.0\n"
@@ -72,7 +71,7 @@ class Collected:
         script = project(folder / "code", SCRIPT, requirements__txt=PACKAGES, sitecustomize__py=WATCH)
         document = {"code": str(script.parent), "scoring_script": script.name, **request}
         amlemu(environ, "up", "--detach")
-        with Client(f"http://127.0.0.1:{environ['AMLEMU_PORT']}") as client:
+        with client_of(environ) as client:
             self.endpoint = client.deploy("collect", "blue", document, lambda _kind, _text: None)
         self.key = json_of(environ, "keys", "collect")["primaryKey"]
 
@@ -92,7 +91,7 @@ class Collected:
         return sorted((Path(self.environ["AMLEMU_HOME"]) / "modelDataCollector").rglob("*.jsonl"))
 
     def metrics(self) -> str:
-        return requests.get(f"http://127.0.0.1:{self.environ['AMLEMU_PORT']}/_amlemu/metrics", timeout=10).text
+        return metrics_of(self.environ)
 
 
 def check_collected(one: Collected) -> None:

@@ -9,11 +9,10 @@ from typing import Any
 
 import pytest
 import requests
-from amlemu_process import Environ, amlemu, json_of, temporary_environ, until
+from amlemu_process import Environ, amlemu, client_of, json_of, metrics_of, temporary_environ, until
 from projects import project
 from prometheus_client.parser import text_string_to_metric_families
 
-from emulator.client import Client
 from emulator.errors import EmulatorError, OutOfQuota
 
 pytestmark = pytest.mark.docker
@@ -46,7 +45,7 @@ def deploy(environ: Environ, name: str, folder: Path, init: str, **changes: Any)
     """The scoring URI."""
     script = project(folder / "code", SCRIPT.replace("INIT", init))
     request = {"code": str(script.parent), "scoring_script": script.name, "resources": LIMIT, **changes}
-    with Client(f"http://127.0.0.1:{environ['AMLEMU_PORT']}") as client:
+    with client_of(environ) as client:
         return str(client.deploy(name, "blue", request, lambda _kind, _text: None)["scoring_uri"])
 
 
@@ -101,6 +100,6 @@ def killings(environ: Environ, name: str) -> list[str]:
 
 
 def metrics(environ: Environ) -> dict[str, float]:
-    text = requests.get(f"http://127.0.0.1:{environ['AMLEMU_PORT']}/_amlemu/metrics", timeout=10).text
+    text = metrics_of(environ)
     families = text_string_to_metric_families(text)
     return {s.name: s.value for family in families for s in family.samples if s.labels.get("endpoint") == "run"}

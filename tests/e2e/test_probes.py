@@ -11,10 +11,9 @@ from typing import Any
 
 import pytest
 import requests
-from amlemu_process import Environ, amlemu, json_of, until
+from amlemu_process import Environ, amlemu, client_of, json_of, until
 from projects import project
 
-from emulator.client import Client
 
 SHORT = {"initial_delay": 1, "period": 1, "timeout": 1, "failure_threshold": 2}
 PATIENT = {"failure_threshold": 1000}
@@ -47,7 +46,7 @@ class Endpoint:
             "liveness_probe": PATIENT,
             **changes,
         }
-        with Client(f"http://127.0.0.1:{environ['AMLEMU_PORT']}") as client:
+        with client_of(environ) as client:
             document = client.deploy(name, "blue", request, lambda _kind, _text: None)
         self.uri = document["scoring_uri"]
         self.key = json_of(environ, "keys", name)["primaryKey"]

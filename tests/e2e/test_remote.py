@@ -34,7 +34,7 @@ def run(data):
 def server() -> Iterator[Environ]:
     """The shell of whoever runs an emulator for others."""
     with temporary_environ(AMLEMU_BIND_HOST="0.0.0.0") as environ:
-        amlemu(environ, "up", "--detach", "--make-token")
+        amlemu(environ, "up", "--detach")
         yield environ
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import secrets
 import signal
 import subprocess
 import sys
@@ -14,6 +15,7 @@ from typing import Any
 
 from amlemu_process import Environ, shows_traceback, until
 
+from emulator.admin_token import obtain_admin_token
 from emulator.client import Client, Json
 from emulator.errors import EmulatorError
 
@@ -30,7 +32,8 @@ class Doomed:
         self.said = folder / "said.txt"
         self._doom = folder / "doom"
         self._process: subprocess.Popen[bytes] | None = None
-        self.client = Client(f"http://127.0.0.1:{environ['AMLEMU_PORT']}")
+        token = obtain_admin_token(self.home, lambda: secrets.token_urlsafe(32))
+        self.client = Client(f"http://127.0.0.1:{environ['AMLEMU_PORT']}", token)
 
     def start(self) -> Json:
         """Start it and wait until it serves; what it says of itself."""

@@ -7,10 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import requests
-from amlemu_process import Environ, amlemu, json_of, until
+from amlemu_process import Environ, amlemu, client_of, json_of, until
 from projects import project, script
 
-from emulator.client import Client
 
 _SOON = {"initial_delay": 1, "period": 1, "timeout": 1}
 _NEVER = {"failure_threshold": 1000}
@@ -31,7 +30,7 @@ class Serving:
         path = project(self._folder / f"{self.name}-{answer}", script(answer))
         probes = {"readiness_probe": _SOON, "liveness_probe": _NEVER}
         request = {"code": str(path.parent), "scoring_script": path.name, **probes}
-        with Client(f"http://127.0.0.1:{self.environ['AMLEMU_PORT']}") as client:
+        with client_of(self.environ) as client:
             client.deploy(self.name, "blue", request, lambda _kind, _text: None)
 
     def ask(self) -> requests.Response:

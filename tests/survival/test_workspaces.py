@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 import requests
-from amlemu_process import Environ, amlemu, end, new_environ, until
+from amlemu_process import Environ, amlemu, client_of, end, new_environ, until
 from projects import project, script
 from write_workspace import HOME, PROJECT, fixtures, replace_in, seen
 
@@ -73,7 +73,7 @@ def test_a_stored_workspace_opens_serves_and_is_written_to(fixture: Path, enviro
     expected = json.loads((fixture / "expected.json").read_text())
     answers = expected.pop("answers")
     amlemu(environ, "up", "--detach")
-    with Client(f"http://127.0.0.1:{environ['AMLEMU_PORT']}") as client:
+    with client_of(environ) as client:
         until(lambda: is_settled(client), "everything that served is back", 120)
         assert seen(client) == expected
         for name, deployments in states(client).items():

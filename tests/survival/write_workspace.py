@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from amlemu_process import Environ, amlemu, temporary_environ
+from amlemu_process import Environ, amlemu, client_of, temporary_environ
 from projects import SERVER, script
 
 from emulator.client import Client, Json
@@ -41,7 +41,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="amlemu-project-") as folder, temporary_environ() as environ:
         project, home = Path(folder), Path(environ["AMLEMU_HOME"])
         amlemu(environ, "up", "--detach")
-        with Client(f"http://127.0.0.1:{environ['AMLEMU_PORT']}") as client:
+        with client_of(environ) as client:
             fill_models(environ, project)
             fill_environments(environ, project)
             fill_endpoints(client, project)
