@@ -171,9 +171,7 @@ def _run(
         is_loopback=is_loopback(settings.bind_host),
         conditions=_conditions(workspace, first_demo),
     )
-    control = _control_server(stack, settings, services)
-    # Not before: whoever reads it sends the admin's token there.
-    lock.note({"url": settings.control_url, "version": __version__})
+    control = _announced_control_server(stack, settings, services, lock)
     gateway.start()
     stack.callback(gateway.stop, _GATEWAY_GRACE_SECONDS)
     stopping.on_signals()
@@ -249,6 +247,15 @@ class _Stopping:
         while not self._wanted.wait(0.5):  # a bare wait() would not let signal handlers run on every platform
             pass
         return self._keep_containers
+
+
+def _announced_control_server(
+    stack: contextlib.ExitStack, settings: Settings, services: Services, lock: HomeLock
+) -> Any:
+    """The control API, listening; only now does the home say where, for whoever reads that sends the token there."""
+    control = _control_server(stack, settings, services)
+    lock.note({"url": settings.control_url, "version": __version__})
+    return control
 
 
 def _control_server(stack: contextlib.ExitStack, settings: Settings, services: Services) -> Any:

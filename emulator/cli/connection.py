@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -35,9 +36,9 @@ def current_settings(flags: Mapping[str, Any] | None = None) -> Settings:
 def connect(settings: Settings | None = None) -> Client:
     """The running emulator; EngineUnavailable when none answers."""
     settings = settings or current_settings()
-    address = address_of(settings)
+    address = address_of(settings) or _address_of_newcomer(settings)
     client = Client(address.url, address.token, sends_files=bool(settings.url), on_bytes=UploadBar())
-    _check_same(_describe(client, settings, address), settings)
+    _check_same(_describe(client), settings)
     return client
 
 
@@ -61,18 +62,32 @@ class Address:
     token: str = field(default="", repr=False)
 
 
-def address_of(settings: Settings) -> Address:
-    """The emulator that the settings name, else the one of their home.
+def address_of(settings: Settings) -> Address | None:
+    """The emulator that the settings name, else the one of their home; None when no emulator serves that.
 
-    The token of a home is for the emulator that holds it and has said where it listens; while none does, whatever else
-    sits on the port is told nothing.  Raises BadArgument for a token that is damaged.
+    The token of a home is for the emulator that holds it and has said where it listens.  Raises BadArgument for a token
+    that is damaged.
     """
     own = (read_holder(settings.home) or {}).get("url")
     if settings.url and not (own and _is_same_place(settings.url, str(own))):
         return Address(settings.url, settings.token)
     if not own:
-        return Address(settings.control_url)
+        return None
     return Address(settings.url or str(own), settings.token or read_admin_token(settings.home))
+
+
+def _address_of_newcomer(settings: Settings) -> Address:
+    """The emulator of a home that none served a moment ago.
+
+    Whatever sits on its port meanwhile is asked what it is, and told nothing.  Raises EngineUnavailable when that is
+    nothing.
+    """
+    with Client(settings.control_url) as client, suppress(AuthenticationFailed):
+        _describe(client)
+    address = address_of(settings)
+    if address is None:
+        raise _another_home(settings)
+    return address
 
 
 def _is_same_place(one: str, other: str) -> bool:
@@ -84,18 +99,14 @@ def _is_same_place(one: str, other: str) -> bool:
     return places[0][1] == places[1][1] and all(is_loopback(host) for host, _ in places)
 
 
-def _describe(client: Client, settings: Settings, address: Address) -> dict[str, Any]:
+def _describe(client: Client) -> dict[str, Any]:
     """What the server says of itself; BadArgument when what answers there is something else."""
     try:
         description = client.describe()
         if "workspace_id" in description:
             return description
         why: Exception | None = None
-    except AuthenticationFailed as error:
-        if settings.url or address.token:
-            raise
-        raise _another_home(settings) from error
-    except (AuthorizationFailed, EngineUnavailable):
+    except (AuthenticationFailed, AuthorizationFailed, EngineUnavailable):
         raise
     except (EmulatorError, ValueError) as error:  # ValueError: an answer that is no JSON
         why = error
@@ -184,11 +195,11 @@ def _wait(process: subprocess.Popen[bytes], settings: Settings, log: Path, posit
         # Another one may have been quicker; it has the home, and serves soon.
         ended = process.poll() is not None and read_holder(settings.home) is None
         try:
-            address = address_of(settings)
-            with Client(address.url, address.token) as client:
-                description = client.describe(timeout_seconds=2.0)
-            if description.get("home") == str(settings.home):
-                return description
+            if address := address_of(settings):
+                with Client(address.url, address.token) as client:
+                    description = client.describe(timeout_seconds=2.0)
+                if description.get("home") == str(settings.home):
+                    return description
         except EmulatorError:
             pass  # not yet
         if ended:

@@ -27,7 +27,8 @@ def _print_admin_token() -> None:
     from emulator.errors import ResourceNotFound
 
     settings = current_settings()
-    token = address_of(settings).token if settings.url else settings.token or read_admin_token(settings.home)
+    address = address_of(settings) if settings.url else None
+    token = address.token if address else settings.token or read_admin_token(settings.home)
     if not token:
         hint = "AMLEMU_TOKEN, or `amlemu login`" if settings.url else "`amlemu up --detach` makes one"
         raise ResourceNotFound("there is no token", target=settings.url or f"AMLEMU_HOME {settings.home}", hint=hint)

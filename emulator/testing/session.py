@@ -53,6 +53,9 @@ def open_session(run: Run, wanted: Settings, root: Path, *, keep: bool) -> Sessi
     settings = run.obtain(wanted, keep=keep)
     client = connect(settings)
     described = client.describe()
+    address = address_of(settings)
     environ = {"AMLEMU_URL": settings.url} if settings.url else {"AMLEMU_HOME": str(settings.home)}
     emulator = Emulator(client.url, str(described["engine"]), client, environ)
-    return Session(settings, emulator, EndpointFactory(client, root, run.remember, frozenset({address_of(settings).token})))
+    return Session(
+        settings, emulator, EndpointFactory(client, root, run.remember, frozenset({address.token if address else ""}))
+    )

@@ -12,8 +12,8 @@ from emulator.workspace.conda_sources import CondaSources
 @dataclass(frozen=True)
 class Choices:
     """The program that starts scoring servers and the script of MLflow models, whose aad_tokens are good, the curated
-    environments, what stands for images, where conda packages come from, the token of the admin ('' where nobody is), and how
-    much a client may send at a time."""
+    environments, what stands for images, where conda packages come from, the token of the admin ('' where nobody is),
+    and how much a client may send at a time."""
 
     launcher: str
     mlflow_script: str = ""

@@ -53,7 +53,9 @@ def test_without_a_known_token_nothing_is_told(guarded: Served, headers: dict[st
 def test_every_route_needs_a_role(guarded: Served) -> None:
     """As the table says, and as it is."""
     needed = {
-        (rule.rule.split("/workspaces/amlemu")[-1], method): needed_role(rule.rule, flask.view_functions[rule.endpoint], method)
+        (rule.rule.split("/workspaces/amlemu")[-1], method): needed_role(
+            rule.rule, flask.view_functions[rule.endpoint], method
+        )
         for flask in [flask_of(guarded)]
         for rule in flask.url_map.iter_rules()
         for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}

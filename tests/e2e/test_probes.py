@@ -14,7 +14,6 @@ import requests
 from amlemu_process import Environ, amlemu, client_of, json_of, until
 from projects import project
 
-
 SHORT = {"initial_delay": 1, "period": 1, "timeout": 1, "failure_threshold": 2}
 PATIENT = {"failure_threshold": 1000}
 SCRIPT = """

@@ -10,7 +10,6 @@ import requests
 from amlemu_process import Environ, amlemu, client_of, json_of, until
 from projects import project, script
 
-
 _SOON = {"initial_delay": 1, "period": 1, "timeout": 1}
 _NEVER = {"failure_threshold": 1000}
 
