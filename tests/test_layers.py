@@ -56,9 +56,10 @@ MAY_IMPORT: Mapping[str, frozenset[str]] = {
     # the protocol that engines keep, and the values that cross it; the files that travel with the package
     "engines": LOWEST | PURE,
     "shipped": LOWEST,
+    "removal": LOWEST,
     # adapters: each knows one thing of the world, none knows another or the core
-    "engines.*": LOWEST | PURE | {"engines", "shipped"},
-    "store": LOWEST | PURE,
+    "engines.*": LOWEST | PURE | {"engines", "shipped", "removal"},
+    "store": LOWEST | PURE | {"removal"},
     "probes": LOWEST | PURE | {"engines"},
     "lock": LOWEST,
     "listening": LOWEST,
@@ -84,6 +85,7 @@ MAY_IMPORT: Mapping[str, frozenset[str]] = {
         "lock",
         "admin_token",
         "logins",
+        "removal",
         "shipped",
         "names",
         "documents",
@@ -95,7 +97,7 @@ MAY_IMPORT: Mapping[str, frozenset[str]] = {
     # the command that the composition root runs at the first start of a home
     "first_demo": LOWEST | {"child_environment", "store"},
     # what users' tests have: the command line's own ways, without its words
-    "testing": LOWEST | {"client", "settings", "names", "cli"},
+    "testing": LOWEST | {"client", "settings", "names", "cli", "removal"},
     "pytest_plugin": LOWEST | {"testing", "settings"},
     # the composition root
     "server": LOWEST

@@ -35,9 +35,8 @@ def up_command(
 
     One runs per AMLEMU_HOME.  What was deployed when it last went down comes back.  In the foreground, Ctrl-C ends it.
     """
-    import tempfile
-
     from emulator.cli.connection import current_settings, start_in_background
+    from emulator.removal import temporary_folder
 
     flags: dict[str, Any] = {"engine": engine, "limits": limits, "port": port}
     if ephemeral and detach:
@@ -47,8 +46,8 @@ def up_command(
         description = start_in_background(current_settings(flags), program)
         say(_running(description))
     elif ephemeral:
-        with tempfile.TemporaryDirectory(prefix="amlemu-", ignore_cleanup_errors=True) as home:
-            os.environ["AMLEMU_HOME"] = home
+        with temporary_folder("amlemu-") as home:
+            os.environ["AMLEMU_HOME"] = str(home)
             say(f'in another terminal: export AMLEMU_HOME="{home}"')
             _serve({**flags, "home": home}, demo=demo)
     else:

@@ -49,6 +49,7 @@ from emulator.engines.leftover_builds import marked
 from emulator.engines.packages import HostPackaging
 from emulator.environments import AnyImageSpec, ContextSpec, OwnImageSpec
 from emulator.errors import BadArgument, ResourceNotFound
+from emulator.removal import remove_tree
 from emulator.scoring_container import LABEL_WORKSPACE, ContainerSpec
 from emulator.usage import Machine, Usage
 
@@ -362,7 +363,7 @@ class DockerEngine:
     def _prune_folders(self, *, dry_run: bool) -> Iterator[str]:
         for folder in left_folders(self._home) if self._home else ():
             if not dry_run:
-                shutil.rmtree(folder, ignore_errors=True)
+                remove_tree(folder, ignore_errors=True)
             yield f"half-made build {folder.name}"
 
     def _prune_containers(self, *, dry_run: bool) -> Iterator[str]:

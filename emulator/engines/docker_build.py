@@ -39,6 +39,7 @@ from emulator.environments.image_spec import BASE_IMAGE, IMPORT_REPORT, dockerfi
 from emulator.environments.import_check import asked_imports, import_differences
 from emulator.environments.system_libraries import system_libraries
 from emulator.errors import EmulatorError, EngineUnavailable, ImageBuildFailure
+from emulator.removal import remove_tree
 from emulator.shipped import shipped_folder
 
 LABEL_ENVIRONMENT = "amlemu.environment"
@@ -228,7 +229,7 @@ def private_folder() -> Iterator[Path]:
             raise disk_full(str(error)) from error
         raise
     finally:
-        shutil.rmtree(folder, ignore_errors=True)
+        remove_tree(folder, ignore_errors=True)
 
 
 def left_folders(home: Path) -> list[Path]:

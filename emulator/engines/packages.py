@@ -14,7 +14,6 @@ import platform
 import re
 import subprocess
 import sys
-import tempfile
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -38,6 +37,7 @@ from emulator.environments.hash_pins import (
 )
 from emulator.environments.import_check import names_of
 from emulator.errors import EngineUnavailable, ImageBuildFailure
+from emulator.removal import temporary_folder
 
 _PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY")
 _CA_VARIABLES = ("SSL_CERT_FILE", "PIP_CERT", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
@@ -405,10 +405,10 @@ def _compile_here(
     question: _Question, packaging: HostPackaging, canceled: threading.Event
 ) -> subprocess.CompletedProcess[str]:
     """To resolve for a Python, uv needs no such interpreter, and must not spend seconds on fetching one."""
-    with tempfile.TemporaryDirectory(prefix="amlemu-lock-") as name:
-        folder = Path(name, "files")
+    with temporary_folder("amlemu-lock-") as place:
+        folder = place / "files"
         write_files(folder, question.files)
-        python = refusing_python(packaging.build_caches, Path(name, "python"))
+        python = refusing_python(packaging.build_caches, place / "python")
         words = [*question.words, "--no-build-isolation", "--python", str(python)]
         return run_uv(words, packaging, _quiet, canceled, cwd=folder, variables={"UV_PYTHON_DOWNLOADS": "never"})
 

@@ -19,9 +19,10 @@ from pathlib import Path
 
 from emulator.engines import Container
 from emulator.engines.process_facts import ProcessFacts, is_alive, kill_all_marked, send_signal, wait_until_gone
-from emulator.engines.process_files import read_json, remove_tree, replace_json
+from emulator.engines.process_files import read_json, replace_json
 from emulator.engines.process_isolation import CONTAINER_UID
 from emulator.errors import ResourceNotFound
+from emulator.removal import remove_tree
 
 # A start takes a fraction of a second; what has no process long after it was begun has lost its emulator.
 _ABANDONED_SECONDS = 60

@@ -23,11 +23,12 @@ from emulator.engines.conda import OLDEST_GLIBC, CondaLock, solve_conda
 from emulator.engines.packages import HostPackaging, lock_requirements, run_uv
 from emulator.engines.process_apart import Apart
 from emulator.engines.process_bytecode import BackgroundCompiler
-from emulator.engines.process_files import locked, read_json, remove_tree, replace_json
+from emulator.engines.process_files import locked, read_json, replace_json
 from emulator.engines.process_install import Packages, install_packages, library_path
 from emulator.engines.process_sandbox import Sandbox
 from emulator.environments import ENVIRONMENT_FOLDER, CondaPackages, ImageSpec
 from emulator.errors import EngineUnavailable
+from emulator.removal import remove_tree
 
 _TAIL_LINES = 40
 _RECORD = "environment.json"

@@ -6,7 +6,6 @@ import contextlib
 import errno
 import json
 import os
-import shutil
 import stat
 import threading
 from collections.abc import Iterator
@@ -55,19 +54,6 @@ def read_json(path: Path) -> Any:
         return json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         return None
-
-
-def remove_tree(folder: Path) -> None:
-    """Remove a folder with all that is in it, also where a script has taken its own right to write away."""
-    for parent, names, _ in os.walk(folder):
-        for name in [".", *names]:
-            with contextlib.suppress(OSError):
-                path = Path(parent, name)
-                if not path.is_symlink():
-                    path.chmod(stat.S_IRWXU)
-    shutil.rmtree(folder, ignore_errors=True)
-    if folder.exists():
-        shutil.rmtree(folder)
 
 
 @contextlib.contextmanager

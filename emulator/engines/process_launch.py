@@ -17,8 +17,8 @@ from typing import Any, BinaryIO
 
 from emulator.child_environment import SUPERVISOR, child_environment
 from emulator.engines.process_facts import ProcessFacts, read_facts, send_signal, wait_until_gone
-from emulator.engines.process_files import remove_tree
 from emulator.engines.process_isolation import Entry, Folders, Isolation, supervisor_plan
+from emulator.removal import remove_tree
 
 _SUPERVISOR = str(Path(__file__).with_name("process_supervisor.py"))
 _ANSWER_SECONDS = 30.0

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import os
 import secrets
-import shutil
 import threading
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -26,6 +25,7 @@ from emulator.entities import (
 )
 from emulator.errors import BadArgument, DamagedDocument, ResourceNotFound, damaged_document
 from emulator.names import is_segment, may_name_endpoint
+from emulator.removal import remove_tree
 from emulator.store.build_contexts import copy_context
 from emulator.store.collected import CollectedData
 from emulator.store.content_name import content_name
@@ -412,7 +412,7 @@ class Store:
         keep = {environment.build.path for environment in needed if environment.build}
         removed = [path for path in sorted((self.home / "contexts").glob("*")) if str(path) not in keep]
         for path in removed if not dry_run else ():
-            shutil.rmtree(path, ignore_errors=True)
+            remove_tree(path, ignore_errors=True)
         return [f"build context {path.name}" for path in removed]
 
 

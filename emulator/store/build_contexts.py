@@ -14,6 +14,7 @@ from emulator.entities import BuildContext
 from emulator.environments import ContextContent
 from emulator.environments.dockerignore import IgnoreRule, is_ignored, parse_ignore
 from emulator.errors import BadArgument
+from emulator.removal import remove_tree
 from emulator.store.disk import translated
 from emulator.store.reach import context_reach
 from emulator.store.segments import inner_path, segment
@@ -65,7 +66,7 @@ def copy_context(build: BuildContext, contexts: Path) -> BuildContext:
         return copied
     with translated(f"build context {build.path}"):
         making = target.with_name(f".{target.name}.{os.getpid()}")
-        shutil.rmtree(making, ignore_errors=True)
+        remove_tree(making, ignore_errors=True)
         making.mkdir(parents=True)
         try:
             for entry in _entries(Path(build.path), build.dockerfile_path):
@@ -74,7 +75,7 @@ def copy_context(build: BuildContext, contexts: Path) -> BuildContext:
                 _copy(_Entry("", Path(build.path, build.dockerfile_path), stat.S_IFREG), making / build.dockerfile_path)
             making.rename(target)
         except BaseException:
-            shutil.rmtree(making, ignore_errors=True)
+            remove_tree(making, ignore_errors=True)
             raise
     return copied
 

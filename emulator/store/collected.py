@@ -6,12 +6,12 @@ Nothing here is removed unless the settings say so: the cloud keeps it too (row 
 from __future__ import annotations
 
 import json
-import shutil
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from emulator.cloud_events import Written
+from emulator.removal import remove_tree
 from emulator.store.segments import inner_path, segment
 
 _POLL_SECONDS = 0.1
@@ -42,7 +42,7 @@ class CollectedData:
 
     def remove(self, endpoint_name: str, deployment_name: str) -> None:
         """Remove all that was collected of a deployment."""
-        shutil.rmtree(self._of(endpoint_name, deployment_name), ignore_errors=True)
+        remove_tree(self._of(endpoint_name, deployment_name), ignore_errors=True)
 
     def _of(self, endpoint_name: str, deployment_name: str) -> Path:
         return self.folder / segment(endpoint_name) / segment(deployment_name)

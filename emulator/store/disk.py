@@ -6,7 +6,6 @@ import contextlib
 import errno
 import json
 import os
-import shutil
 import stat
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -14,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from emulator.errors import BadArgument, EmulatorError, OutOfQuota, damaged_document
+from emulator.removal import remove_tree
 
 # A fifo in a document's place is not waited for.
 _READ = os.O_RDONLY | sum(getattr(os, flag, 0) for flag in ("O_NONBLOCK", "O_CLOEXEC", "O_BINARY"))
@@ -118,7 +118,7 @@ def remove_whole(path: Path) -> None:
     except OSError:
         if not path.is_dir() or path.is_symlink():
             raise
-        shutil.rmtree(path, ignore_errors=True)
+        remove_tree(path, ignore_errors=True)
 
 
 def make_folder(folder: Path) -> None:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from emulator.entities import Model
+from emulator.removal import remove_tree
 from emulator.store.disk import translated
 from emulator.store.files import Files
 from emulator.store.reach import Reach
@@ -56,7 +57,7 @@ class Layouts:
         What is `writable` is copied, whatever its size: whoever writes to a link changes what is stored.
         """
         with translated(f"layout of {path.parent.name}"):
-            shutil.rmtree(path, ignore_errors=True)
+            remove_tree(path, ignore_errors=True)
             path.mkdir(parents=True)
             try:
                 models_root = path if models_folder == "." else path / inner_path(models_folder)
@@ -74,7 +75,7 @@ class Layouts:
 
     def remove(self, path: Path) -> None:
         """Remove a layout; the stored contents stay."""
-        shutil.rmtree(path, ignore_errors=True)
+        remove_tree(path, ignore_errors=True)
         for parent in (path.parent, path.parent.parent):
             try:
                 parent.rmdir()

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shutil
 import stat
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from emulator.removal import remove_tree
 from emulator.store.disk import translated
 from emulator.store.segments import segment
 
@@ -83,7 +83,7 @@ class SinkFolders:
     def remove(self, endpoint_name: str, deployment_name: str, generation: int) -> None:
         """Remove the folders of a generation."""
         folder = self.of_generation(endpoint_name, deployment_name, generation)
-        shutil.rmtree(folder, ignore_errors=True)
+        remove_tree(folder, ignore_errors=True)
         for above in (folder.parent, folder.parent.parent):
             with contextlib.suppress(OSError):  # others are still there
                 above.rmdir()
@@ -107,4 +107,4 @@ def _remove(path: Path) -> None:
     try:
         path.unlink(missing_ok=True)
     except OSError:  # a folder, which only a script can have made
-        shutil.rmtree(path, ignore_errors=True)
+        remove_tree(path, ignore_errors=True)

@@ -18,6 +18,7 @@ from pathlib import Path
 
 from emulator.entities import UPLOAD_PREFIX, Upload, UploadedFile
 from emulator.errors import BadArgument, ResourceNotFound
+from emulator.removal import remove_tree
 from emulator.store.claims import Claims
 from emulator.store.disk import translated
 from emulator.store.files import Files, StoredFile
@@ -106,7 +107,7 @@ class Uploads:
                 for file in upload.files:
                     self._place(file, root / inner_path(file.path), copy=upload.is_copied(file))
             except BaseException:
-                shutil.rmtree(folder, ignore_errors=True)
+                remove_tree(folder, ignore_errors=True)
                 raise
         return UPLOAD_PREFIX + identity
 
@@ -156,7 +157,7 @@ class Uploads:
         old_trees, old_parts = set(trees) - set(_fresh(trees)), set(parts) - set(_fresh(parts))
         if not dry_run:
             for tree in old_trees:
-                shutil.rmtree(tree)
+                remove_tree(tree)
             for part in old_parts:
                 self._parts.remove(part)
         said = [f"upload {tree.name[-12:]}" for tree in sorted(old_trees)]

@@ -7,7 +7,6 @@ run's endpoints are deleted, the emulator ends as on SIGTERM, and the run's FOLD
 from __future__ import annotations
 
 import os
-import shutil
 import signal
 import sys
 import threading
@@ -18,6 +17,7 @@ from pathlib import Path
 import psutil
 
 from emulator.cli import run
+from emulator.removal import remove_tree
 from emulator.settings import read_settings
 from emulator.testing.run import Run
 
@@ -31,7 +31,7 @@ def main(words: Sequence[str]) -> int:
     threading.Thread(target=_end_with, args=(owner, of_tests), name="guard", daemon=True).start()
     code = run(["up"])
     if not _is_alive(owner):
-        shutil.rmtree(of_tests.folder, ignore_errors=True)
+        remove_tree(of_tests.folder, ignore_errors=True)
     return code
 
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 import fcntl
 import json
 import random
-import shutil
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -21,6 +20,7 @@ import psutil
 
 from emulator.cli.connection import connect, start_in_background
 from emulator.errors import EmulatorError
+from emulator.removal import remove_tree
 from emulator.settings import Settings
 
 # Below the ports that Linux gives to clients by itself (32768 and more), so that those do not get in the way.
@@ -72,7 +72,7 @@ class Run:
             self.delete_endpoints(wanted)
         if held is not None:
             _end_process(wanted, int(held["pid"]))
-        shutil.rmtree(self.folder, ignore_errors=True)
+        remove_tree(self.folder, ignore_errors=True)
 
     def delete_endpoints(self, settings: Settings) -> None:
         """Delete the endpoints that the run has made; what does not work out is left."""
