@@ -16,12 +16,12 @@ from pathlib import Path
 
 from emulator.engines import Log
 from emulator.engines.packages import HostPackaging, write_files
-from emulator.engines.process_files import remove_tree
 from emulator.engines.process_isolation import CONTAINER_UID
 from emulator.engines.process_sandbox import Ended, Program, Sandbox
 from emulator.engines.untrusted_files import read_untrusted, walk_untrusted
 from emulator.environments.hash_pins import hash_failure
 from emulator.errors import ImageBuildFailure, OutOfQuota
+from emulator.removal import remove_tree
 from emulator.shipped import shipped_folder
 
 INSTALL = ("pip", "install", "--no-deps", "--no-compile-bytecode", "--break-system-packages")

@@ -10,11 +10,11 @@ from emulator.engines.conda import CondaLock, link_conda, post_link_scripts
 from emulator.engines.packages import is_of_indexes, run_uv
 from emulator.engines.process_apart import INSTALL, Apart, install_failure
 from emulator.engines.process_bytecode import compile_server
-from emulator.engines.process_files import remove_tree
 from emulator.engines.untrusted_files import read_untrusted
 from emulator.environments import ENVIRONMENT_FOLDER, ImageSpec
 from emulator.environments.import_check import asked_imports, import_differences, import_failure
 from emulator.errors import ImageBuildFailure
+from emulator.removal import remove_tree
 from emulator.shipped import shipped_folder
 
 _TAIL_LINES = 40

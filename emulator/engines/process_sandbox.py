@@ -20,7 +20,7 @@ from pathlib import Path
 
 from emulator.engines.process_containers import stop
 from emulator.engines.process_facts import ProcessFacts, kill_all_marked, wait_until_gone
-from emulator.engines.process_files import is_readable_by_all, locked, read_json, remove_tree
+from emulator.engines.process_files import is_readable_by_all, locked, read_json
 from emulator.engines.process_isolation import (
     CONTAINER_UID,
     HOME,
@@ -32,6 +32,7 @@ from emulator.engines.process_isolation import (
 )
 from emulator.engines.process_launch import LaunchRefused, bound_socket, launch, read_machine, resolver_folders
 from emulator.errors import EngineUnavailable, OperationCanceled
+from emulator.removal import remove_tree
 
 _POLL_SECONDS = 0.05
 _LOG_BYTES = 8 * 2**20
