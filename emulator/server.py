@@ -22,7 +22,7 @@ from typing import Any
 import waitress
 
 from emulator import __version__
-from emulator.admin_token import check_admin_token, is_loopback, read_admin_token
+from emulator.admin_token import check_admin_token, is_loopback, obtain_admin_token
 from emulator.container_size import DEFAULT_LIMITS, DefaultLimits
 from emulator.control_api import Condition, Services, all_restored, create_control_api, engine_answers
 from emulator.control_api.bounded_streams import THREADS, bounded_streams
