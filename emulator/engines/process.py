@@ -57,8 +57,9 @@ LOG_BYTES = 32 * 2**20
 class ProcessEngine:
     """The engine without Docker; keeps the `Engine` protocol, from any thread.
 
-    `folder` holds environments and containers.  `isolations` are the ways of isolation that may be tried, the best
-    first, for which the machine is asked when they are not given; `find_command` finds programs of this machine.
+    `folder`, which lies in the emulator's home, holds environments and containers. `isolations` are the ways of
+    isolation that may be tried, the best first, for which the machine is asked when they are not given;
+    `find_command` finds programs of this machine.
     """
 
     name = "process"
@@ -75,7 +76,9 @@ class ProcessEngine:
     ) -> None:
         self._folder = folder.absolute()
         self._workspace_id = workspace_id
-        self._sandbox = Sandbox(self._folder / "sandboxes", self._isolation, marked({}, workspace_id))
+        self._sandbox = Sandbox(
+            self._folder / "sandboxes", self._folder.parent, self._isolation, marked({}, workspace_id)
+        )
         self._environments = Environments(
             self._folder / "environments", workspace_id, packaging, find_command, self._is_isolated, self._sandbox
         )

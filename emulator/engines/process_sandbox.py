@@ -67,14 +67,14 @@ class Ended:
 
 
 class Sandbox:
-    """Runs programs with folders of their own below `folder`, which lies in the emulator's home.
+    """Runs programs with folders of their own below `folder`; of `home`, the emulator's, they see what they may read.
 
     `choose` tells the best isolation that the machine allows, and takes whether any user may read what is needed.
     `mark` is a variable that every program gets: by it they are found when the emulator was killed.
     """
 
-    def __init__(self, folder: Path, choose: Callable[[bool], Isolation], mark: Mapping[str, str]) -> None:
-        self._folder, self._choose, self._mark = folder, choose, mark
+    def __init__(self, folder: Path, home: Path, choose: Callable[[bool], Isolation], mark: Mapping[str, str]) -> None:
+        self._folder, self._home, self._choose, self._mark = folder, home, choose, mark
 
     def isolation(self, readable: Sequence[Path]) -> Isolation:
         """How a program is kept apart that needs to read these."""
@@ -135,7 +135,7 @@ class Sandbox:
             working_dir=str(program.working_dir),
             log_bytes=_LOG_BYTES,
         )
-        steps = _with_folders(plan["mounts"], f"{own}/root", self._folder, program)
+        steps = _with_folders(plan["mounts"], f"{own}/root", self._home, program)
         return {**plan, "mounts": steps, "ends_with_emulator": True}
 
     def _variables(self, program: Program, isolation: Isolation, own: Path) -> dict[str, str]:
@@ -169,12 +169,12 @@ def _with_folders(
 ) -> list[Mapping[str, str]]:
     """The steps of a container, and before its last one those for what the program may read and write.
 
-    Where the emulator's own folder lies in one of the system's, all of it is hidden first.
+    Where the emulator's home lies in one of the system's folders, all of it is hidden first.
     """
     if not steps:
         return []
     shown = [path for path in map(str, program.readable) if path not in not_shown([path])]
-    hidden = str(home.parent)
+    hidden = str(home)
     hide: list[Mapping[str, str]] = []
     if hidden not in not_shown([hidden]):
         hide = [{"kind": "tmpfs", "path": root + hidden, "options": "mode=0755,size=1m"}]

@@ -12,6 +12,7 @@ import os
 import re
 import subprocess
 import sys
+import tempfile
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -496,6 +497,28 @@ def test_a_build_backend_finds_nothing_of_the_emulator(
     assert "token.json" not in (seen["paths"][str(home)] or ())
     assert [seen["paths"][path] for path in ("/var/run/docker.sock", "/run/docker.sock")] == [False] * 2
     assert seen["paths"]["/home"] == ["dockeruser"]
+
+
+@pytest.mark.parametrize("isolation", [ROOT, USER], ids=lambda isolation: isolation.mode)
+def test_a_home_among_the_systems_folders_is_hidden(
+    index: PackageIndex, shell: Mapping[str, str], tmp_path: Path, isolation: Isolation
+) -> None:
+    """/var is shown to programs, as it is to scoring servers: not so a home that lies there, though all may read it."""
+    if not os.access("/var/lib", os.W_OK):
+        pytest.skip("only root has a home in /var/lib")
+    with tempfile.TemporaryDirectory(dir="/var/lib") as folder:
+        home = Path(folder)
+        home.chmod(0o755)
+        (home / "token.json").write_text(CANARY)
+        name = f"hidden{isolation.mode}"
+        index.source(name, "1.0", [home, home / "token.json"], metadata="raise SystemExit(3)")
+        engine = ProcessEngine(home / "process", "w", packaging_of(index, shell, tmp_path), isolations=(isolation,))
+        with pytest.raises(ImageBuildFailure) as caught:
+            build(engine, name)
+        engine.close()
+    told = f"{caught.value} {caught.value.log_tail}"
+    assert CANARY not in told
+    assert looked(told)[0]["paths"] == {str(home): ["process"], str(home / "token.json"): False}
 
 
 @pytest.mark.parametrize("isolation", [ROOT, USER, NONE], ids=lambda isolation: isolation.mode)
