@@ -387,7 +387,7 @@ class EngineContract:
         assert 0.9 < after.cpu_seconds - before.cpu_seconds < 3.0
         assert 2**26 * 0.9 < after.memory_bytes - before.memory_bytes < 2**26 * 1.5
         assert after.memory_bytes > 2**25
-        assert after.memory_limit_bytes is None
+        assert after.memory_limit_bytes == engine.machine().container_bytes
         assert after.disk_percent is None or 0 < after.disk_percent < 100
         assert engine.oom_kills().get(container.id, 0) == 0
 
