@@ -160,8 +160,8 @@ class Client:
     # exports
 
     def get_export(self, endpoint: str, *, include_values: bool) -> Json:
-        """What the endpoint and its deployments are made of; values of variables only when told so."""
-        return self._call("GET", _endpoint(endpoint) + "/export", query=_given(includeValues=include_values))
+        """What the endpoint and its deployments are made of; secrets only when told so."""
+        return self._call("GET", _endpoint(endpoint) + "/export", query=_values(include_values))
 
     def download_code(self, endpoint: str, deployment: str, folder: Path) -> list[Path]:
         """Write the files of a deployment's code below `folder`; their paths."""
@@ -187,13 +187,15 @@ class Client:
         """Register an environment file."""
         return _flat(self._call("POST", f"{_WORKSPACE}/environments", body=self._named({"file": file})))
 
-    def list_environments(self, *, curated: bool = False) -> list[Json]:
-        """Every registered environment, or every curated one."""
-        return _flats(self._call("GET", f"{_WORKSPACE}/environments", query={"curated": "true"} if curated else {}))
+    def list_environments(self, *, curated: bool = False, include_values: bool = False) -> list[Json]:
+        """Every registered environment, or every curated one; their secrets are masked unless told otherwise."""
+        query = ({"curated": "true"} if curated else {}) | _values(include_values)
+        return _flats(self._call("GET", f"{_WORKSPACE}/environments", query=query))
 
-    def resolve_environment(self, named: Mapping[str, str]) -> Json:
-        """The environment that `file` or `name` means, with its Dockerfile."""
-        return _flat(self._call("POST", f"{_WORKSPACE}/environments/resolve", body=self._named(named)))
+    def resolve_environment(self, named: Mapping[str, str], *, include_values: bool = False) -> Json:
+        """The environment that `file` or `name` means, with its Dockerfile; secrets masked unless told otherwise."""
+        path = f"{_WORKSPACE}/environments/resolve"
+        return _flat(self._call("POST", path, body=self._named(named), query=_values(include_values)))
 
     def build_environment(self, named: Mapping[str, str], on_event: OnEvent) -> None:
         """Build the environment's image."""
@@ -431,6 +433,10 @@ def _model(name: str, version: str | None) -> str:
 
 def _endpoint(name: str) -> str:
     return f"{_WORKSPACE}/onlineEndpoints/{quote(name, safe='')}"
+
+
+def _values(include: bool) -> dict[str, str]:
+    return {"includeValues": "true"} if include else {}
 
 
 def _given(**query: str | int | None) -> dict[str, str]:

@@ -14,6 +14,7 @@ from emulator.entities.resources import GPU
 from emulator.errors import BadArgument
 from emulator.profiles import profile_of
 from emulator.profiles.instance_types import InstanceType, find_instance_type, nearest_names, next_size_up
+from emulator.secret import Secret
 from emulator.usage import Machine, size_text
 
 # What the Docker Engine takes at least.
@@ -35,7 +36,7 @@ class Sized(Protocol):
     @property
     def gpus(self) -> str | None: ...
     @property
-    def environment_variables(self) -> Mapping[str, str]: ...
+    def environment_variables(self) -> Mapping[str, Secret]: ...
 
 
 @dataclass(frozen=True)
@@ -189,7 +190,7 @@ def _type_of(deployment: Sized) -> InstanceType | None:
 
 def workers(deployment: Sized) -> int:
     """How many processes of a container load the model (contract/managed §11.2 T34)."""
-    text = deployment.environment_variables.get(_WORKERS_VARIABLE, "")
+    text = deployment.environment_variables.get(_WORKERS_VARIABLE, Secret("")).reveal()
     return max(1, int(text)) if text.isdecimal() else 1
 
 

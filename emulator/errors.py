@@ -34,6 +34,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from emulator.secret import mask_credentials
+
 
 @dataclass(frozen=True)
 class Fault:
@@ -42,6 +44,10 @@ class Fault:
     message: str
     where: str = ""
     field: str = ""
+
+    def __post_init__(self) -> None:
+        for name in ("message", "where", "field"):
+            object.__setattr__(self, name, mask_credentials(getattr(self, name)))
 
     def __str__(self) -> str:
         return ": ".join(part for part in (self.where, self.field, self.message) if part)
@@ -52,6 +58,7 @@ class EmulatorError(Exception):
 
     `message` says what and why in one sentence, `target` names the resource (``model my_model:3``), `hint` says what
     to do next, `log_tail` holds the last lines of the log that shows the cause, `faults` every fault of a document.
+    Credentials are masked in all of them, because errors are printed, logged, stored and sent.
     """
 
     code = "InternalServerError"
@@ -65,11 +72,11 @@ class EmulatorError(Exception):
         log_tail: str = "",
         faults: Sequence[Fault] = (),
     ) -> None:
-        super().__init__(message)
-        self.message = message
-        self.target = target
-        self.hint = hint
-        self.log_tail = log_tail
+        self.message = mask_credentials(message)
+        super().__init__(self.message)
+        self.target = mask_credentials(target)
+        self.hint = mask_credentials(hint)
+        self.log_tail = mask_credentials(log_tail)
         self.faults = tuple(faults)
 
     def to_dict(self) -> dict[str, Any]:

@@ -23,6 +23,7 @@ from emulator.data_collection import (
 from emulator.entities import AZUREML_ROUTES, CodeConfiguration, Model, OnlineDeployment, Route
 from emulator.environments import MLFLOW_FOLDER, MLFLOW_SCRIPT
 from emulator.profiles import profile_of
+from emulator.secret import revealed
 
 APP_ROOT = "/var/azureml-app"
 MODELS_FOLDER = "azureml-models"
@@ -97,7 +98,7 @@ def container_specs(
         if no_code_model(deployment, models)
         else None
     )
-    platform, users = platform_variables(deployment, models), deployment.environment_variables
+    platform, users = platform_variables(deployment, models), revealed(deployment.environment_variables)
     variables = platform | users if profile.container.user_variables_win else users | platform
     if deployment.debug_port:
         variables[DEBUG_PORT_VARIABLE] = str(deployment.debug_port)

@@ -40,6 +40,7 @@ from emulator.listening import bind
 from emulator.lock import HomeLock
 from emulator.probes import probe
 from emulator.profiles import overridden, read_overrides
+from emulator.secret import mask_credentials
 from emulator.settings import Settings
 from emulator.shipped import launcher_text, mlflow_script_text, sink_text
 from emulator.store import Store
@@ -359,14 +360,21 @@ def _gpus() -> tuple[Gpu, ...]:
 
 def _say(line: str) -> None:
     """A line of the server's own log."""
-    print(line, file=sys.stderr, flush=True)
+    print(mask_credentials(line), file=sys.stderr, flush=True)
 
 
 def _report(error: BaseException) -> None:
     """An unexpected error, whole, to the server's own log."""
-    print("".join(traceback.format_exception(error)), file=sys.stderr, flush=True)
+    print(mask_credentials("".join(traceback.format_exception(error))), file=sys.stderr, flush=True)
 
 
 def quiet_libraries() -> None:
-    """Only warnings of the libraries reach the server's log."""
-    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    """Only warnings of the libraries reach the server's log, and no credentials, which their URLs may have."""
+    handler = logging.StreamHandler()
+    handler.setFormatter(_MaskingFormatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    logging.basicConfig(level=logging.WARNING, handlers=[handler])
+
+
+class _MaskingFormatter(logging.Formatter):
+    def format(self, record: logging.LogRecord) -> str:
+        return mask_credentials(super().format(record))

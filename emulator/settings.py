@@ -300,7 +300,7 @@ def _convert(name: str, value: Any, folder: Path) -> Any:
     if name == "platform" and not re.fullmatch(r"linux/[a-z0-9_]+(/v[0-9]+)?", str(value)):
         raise BadArgument(f"'{value}' is no platform of a container: as in linux/amd64")
     if not isinstance(value, str):
-        raise BadArgument(f"must be a text, not {value}")
+        raise BadArgument("must be a text" if name == "token" else f"must be a text, not {value}")
     return value
 
 

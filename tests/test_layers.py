@@ -45,12 +45,13 @@ PURE = frozenset(
         "v1_files",
     }
 )
-LOWEST = frozenset({"", "errors"})  # '' is the package itself: its version
+LOWEST = frozenset({"", "errors", "secret"})  # '' is the package itself: its version
 
 # Each unit and all that it may import besides itself.
 MAY_IMPORT: Mapping[str, frozenset[str]] = {
     "": frozenset(),
-    "errors": frozenset(),
+    "errors": frozenset({"secret"}),
+    "secret": frozenset(),
     # pure: values in, values out
     **dict.fromkeys(PURE, LOWEST | PURE),
     # the protocol that engines keep, and the values that cross it; the files that travel with the package

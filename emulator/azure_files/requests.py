@@ -138,7 +138,7 @@ def _environment(deployment: ReadDeployment, disk: Disk, faults: list[Fault]) ->
     except BadDocument as error:
         faults += error.faults or [deployment.document.fault(("environment",), error.message)]
         return None
-    return read_one.model_dump(mode="json", exclude_unset=True)
+    return read_one.revealed_document(exclude_unset=True)
 
 
 def _variables(deployment: ReadDeployment, given: Mapping[str, str], faults: list[Fault]) -> dict[str, str]:

@@ -105,8 +105,8 @@ def _environment_parts(found: Environment | str | None, option: str | None, diff
         return {}
     if isinstance(found, str):
         return {"environment": found}
-    document = found.model_dump(mode="json", exclude_unset=True)
-    return {"environment": document, "environment_variables": dict(found.variables)}
+    document = found.revealed_document(exclude_unset=True)
+    return {"environment": document, "environment_variables": document.get("variables", {})}
 
 
 def _over(request: Mapping[str, Any], parts: Mapping[str, Any]) -> dict[str, Any]:

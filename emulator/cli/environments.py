@@ -12,6 +12,9 @@ from emulator.cli.output import output_option, print_result, print_table, say
 
 _V1_FILE = "azureml_environment.json"
 F = TypeVar("F", bound=Callable[..., Any])
+_include_values = click.option(
+    "--include-values", is_flag=True, help="Print secret values and credentials too, which are **** without it."
+)
 
 
 def conda_option(function: F) -> F:
@@ -41,13 +44,14 @@ def register(file: Path, output: str) -> None:
 
 @environment_command.command("list")
 @click.option("--curated", is_flag=True, help="List the curated environments that can be named, instead.")
+@_include_values
 @output_option
-def list_environments(curated: bool, output: str) -> None:
+def list_environments(curated: bool, include_values: bool, output: str) -> None:
     """List registered environments."""
     from emulator.cli.connection import connect_or_start
 
     with connect_or_start() as client:
-        environments = client.list_environments(curated=curated)
+        environments = client.list_environments(curated=curated, include_values=include_values)
     columns = ("NAME", "VERSION", "PYTHON", "PACKAGES", "SOURCE")
     rows = [
         (
@@ -66,13 +70,14 @@ def list_environments(curated: bool, output: str) -> None:
 @click.argument("environment", metavar="FILE|NAME[:VERSION]|URI")
 @click.option("--dockerfile", is_flag=True, help="Print the generated Dockerfile alone.")
 @conda_option
+@_include_values
 @output_option
-def show(environment: str, dockerfile: bool, conda: str | None, output: str) -> None:
+def show(environment: str, dockerfile: bool, conda: str | None, include_values: bool, output: str) -> None:
     """Show an environment, and the Dockerfile that its image is built from."""
     from emulator.cli.connection import connect_or_start
 
     with connect_or_start() as client:
-        found = client.resolve_environment(named(environment) | _choice(conda))
+        found = client.resolve_environment(named(environment) | _choice(conda), include_values=include_values)
     if dockerfile:
         click.echo(found["dockerfile"], nl=False)
     else:

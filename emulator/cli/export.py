@@ -24,14 +24,14 @@ if TYPE_CHECKING:
               help="Which kind of online endpoint it becomes (default: what it is, else managed).")  # fmt: skip
 @click.option("--image", help="In place of the image that runs here, for kubernetes and compose.")
 @click.option("--deployment", help="Only this deployment of the endpoint.")
-@click.option("--include-values", is_flag=True, help="Write the values of environment variables too.")
+@click.option("--include-values", is_flag=True, help="Write secrets too: values of variables, credentials in URLs.")
 @click.option("--force", is_flag=True, help="Write into a folder that has files; those of the same names are replaced.")
 @output_option
 def export_command(endpoint: str, folder: Path, output: str, **options: Any) -> None:
     """Write what an endpoint is made of as files that deploy it elsewhere.
 
-    Keys are never exported, and values of environment variables only with --include-values.  What the cloud does not
-    take as it is here is said, and stands in the files' comments.
+    Keys are never exported, and secrets of environments and variables only with --include-values.  What the cloud does
+    not take as it is here is said, and stands in the files' comments.
 
     \b
       amlemu export iris --out iris-azure && sh iris-azure/deploy.sh

@@ -11,7 +11,8 @@ from flask import Blueprint, Flask, Response, g, jsonify, request
 
 from emulator.control_api.bodies import TokenRequest
 from emulator.control_api.described import NOTHING, Answer, described
-from emulator.control_api.requests import Services, body_of
+from emulator.control_api.json_text import revealed
+from emulator.control_api.requests import Services, body_of, flag
 from emulator.control_api.shapes import NewTokenOfAccess, TokensOfAccess
 from emulator.entities import AccessToken, Caller, Role
 from emulator.errors import AuthorizationFailed, BadArgument
@@ -81,6 +82,14 @@ def check_role(role: Role) -> None:
         raise AuthorizationFailed(message, hint="an admin makes others: amlemu token create NAME --role ROLE")
 
 
+def values_are_asked_for() -> bool:
+    """Whether the caller asks for secret values, with `includeValues=true`; AuthorizationFailed for a viewer."""
+    asked = flag("includeValues")
+    if asked:
+        check_role("deployer")
+    return asked
+
+
 def _presented() -> str:
     scheme, _, token = request.headers.get("Authorization", "").partition(" ")
     return token.strip() if scheme.lower() == "bearer" else ""
@@ -123,10 +132,12 @@ def token_routes(services: Services) -> Blueprint:
     @routes.post("/tokens")
     @needs("admin")
     @described("Make a token.", {201: Answer(NewTokenOfAccess)}, body=TokenRequest, errors=(507,))
-    def create() -> tuple[Response, int]:
+    def create() -> Response:
         body = body_of(TokenRequest)
         made, token = access.create(body.name, body.role)
-        return jsonify({**_shown(made), "token": token}), 201
+        answer = revealed({**_shown(made), "token": token})
+        answer.status_code = 201
+        return answer
 
     @routes.delete("/tokens/<name>")
     @needs("admin")

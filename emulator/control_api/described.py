@@ -74,7 +74,10 @@ _TEXT: Json = {"type": "string"}
 QUERY: Mapping[str, tuple[Json, str]] = {
     "includeArchived": (_BOOLEAN, "Archived versions too."),
     "curated": (_BOOLEAN, "The curated environments, not the registered ones."),
-    "includeValues": (_BOOLEAN, "The values of environment variables, which may be secret, not only their names."),
+    "includeValues": (
+        _BOOLEAN,
+        "The values of variables, and credentials in URLs, which are masked without it; no viewer's.",
+    ),
     "deployment": (_TEXT, "Which deployment; the only one, where there is one."),
     "collection": (_TEXT, "Which collection of data; all of them without it."),
     "instance": (_NUMBER, "Which instance, counted from 0."),

@@ -10,6 +10,7 @@ from flask import Blueprint, Response, jsonify, request
 
 from emulator.control_api.bodies import EndpointUpdate, RegenerateKeys
 from emulator.control_api.described import NOTHING, POLLED, Answer, described
+from emulator.control_api.json_text import revealed
 from emulator.control_api.operations import poll_headers
 from emulator.control_api.paths import deployment_body
 from emulator.control_api.requests import Services, body_of, flag, number
@@ -129,19 +130,19 @@ def _credential_routes(routes: Blueprint, services: Services) -> None:
     @routes.post("/onlineEndpoints/<name>/listKeys")
     @described("Both keys.", Keys, errors=(404,))
     def list_keys(name: str) -> Response:
-        return jsonify(keys_document(endpoints.get_keys(name), endpoints.get(name)))
+        return revealed(keys_document(endpoints.get_keys(name), endpoints.get(name)))
 
     @routes.post("/onlineEndpoints/<name>/token")
     @described("A new token.", Token, errors=(404,))
     def get_token(name: str) -> Response:
-        return jsonify(token_document(endpoints.get_token(name), endpoints.get(name)))
+        return revealed(token_document(endpoints.get_token(name), endpoints.get(name)))
 
     @routes.post("/onlineEndpoints/<name>/regenerateKeys")
     @described("Replace a key.", Keys, body=RegenerateKeys, errors=(404, 409, 507))
     def regenerate_keys(name: str) -> Response:
         body = body_of(RegenerateKeys, target=f"endpoint {name}")
         keys = endpoints.regenerate_keys(name, body.key_type.lower(), body.key_value or None)
-        return jsonify(keys_document(keys, endpoints.get(name)))
+        return revealed(keys_document(keys, endpoints.get(name)))
 
 
 def _deployment_routes(routes: Blueprint, services: Services) -> None:

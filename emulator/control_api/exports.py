@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from flask import Blueprint, Response, jsonify
+from flask import Blueprint, Response
 
-from emulator.control_api.access import check_role
+from emulator.control_api.access import values_are_asked_for
 from emulator.control_api.described import Answer, described
-from emulator.control_api.requests import Services, flag
+from emulator.control_api.json_text import answer_with_values
+from emulator.control_api.requests import Services
 from emulator.control_api.shapes import Export
 from emulator.control_api.tar_stream import tar_stream
 
@@ -22,9 +23,9 @@ def export_routes(services: Services) -> Blueprint:
     @routes.get("/onlineEndpoints/<name>/export")
     @described("Everything that an endpoint is made of.", Export, query=("includeValues",), errors=(404, 503))
     def document(name: str) -> Response:
-        if flag("includeValues"):
-            check_role("deployer")
-        return jsonify(exports.document(name, include_values=flag("includeValues")))
+        include_values = values_are_asked_for()
+        document = exports.document(name, include_values=include_values)
+        return answer_with_values(document, include_values=include_values)
 
     @routes.get(f"{one}/code")
     @described("The deployment's code.", _TAR, errors=(404,))

@@ -9,9 +9,10 @@ from typing import IO
 
 from flask import Blueprint, Response, jsonify
 
-from emulator.control_api.access import needs
+from emulator.control_api.access import caller, check_role, needs, values_are_asked_for
 from emulator.control_api.bodies import BuildRequest, EnvironmentChoice, EnvironmentSource, ModelUpdate
 from emulator.control_api.described import POLLED, Answer, described
+from emulator.control_api.json_text import answer_with_values
 from emulator.control_api.operations import poll_headers
 from emulator.control_api.paths import environment_source_body, model_body
 from emulator.control_api.requests import Services, body_of, flag
@@ -105,10 +106,14 @@ def _environment_routes(routes: Blueprint, services: Services) -> None:
     located = partial(environment_source_body, services)
 
     @routes.get("/environments")
-    @described("Every registered environment, or every curated one.", EnvironmentVersions, query=("curated",))
+    @described(
+        "Every registered environment, or every curated one.", EnvironmentVersions, query=("curated", "includeValues")
+    )
     def list_environments() -> Response:
         listed = environments.list_curated() if flag("curated") else environments.list_versions()
-        return jsonify({"value": [_resource(services, environments.shown(e)) for e in listed]})
+        include_values = values_are_asked_for()
+        shown = [_resource(services, environments.shown(e), include_values=include_values) for e in listed]
+        return answer_with_values({"value": shown}, include_values=include_values)
 
     @routes.post("/environments")
     @described(
@@ -131,11 +136,17 @@ def _build_routes(routes: Blueprint, services: Services) -> None:
         "The environment that a file or a name means, as it would be built.",
         EnvironmentVersion,
         body=EnvironmentChoice,
+        query=("includeValues",),
         errors=(404, 503),
     )
     @needs("viewer")
     def resolve() -> Response:
-        return jsonify(_resource(services, _named(services, body_of(EnvironmentChoice, located=located))))
+        include_values = values_are_asked_for()
+        body = body_of(EnvironmentChoice, located=located)
+        found = _resolved(services, body)
+        return answer_with_values(
+            _resource(services, found, include_values=include_values), include_values=include_values
+        )
 
     @routes.post("/environments/build")
     @described(
@@ -155,17 +166,32 @@ def _build_routes(routes: Blueprint, services: Services) -> None:
         return jsonify({"operation": operation.id}), 202, poll_headers(operation)
 
 
-def _resource(services: Services, environment: Environment) -> Json:
-    spec = services.workspace.environments.spec(environment)
-    document = environment_resource(environment, spec.digest)
-    document["amlemu"]["dockerfile"] = spec.dockerfile
-    return document
+def _resource(services: Services, environment: Environment, *, include_values: bool = False) -> Json:
+    environments = services.workspace.environments
+    digest, dockerfile = environments.digest_and_dockerfile(environment, reveal=include_values)
+    return environment_resource(environment, digest, dockerfile, include_values=include_values)
+
+
+def _resolved(services: Services, body: EnvironmentChoice) -> Environment:
+    """The environment that a body means, as it would be built.
+
+    Channels are asked whether they answer, which are requests to whatever the environment names: for a viewer none is
+    asked, and an environment of a viewer's own is not resolved at all.
+    """
+    if caller().may("deployer"):
+        return _named(services, body)
+    if body.name is None:
+        check_role("deployer")
+    environments = services.workspace.environments
+    return environments.shown(environments.get(body.name or ""), body.conda)
 
 
 def _for_platform(environment: Environment, platform: str | None) -> Environment:
     if platform is None:
         return environment
-    return Environment.parse(environment.to_document() | {"platform": platform}, target=f"environment {environment.id}")
+    return Environment.parse(
+        environment.revealed_document() | {"platform": platform}, target=f"environment {environment.id}"
+    )
 
 
 def _named(services: Services, body: EnvironmentChoice) -> Environment:

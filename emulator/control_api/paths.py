@@ -57,7 +57,7 @@ def environment_body(services: Services, body: Json) -> Json:
     located = {**build, "path": local_path(services, build["path"])}
     if str(build["path"]).startswith(UPLOAD_PREFIX):
         parsed = BuildContext.parse(located, target="build")
-        located = services.workspace.uploads.context_of(parsed).to_document()
+        located = services.workspace.uploads.context_of(parsed).revealed_document()
     return {**body, "build": located}
 
 

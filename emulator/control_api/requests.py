@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import math
 from collections.abc import Callable, Sequence
@@ -17,6 +18,7 @@ from emulator.control_api.resources import Addresses
 from emulator.entities import Entity
 from emulator.errors import BadArgument
 from emulator.metrics import EndpointMetrics
+from emulator.secret import MASK, masked_places
 from emulator.workspace import Workspace
 from emulator.workspace.operations import Operations
 
@@ -25,6 +27,7 @@ E = TypeVar("E", bound=Entity)
 _LARGEST_BODY = 8 << 20  # of JSON, which holds words; contents come by other ways
 LARGEST_LIST = 31 << 20  # the list of an upload may have 200,000 files
 _MOST_DIGITS = 16
+_FAULTS_TOLD = 5
 
 
 @dataclass(frozen=True)
@@ -73,7 +76,17 @@ def body_of(
     for name, value in of_path.items():
         if document.setdefault(name, value) != value:
             raise BadArgument(f"{name} is '{value}' in the path and another in the body", target=target)
+    _refuse_masked(document, target)
     return shape.parse(located(document), target=target, strict=True)
+
+
+def _refuse_masked(document: dict[str, Any], target: str) -> None:
+    """Refuse what was read here with asterisks and is sent back: they would take the place of the secret."""
+    # As JSON's writers may escape an asterisk, its text is no place to look.
+    if places := list(itertools.islice(masked_places(document), _FAULTS_TOLD)):
+        message = f"{', '.join(places)}: {MASK} stands where amlemu has masked a secret, and is no value"
+        hint = "send the value itself, or leave the field out; a deployer reads it with ?includeValues=true"
+        raise BadArgument(message, target=target, hint=hint)
 
 
 def _data(most_bytes: int) -> bytes:

@@ -22,7 +22,6 @@ from emulator.entities import (
     ProbeSettings,
     Target,
 )
-from emulator.environments.conda_channels import without_credentials
 from emulator.profiles import profile_of, rendered
 from emulator.scoring_container import scoring_path
 from emulator.workspace.watched import InstanceState
@@ -80,11 +79,13 @@ def model_resource(model: Model) -> Json:
     return _resource("models/versions", path, model.version, properties, model.to_document(), model.tags)
 
 
-def environment_resource(environment: Environment, image: str) -> Json:
-    """An environment version; `image` is the digest of what it builds."""
-    flat = environment.to_document() | {"digest": image}
-    for name in ("channels", "conda_dependencies"):
-        flat[name] = [without_credentials(text) for text in flat[name]]
+def environment_resource(environment: Environment, image: str, dockerfile: str, *, include_values: bool) -> Json:
+    """An environment version; `image` is the digest of what it builds.
+
+    Its secrets, and the credentials in its packages' URLs and channels, are there only with `include_values`.
+    """
+    flat = environment.revealed_document() if include_values else environment.to_document()
+    flat |= {"digest": image, "dockerfile": dockerfile}
     properties = {
         "description": environment.description,
         "image": environment.image,

@@ -27,11 +27,11 @@ from emulator.engines.child_talk import talk
 from emulator.engines.packages import Beside, HostPackaging
 from emulator.engines.untrusted_files import read_untrusted
 from emulator.environments import CondaPackages
-from emulator.environments.conda_channels import without_credentials
 from emulator.environments.conda_pypi import pypi_name
 from emulator.environments.conda_spec import parse_spec, pip_version
 from emulator.environments.import_check import names_of
 from emulator.errors import EngineUnavailable, ImageBuildFailure, OutOfQuota
+from emulator.secret import mask_credentials
 
 _WORKER = Path(__file__).with_name("conda_worker.py")
 _TAIL_LINES = 40
@@ -55,7 +55,7 @@ class CondaLock:
     @property
     def text(self) -> str:
         """The lock as conda's explicit files are written, without credentials."""
-        lines = (f"{without_credentials(p['url'])}#sha256:{p['sha256']}" for p in self.packages)
+        lines = (f"{mask_credentials(p['url'])}#sha256:{p['sha256']}" for p in self.packages)
         return "\n".join(["@EXPLICIT", *lines]) + "\n"
 
     def beside(self, requirements: Sequence[str]) -> Beside:
@@ -176,7 +176,7 @@ def _clean_record(file: Path) -> None:
     for name in ("extracted_package_dir", "package_tarball_full_path", "link"):
         record.pop(name, None)
     for name in ("url", "channel"):
-        record[name] = without_credentials(str(record.get(name) or ""))
+        record[name] = mask_credentials(str(record.get(name) or ""))
     file.unlink()  # it may be a link into the cache
     file.write_text(json.dumps(record, indent=2), encoding="utf-8")
 
@@ -203,7 +203,7 @@ def _ask(request: Mapping[str, Any], packaging: HostPackaging, canceled: threadi
     )
     out, err = talk(process, json.dumps(request), None, canceled)
     if process.returncode != 0 or not out:
-        tail = without_credentials("\n".join(err.splitlines()[-_TAIL_LINES:]))
+        tail = mask_credentials("\n".join(err.splitlines()[-_TAIL_LINES:]))
         if "No module named 'rattler'" in err:
             raise EngineUnavailable("rattler, which solves conda packages, is missing", hint="pip install py-rattler")
         message = f"conda packages could not be solved or linked: rattler ended with code {process.returncode}"
@@ -213,13 +213,13 @@ def _ask(request: Mapping[str, Any], packaging: HostPackaging, canceled: threadi
 
 
 def _solve_failure(answer: Mapping[str, Any], channels: Sequence[str]) -> ImageBuildFailure | OutOfQuota:
-    message = without_credentials(answer["message"])
+    message = mask_credentials(answer["message"])
     if answer["error"] == "spec":
         return ImageBuildFailure(f"a conda package is written wrongly: {message}", hint="as in name>=1.2,<2")
     if answer["error"] == "channel":
         return _failure("the conda channels cannot be read", message)
     told = [_missing(package) for package in answer.get("missing", ())]
-    where = ", ".join(without_credentials(url) for url in channels)
+    where = ", ".join(mask_credentials(url) for url in channels)
     if told and all(told):
         return ImageBuildFailure(
             f"{'; '.join(told)} (channels: {where})", hint="mend the names or versions", log_tail=message
@@ -242,7 +242,7 @@ def _missing(package: Mapping[str, Any]) -> str:
 
 
 def _failure(what: str, message: str) -> ImageBuildFailure | OutOfQuota:
-    message = without_credentials(message)
+    message = mask_credentials(message)
     if "os error 28" in message:
         return OutOfQuota("no disk space is left for the conda packages", hint="free some; `amlemu prune` helps")
     if unknown := re.search(r"could not find subdir '(\S+)' in channel '(\S+)'", message):

@@ -12,7 +12,7 @@ import requests
 
 from emulator.engines.conda import conda_platform
 from emulator.engines.packages import HostPackaging
-from emulator.environments.conda_channels import without_credentials
+from emulator.secret import mask_credentials
 
 LIMIT_SECONDS = 2.0
 # As long as a channel that did not answer is not asked again.
@@ -40,7 +40,7 @@ class ChannelReach:
         for channel in channels:
             why = answers.get(channel, f"no answer within {self._limit:g} s")
             if why:
-                told = f"{without_credentials(channel)}: {without_credentials(why)}"
+                told = f"{mask_credentials(channel)}: {mask_credentials(why)}"
                 self._silent[channel] = (now, told)
                 return told
         return ""

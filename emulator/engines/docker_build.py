@@ -40,6 +40,7 @@ from emulator.environments.import_check import asked_imports, import_differences
 from emulator.environments.system_libraries import system_libraries
 from emulator.errors import EmulatorError, EngineUnavailable, ImageBuildFailure
 from emulator.removal import remove_tree
+from emulator.secret import credentials_in, mask_credentials
 from emulator.shipped import shipped_folder
 
 LABEL_ENVIRONMENT = "amlemu.environment"
@@ -111,15 +112,17 @@ def build_environment(
         secrets = write_secrets(folder, packaging)
         builder = host.builder if host.has_buildx() else None
 
+        words = (caches.wheels, caches.sources, *credentials_in(spec.requirements))
+
         def build(differences: tuple[str, ...], log: Log) -> None:
             labels = {
                 LABEL_ENVIRONMENT: spec.digest,
-                LABEL_BASE_IMAGE: base.name,
-                LABEL_DIFFERENCES: json.dumps(differences),
+                LABEL_BASE_IMAGE: mask_credentials(base.name),
+                LABEL_DIFFERENCES: mask_credentials(json.dumps(differences)),
                 LABEL_BUILT_BY: workspace_id,
             }
             args = build_command(spec, base.name, labels, secrets, folder, builder)
-            run_build(args, host, packaging, log, canceled, secrets=(caches.wheels, caches.sources))
+            run_build(args, host, packaging, log, canceled, secrets=words)
 
         build(base.differences, log)
         noted = import_differences(read_text_of_image(host.client, image_tag(spec.digest), IMPORT_REPORT))

@@ -5,13 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from urllib.parse import unquote, urlsplit
 
 from emulator.engines import Log
 from emulator.engines.docker_errors import disk_full, is_disk_full
 from emulator.environments.hash_pins import hash_failure
 from emulator.environments.import_check import import_failure
 from emulator.errors import EmulatorError, EngineUnavailable, ImageBuildFailure
+from emulator.secret import credentials_in, without_words
 
 TAIL_LINES = 40
 
@@ -27,8 +27,6 @@ _IN_WORDS = {
     "conda/ ": "copying the conda packages",
     "exporting to image": "exporting the image",
 }
-_USER_INFO = re.compile(r"(?<=://)[^/@\s]+@")
-_SHORTEST_SECRET = 4
 
 
 class BuildLog:
@@ -37,7 +35,7 @@ class BuildLog:
     def __init__(self, log: Log, variables: Iterable[str], words: Iterable[str] = ()) -> None:
         """The credentials in values of `variables`, and `words`, are secret."""
         self._log = log
-        self._secrets = (*secret_words(variables), *words)
+        self._secrets = (*credentials_in(variables), *words)
         self._in_summary = False
         self.lines: list[str] = []
 
@@ -47,7 +45,7 @@ class BuildLog:
         self._in_summary = self._in_summary or line.startswith("------")
         text = self._readable(line)
         if text is not None:
-            text = without_secrets(text, self._secrets)
+            text = without_words(text, self._secrets)
             self.lines.append(text)
             self._log(text)
 
@@ -67,33 +65,6 @@ class BuildLog:
         if line.lower().startswith(("error:", "error ")):
             return line
         return None if line.startswith("#") or self._in_summary or not line.strip() else line
-
-
-def secret_words(values: Iterable[str]) -> tuple[str, ...]:
-    """What of these variables' values must not be shown: the user names and passwords of their URLs.
-
-    >>> secret_words(["https://me:s%40cret@host/simple", "unsafe-best-match"])
-    ('me:s%40cret', 's%40cret', 's@cret')
-    """
-    found: dict[str, None] = {}
-    for value in values:
-        for word in value.split():
-            info, at, _ = urlsplit(word).netloc.rpartition("@")
-            password = info.partition(":")[2]
-            found |= dict.fromkeys((info, password, unquote(password)) if at else ())
-    return tuple(word for word in found if len(word) >= _SHORTEST_SECRET)
-
-
-def without_secrets(text: str, secrets: Iterable[str]) -> str:
-    """`text` with the secrets, and whatever stands before the @ of a URL, as stars.
-
-    >>> without_secrets("GET https://me:pw@host/simple", ())
-    'GET https://****@host/simple'
-    """
-    text = _USER_INFO.sub("****@", text)
-    for secret in secrets:
-        text = text.replace(secret, "****")
-    return text
 
 
 _ENGINE_GONE = re.compile(

@@ -21,13 +21,13 @@ from emulator.engines.docker_build import (
     run_build,
     write_secrets,
 )
-from emulator.engines.docker_build_log import without_secrets
 from emulator.engines.docker_own_image import silent
 from emulator.engines.docker_pull import RegistrySilent, pull_failure
 from emulator.engines.docker_stand_ins import stand_in_differences
 from emulator.engines.packages import HostPackaging
 from emulator.environments import ContextSpec
 from emulator.errors import EmulatorError
+from emulator.secret import mask_credentials
 
 # The second is what a line `# syntax=…` at the top of a Dockerfile asks for.
 _LOOKED_UP = re.compile(
@@ -103,6 +103,6 @@ def base_image_failure(lines: Sequence[str]) -> EmulatorError | None:
     for failed in filter(None, map(_FAILED.match, lines)):
         name = looked_up.get(failed["step"])
         if name:
-            reason = pull_failure(name, without_secrets(failed["reason"], ()))
+            reason = pull_failure(name, mask_credentials(failed["reason"]))
             return silent(name, str(reason)) if isinstance(reason, RegistrySilent) else reason
     return None

@@ -23,12 +23,12 @@ from emulator.engines.docker_build import (
     run_build,
     write_secrets,
 )
-from emulator.engines.docker_build_log import secret_words, without_secrets
 from emulator.engines.packages import HostPackaging, Resolve, local_wheels_of, packaging_for, write_files
 from emulator.engines.untrusted_files import read_untrusted
 from emulator.environments import ImageSpec
 from emulator.environments.image_spec import SETTINGS
 from emulator.errors import ImageBuildFailure
+from emulator.secret import credentials_in, without_words
 
 _ANSWER = ("code", "stdout", "stderr")
 
@@ -74,8 +74,8 @@ def resolve_in_build(
             secrets = write_secrets(folder, packaging)
             builder = host.builder if host.has_buildx() else None
             args = resolve_command(spec, base.name, secrets, folder, builder)
-            run_build(args, host, packaging, _quiet, canceled)
-            return _read_answer(folder / "answer", words, packaging)
+            run_build(args, host, packaging, _quiet, canceled, secrets=credentials_in(spec.requirements))
+            return _read_answer(folder / "answer", words, packaging, spec.requirements)
 
     return resolve
 
@@ -104,14 +104,16 @@ def resolve_command(
     return [*args, str(folder / "context")]
 
 
-def _read_answer(folder: Path, words: Sequence[str], packaging: HostPackaging) -> subprocess.CompletedProcess[str]:
+def _read_answer(
+    folder: Path, words: Sequence[str], packaging: HostPackaging, requirements: Sequence[str]
+) -> subprocess.CompletedProcess[str]:
     code, out, err = (read_untrusted(folder / name) for name in _ANSWER)
     if code is None or out is None or err is None:
         message = "the requirements could not be resolved: a package has taken away what the resolver said"
         raise ImageBuildFailure(message)
-    secrets = secret_words(packaging.build_variables.values())
+    secrets = credentials_in([*packaging.build_variables.values(), *requirements])
     number = int(code) if re.fullmatch(r"[0-9]{1,3}\n", code) else 1
-    return subprocess.CompletedProcess(list(words), number, out, without_secrets(err, secrets))
+    return subprocess.CompletedProcess(list(words), number, out, without_words(err, secrets))
 
 
 def _quiet(_line: str) -> None:

@@ -38,6 +38,7 @@ from emulator.environments.hash_pins import (
 from emulator.environments.import_check import names_of
 from emulator.errors import EngineUnavailable, ImageBuildFailure
 from emulator.removal import temporary_folder
+from emulator.secret import credentials_in, without_words
 
 _PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY")
 _CA_VARIABLES = ("SSL_CERT_FILE", "PIP_CERT", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
@@ -234,7 +235,9 @@ def run_uv(
     stdin: str | None = None,
     variables: Mapping[str, str] | None = None,
 ) -> subprocess.CompletedProcess[str]:
-    """Run uv to its end with this machine's settings; stderr goes to `log` line by line, and is returned whole."""
+    """Run uv to its end with this machine's settings; stderr, without what opens an index, goes to `log` line by line,
+    and is returned whole."""
+    secrets = credentials_in([*packaging.variables.values(), *packaging.build_variables.values(), stdin or ""])
     try:
         process = subprocess.Popen(
             [packaging.uv, *args],
@@ -251,8 +254,8 @@ def run_uv(
     except OSError as error:
         message = f"uv, which installs packages, does not start: {error.strerror}"
         raise EngineUnavailable(message, target=str(packaging.uv), hint="pip install --force-reinstall uv") from error
-    out, err = talk(process, stdin, log, canceled)
-    return subprocess.CompletedProcess(args, process.returncode, out, err)
+    out, err = talk(process, stdin, lambda line: log(without_words(line, secrets)), canceled)
+    return subprocess.CompletedProcess(args, process.returncode, out, without_words(err, secrets))
 
 
 _OPTION = re.compile(r"\s*-")

@@ -14,6 +14,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Discriminator, Priva
 
 from emulator.errors import BadArgument, BadDocument, Fault
 from emulator.names import shown
+from emulator.secret import REVEALED, mask_credentials, masked_values
 
 E = TypeVar("E", bound="Entity")
 T = TypeVar("T")
@@ -22,7 +23,7 @@ _WINDOWS_PATH = re.compile(r"[A-Za-z]:[\\/]|\\\\")
 
 
 class Entity(BaseModel):
-    """A frozen value that refuses fields it does not know."""
+    """A frozen value that refuses fields it does not know, and masks credentials where it is printed."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
 
@@ -47,8 +48,8 @@ class Entity(BaseModel):
         return entity
 
     def to_stored(self) -> dict[str, Any]:
-        """The entity as plain JSON values, with the fields that this version does not know."""
-        document = self.to_document()
+        """The entity as plain JSON values, with its secrets and with the fields that this version does not know."""
+        document = self.revealed_document()
         _put_back(self, document)
         return document
 
@@ -82,8 +83,18 @@ class Entity(BaseModel):
             raise BadDocument(message, target=target, faults=faults if len(faults) > 1 else ()) from error
 
     def to_document(self) -> dict[str, Any]:
-        """The entity as plain JSON values."""
-        return self.model_dump(mode="json")
+        """The entity as plain JSON values for people: secrets, and credentials in texts, are masked."""
+        found: dict[str, Any] = masked_values(self.model_dump(mode="json"))
+        return found
+
+    def revealed_document(self, *, exclude_unset: bool = False) -> dict[str, Any]:
+        """The entity as plain JSON values with its secrets, for whoever deploys it or may know them."""
+        return self.model_dump(mode="json", context=dict(REVEALED), exclude_unset=exclude_unset)
+
+    def __repr__(self) -> str:
+        return mask_credentials(super().__repr__())
+
+    __str__ = __repr__
 
 
 def _holder(value: Any, loc: tuple[int | str, ...]) -> Any:

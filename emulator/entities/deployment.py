@@ -23,6 +23,7 @@ from emulator.names import (
     is_segment,
     shown,
 )
+from emulator.secret import Secret
 
 _MOST_GENERATIONS = 2**53  # the largest whole number that every reader of JSON takes as it is
 _VARIABLE_NAME = re.compile(r"[^=\0]+")
@@ -96,9 +97,9 @@ class CodeConfiguration(Entity):
     scoring_script: Annotated[str, rule(_check_script_path)]
 
 
-def _check_variables(variables: dict[str, str]) -> dict[str, str]:
+def _check_variables(variables: dict[str, Secret]) -> dict[str, Secret]:
     for name, value in variables.items():
-        if not _VARIABLE_NAME.fullmatch(name) or "\0" in value:
+        if not _VARIABLE_NAME.fullmatch(name) or "\0" in value.reveal():
             raise ValueError(f"'{name}' cannot be an environment variable")
     return variables
 
@@ -138,7 +139,7 @@ class DeploymentRequest(Entity):
     model_mount_path: Annotated[str, AfterValidator(_check_mount_path)] | None = None
     target: Target | None = None
     port: int | None = Field(None, ge=1, le=65535)
-    environment_variables: Annotated[dict[str, str], AfterValidator(_check_variables)] = Field({}, repr=False)
+    environment_variables: Annotated[dict[str, Secret], AfterValidator(_check_variables)] = {}
     instance_count: int = Field(1, ge=1, le=1000)
     request_settings: OnlineRequestSettings = OnlineRequestSettings()
     liveness_probe: ProbeSettings | None = None
@@ -218,7 +219,7 @@ class OnlineDeployment(Entity):
     own_command: bool = False
     engine: str
     target: Target
-    environment_variables: dict[str, str] = Field({}, repr=False)
+    environment_variables: dict[str, Secret] = {}
     instance_count: int = 1
     request_settings: OnlineRequestSettings = OnlineRequestSettings()
     liveness_probe: ProbeSettings = ProbeSettings()

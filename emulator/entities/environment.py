@@ -10,6 +10,7 @@ from pydantic import AfterValidator, Field, PrivateAttr
 
 from emulator.entities.base import Entity, check_local_path, rule
 from emulator.names import check_asset_name, check_environment_version
+from emulator.secret import Secret
 
 ANONYMOUS = "CliV2AnonymousEnvironment"  # azure-ai-ml's own name for an inline one (contract/managed §5.5)
 
@@ -102,7 +103,7 @@ class Environment(Entity):
     system_packages: tuple[str, ...] = ()
     channels: tuple[str, ...] = ()
     conda_dependencies: tuple[str, ...] = ()
-    variables: dict[str, str] = {}
+    variables: dict[str, Secret] = {}
     inference_config: InferenceConfig | None = None
     platform: Platform | None = None
     no_code: Literal["mlflow"] | None = None

@@ -6,7 +6,8 @@ import re
 from collections.abc import Mapping, Sequence
 from urllib.parse import quote
 
-from emulator.environments.requirements import variable_problem
+from emulator.environments.requirements import text_problem
+from emulator.secret import mask_credentials
 
 # What conda means by its defaults on Linux, in their order (page Managing channels of conda's documentation).
 DEFAULTS = ("https://repo.anaconda.com/pkgs/main", "https://repo.anaconda.com/pkgs/r")
@@ -16,8 +17,6 @@ _NO_DEFAULTS = "nodefaults"
 
 _URL = re.compile(r"(https?|file)://\S+")
 _NAME = re.compile(r"[A-Za-z0-9][\w.+-]*(/[\w.+-]+)*")
-_USER_INFO = re.compile(r"(?<=://)[^/@\s]+@")
-_TOKEN = re.compile(r"/t/[^/\s]+(?=/)")
 
 
 def channel_problem(channel: str) -> str | None:
@@ -27,13 +26,13 @@ def channel_problem(channel: str) -> str | None:
     "'./wheels' is relative to a folder that the build does not know: write file:///absolute/path"
     """
     text = channel.strip()
-    if problem := variable_problem(text, without_credentials(text)):
+    if problem := text_problem(text, mask_credentials(text)):
         return problem
     if text.startswith((".", "~")) or re.match(r"[A-Za-z]:\\|file:(?!///)", text):
         return f"'{channel}' is relative to a folder that the build does not know: write file:///absolute/path"
     if text.startswith("/") or _URL.fullmatch(text) or _NAME.fullmatch(text):
         return None
-    return f"'{without_credentials(channel)}' is not a channel: a name, a URL or file:///path"
+    return f"'{mask_credentials(channel)}' is not a channel: a name, a URL or file:///path"
 
 
 def channel_urls(channels: Sequence[str], mirrors: Mapping[str, str]) -> tuple[str, ...]:
@@ -77,12 +76,3 @@ def _as_url(channel: str) -> str:
     if channel.startswith("/"):
         return f"file://{quote(channel)}"
     return channel if _URL.fullmatch(channel) else f"{_ALIAS}/{channel}"
-
-
-def without_credentials(text: str) -> str:
-    """`text` without what stands before the @ of a URL and without a token of Anaconda's.
-
-    >>> without_credentials("https://me:pw@host/t/ab-cd/channel")
-    'https://****@host/t/****/channel'
-    """
-    return _TOKEN.sub("/t/****", _USER_INFO.sub("****@", text))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from emulator.environments.requirements import variable_problem
+from emulator.environments.requirements import text_problem
 
 _MATCH_SPEC = re.compile(
     r"(?:(?P<channel>\S+?)::)?(?P<name>[A-Za-z0-9_.-]+)\s*(?P<version>[=<>!~\s][^\[]*)?(?:\[(?P<brackets>.*)\])?\s*$"
@@ -50,7 +50,7 @@ def spec_problem(text: str, *, is_text: bool = True) -> str | None:
     plain = f"'{text}' is not a conda package: name, name=version or name>=version"
     if not is_text:
         return plain
-    return variable_problem(text, text) or _spelling_problem(text, plain)
+    return text_problem(text, text) or _spelling_problem(text, plain)
 
 
 def _spelling_problem(text: str, plain: str) -> str | None:

@@ -15,13 +15,13 @@ from emulator.environments.conda_channels import (
     channel_problem,
     channel_urls,
     with_channel_url,
-    without_credentials,
 )
 from emulator.environments.conda_spec import spec_problem
 from emulator.environments.mlflow import MLFLOW_FOLDER, MLFLOW_SCRIPT
 from emulator.environments.requirements import check_requirement
 from emulator.environments.system_libraries import system_libraries
 from emulator.errors import BadArgument, BadDocument, Fault
+from emulator.secret import mask_credentials, revealed
 
 BASE_IMAGE = "python:{python_version}-slim-bookworm"
 STAND_IN_IMAGE = "amlemu/python:{python_version}-slim-bookworm"
@@ -59,13 +59,13 @@ class ImageSpec:
     """
 
     digest: str
-    base_image: str
+    base_image: str = field(repr=False)
     stand_in: str
     python_version: str
-    requirements: tuple[str, ...]
+    requirements: tuple[str, ...] = field(repr=False)
     system_packages: tuple[str, ...]
-    variables: Mapping[str, str]
-    dockerfile: str
+    variables: Mapping[str, str] = field(repr=False)
+    dockerfile: str = field(repr=False)
     files: Mapping[str, bytes] = field(repr=False)
     platform: str | None = None
     conda: CondaPackages | None = None
@@ -230,7 +230,7 @@ def image_spec(
         python_version=environment.python_version,
         requirements=environment.requirements,
         system_packages=(*environment.system_packages, *_libraries(environment)),
-        variables=environment.variables,
+        variables=revealed(environment.variables),
         dockerfile=dockerfile,
         files=files,
         conda=conda,
@@ -300,7 +300,9 @@ def _render(environment: Environment, base_image: str) -> str:
         launcher=LAUNCHER,
         app_root="/var/azureml-app",
         variables_step=(_MLFLOW_STEP if environment.no_code == "mlflow" else "")
-        + "".join(f'ENV {name}="{_quoted(name, value)}"\n' for name, value in sorted(environment.variables.items())),
+        + "".join(
+            f'ENV {name}="{_quoted(name, value)}"\n' for name, value in sorted(revealed(environment.variables).items())
+        ),
     )
 
 
@@ -345,7 +347,7 @@ def _digest(environment: Environment, base_image: str, files: Mapping[str, bytes
         "python_version": environment.python_version,
         "requirements": sorted(environment.requirements),
         "system_packages": sorted(environment.system_packages),
-        "variables": dict(environment.variables),
+        "variables": revealed(environment.variables),
         "files": {name: hashlib.sha256(content).hexdigest() for name, content in files.items()},
     }
     if environment.no_code == "mlflow":
@@ -354,6 +356,6 @@ def _digest(environment: Environment, base_image: str, files: Mapping[str, bytes
         parts["libraries"] = [_LIBRARY_STEP, *libraries]
     if conda:
         # A credential that is changed changes no package.
-        parts["channels"] = [without_credentials(url) for url in conda.channels]
-        parts["conda_dependencies"] = sorted(map(without_credentials, conda.dependencies))
+        parts["channels"] = [mask_credentials(url) for url in conda.channels]
+        parts["conda_dependencies"] = sorted(map(mask_credentials, conda.dependencies))
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()

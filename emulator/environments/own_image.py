@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from emulator.entities import Environment
 from emulator.environments.image_spec import check_reference
@@ -20,7 +20,7 @@ class OwnImageSpec:
     """
 
     digest: str
-    name: str
+    name: str = field(repr=False)
     platform: str | None = None
 
     @property
@@ -50,7 +50,7 @@ class ContextSpec:
     digest: str
     context: str
     dockerfile_path: str
-    dockerfile: str
+    dockerfile: str = field(repr=False)
     substituted: bool = False
     platform: str | None = None
 

@@ -13,6 +13,7 @@ from emulator.environments.own_image_keys import check_combination, read_build, 
 from emulator.environments.requirements import Locate, ReadText, parse_requirements
 from emulator.errors import BadArgument, BadDocument, Fault
 from emulator.names import check_asset_name, check_version, may_name_asset
+from emulator.secret import REVEALED, Secret
 from emulator.v1_files.environment import V1_FILE, is_v1_environment, v1_environment
 
 # The first of these that lies beside the script is its environment.
@@ -89,7 +90,7 @@ def _from_conda(conda: CondaEnvironment, source: str) -> Environment:
         requirements=conda.requirements,
         channels=conda.channels,
         conda_dependencies=conda.dependencies,
-        variables=dict(conda.variables),
+        variables={name: Secret(value) for name, value in conda.variables.items()},
         source=source,
     )
     return environment.refused_as(conda.name) if conda.name and environment.is_anonymous else environment
@@ -103,7 +104,7 @@ def _versioned(environment: Environment, version: str) -> Environment:
 def versioned_by_content(environment: Environment) -> Environment:
     """v1's environment; without a name it has a version of its content, though v1 itself has no such thing."""
     parts = {"python_version", "requirements", "system_packages", "channels", "conda_dependencies", "variables"}
-    content = environment.model_dump(mode="json", include=parts)
+    content = environment.model_dump(mode="json", include=parts, context=dict(REVEALED))
     return _versioned(environment, anonymous_version(environment.image, content))
 
 

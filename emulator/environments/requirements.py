@@ -18,6 +18,7 @@ from emulator.environments.hash_pins import (
     without_hashes,
 )
 from emulator.errors import BadArgument, BadDocument, Fault
+from emulator.secret import MASK, is_masked, mask_credentials
 
 ReadText = Callable[[str], str]
 """Takes a path relative to the document that names it, gives the file's text; raises BadArgument."""
@@ -29,9 +30,8 @@ _INDEX_OPTIONS = ("--index-url", "-i", "--extra-index-url", "--find-links", "-f"
 _INCLUDE = re.compile(r"(-r|--requirement)[ =]*(?P<file>.+)")
 _COMMENT = re.compile(r"(^|\s)#.*$")
 _LOCAL = re.compile(r"-e\b.*|--editable\b.*|[./].*|file:.*|.*@\s*(\w+\+)?file:.*|[^@]*\.(whl|zip|tar\.gz)")
-_LOCAL_PLACE = re.compile(r"(-f|--find-links|-i|--index-url|--extra-index-url)[ =]*(?!https?://)[^\s=].*")
+_LOCAL_PLACE = re.compile(r"(-f|--find-links|-i|--index-url|--extra-index-url)[ =]*(?!(?i:https?)://)[^\s=].*")
 _URL = re.compile(r"(\w+\+)?(https?|ssh|git)://\S+")
-_PASSWORD = re.compile(r"//[^/@\s]*:[^/@\s]*@")
 _SEVERAL = re.compile(r"[A-Za-z0-9][\w.-]*([\s,]+[A-Za-z0-9][\w.-]*)+")
 _SINGLE_EQUALS = re.compile(r"(?P<name>[A-Za-z0-9._-]+(\[[^\]]*\])?)\s*=(?P<turned>[<>]?)\s*(?P<version>[^=<>]+)")
 
@@ -58,8 +58,8 @@ def check_requirement(line: str) -> str | None:
 
 
 def _problem(line: str) -> str | None:
-    shown = _PASSWORD.sub("//***@", line)
-    if problem := variable_problem(line, shown):
+    shown = mask_credentials(line)
+    if problem := text_problem(line, shown):
         return problem
     if _URL.fullmatch(line):
         return f"'{shown}' does not say which package it is: write 'NAME @ {shown}'"
@@ -71,7 +71,7 @@ def _problem(line: str) -> str | None:
     if line.startswith("-"):
         return _option_problem(line)
     if _SEVERAL.fullmatch(line):
-        return f"'{line}' names several packages: each has a line of its own"
+        return f"'{shown}' names several packages: each has a line of its own"
     one = _SINGLE_EQUALS.fullmatch(line)
     return _single_equals(one["name"], one["turned"], one["version"].strip()) if one else _not_pep508(line, shown)
 
@@ -85,8 +85,13 @@ def _option_problem(line: str) -> str | None:
     return None
 
 
-def variable_problem(text: str, shown: str) -> str | None:
-    """Why `text`, which is shown as `shown`, cannot be taken: pip and conda put in variables of whoever runs them."""
+def text_problem(text: str, shown: str) -> str | None:
+    """Why `text`, which is shown as `shown`, cannot be taken as it is written.
+
+    pip and conda put in variables of whoever runs them; what amlemu has masked is no credential any more.
+    """
+    if is_masked(text):
+        return f"'{shown}' has {MASK} where amlemu has masked a credential: write the true one"
     if "${" not in text:
         return None
     return (

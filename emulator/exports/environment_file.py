@@ -10,16 +10,15 @@ from emulator.entities import ANONYMOUS, Environment
 from emulator.environments import CURATED_REGISTRY, DEFAULT_ENVIRONMENT, find_curated
 from emulator.environments.conda_pypi import SYSTEM_PACKAGES
 from emulator.exports.result import Change, content_number
+from emulator.exports.source import placeholder
 from emulator.exports.yaml_text import yaml_text
+from emulator.secret import MASK, mask_credentials
 
 # contract/v1 §7 and concept-environments: what Azure ML's own environments are built upon, with conda in it.
 BASE_IMAGE = "mcr.microsoft.com/azureml/openmpi4.1.0-ubuntu22.04:latest"
 SCHEMA = "https://azuremlschemas.azureedge.net/latest/environment.schema.json"
-# Who asks an index or a channel, and with which password or token; `git@` of ssh is no secret.
-_PASSWORD = re.compile(
-    r"(?<=https://)[^/@\s]+@|(?<=http://)[^/@\s]+@|(?<=ssh://)[^/@\s]*:[^/@\s]*@|(?<=/t/)[^/\s]+(?=/)"
-)
-
+# What is left of a URL's credentials once they are masked: without it the URL can be used by whoever may.
+_MASKED_USER = re.compile(rf"(?<=//){re.escape(MASK)}@|/t/{re.escape(MASK)}(?=/|\s|$)")
 
 _HEAD = "What this deployment ran with in amlemu."
 
@@ -52,13 +51,17 @@ class ExportedEnvironment:
         return [Change(file, text) for text in self.changes]
 
 
-def exported_environment(environment: Environment, endpoint: str, *, is_registered: bool) -> ExportedEnvironment:
+def exported_environment(
+    environment: Environment, endpoint: str, *, is_registered: bool, has_values: bool
+) -> ExportedEnvironment:
     """The environment with a name and a version that the cloud can register.
 
     One that is registered here with the same content keeps both; else the version is made of the content, so that
-    another content never meets a version that is taken.
+    another content never meets a version that is taken.  Without `has_values` its secrets are masked ones.
     """
-    conda = _conda_text(environment) if environment.python_version else ""
+    text = _conda_text(environment, has_values=has_values) if environment.python_version else ""
+    masked = text if has_values else mask_credentials(text)
+    conda = _MASKED_USER.sub("", masked)
     image = environment.image or ("" if environment.build else BASE_IMAGE)
     config = environment.inference_config
     document = {
@@ -71,15 +74,16 @@ def exported_environment(environment: Environment, endpoint: str, *, is_register
     nameless = environment.name in (ANONYMOUS, DEFAULT_ENVIRONMENT.name)
     # What came from PyPI alone is read again as a conda file, which is another content.
     is_same = bool(environment.conda_dependencies) or environment.python_version is None
-    is_same = is_same and image == (environment.image or "") and not _PASSWORD.search(conda)
+    is_same = is_same and image == (environment.image or "") and conda == masked
+    is_same = is_same and (has_values or not (environment.variables or MASK in conda))
     keeps = is_registered and is_same and not nameless
     return ExportedEnvironment(
         name=f"{endpoint}-environment" if nameless else environment.name,
         version=environment.version if keeps else content_number(image, conda, str(config), str(environment.build)),
         document=document,
-        conda=_PASSWORD.sub("", conda),
+        conda=conda,
         is_built=environment.build is not None,
-        changes=tuple(_changes(environment, conda)),
+        changes=tuple(_changes(environment, masked, has_values=has_values)),
     )
 
 
@@ -92,31 +96,39 @@ def curated_reference(environment: Environment, *, is_registered: bool) -> str:
     return f"azureml://registries/{CURATED_REGISTRY}/environments/{environment.name}/{label}/{environment.version}"
 
 
-def _changes(environment: Environment, conda: str) -> list[str]:
+def _changes(environment: Environment, masked: str, *, has_values: bool) -> list[str]:
     found = []
     if environment.python_version and environment.image is None:
         here = f"python:{environment.python_version}-slim"
         found.append(f"image: {here} here; the cloud installs a conda file on an image with conda, such as this one")
-    if _PASSWORD.search(conda):
+    if _MASKED_USER.search(masked):
         found.append("conda_file: user and password of a package index or a channel are left out: name one without")
+    if MASK in _MASKED_USER.sub("", masked):
+        found.append(f"conda_file: {MASK} stands for a credential that is not exported: put the true one there")
+    if environment.variables and environment.python_version and not has_values:
+        names = ", ".join(environment.variables)
+        found.append(
+            f"conda_file: the values of {names} are not exported: put them in, or export with --include-values"
+        )
     found += [f"conda_file: {text}" for text in environment.differences if "PyPI" in text]
     return found
 
 
-def _conda_text(environment: Environment) -> str:
+def _conda_text(environment: Environment, *, has_values: bool) -> str:
     """The conda file as it was, where its packages came from channels; else one that names what came from PyPI."""
+    variables = {n: value.reveal() if has_values else placeholder(n) for n, value in environment.variables.items()}
     pip = [{"pip": list(environment.requirements)}] if environment.requirements else []
     if environment.conda_dependencies:
         dependencies = [*environment.conda_dependencies, *pip]
         document = {"channels": list(environment.channels), "dependencies": dependencies}
-        return yaml_text([_HEAD], {**document, "variables": environment.variables})
+        return yaml_text([_HEAD], {**document, "variables": variables})
     conda, rest = _conda_names(environment.system_packages)
     document = {
         "channels": ["conda-forge"],
         "dependencies": [f"python={environment.python_version}", *conda, *(["pip"] if pip else []), *pip],
     }
     missing = [f"Debian packages that conda has no name for: {' '.join(rest)}"] if rest else []
-    return yaml_text([_HEAD, *missing], {**document, "variables": environment.variables})
+    return yaml_text([_HEAD, *missing], {**document, "variables": variables})
 
 
 def _conda_names(packages: tuple[str, ...]) -> tuple[list[str], list[str]]:

@@ -96,7 +96,9 @@ def _environment(source: DeploymentSource, endpoint: str) -> ExportedEnvironment
     is_made = environment.is_anonymous and any(model.type != "custom_model" for model in source.models)
     if deployment.code_configuration is None and environment.inference_config is None and is_made:
         return None
-    return exported_environment(environment, endpoint, is_registered=source.environment_is_registered)
+    return exported_environment(
+        environment, endpoint, is_registered=source.environment_is_registered, has_values=source.has_values
+    )
 
 
 def _reference(source: DeploymentSource, kind: Kind) -> str:

@@ -14,8 +14,8 @@ from emulator.usage import Machine
 class DeploymentSource:
     """One deployment and what it is made of.
 
-    The values of its variables are there only with `has_values`.  `code_files` are paths below the code folder,
-    `image` is the engine's own name for the environment, '' without one.
+    Its secrets, and credentials in URLs, are there only with `has_values`; else they are masked.
+    `code_files` are paths below the code folder, `image` is the engine's own name for the environment, '' without one.
     """
 
     deployment: OnlineDeployment
@@ -36,7 +36,7 @@ class DeploymentSource:
     def variables(self) -> Mapping[str, str]:
         """The user's variables; placeholders in place of values that are not to be told."""
         return {
-            name: value if self.has_values else placeholder(name)
+            name: value.reveal() if self.has_values else placeholder(name)
             for name, value in self.deployment.environment_variables.items()
         }
 

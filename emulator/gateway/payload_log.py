@@ -19,6 +19,7 @@ from emulator.gateway.traffic_log import Exchange
 from emulator.heads import ResponseHead
 from emulator.profiles import CollectionProfile
 from emulator.routes import EndpointRoute, PayloadCollection
+from emulator.secret import mask_credentials
 
 TakeMany = Callable[[Sequence[Collected]], None]
 """Takes what was collected."""
@@ -176,7 +177,7 @@ def collected_of(capture: Capture, since: float) -> list[Collected]:
     exchange, request = capture.exchange, capture.exchange.request
     ids = {"correlationid": exchange.request_id, "xrequestid": exchange.request_id}
     if (body := capture.request) and body.complete and body.pieces is not None:
-        asked = {"path": capture.target.decode("utf-8", "replace"), "method": request.method}
+        asked = {"path": mask_credentials(capture.target.decode("utf-8", "replace")), "method": request.method}
         unknown = request.chunked and body.size > 0
         told = capture.profile.unknown_length.format(last=body.size - 1) if unknown else content_range(body.size)
         length = {"contentrange": told}

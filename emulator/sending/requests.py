@@ -37,7 +37,7 @@ def sent_environment(door: UploadDoor, file: str, on_bytes: OnBytes) -> Json:
     text = read_text(path, "environment file")
     folder = str(path.parent.absolute())
     environment = read_environment(text, path.name, lambda name: read_text(path.parent / name, "file"), folder)
-    return _sent_document(door, environment.model_dump(mode="json", exclude_unset=True), on_bytes)
+    return _sent_document(door, environment.revealed_document(exclude_unset=True), on_bytes)
 
 
 def _sent_document(door: UploadDoor, document: Mapping[str, Any], on_bytes: OnBytes) -> Json:

@@ -13,6 +13,7 @@ from emulator.documents import Document, Path, parse_yaml_or_json
 from emulator.entities import ANONYMOUS, BuildContext, Environment
 from emulator.errors import BadArgument, BadDocument
 from emulator.names import check_asset_name, check_version
+from emulator.secret import Secret
 from emulator.v1_files.docker_section import DOCKER_KEYS, image_of
 from emulator.v1_files.reading import ANY, FLAG, SECTION, TEXT, Keys, Reading
 
@@ -81,7 +82,7 @@ def v1_environment(
         "name": name,
         "image": image,
         "build": build,
-        "variables": {**packages.variables, **variables},
+        "variables": {**packages.variables, **{name: Secret(value) for name, value in variables.items()}},
         "differences": (*reading.differences, *packages.differences),
         "source": document.file,
     }

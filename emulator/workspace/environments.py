@@ -24,6 +24,7 @@ from emulator.environments import (
 )
 from emulator.errors import BadArgument, BadDocument, DamagedDocument, EngineUnavailable, ImageBuildFailure
 from emulator.names import LATEST, check_version
+from emulator.secret import MASK, Secret, mask_credentials, revealed
 from emulator.store import Store
 from emulator.store.build_contexts import read_context
 from emulator.store.sources import file_names
@@ -143,9 +144,9 @@ class Environments:
         """
         return decide(environment, self._choices.conda, conda, self._is_built)
 
-    def shown(self, environment: Environment) -> Environment:
+    def shown(self, environment: Environment, conda: str | None = None) -> Environment:
         """As `decided`, as far as is known without asking anybody."""
-        return decided_offline(environment, self._choices.conda.choice, self._is_built)
+        return decided_offline(environment, conda or self._choices.conda.choice, self._is_built)
 
     def _is_built(self, environment: Environment) -> bool:
         return self._engine.find_image(self.spec(environment).digest) is not None
@@ -153,6 +154,15 @@ class Environments:
     def spec(self, environment: Environment) -> AnyImageSpec:
         """What the environment's image is made of; its `dockerfile` can be printed."""
         return self._spec(environment)[0]
+
+    def digest_and_dockerfile(self, environment: Environment, *, reveal: bool) -> tuple[str, str]:
+        """The digest of the environment's image, and its Dockerfile to be shown: with its secrets only to `reveal`."""
+        spec = self.spec(environment)
+        if reveal:
+            return spec.digest, spec.dockerfile
+        masked = dict.fromkeys(environment.variables, Secret(MASK))
+        shown = self.spec(environment.model_copy(update={"variables": masked})) if masked else spec
+        return spec.digest, mask_credentials(shown.dockerfile)
 
     def digests(self) -> set[str]:
         """Of every image that a registered environment may be built as; one whose build context somebody removed has
@@ -229,6 +239,7 @@ class Environments:
         with self._gate.work(), self._store.logs.build(spec.digest) as keep:
 
             def log(line: str) -> None:
+                line = mask_credentials(line)
                 keep(line)
                 progress.log(line)
 
@@ -255,6 +266,6 @@ def _content(environment: Environment) -> tuple[object, ...]:
         e.system_packages,
         e.channels,
         e.conda_dependencies,
-        tuple(sorted(e.variables.items())),
+        tuple(sorted(revealed(e.variables).items())),
         e.inference_config,
     )

@@ -8,6 +8,7 @@ import json
 from emulator.engines import Container
 from emulator.profiles import ProbeProfile, profile_of
 from emulator.scoring_container import LABEL_DEPLOYMENT, LABEL_ENDPOINT
+from emulator.secret import mask_credentials
 from emulator.store import Store
 from emulator.store.lines import LineWriter
 from emulator.workspace.effects import Effects
@@ -65,7 +66,7 @@ class Events:
             container.name,
             container.labels[LABEL_DEPLOYMENT],
             name,
-            message,
+            mask_credentials(message),
         )
         if name not in profile.event_names or self._store.readable_endpoint(endpoint) is None:
             return  # the last containers of a deleted endpoint end in the background

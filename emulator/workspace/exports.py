@@ -11,7 +11,7 @@ from pathlib import Path, PurePosixPath
 from typing import IO, Any
 
 from emulator.engines import Engine
-from emulator.entities import CodeConfiguration, Environment, OnlineDeployment
+from emulator.entities import CodeConfiguration, Entity, Environment, OnlineDeployment
 from emulator.errors import ResourceNotFound, ResourceNotReady
 from emulator.profiles import profile_of
 from emulator.scoring_container import MODELS_FOLDER, code_name
@@ -45,7 +45,7 @@ class Exports:
         self._endpoints, self._deployments = endpoints, deployments
 
     def document(self, name: str, *, include_values: bool) -> dict[str, Any]:
-        """The endpoint and its deployments as plain values; variables have their values only when told so.
+        """The endpoint and its deployments as plain values, with secrets only when told so.
 
         `left_out` names the deployments that have no files, because they never served.  ResourceNotReady when none has.
         """
@@ -64,13 +64,11 @@ class Exports:
 
     def _of(self, deployment: OnlineDeployment, include_values: bool) -> dict[str, Any]:
         environment, is_registered = self._environment(deployment)
-        document = deployment.to_document()
-        if not include_values:
-            document["environment_variables"] = dict.fromkeys(deployment.environment_variables, "")
+        written = Entity.revealed_document if include_values else Entity.to_document
         image = self._engine.find_image(deployment.image)
         return {
-            "deployment": document,
-            "environment": environment.to_document(),
+            "deployment": written(deployment),
+            "environment": written(environment),
             "environment_is_registered": is_registered,
             "models": [self._models.resolve(text).to_document() for text in deployment.models],
             "platform_variables": self._deployments.platform_variables(deployment),

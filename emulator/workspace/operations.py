@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from emulator.errors import EmulatorError, OperationCanceled, ResourceNotFound
+from emulator.secret import mask_credentials
 from emulator.workspace.effects import Progress
 
 _KEPT = 200
@@ -131,7 +132,7 @@ def _writer(operation: Operation) -> Callable[[str, str], None]:
     def write(kind: str, text: str) -> None:
         with operation.changed:
             if len(operation.events) < _EVENTS_KEPT:
-                operation.events.append({"kind": kind, "text": text})
+                operation.events.append({"kind": kind, "text": mask_credentials(text)})
             operation.changed.notify_all()
 
     return write

@@ -23,6 +23,7 @@ from emulator.errors import (
     ResourceNotFound,
     ResourceNotReady,
 )
+from emulator.secret import revealed
 
 INIT_RAISES = (
     "Traceback (most recent call last):",
@@ -189,7 +190,7 @@ def test_a_second_failure_tells_of_the_second_attempt(house: House) -> None:
         house.deploy(models=["m"], environment_variables={"NEW": "1"})
     failed = house.deployment()
     assert failed.models == ("m:1",)
-    assert dict(failed.environment_variables) == {"NEW": "1"}
+    assert revealed(failed.environment_variables) == {"NEW": "1"}
     assert failed.error is not None
     assert failed.error["message"] == "the container exited with code 1 before it answered"
 

@@ -14,6 +14,7 @@ from emulator.environments import from_pypi, read_environment
 from emulator.environments.conda_spec import pip_version
 from emulator.environments.requirements import check_requirement
 from emulator.errors import BadDocument
+from emulator.secret import revealed
 
 
 def read(*dependencies: object, **keys: Any) -> Environment:
@@ -154,7 +155,8 @@ def test_the_pip_section() -> None:
 
 
 def test_variables_are_texts() -> None:
-    assert conda(variables={"A": 1, "B": "x y", "C": True}).variables == {"A": "1", "B": "x y", "C": "True"}
+    variables = conda(variables={"A": 1, "B": "x y", "C": True}).variables
+    assert revealed(variables) == {"A": "1", "B": "x y", "C": "True"}
 
 
 @pytest.mark.parametrize("variables", [["A=1"], "A=1", {"A": None}, {"A": {"B": "C"}}])

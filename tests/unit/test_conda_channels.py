@@ -9,7 +9,8 @@ import pytest
 from emulator.engines.conda_reach import ChannelReach
 from emulator.entities import Environment
 from emulator.environments import channel_urls, image_spec
-from emulator.environments.conda_channels import channel_problem, without_credentials
+from emulator.environments.conda_channels import channel_problem
+from emulator.secret import mask_credentials
 
 
 def test_without_channels_there_are_condas_defaults() -> None:
@@ -53,7 +54,7 @@ def test_credentials_are_in_no_dockerfile_and_do_not_change_the_digest() -> None
     first, second = (spec_of(f"https://me:{word}@host/t/{word}/c") for word in ("hush-1", "hush-2"))
     assert first[0] == second[0] != spec_of("https://host/c")[0]
     assert not any("hush" in text for text in first)
-    assert without_credentials("https://h/t/abc/c") == "https://h/t/****/c"
+    assert mask_credentials("https://h/t/abc/c") == "https://h/t/****/c"
 
 
 def test_a_channel_that_answers() -> None:

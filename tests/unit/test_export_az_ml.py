@@ -51,7 +51,7 @@ IDENTITY = {"type": "user_assigned", "user_assigned_identities": [{"resource_id"
 RESOURCES = {"requests": {"cpu": "0.5", "memory": "1Gi"}, "limits": {"cpu": "2", "memory": "8Gi"}}
 
 
-def managed() -> EndpointSource:
+def managed(*, has_values: bool = False) -> EndpointSource:
     iris = model("iris", "3", type="mlflow_model", path="iris", description="flowers", tags={"a": "b"})
     env = environment(
         "iris-env",
@@ -73,6 +73,7 @@ def managed() -> EndpointSource:
         ),
         (deployment("blue", environment="iris-env:2", target="managed", **FULL), env, (iris,), True),
         (green, env, (iris,), True),
+        has_values=has_values,
     )
 
 
@@ -175,7 +176,10 @@ def test_amlemu_takes_the_files(name: str) -> None:
 
 
 def test_a_registered_environment_stays_the_same() -> None:
-    export, _ = exported("managed")
+    """With its values: one whose values are left out is another environment."""
+    without, _ = exported("managed")
+    assert yaml.safe_load(without.texts["environment-iris-env.yml"])["version"] != "2"
+    export = export_az_ml(managed(has_values=True), "managed")
     read = read_files(
         [Source("green-deployment.yml", "/x", export.texts["green-deployment.yml"])],
     )
@@ -183,7 +187,7 @@ def test_a_registered_environment_stays_the_same() -> None:
     ((_, request),), _ = deployment_requests(read, disk, {})
     own = FOLDERS["managed"][0].deployments[0].environment
     taken = {key: request["environment"][key] for key in ("name", "version", "image", "python_version", "variables")}
-    assert taken == own.model_dump(include=set(taken))
+    assert taken == {key: own.revealed_document()[key] for key in taken}
     assert request["environment"]["requirements"] == list(own.requirements)
     assert request["environment"]["conda_dependencies"] == list(own.conda_dependencies)
     assert request["environment"]["channels"] == list(own.channels)

@@ -15,6 +15,7 @@ from emulator.environments import ImageSpec, image_spec
 from emulator.errors import BadArgument
 from emulator.profiles import rows
 from emulator.scoring_container import SCORING_PORT
+from emulator.secret import Secret
 
 GOLDEN = Path(__file__).parent / "golden"
 
@@ -69,7 +70,7 @@ def test_a_named_image_is_the_base_image() -> None:
         {"image": "ubuntu:22.04"},
         {"requirements": ("azureml-inference-server-http==1.5.1",)},
         {"system_packages": ("ffmpeg",)},
-        {"variables": {"A": "1"}},
+        {"variables": {"A": Secret("1")}},
     ],
     ids=lambda change: next(iter(change)),
 )
@@ -141,9 +142,9 @@ def test_nothing_can_be_smuggled_into_the_dockerfile() -> None:
     with pytest.raises(BadArgument, match="cannot be the name of an image"):
         spec_of(plain.model_copy(update={"image": "ubuntu\nRUN evil"}))
     with pytest.raises(BadArgument, match="'TWO' has a line break"):
-        spec_of(plain.model_copy(update={"variables": {"TWO": "lines\nRUN evil"}}))
+        spec_of(plain.model_copy(update={"variables": {"TWO": Secret("lines\nRUN evil")}}))
     with pytest.raises(BadArgument, match="cannot be an environment variable"):
-        spec_of(plain.model_copy(update={"variables": {"A=1\nRUN evil": "x"}}))
+        spec_of(plain.model_copy(update={"variables": {"A=1\nRUN evil": Secret("x")}}))
 
 
 def test_packages_of_the_system_are_quoted_for_the_shell() -> None:

@@ -132,5 +132,5 @@ def test_what_it_does_not_take_is_explained(line: str, told: str) -> None:
 @pytest.mark.parametrize("line", ["https://me:s3cret@host/x.whl", "x @ https://me:s3cret@host/x y z"])
 def test_a_password_is_not_repeated(line: str) -> None:
     told = check_requirement(line) or ""
-    assert "//***@host" in told
+    assert "//****@host" in told
     assert "s3cret" not in told

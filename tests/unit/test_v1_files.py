@@ -16,6 +16,7 @@ from emulator.documents import parse_yaml_or_json
 from emulator.entities import ANONYMOUS, BuildContext, DeploymentRequest, Environment
 from emulator.environments import read_environment
 from emulator.errors import BadArgument, BadDocument
+from emulator.secret import revealed
 from emulator.v1_files.deployment_config import COMPUTE_TYPES, DeploymentConfigFile, read_deployment_config
 from emulator.v1_files.inference_config import InferenceConfigFile, read_inference_config
 
@@ -301,7 +302,7 @@ def test_the_documented_inference_config() -> None:
     assert found.environment.image == IMAGE
     assert found.environment.python_version == "3.9"
     assert found.environment.requirements == ("azureml-defaults", "scikit-learn==1.3.2")
-    assert found.environment.variables == {"EXAMPLE_ENV_VAR": "EXAMPLE_VALUE"}
+    assert revealed(found.environment.variables) == {"EXAMPLE_ENV_VAR": "EXAMPLE_VALUE"}
     assert found.environment.differences == ()
     assert found.differences == ()
 
