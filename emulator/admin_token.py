@@ -44,7 +44,7 @@ def obtain_admin_token(home: Path, new_secret: Callable[[], str]) -> str:
 
         token = TOKEN_PREFIX + new_secret()
         with translated(f"AMLEMU_HOME {home}"):
-            write_document(home / _FILE, {"token": token}, secret=True)
+            write_document(home / _FILE, {"token": token})
     return token
 
 

@@ -24,7 +24,9 @@ class HomeLock:
 
     def __init__(self, home: Path) -> None:
         with _translated(home):
-            home.mkdir(parents=True, exist_ok=True)
+            if not home.is_dir():
+                home.mkdir(mode=0o700, parents=True, exist_ok=True)
+                home.chmod(0o700)  # whatever the umask takes away
         self._lock_path = home / _LOCK
         self._path = home / _FILE
         self._file: IO[str] | None = None
@@ -44,7 +46,7 @@ class HomeLock:
     def try_take(self, holder: Mapping[str, Any]) -> bool:
         """Hold the lock, unless another process has it."""
         with _translated(self._path.parent):
-            file = self._lock_path.open("a+", encoding="utf-8")
+            file = open(self._lock_path, "a+", encoding="utf-8", opener=_owner_opener)  # noqa: SIM115 - held
         if not _lock(file):
             file.close()
             return False
@@ -57,7 +59,8 @@ class HomeLock:
         """Say of the holder, who has the lock, what others are to find."""
         with _translated(self._path.parent):
             new = self._path.with_name(f".{_FILE}.new")
-            new.write_text(json.dumps({**holder, "pid": os.getpid()}), encoding="utf-8")
+            with open(new, "w", encoding="utf-8", opener=_owner_opener) as note:
+                note.write(json.dumps({**holder, "pid": os.getpid()}))
             new.replace(self._path)
 
     def release(self) -> None:
@@ -80,6 +83,10 @@ def read_holder(home: Path) -> dict[str, Any] | None:
     except (OSError, ValueError):
         return None
     return holder if isinstance(holder, dict) else None
+
+
+def _owner_opener(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)
 
 
 @contextmanager

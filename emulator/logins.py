@@ -45,7 +45,7 @@ def write_login(environ: Mapping[str, str], login: Login) -> Path:
     from emulator.store.disk import write_document  # every command reads a login, few write one
 
     path = config_folder(environ) / _FILE
-    write_document(path, {"url": login.url, "token": login.token}, secret=True)
+    write_document(path, {"url": login.url, "token": login.token})
     return path
 
 

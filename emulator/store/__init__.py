@@ -37,6 +37,7 @@ from emulator.store.layouts import Layouts, Placement, placements
 from emulator.store.leftovers import REMOVED, remove_leftovers
 from emulator.store.logs import Logs
 from emulator.store.model_folder import ModelFolder, below
+from emulator.store.privacy import make_home, tighten
 from emulator.store.reach import Reach
 from emulator.store.segments import segment
 from emulator.store.sinks import SinkFolders
@@ -60,7 +61,8 @@ class Store:
         self._documents = Documents()
         self._endpoints = str(home / "endpoints")  # a Path for each of hundreds takes longer than their documents
         with translated(f"AMLEMU_HOME {home}"):
-            home.mkdir(parents=True, exist_ok=True)
+            make_home(home)
+            tighten(home)
             self.workspace_id = workspace_id(home)
             self.files = Files(home)
             self.logs = Logs(home)
@@ -87,7 +89,7 @@ class Store:
             found = self._documents.find(path, SigningSecret)
             if found is None:
                 found = SigningSecret(secret=secrets.token_hex(32))
-                self._documents.put(path, found, secret=True)
+                self._documents.put(path, found)
         return found.secret
 
     def access_tokens(self) -> tuple[AccessToken, ...]:
@@ -101,7 +103,7 @@ class Store:
         """Replace them all, in a file that only its owner can read."""
         with translated("tokens"):
             kept = AccessTokens(tokens=tuple(tokens)).keeping_unknown_of(self._access_tokens())
-            self._documents.put(self.home / "access.json", kept, secret=True)
+            self._documents.put(self.home / "access.json", kept)
 
     # models
 
@@ -229,7 +231,7 @@ class Store:
         """Create or replace a registered environment; its channels may be secret, so the file is its owner's."""
         with translated(f"environment {environment.id}"):
             path = self._environment_path(environment.name, environment.version)
-            self._documents.put(path, environment, secret=True)
+            self._documents.put(path, environment)
 
     def keep_build_context(self, build: BuildContext) -> BuildContext:
         """A copy of a build context as it is now, which stays as it is; the one that is there already."""
@@ -238,7 +240,7 @@ class Store:
     def put_image_environment(self, digest: str, environment: Environment) -> None:
         """Remember what an image is built from, so that it can be built again, in a file like an environment's."""
         with translated(f"environment {environment.id}"):
-            self._documents.put(self._image_path(digest), environment, secret=True)
+            self._documents.put(self._image_path(digest), environment)
 
     def find_image_environment(self, digest: str) -> Environment | None:
         """What the image of that digest was built from, None when that is not known."""
@@ -291,7 +293,7 @@ class Store:
     def put_keys(self, endpoint_name: str, keys: EndpointKeys) -> None:
         """Replace the endpoint's keys, in a file that only its owner can read."""
         with translated(f"endpoint {endpoint_name}"):
-            self._documents.put(self.endpoint_folder(endpoint_name) / "keys.json", keys, secret=True)
+            self._documents.put(self.endpoint_folder(endpoint_name) / "keys.json", keys)
 
     def delete_endpoint(self, name: str) -> None:
         """Remove the endpoint's documents, its deployments' among them."""
@@ -336,7 +338,7 @@ class Store:
         """Create or replace a deployment; its variables may be secret, so only the owner can read the file."""
         with translated(f"deployment {deployment.name}"):
             path = self._deployment_path(deployment.endpoint_name, deployment.name)
-            self._documents.put(Path(path), deployment, secret=True)
+            self._documents.put(Path(path), deployment)
 
     def delete_deployment(self, endpoint_name: str, name: str) -> None:
         """Remove a deployment's document."""

@@ -15,7 +15,7 @@ from emulator.environments import ContextContent
 from emulator.environments.dockerignore import IgnoreRule, is_ignored, parse_ignore
 from emulator.errors import BadArgument
 from emulator.removal import remove_tree
-from emulator.store.disk import translated
+from emulator.store.disk import make_folder, translated
 from emulator.store.reach import context_reach
 from emulator.store.segments import inner_path, segment
 
@@ -67,7 +67,8 @@ def copy_context(build: BuildContext, contexts: Path) -> BuildContext:
     with translated(f"build context {build.path}"):
         making = target.with_name(f".{target.name}.{os.getpid()}")
         remove_tree(making, ignore_errors=True)
-        making.mkdir(parents=True)
+        make_folder(contexts)
+        making.mkdir()
         try:
             for entry in _entries(Path(build.path), build.dockerfile_path):
                 _copy(entry, making / inner_path(entry.path))

@@ -12,6 +12,8 @@ from pathlib import Path
 
 from emulator.cloud_events import Written
 from emulator.removal import remove_tree
+from emulator.store.disk import make_folder
+from emulator.store.privacy import owner_opener
 from emulator.store.segments import inner_path, segment
 
 _POLL_SECONDS = 0.1
@@ -30,14 +32,15 @@ class CollectedData:
         for one in many:
             if one.raw_path:
                 path = self.folder / inner_path(one.raw_path)
-                path.parent.mkdir(parents=True, exist_ok=True)
-                path.write_bytes(one.raw)
+                make_folder(path.parent)
+                with open(path, "wb", opener=owner_opener) as raw:
+                    raw.write(one.raw)
             lines.setdefault(one.path, []).append(one.line)
         with self._lock:
             for name, those in lines.items():
                 path = self.folder / inner_path(name)
-                path.parent.mkdir(parents=True, exist_ok=True)
-                with path.open("a", encoding="utf-8") as file:
+                make_folder(path.parent)
+                with open(path, "a", encoding="utf-8", opener=owner_opener) as file:
                     file.write("".join(f"{line}\n" for line in those))
 
     def remove(self, endpoint_name: str, deployment_name: str) -> None:

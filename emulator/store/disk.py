@@ -14,6 +14,7 @@ from typing import Any
 
 from emulator.errors import BadArgument, EmulatorError, OutOfQuota, damaged_document
 from emulator.removal import remove_tree
+from emulator.store.privacy import OWNER_FILE, OWNER_FOLDER
 
 # A fifo in a document's place is not waited for.
 _READ = os.O_RDONLY | sum(getattr(os, flag, 0) for flag in ("O_NONBLOCK", "O_CLOEXEC", "O_BINARY"))
@@ -43,8 +44,11 @@ def translated(target: str = "") -> Iterator[None]:
         raise EmulatorError(f"{error.strerror or error} '{path}'", target=target) from error
 
 
-def write_document(path: Path, document: Mapping[str, Any], *, secret: bool = False) -> None:
-    """Replace the JSON file at `path` as a whole: it is the old one or the new one, whatever happens."""
+def write_document(path: Path, document: Mapping[str, Any]) -> None:
+    """Replace the JSON file at `path` as a whole: it is the old one or the new one, whatever happens.
+
+    Only its owner can read it.
+    """
     make_folder(path.parent)
     handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
     temporary = Path(name)
@@ -53,7 +57,7 @@ def write_document(path: Path, document: Mapping[str, Any], *, secret: bool = Fa
             json.dump(document, file, indent=1, sort_keys=True)
             file.flush()
             os.fsync(file.fileno())
-        temporary.chmod(0o600 if secret else 0o644)
+        temporary.chmod(OWNER_FILE)
         temporary.replace(path)
     except BaseException:
         temporary.unlink(missing_ok=True)
@@ -122,10 +126,12 @@ def remove_whole(path: Path) -> None:
 
 
 def make_folder(folder: Path) -> None:
-    """Make a folder, and those above it, so that they survive a power cut."""
+    """Make a folder, and those above it, for their owner and so that they survive a power cut."""
     if not folder.is_dir():
         make_folder(folder.parent)
-        folder.mkdir(exist_ok=True)
+        with contextlib.suppress(FileExistsError):
+            folder.mkdir(mode=OWNER_FOLDER)
+            folder.chmod(OWNER_FOLDER)  # whatever the umask takes away
         sync_folder(folder.parent)
 
 

@@ -57,10 +57,10 @@ class Documents:
         self._known[name] = _stamp(facts), entity
         return entity
 
-    def put(self, path: Path, entity: Entity, *, secret: bool = False) -> None:
+    def put(self, path: Path, entity: Entity) -> None:
         """Replace the file as a whole."""
         try:
-            write_document(path, entity.to_stored(), secret=secret)
+            write_document(path, entity.to_stored())
         finally:
             self._known.pop(os.fspath(path), None)
 

@@ -50,8 +50,8 @@ class Files:
     def __init__(self, folder: Path) -> None:
         self._folder = folder.resolve() / "files"
         self._known = folder / "known"
-        self._folder.mkdir(parents=True, exist_ok=True)
-        self._known.mkdir(parents=True, exist_ok=True)
+        make_folder(self._folder)
+        make_folder(self._known)
 
     @property
     def folder(self) -> Path:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from emulator.entities import Model
 from emulator.removal import remove_tree
-from emulator.store.disk import translated
+from emulator.store.disk import make_folder, translated
 from emulator.store.files import Files
 from emulator.store.reach import Reach
 from emulator.store.segments import inner_path, segment
@@ -58,7 +58,8 @@ class Layouts:
         """
         with translated(f"layout of {path.parent.name}"):
             remove_tree(path, ignore_errors=True)
-            path.mkdir(parents=True)
+            make_folder(path.parent)
+            path.mkdir()
             try:
                 models_root = path if models_folder == "." else path / inner_path(models_folder)
                 models_root.mkdir(parents=True, exist_ok=True)

@@ -10,6 +10,7 @@ from io import FileIO
 from pathlib import Path
 
 from emulator.errors import damaged_document
+from emulator.store.privacy import owner_opener
 
 _POLL_SECONDS = 0.1
 _LIMIT_BYTES = 32 << 20
@@ -28,7 +29,7 @@ class LineWriter:
         with self._lock:
             if path.exists() and path.stat().st_size > _LIMIT_BYTES:
                 path.replace(path.with_name(path.name + ".1"))
-            with path.open("ab", buffering=0) as file:
+            with open(path, "ab", buffering=0, opener=owner_opener) as file:
                 _append(file, (line + "\n").encode())
 
 

@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterable, Iterator, Set
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from emulator.store.disk import remove_whole, translated
+from emulator.store.disk import make_folder, remove_whole, translated
+from emulator.store.privacy import owner_opener
 from emulator.store.segments import segment
 
 _OF_ENDPOINTS = (".requests.jsonl", ".events.jsonl", ".insights.jsonl", ".failed.log")
@@ -17,7 +18,7 @@ class Logs:
 
     def __init__(self, home: Path) -> None:
         self._folder = home / "logs"
-        self._folder.mkdir(parents=True, exist_ok=True)
+        make_folder(self._folder)
 
     @contextmanager
     def build(self, digest: str) -> Iterator[Callable[[str], None]]:
@@ -26,7 +27,8 @@ class Logs:
         A line that the disk has no room for is lost: the build itself says what it lacks.
         """
         with translated(f"log of build {digest[:12]}"):
-            file = (self._folder / segment(f"build-{digest[:16]}.log")).open("w", encoding="utf-8", buffering=1)
+            path = self._folder / segment(f"build-{digest[:16]}.log")
+            file = open(path, "w", encoding="utf-8", buffering=1, opener=owner_opener)  # noqa: SIM115 - until the build ends
 
         def keep(line: str) -> None:
             with suppress(OSError):
@@ -41,7 +43,9 @@ class Logs:
     def keep_container(self, endpoint_name: str, deployment_name: str, lines: Iterable[str]) -> None:
         """Keep what the container of a failed start has said."""
         text = "".join(f"{line}\n" for line in lines)
-        self._container(endpoint_name, deployment_name).write_text(text, encoding="utf-8")
+        path = self._container(endpoint_name, deployment_name)
+        with open(path, "w", encoding="utf-8", opener=owner_opener) as file:
+            file.write(text)
 
     def kept_container(self, endpoint_name: str, deployment_name: str) -> list[str]:
         """What was kept of a failed start, nothing when the last start went well."""

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from emulator.removal import remove_tree
-from emulator.store.disk import translated
+from emulator.store.disk import make_folder, translated
 from emulator.store.segments import segment
 
 _LONGEST_FILE = 96 << 20  # more than a sink writes at once
@@ -53,7 +53,8 @@ class SinkFolders:
         with translated(f"folder {folder}"):
             self._folder.mkdir(mode=_OWNER_ONLY, exist_ok=True)
             self._folder.chmod(_OWNER_ONLY)
-            folder.mkdir(parents=True, exist_ok=True)
+            make_folder(folder.parent)
+            folder.mkdir(exist_ok=True)
             folder.chmod(_FOR_EVERYBODY)
             for name, text in files.items():
                 path = folder / segment(name)

@@ -16,6 +16,7 @@ from typing import Any
 from emulator.errors import BadArgument, OperationInProgress, OutOfQuota
 from emulator.store.disk import make_folder
 from emulator.store.files import StoredFile
+from emulator.store.privacy import owner_opener
 from emulator.store.segments import segment
 
 _MOST_WAITING = 8  # pieces of one caller, each of which holds a thread of the control API
@@ -148,7 +149,7 @@ class UploadParts:
         digest = part.digest.copy()
         digesting = self._digesting.submit(digest.update, data)
         make_folder(part.path.parent)
-        with part.path.open("ab", buffering=0) as file:
+        with open(part.path, "ab", buffering=0, opener=owner_opener) as file:
             try:
                 file.truncate(part.received)  # what a failed write has left
                 view = memoryview(data)

@@ -20,7 +20,7 @@ from emulator.entities import UPLOAD_PREFIX, Upload, UploadedFile
 from emulator.errors import BadArgument, ResourceNotFound
 from emulator.removal import remove_tree
 from emulator.store.claims import Claims
-from emulator.store.disk import translated
+from emulator.store.disk import make_folder, translated
 from emulator.store.files import Files, StoredFile
 from emulator.store.segments import inner_path, segment
 from emulator.store.upload_parts import UploadParts, not_the_file
@@ -101,6 +101,7 @@ class Uploads:
         self._check(owner, upload)
         with translated(f"upload {upload.name}"):
             identity = f"{owner}.{secrets.token_hex(12)}"
+            make_folder(self._trees_folder)
             folder = self._trees_folder / segment(identity)
             try:
                 root = folder / inner_path(upload.name) if upload.is_folder else folder

@@ -132,7 +132,7 @@ def test_keys_and_variables_are_for_their_owner_only(tmp_path: Path) -> None:
     store.put_deployment(deployment())
     assert store.keys_of("iris").secondary_key == "b"
     modes = {p.name: p.stat().st_mode & 0o777 for p in store.endpoint_folder("iris").rglob("*.json")}
-    assert modes == {"endpoint.json": 0o644, "keys.json": 0o600, "blue.json": 0o600}
+    assert modes == {"endpoint.json": 0o600, "keys.json": 0o600, "blue.json": 0o600}
 
 
 def test_environments_are_in_the_order_of_their_numbers(tmp_path: Path) -> None:
