@@ -329,6 +329,7 @@ FREE = {
     "build_contexts.py": {"build.dockerfile_path", "name"},
     "layouts.py": {"name"},
     "leftovers.py": {"name"},
+    "privacy.py": {"name"},
     "reach.py": {"where.name"},
     "trees.py": {"name"},
     "uploads.py": {"identity"},
