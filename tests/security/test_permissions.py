@@ -14,7 +14,7 @@ import pytest
 from core_support import House
 from damaged_home import again, build
 
-from emulator.admin_token import make_admin_token
+from emulator.admin_token import obtain_admin_token
 from emulator.lock import HomeLock
 from emulator.logins import Login, write_login
 from emulator.store import Store
@@ -137,7 +137,7 @@ def test_what_comes_before_the_store(tmp_path: Path, mask: int) -> None:
         home = tmp_path / "new/home"
         lock = HomeLock(home)
         lock.take({"url": "http://127.0.0.1:1"})
-        make_admin_token(home, lambda: "secret")
+        obtain_admin_token(home, lambda: "secret")
         login = write_login({"HOME": str(tmp_path)}, Login("http://127.0.0.1:1", "token"))
     assert mode_of(home) == 0o700
     modes = {path.name: mode_of(path) for path in home.iterdir()}
