@@ -17,6 +17,8 @@ _FRAME = re.compile(r'^\s+File "(?P<file>[^"]+)", line (?P<line>\d+)')
 # A class made inside a function is told as `module.function.<locals>.Class`.
 _RAISED = re.compile(r"^(?:[A-Za-z_]\w*\.|<locals>\.)*[A-Za-z_]\w*(?:: .*)?$")
 _BINDS_ANYTHING = frozenset({"*", "exec", "globals", "setattr", "vars", "locals"})
+# Of which a script is looked at here: parsing more of it would keep other requests waiting.
+_MOST_CHARACTERS = 1 << 18
 _BEGIN = "Traceback (most recent call last):"
 # Both generations of the server end their own checks of the script with such a class.
 _SERVER_CLASS = re.compile(r"(?:\w+\.)*(UserScript\w*|ModuleNotFoundError|RunFunctionException)$")
@@ -112,10 +114,15 @@ def _last_frame(traceback: _Traceback, code_roots: Sequence[str]) -> tuple[str, 
 def check_script(source: str, name: str) -> Cause | None:
     """Why the scoring script `source` cannot work whatever its environment: no Python, or no init() or run().
 
-    Only what can be seen for sure: a star import or an assignment may bring a name in, so those count as found.
+    Only what can be seen for sure: a star import or an assignment may bring a name in, so those count as found, and a
+    script that is too long or too deep to be looked at here is the container's to judge.
     """
+    if len(source) > _MOST_CHARACTERS:
+        return None
     try:
         tree = ast.parse(source, name)
+    except (RecursionError, MemoryError):
+        return None
     except (SyntaxError, ValueError) as error:
         line = getattr(error, "lineno", None)  # none of a text with a zero byte
         where = f"{name}, line {line}" if line else name

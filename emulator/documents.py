@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import json
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -14,7 +15,17 @@ from emulator.errors import BadDocument, Fault
 
 Path = tuple[str | int, ...]
 _MERGE = "<<"
-_MOST_VALUES = 100_000
+_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # libyaml's, which is ten times as fast, where it is there
+_MOST_CHARACTERS = 1 << 20
+_MOST_VALUES = 20_000
+_MOST_LEVELS = 100
+_TOO_DEEP = f"nested too deeply: more than {_MOST_LEVELS} levels"
+_MOST_DIGITS = 100
+_MOST_FAULTS = 100
+_SOON = 20_000  # characters, which are parsed in half a second
+_SURROGATE = re.compile(r"\\u[dD][89a-fA-F][0-9a-fA-F]{2}")
+_NO_CHARACTER = "an escape stands for half a character"
+_NUMBERS = ("tag:yaml.org,2002:int", "tag:yaml.org,2002:float")
 
 
 @dataclass(frozen=True)
@@ -49,25 +60,16 @@ class Document:
         for part in path:
             node = node[part]
         allowed = list(allowed)
-        return [self.fault((*path, key), unknown_key(str(key), allowed)) for key in node if key not in allowed]
+        unknown = [key for key in node if key not in allowed][:_MOST_FAULTS]
+        return [self.fault((*path, key), unknown_key(str(key), allowed)) for key in unknown]
 
 
 def parse_document(text: str, file: str) -> Document:
-    """The YAML mapping in `text`; BadDocument with the parser's own reason and line when it is none."""
-    try:
-        root = yaml.compose(text, Loader=yaml.SafeLoader)
-        _refuse_expanding(root, file)
-        data = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise BadDocument(f"{file} is not valid YAML", faults=[_yaml_fault(error, file)]) from error
-    except RecursionError as error:
-        raise BadDocument(f"{file} is nested too deeply") from error
-    except TypeError as error:  # a mapping as a key
-        raise BadDocument(
-            f"{file} is not valid YAML", faults=[Fault(f"a key must be a text: {error}", file)]
-        ) from error
-    except ValueError as error:  # a date such as 2024-13-01
-        raise BadDocument(f"{file} is not valid YAML", faults=[Fault(str(error), file)]) from error
+    """The YAML mapping in `text`; BadDocument with the parser's own reason and line when it is none.
+
+    What is too long, too deep or of too many values is refused before anything is made of it.
+    """
+    root, data = _parsed(text, file)
     if not isinstance(data, dict):
         raise BadDocument(f"{file} must hold a YAML mapping (key: value), not {_kind(data)}")
     found = _Lines()
@@ -78,28 +80,129 @@ def parse_document(text: str, file: str) -> Document:
     return document
 
 
+def parse_value(text: str, name: str) -> Any:
+    """What YAML reads in `text`, mapping or not; BadDocument, with `name` for it, as for `parse_document`."""
+    return _parsed(text, name)[1]
+
+
 def parse_yaml_or_json(text: str, file: str) -> Document:
     """The mapping in `text`, which is YAML or any JSON: also one with tabs, and with JSON's own numbers and escapes."""
     try:
-        data = json.loads(text)
-    except json.JSONDecodeError as error:
-        if not (text.lstrip().startswith("{") and "\t" in text):
+        data = parse_json(text, file)
+    except BadDocument as error:
+        # Where JSON is meant one would only hear of YAML that tabs are wrong.
+        if isinstance(error.__cause__, json.JSONDecodeError) and not (text.lstrip().startswith("{") and "\t" in text):
             return parse_document(text, file)
-        # Of YAML one would only hear that tabs are wrong.
+        raise
+    if not isinstance(data, dict):
+        raise BadDocument(f"{file} must hold a JSON object, not {_kind(data)}")
+    # YAML takes no tabs; what is JSON has none inside of its texts.  Nor does it take JSON's pairs of surrogates.
+    return replace(parse_document(_SURROGATE.sub(r"\\ufffd", text.replace("\t", " ")), file), data=data)
+
+
+def parse_json(text: str, file: str) -> Any:
+    """The value of a JSON text; BadDocument for what is none, and for what is too long, too deep or too large a number.
+
+    Nothing of the text is repeated.
+    """
+    check_length(text, file)
+    try:
+        data = json.loads(text, parse_int=whole_number)
+        json.dumps(data, ensure_ascii=False).encode()
+    except json.JSONDecodeError as error:
         raise BadDocument(f"{file} is not valid JSON", faults=[Fault(error.msg, f"{file}:{error.lineno}")]) from error
     except RecursionError as error:
         raise BadDocument(f"{file} is nested too deeply") from error
-    if not isinstance(data, dict):
-        raise BadDocument(f"{file} must hold a JSON object, not {_kind(data)}")
-    # YAML takes no tabs; what is JSON has none inside of its texts.
-    return replace(parse_document(text.replace("\t", " "), file), data=data)
+    except UnicodeEncodeError as error:
+        raise BadDocument(f"{file} is not valid JSON", faults=[Fault(_NO_CHARACTER, file)]) from error
+    except ValueError as error:
+        raise BadDocument(f"{file} is not valid JSON", faults=[Fault(str(error), file)]) from error
+    return data
+
+
+def whole_number(text: str) -> int:
+    """The number of JSON's that `text` is; ValueError for one that has too many digits to be meant."""
+    if len(text) > _MOST_DIGITS:
+        raise ValueError(f"a number of {len(text)} digits: at most {_MOST_DIGITS} are read")
+    return int(text)
+
+
+def check_length(text: str, file: str) -> None:
+    """Raise BadDocument for a text that is too long to be a document."""
+    if len(text) > _MOST_CHARACTERS:
+        raise BadDocument(f"{file} has {len(text)} characters: no document may have more than {_MOST_CHARACTERS}")
+
+
+def _parsed(text: str, file: str) -> tuple[yaml.Node | None, Any]:
+    """The root of the YAML in `text`, and what it stands for."""
+    check_length(text, file)
+    try:
+        _refuse_large(text, file)
+        loader = _LOADER(text)
+        try:
+            root = loader.get_single_node()
+            _refuse_expanding(root, file)
+            return root, None if root is None else loader.construct_document(root)
+        finally:
+            loader.dispose()
+    except yaml.YAMLError as error:
+        fault = _yaml_fault(_in_words(error, text, file), file)
+        raise BadDocument(f"{file} is not valid YAML", faults=[fault]) from error
+    except RecursionError as error:
+        raise BadDocument(f"{file} is nested too deeply") from error
+    except TypeError as error:  # a mapping as a key
+        raise BadDocument(
+            f"{file} is not valid YAML", faults=[Fault(f"a key must be a text: {error}", file)]
+        ) from error
+    except (ValueError, OverflowError) as error:  # a date such as 2024-13-01
+        raise BadDocument(f"{file} is not valid YAML", faults=[Fault(str(error), file)]) from error
+    except (LookupError, AttributeError) as error:  # as for `!!bool maybe`
+        fault = Fault("a value is not what its tag says", file)
+        raise BadDocument(f"{file} is not valid YAML", faults=[fault]) from error
+
+
+def _refuse_large(text: str, file: str, loader: Any = _LOADER) -> None:
+    """Raise BadDocument for what is nested too deeply or has too many values.
+
+    One event after the other: neither a stack nor memory fills, and other threads run in between.
+    """
+    levels: list[int] = []
+    for number, event in enumerate(yaml.parse(text, Loader=loader)):
+        if isinstance(event, yaml.CollectionStartEvent):
+            levels.append(event.start_mark.line + 1 if event.start_mark else 1)
+        elif isinstance(event, yaml.CollectionEndEvent):
+            levels.pop()
+        if len(levels) > _MOST_LEVELS:
+            fault = Fault(_TOO_DEEP, f"{file}:{levels[-1]}")
+            raise BadDocument(f"{file} is nested too deeply", faults=[fault])
+        if number > _MOST_VALUES:
+            raise BadDocument(f"{file} has more than {_MOST_VALUES} values")
+
+
+def _in_words(error: yaml.YAMLError, text: str, file: str) -> yaml.YAMLError:
+    """The fault in the words of PyYAML's own parser, which says more of it than libyaml, unless that takes long.
+
+    Raises BadDocument for what libyaml has not come as far as to see.
+    """
+    mark, problem = getattr(error, "problem_mark", None), getattr(error, "problem", None) or ""
+    if "nesting depth" in problem:
+        fault = Fault(_TOO_DEEP, f"{file}:{mark.line + 1}" if mark else file)
+        raise BadDocument(f"{file} is nested too deeply", faults=[fault]) from error
+    if _LOADER is not yaml.SafeLoader and mark is not None and mark.index < _SOON:
+        try:
+            _refuse_large(text, file, yaml.SafeLoader)
+        except yaml.YAMLError as told:
+            return told
+        except ValueError:
+            pass  # an escape that stands for no character
+    return error
 
 
 def refuse(document: Document, faults: list[Fault]) -> None:
-    """Raise BadDocument if there are faults."""
+    """Raise BadDocument if there are faults; the first hundred of them are told."""
     if faults:
         count = "one fault" if len(faults) == 1 else f"{len(faults)} faults"
-        raise BadDocument(f"{document.file} has {count}", faults=faults)
+        raise BadDocument(f"{document.file} has {count}", faults=faults[:_MOST_FAULTS])
 
 
 def _refuse_expanding(root: yaml.Node | None, file: str) -> None:
@@ -113,12 +216,26 @@ def _refuse_expanding(root: yaml.Node | None, file: str) -> None:
             raise BadDocument(f"{file} is not a plain document", faults=[Fault("an anchor contains itself", line)])
         if known:
             return known
+        _refuse_value(node, file)
         sizes[id(node)] = None
         total = sizes[id(node)] = 1 + sum(map(size, _children(node)))
         return total
 
     if root is not None and size(root) > _MOST_VALUES:
         raise BadDocument(f"{file} stands for more than {_MOST_VALUES} values once its anchors are followed")
+
+
+def _refuse_value(node: yaml.Node, file: str) -> None:
+    """Raise BadDocument for a number that nobody means: 1:1:1:… to base 60 takes long, and is too long to print."""
+    if isinstance(node, yaml.ScalarNode):
+        if node.tag in _NUMBERS and len(node.value) > _MOST_DIGITS:
+            problem = f"a number of {len(node.value)} digits: at most {_MOST_DIGITS} are read"
+        elif not node.value.isascii() and any("\ud800" <= character <= "\udfff" for character in node.value):
+            problem = _NO_CHARACTER
+        else:
+            return
+        fault = Fault(problem, f"{file}:{node.start_mark.line + 1}")
+        raise BadDocument(f"{file} is not valid YAML", faults=[fault])
 
 
 def _children(node: yaml.Node) -> list[yaml.Node]:

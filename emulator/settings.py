@@ -185,7 +185,9 @@ def _read_file(file: Path) -> dict[str, Any]:
         data = tomllib.loads(text)
     except OSError as error:
         raise BadDocument(f"{file} cannot be read: {error.strerror}") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except RecursionError as error:
+        raise BadDocument(f"{file} is nested too deeply") from error
+    except ValueError as error:  # no TOML, no text, a number of too many digits, a date that is none
         line = re.search(r"at line (\d+)", str(error))
         where = f"{file}:{line[1]}" if line else str(file)
         raise BadDocument(f"{file} is not valid TOML", faults=[Fault(str(error), where)]) from error
@@ -222,6 +224,8 @@ def _of_variable(
         return {}
     try:
         given = json.loads(text)
+    except RecursionError as error:
+        raise BadDocument(f"{name} is nested too deeply") from error
     except ValueError as error:
         raise BadDocument(f"{name} is not valid JSON", faults=[Fault(str(error), name)]) from error
     _refuse(name, faults_of(given, lambda _: name))
@@ -320,7 +324,7 @@ def _base_images_of_text(text: str) -> Any:
     if text.lstrip().startswith("{"):
         try:
             return json.loads(text)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise BadArgument(f"is not valid JSON: {error}") from error
     pairs = [pair.strip().partition("=") for pair in text.split(",") if pair.strip()]
     if not all(equals for _, equals, _ in pairs):

@@ -8,10 +8,8 @@ from copy import deepcopy
 from dataclasses import dataclass
 from typing import Any
 
-import yaml
-
-from emulator.documents import Document, Path
-from emulator.errors import BadArgument
+from emulator.documents import Document, Path, parse_value
+from emulator.errors import BadArgument, BadDocument
 
 KINDS = ("endpoint", "deployment")
 _PART = re.compile(r"[^.\[\]]+|\[\d+\]")
@@ -44,8 +42,8 @@ def parse_setting(text: str) -> Setting:
     path: list[str | int] = [int(part[1:-1]) if part[0] == "[" else part for part in parts]
     kind = str(path.pop(0)) if path[0] in KINDS and len(path) > 1 else ""
     try:
-        parsed = yaml.safe_load(value)
-    except yaml.YAMLError as error:
+        parsed = parse_value(value, "the value")
+    except BadDocument as error:
         raise BadArgument(f"--set {text}: '{value}' is not a value that YAML can read; quote it") from error
     return Setting(tuple(path), "" if parsed is None else parsed, kind)
 

@@ -15,6 +15,7 @@ from werkzeug.exceptions import UnsupportedMediaType
 from emulator.control_api.described import LARGEST_NUMBER
 from emulator.control_api.readiness import Condition
 from emulator.control_api.resources import Addresses
+from emulator.documents import whole_number
 from emulator.entities import Entity
 from emulator.errors import BadArgument
 from emulator.metrics import EndpointMetrics
@@ -99,7 +100,7 @@ def _json_object(most_bytes: int) -> dict[str, Any]:
     if not request.is_json:
         raise UnsupportedMediaType("the body must be a JSON object, sent with Content-Type: application/json")
     try:
-        body = json.loads(data, parse_constant=_no_number, parse_float=_finite)
+        body = json.loads(data, parse_constant=_no_number, parse_float=_finite, parse_int=whole_number)
     except RecursionError:
         raise BadArgument("the body is nested too deeply") from None
     except ValueError as error:

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
+from emulator.documents import parse_json
 from emulator.entities import AZUREML_ROUTES, InferenceConfig
-from emulator.errors import BadDocument, Fault
+from emulator.errors import BadDocument
 
 _KEYS = ("scorePath", "healthPath", "internalTargetPort")
 
 
 def read_override_config(text: str, file: str) -> InferenceConfig:
     """The routes that it describes; what is null or left open is Azure ML's own.  BadDocument tells every fault."""
-    try:
-        data = json.loads(text)
-    except ValueError as error:
-        raise BadDocument(f"{file} is not valid JSON", faults=[Fault(str(error), file)]) from error
+    data = parse_json(text, file)
     if not isinstance(data, dict):
         raise BadDocument(f"{file} must hold a JSON object with some of: {', '.join(_KEYS)}")
     given = {key: data[key] for key in _KEYS if data.get(key) is not None}
