@@ -8,6 +8,7 @@ from typing import Any
 from emulator.control_api.access import caller, takes_paths
 from emulator.control_api.requests import Services
 from emulator.entities import UPLOAD_PREFIX, BuildContext, is_arm_id
+from emulator.environments import local_folder
 from emulator.errors import AuthorizationFailed
 
 Json = dict[str, Any]
@@ -51,6 +52,7 @@ def model_body(services: Services, body: Json) -> Json:
 
 def environment_body(services: Services, body: Json) -> Json:
     """The document of an environment likewise; a build context that was sent is kept."""
+    _check_channels(services, body)
     build = body.get("build")
     if not isinstance(build, dict) or "path" not in build:
         return body
@@ -59,6 +61,15 @@ def environment_body(services: Services, body: Json) -> Json:
         parsed = BuildContext.parse(located, target="build")
         located = services.workspace.uploads.context_of(parsed).revealed_document()
     return {**body, "build": located}
+
+
+def _check_channels(services: Services, body: Json) -> None:
+    """Raise AuthorizationFailed for a conda channel that is a folder, where folders are nobody's to name."""
+    named = [body.get(key) for key in ("channels", "conda_dependencies")]
+    for text in (text for texts in named if isinstance(texts, list) for text in texts if isinstance(text, str)):
+        folder = local_folder(text.strip())
+        if folder is not None:
+            local_path(services, folder)
 
 
 def environment_source_body(services: Services, body: Json) -> Json:

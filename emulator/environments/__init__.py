@@ -2,7 +2,7 @@
 
 from emulator.environments.anonymous import anonymous_version
 from emulator.environments.base_images import BaseImages, ImageChoices
-from emulator.environments.conda_channels import channel_urls
+from emulator.environments.conda_channels import channel_urls, local_folder
 from emulator.environments.conda_pypi import from_pypi
 from emulator.environments.curated import (
     CURATED_REGISTRY,
@@ -64,6 +64,7 @@ __all__ = [
     "find_curated",
     "from_pypi",
     "image_spec",
+    "local_folder",
     "mlflow_environment",
     "prebuilt_stand_in",
     "read_curated",

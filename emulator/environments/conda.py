@@ -13,11 +13,11 @@ from typing import Any
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 
 from emulator.documents import Document, refuse
-from emulator.environments.conda_channels import channel_problem
+from emulator.environments.conda_channels import channel_problem, local_folder
 from emulator.environments.conda_spec import parse_spec, pip_version, spec_problem
 from emulator.environments.hash_pins import unpinned_problem, wants_hashes
-from emulator.environments.requirements import check_requirement, logical_lines, plain_line
-from emulator.errors import Fault
+from emulator.environments.requirements import Locate, check_requirement, logical_lines, plain_line
+from emulator.errors import BadArgument, Fault
 
 CONDA_KEYS = ("name", "channels", "dependencies", "prefix", "variables")
 DEFAULT_PYTHON = "3.11"
@@ -54,18 +54,20 @@ class CondaEnvironment:
     variables: Mapping[str, str]
 
 
-def parse_conda(document: Document) -> CondaEnvironment:
+def parse_conda(document: Document, locate: Locate = str) -> CondaEnvironment:
     """What a conda file says; BadDocument lists every fault.
+
+    `locate` refuses folders that are not this document's to name as channels.
 
     `prefix` names a folder of the author's machine: conda ignores it for an environment that is made elsewhere, and so
     does this.
     """
     found = _Found(faults=document.unknown_keys(CONDA_KEYS) + _names(document))
-    channels = _channels(document, found.faults)
+    channels = _channels(document, locate, found.faults)
     dependencies = document.data.get("dependencies")
     if dependencies is None or isinstance(dependencies, list):
         for index, item in enumerate(dependencies or []):
-            _dependency(item, ("dependencies", index), document, found)
+            _dependency(item, ("dependencies", index), document, locate, found)
     else:
         found.faults.append(document.fault(("dependencies",), "must be a list"))
     found.faults += _not_pinned(document, found)
@@ -97,7 +99,7 @@ def _names(document: Document) -> list[Fault]:
     ]
 
 
-def _channels(document: Document, faults: list[Fault]) -> tuple[str, ...]:
+def _channels(document: Document, locate: Locate, faults: list[Fault]) -> tuple[str, ...]:
     channels = document.data.get("channels")
     if channels is None:
         return ()
@@ -105,13 +107,26 @@ def _channels(document: Document, faults: list[Fault]) -> tuple[str, ...]:
         faults.append(document.fault(("channels",), "must be a list of channels"))
         return ()
     for index, channel in enumerate(channels):
-        problem = channel_problem(channel) if isinstance(channel, str) else f"'{channel}' is not the name of a channel"
+        problem = f"'{channel}' is not the name of a channel"
+        if isinstance(channel, str):
+            problem = channel_problem(channel) or _out_of_reach(channel.strip(), locate)
         if problem:
             faults.append(document.fault(("channels", index), problem))
     return tuple(str(channel).strip() for channel in channels)
 
 
-def _dependency(item: Any, path: tuple[str | int, ...], document: Document, found: _Found) -> None:
+def _out_of_reach(channel: str, locate: Locate) -> str:
+    """Why a folder is not this document's to name as a channel, '' where it may."""
+    folder = local_folder(channel)
+    try:
+        if folder is not None:
+            locate(folder)
+    except BadArgument as error:
+        return error.message
+    return ""
+
+
+def _dependency(item: Any, path: tuple[str | int, ...], document: Document, locate: Locate, found: _Found) -> None:
     if isinstance(item, dict) and set(item) == {"pip"}:
         _pip_section(item["pip"], (*path, "pip"), document, found)
         return
@@ -120,6 +135,8 @@ def _dependency(item: Any, path: tuple[str | int, ...], document: Document, foun
         found.faults.append(document.fault(path, problem))
         return
     spec = parse_spec(item)
+    if problem := _out_of_reach(spec.channel, locate):
+        found.faults.append(document.fault(path, problem))
     if spec.name == "python":
         _python(spec.version, path, document, found)
     found.dependencies.append(item.strip())

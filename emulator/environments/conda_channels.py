@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 from emulator.environments.requirements import text_problem
 from emulator.secret import mask_credentials
@@ -33,6 +33,18 @@ def channel_problem(channel: str) -> str | None:
     if text.startswith("/") or _URL.fullmatch(text) or _NAME.fullmatch(text):
         return None
     return f"'{mask_credentials(channel)}' is not a channel: a name, a URL or file:///path"
+
+
+def local_folder(channel: str) -> str | None:
+    """The folder of this machine that `channel` is, None where it is elsewhere.
+
+    >>> local_folder("file:///opt/my%20channel"), local_folder("/opt/channel"), local_folder("conda-forge")
+    ('/opt/my channel', '/opt/channel', None)
+    """
+    if channel.startswith("/"):
+        return channel
+    scheme, _, path = channel.partition("://")
+    return unquote(path[path.index("/") :] if "/" in path else "/") if scheme.lower() == "file" else None
 
 
 def channel_urls(channels: Sequence[str], mirrors: Mapping[str, str]) -> tuple[str, ...]:

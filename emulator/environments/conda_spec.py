@@ -5,12 +5,14 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from emulator.environments.conda_channels import channel_problem
 from emulator.environments.requirements import text_problem
 
 _MATCH_SPEC = re.compile(
     r"(?:(?P<channel>\S+?)::)?(?P<name>[A-Za-z0-9_.-]+)\s*(?P<version>[=<>!~\s][^\[]*)?(?:\[(?P<brackets>.*)\])?\s*$"
 )
 _BRACKET_VERSION = re.compile(r"\bversion\s*=\s*(?P<quote>['\"]?)(?P<version>[^'\"\]]+)(?P=quote)")
+_BRACKET_KEYS = re.compile(r"\s*(version|build|build_number)\s*=\s*('[^']*'|\"[^\"]*\"|[^'\",]*)\s*(,|$)")
 _TURNED = re.compile(r"(?P<name>[A-Za-z0-9_.-]+)\s*=(?P<turned>[<>])\s*(?P<version>[^,|]+)")
 _WITH_EXTRA = re.compile(r"(?P<name>[A-Za-z0-9_.-]+)\s*\[\s*[A-Za-z][^\]=]*\].*")
 _MARKER = re.compile(r".*;\s*(python_version|sys_platform|platform_|os_name|extra)")
@@ -63,7 +65,14 @@ def _spelling_problem(text: str, plain: str) -> str | None:
     match = _MATCH_SPEC.match(text.strip())
     if match is None or re.match(r"\s+[A-Za-z]", match["version"] or ""):
         return plain
-    return None
+    return _elsewhere_problem(text, match)
+
+
+def _elsewhere_problem(text: str, match: re.Match[str]) -> str | None:
+    """Why the place that a package is taken from cannot be: only a channel can, and only before the name."""
+    if _BRACKET_KEYS.sub("", match["brackets"] or ""):
+        return f"'{text}': only version and build may stand in brackets; a channel stands before the name, with '::'"
+    return channel_problem(match["channel"]) if match["channel"] else None
 
 
 def pip_version(version: str) -> str:

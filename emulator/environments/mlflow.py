@@ -19,7 +19,7 @@ from emulator.entities import ANONYMOUS, Environment
 from emulator.environments.hash_pins import without_hashes
 from emulator.environments.read import read_environment
 from emulator.environments.requirements import ReadText
-from emulator.errors import Fault
+from emulator.errors import BadArgument, Fault
 
 MLMODEL, CONDA_FILE, PYTHON_FILE, REQUIREMENTS_FILE = "MLmodel", "conda.yaml", "python_env.yaml", "requirements.txt"
 PYFUNC = "python_function"
@@ -59,6 +59,10 @@ class _Files:
     pyfunc: Mapping[str, Any]
     names: Collection[str]
     read: ReadText
+
+    def locate(self, path: str) -> None:
+        """Refuse a folder: a model names none but its own files."""
+        raise BadArgument(f"'{path}' is a folder of the machine, and a model names only its own files")
 
 
 def mlflow_environment(model: str, names: Collection[str], read: ReadText, base_packages: Sequence[str]) -> Environment:
@@ -117,7 +121,7 @@ def _own_packages(files: _Files) -> tuple[Environment, str]:
     own = Environment(name=ANONYMOUS)
     if file:
         text = files.read(file)
-        own = read_environment(text, file, files.read)
+        own = read_environment(text, file, files.read, locate=files.locate)
         if file != REQUIREMENTS_FILE and _names_python(parse_document(text, file).data.get("dependencies")):
             return own, file
     return own.model_copy(update={"python_version": _python_of_others(files)}), file

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import PurePath
 
 from emulator.documents import Document, parse_document, parse_yaml_or_json, refuse
@@ -73,14 +74,16 @@ def read_environment(text: str, file: str, read: ReadText, folder: str = "", loc
     if document.data.keys() & {"image", "conda_file", "build", "$schema", "inference_config"}:
         return azure_environment(document, read, folder, locate)
     if PurePath(file).name == V1_FILE or is_v1_environment(document.data):
-        return versioned_by_content(v1_environment(document, environment_from_conda, read, folder=folder))
-    environment = _from_conda(parse_conda(document), file)
+        return versioned_by_content(
+            v1_environment(document, partial(environment_from_conda, locate=locate), read, folder=folder)
+        )
+    environment = _from_conda(parse_conda(document, locate), file)
     return _versioned(environment, anonymous_version(None, document.data))
 
 
-def environment_from_conda(document: Document) -> Environment:
-    """The environment that a conda file describes; BadDocument lists every fault."""
-    return _from_conda(parse_conda(document), document.file)
+def environment_from_conda(document: Document, locate: Locate = str) -> Environment:
+    """The environment that a conda file describes, as for `read_environment`; BadDocument lists every fault."""
+    return _from_conda(parse_conda(document, locate), document.file)
 
 
 def _from_conda(conda: CondaEnvironment, source: str) -> Environment:
@@ -117,7 +120,9 @@ def azure_environment(document: Document, read: ReadText, folder: str = "", loca
     refuse(document, faults)
     conda = _conda_of(document, read) if "conda_file" in data else None
     base = (
-        _from_conda(parse_conda(conda), document.file) if conda else Environment(name=ANONYMOUS, source=document.file)
+        _from_conda(parse_conda(conda, locate), document.file)
+        if conda
+        else Environment(name=ANONYMOUS, source=document.file)
     )
     no_image = (_NO_IMAGE,) if conda and not data.get("image") else ()
     environment = base.refused_as("").model_copy(

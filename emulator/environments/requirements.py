@@ -8,8 +8,8 @@ from collections.abc import Callable
 
 from packaging.requirements import InvalidRequirement, Requirement
 
+from emulator.documents import check_length
 from emulator.environments.hash_pins import (
-    REQUIRE_HASHES,
     hash_problem,
     hashes_of,
     unpinned_problem,
@@ -17,6 +17,7 @@ from emulator.environments.hash_pins import (
     with_hashes,
     without_hashes,
 )
+from emulator.environments.lead import lead_problem, url_problem
 from emulator.errors import BadArgument, BadDocument, Fault
 from emulator.secret import MASK, is_masked, mask_credentials
 
@@ -25,12 +26,12 @@ ReadText = Callable[[str], str]
 Locate = Callable[[str], object]
 """Takes a path likewise, and raises BadArgument when it is not that document's to name."""
 
-_INDEX_OPTIONS = ("--index-url", "-i", "--extra-index-url", "--find-links", "-f", "--pre", "--prefer-binary",
-                  "--only-binary", "--no-binary", "--trusted-host", REQUIRE_HASHES)  # fmt: skip
-_INCLUDE = re.compile(r"(-r|--requirement)[ =]*(?P<file>.+)")
+_INCLUDE = re.compile(r"(-r|--requirement)[\s=]*(?P<file>.+)")
+_MOST_LEVELS = 20
+_MOST_LINES = 20_000
+_LINES_OF_A_FILE = 20
+_MOST_FAULTS = 100
 _COMMENT = re.compile(r"(^|\s)#.*$")
-_LOCAL = re.compile(r"-e\b.*|--editable\b.*|[./].*|file:.*|.*@\s*(\w+\+)?file:.*|[^@]*\.(whl|zip|tar\.gz)")
-_LOCAL_PLACE = re.compile(r"(-f|--find-links|-i|--index-url|--extra-index-url)[ =]*(?!(?i:https?)://)[^\s=].*")
 _URL = re.compile(r"(\w+\+)?(https?|ssh|git)://\S+")
 _SEVERAL = re.compile(r"[A-Za-z0-9][\w.-]*([\s,]+[A-Za-z0-9][\w.-]*)+")
 _SINGLE_EQUALS = re.compile(r"(?P<name>[A-Za-z0-9._-]+(\[[^\]]*\])?)\s*=(?P<turned>[<>]?)\s*(?P<version>[^=<>]+)")
@@ -42,14 +43,32 @@ def parse_requirements(text: str, file: str, read: ReadText) -> tuple[str, ...]:
     Hashes are kept: with one, every requirement must be pinned and have its own, as for pip.
     """
     faults: list[Fault] = []
-    placed = _lines(text, file, read, faults, frozenset({file}))
+    bounded = _bounded(read)
+    placed = _lines(bounded(file, text), file, bounded, faults, frozenset({file}))
     lines = [line for _, line in placed]
     if wants_hashes(lines):
         faults += [Fault(problem, where) for where, line in placed if (problem := unpinned_problem(line))]
     if faults:
         count = "one fault" if len(faults) == 1 else f"{len(faults)} faults"
-        raise BadDocument(f"{file} has {count}", faults=faults)
+        raise BadDocument(f"{file} has {count}", faults=faults[:_MOST_FAULTS])
     return tuple(lines)
+
+
+def _bounded(read: ReadText) -> Callable[..., str]:
+    """`read`, or a text that was read already, as long as all of them together are no more than anybody means."""
+    left = _MOST_LINES
+
+    def bounded(file: str, text: str | None = None) -> str:
+        nonlocal left
+        text = read(file) if text is None and left > 0 else text or ""
+        check_length(text, file)
+        # A file that is included again and again costs something, however little is in it.
+        left -= len(text.splitlines()) + _LINES_OF_A_FILE
+        if left < 0:
+            raise BadDocument(f"{file} makes more than {_MOST_LINES} lines of requirements, with all that is included")
+        return text
+
+    return bounded
 
 
 def check_requirement(line: str) -> str | None:
@@ -63,26 +82,14 @@ def _problem(line: str) -> str | None:
         return problem
     if _URL.fullmatch(line):
         return f"'{shown}' does not say which package it is: write 'NAME @ {shown}'"
-    if _LOCAL.fullmatch(line) or _LOCAL_PLACE.fullmatch(line):
-        return (
-            f"'{shown}' names something on this machine, which the build cannot see:"
-            " publish a wheel, or put the code beside the script"
-        )
+    if problem := lead_problem(line, shown):
+        return problem
     if line.startswith("-"):
-        return _option_problem(line)
+        return None
     if _SEVERAL.fullmatch(line):
         return f"'{shown}' names several packages: each has a line of its own"
     one = _SINGLE_EQUALS.fullmatch(line)
     return _single_equals(one["name"], one["turned"], one["version"].strip()) if one else _not_pep508(line, shown)
-
-
-def _option_problem(line: str) -> str | None:
-    name = re.split(r"[\s=]", line, maxsplit=1)[0]
-    if name not in _INDEX_OPTIONS and not re.match(r"-[if][^-]", name):
-        return f"'{name}' is not an option for an environment"
-    if re.search(r"\s-", line):
-        return f"'{name}' stands before another option: each has a line of its own"
-    return None
 
 
 def text_problem(text: str, shown: str) -> str | None:
@@ -102,10 +109,9 @@ def text_problem(text: str, shown: str) -> str | None:
 
 def _not_pep508(line: str, shown: str) -> str | None:
     try:
-        Requirement(line)
+        return url_problem(Requirement(line), shown)
     except InvalidRequirement as error:
         return f"'{shown}' is not a requirement: {str(error).splitlines()[0]}"
-    return None
 
 
 def _single_equals(name: str, turned: str, version: str) -> str:
@@ -139,6 +145,9 @@ def plain_line(line: str) -> str:
 def _include(name: str, where: str, read: ReadText, faults: list[Fault], seen: frozenset[str]) -> list[tuple[str, str]]:
     if name in seen:
         faults.append(Fault(f"'{name}' includes itself", where))
+        return []
+    if len(seen) > _MOST_LEVELS:
+        faults.append(Fault(f"'{name}' is included by more than {_MOST_LEVELS} files, one from another", where))
         return []
     try:
         text = read(name)
