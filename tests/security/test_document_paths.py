@@ -22,7 +22,9 @@ from served import Served, serving
 
 from emulator.client import Client
 from emulator.entities import BuildContext, Environment
-from emulator.errors import BadArgument, EmulatorError
+from emulator.environments import read_environment
+from emulator.environments.requirements import check_requirement, parse_requirements
+from emulator.errors import BadArgument, BadDocument, EmulatorError
 from emulator.store.build_contexts import copy_context, read_context
 from emulator.store.reach import Reach, context_reach
 from emulator.store.trees import code_tree, model_tree
@@ -576,4 +578,123 @@ def test_an_export_has_only_what_docker_sees_of_a_context(tmp_path: Path) -> Non
         assert CANARY.encode() not in answer.content
         names = names_in(answer.content)
         assert sorted(names) == [".dockerignore", "Dockerfile"]
+    house.settle()
+
+
+# lines that lead to files without an option for it
+
+HERE_LINES = (
+    "-e ./x",
+    "-e../x",
+    "--editable /etc",
+    "-c ../../../../token.json",
+    "--constraint=/etc/passwd",
+    "--find-links ./x",
+    "--find-links\t/etc",
+    "--find-links=file:///etc",
+    "-f/etc",
+    "-f https://host/links ../x",
+    "--find-links https://host/links --find-links /etc",
+    "-i file:///etc",
+    "-i\t/etc",
+    "--index-url FILE:///etc",
+    "--extra-index-url ../x",
+    "--extra-index-url=https://host/simple --index-url=/etc",
+    "--index-url https:///etc",
+    "--pre /etc",
+    "--only-binary ../x",
+    "--trusted-host /etc",
+    "--no-binary=:all: -r /etc/passwd",
+    "file:///etc/passwd",
+    "FILE:///etc/passwd",
+    "/etc/passwd",
+    "./x.whl",
+    "../x",
+    "~/x",
+    "C:\\x",
+    "..\\x",
+    "x-1.0-py3-none-any.whl",
+    "x-1.0-py3-none-any.WHL",
+    "x-1.0-py3-none-any.whl[extra]",
+    "x-1.0.tar.bz2 ; python_version > '3'",
+    "x.tgz",
+    "x @ file:///etc/passwd",
+    "x @ FILE:///etc/passwd",
+    "x @ ./x.whl",
+    "x @ ../x",
+    "x @ /etc/passwd",
+    "x @ git+file:///srv/repository",
+    "x @ GIT+FILE:///srv/repository",
+    "x[a] @ file://localhost/etc/passwd",
+    "x @ ftp://host/x.whl",
+    "x @ https:///etc/passwd",
+    "x @ git+ssh://-oProxyCommand=id/x",
+)
+
+
+@pytest.mark.parametrize("line", HERE_LINES)
+def test_no_line_of_requirements_leads_to_a_file(line: str) -> None:
+    def read(name: str) -> str:
+        raise AssertionError(f"{name} was read")
+
+    with pytest.raises(BadDocument) as caught:
+        parse_requirements(f"numpy\n{line}\n", "requirements.txt", read)
+    assert [fault.where for fault in caught.value.faults] == ["requirements.txt:2"]
+    conda = json.dumps({"dependencies": ["python=3.10", {"pip": ["numpy", line]}]})
+    with pytest.raises(BadDocument, match="one fault"):
+        read_environment(conda, "conda.yml", read)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "numpy\n-r /etc/passwd",
+        "x @ https://h/x\n-r/etc/passwd",
+        "numpy\r-r/etc/passwd",
+        "x @ https://h/x\\",
+        "a\u2028-r/x",
+    ],
+)
+def test_no_line_is_two(line: str) -> None:
+    assert check_requirement(line) is not None
+
+
+@pytest.mark.parametrize("line", ["numpy\t==1.2", "-i\thttps://host/simple", "x @ HTTPS://host/x.whl#subdirectory=a"])
+def test_what_leads_elsewhere_is_taken(line: str) -> None:
+    assert check_requirement(line) is None
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        {"channels": ["file:///etc"], "conda_dependencies": ["python=3.10"]},
+        {"channels": ["/etc"], "conda_dependencies": ["python=3.10"]},
+        {"channels": [" file:///etc"], "conda_dependencies": ["python=3.10"]},
+        {"channels": ["conda-forge"], "conda_dependencies": ["file:///etc::python=3.10"]},
+        {"channels": ["conda-forge"], "conda_dependencies": ["/etc::python=3.10"]},
+    ],
+)
+def test_a_deployers_channel_is_no_folder_of_the_emulators_machine(
+    deployer: Deployer, document: dict[str, Any]
+) -> None:
+    environment = {"name": "x", "python_version": "3.10", **document}
+    for path in ("/environments", "/environments/resolve", "/environments/build"):
+        assert deployer.ask("POST", path, {"environment": environment})[0] in (400, 403)
+    code = {"channels": document["channels"], "dependencies": document["conda_dependencies"]}
+    sent = deployer.upload({"score.py": SCRIPT, "conda.yml": json.dumps(code)})
+    refused(deployer.deploy(sent), "conda.yml:1", "leads out of what was sent")
+
+
+@pytest.mark.parametrize(
+    "package", ["numpy[url=file:///etc/x.conda]", "numpy[version='>=1',channel=/etc]", "numpy[fn=../x]", "./x::numpy"]
+)
+def test_a_conda_package_names_no_file(package: str) -> None:
+    with pytest.raises(BadDocument, match="one fault"):
+        read_environment(json.dumps({"dependencies": ["python=3.10", package]}), "conda.yml", str)
+
+
+def test_the_emulators_own_user_may_name_a_channel_of_the_machine(tmp_path: Path) -> None:
+    house = House(tmp_path)
+    (tmp_path / "conda.yml").write_text("channels: ['file:///opt/channel']\ndependencies: [python=3.10]\n")
+    assert house.workspace.environments.read(tmp_path / "conda.yml").channels == ("file:///opt/channel",)
     house.settle()
