@@ -15,7 +15,7 @@ from emulator.errors import BadDocument, Fault
 
 Path = tuple[str | int, ...]
 _MERGE = "<<"
-_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # libyaml's, which is ten times as fast, where it is there
+LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # libyaml's, which is ten times as fast, where it is there
 _MOST_CHARACTERS = 1 << 20
 _MOST_VALUES = 20_000
 _MOST_LEVELS = 100
@@ -64,12 +64,12 @@ class Document:
         return [self.fault((*path, key), unknown_key(str(key), allowed)) for key in unknown]
 
 
-def parse_document(text: str, file: str) -> Document:
+def parse_document(text: str, file: str, loader: Any = LOADER) -> Document:
     """The YAML mapping in `text`; BadDocument with the parser's own reason and line when it is none.
 
-    What is too long, too deep or of too many values is refused before anything is made of it.
+    What is too long, too deep or of too many values is refused before anything is made of it.  `loader` is PyYAML's.
     """
-    root, data = _parsed(text, file)
+    root, data = _parsed(text, file, loader)
     if not isinstance(data, dict):
         raise BadDocument(f"{file} must hold a YAML mapping (key: value), not {_kind(data)}")
     found = _Lines()
@@ -133,12 +133,12 @@ def check_length(text: str, file: str) -> None:
         raise BadDocument(f"{file} has {len(text)} characters: no document may have more than {_MOST_CHARACTERS}")
 
 
-def _parsed(text: str, file: str) -> tuple[yaml.Node | None, Any]:
+def _parsed(text: str, file: str, loader_class: Any = LOADER) -> tuple[yaml.Node | None, Any]:
     """The root of the YAML in `text`, and what it stands for."""
     check_length(text, file)
     try:
-        _refuse_large(text, file)
-        loader = _LOADER(text)
+        _refuse_large(text, file, loader_class)
+        loader = loader_class(text)
         try:
             root = loader.get_single_node()
             _refuse_expanding(root, file)
@@ -161,7 +161,7 @@ def _parsed(text: str, file: str) -> tuple[yaml.Node | None, Any]:
         raise BadDocument(f"{file} is not valid YAML", faults=[fault]) from error
 
 
-def _refuse_large(text: str, file: str, loader: Any = _LOADER) -> None:
+def _refuse_large(text: str, file: str, loader: Any) -> None:
     """Raise BadDocument for what is nested too deeply or has too many values.
 
     One event after the other: neither a stack nor memory fills, and other threads run in between.
@@ -188,7 +188,7 @@ def _in_words(error: yaml.YAMLError, text: str, file: str) -> yaml.YAMLError:
     if "nesting depth" in problem:
         fault = Fault(_TOO_DEEP, f"{file}:{mark.line + 1}" if mark else file)
         raise BadDocument(f"{file} is nested too deeply", faults=[fault]) from error
-    if _LOADER is not yaml.SafeLoader and mark is not None and mark.index < _SOON:
+    if LOADER is not yaml.SafeLoader and mark is not None and mark.index < _SOON:
         try:
             _refuse_large(text, file, yaml.SafeLoader)
         except yaml.YAMLError as told:
