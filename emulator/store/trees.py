@@ -99,13 +99,14 @@ def code_tree(
     """The files of a code folder, without what the first of `ignore_files` that lies in its root leaves out.
 
     `tool_folders` tells whether .git, caches and virtual environments go along (rows layout.ignore_files,
-    layout.tool_folders).  BadArgument for a link that leads farther than `reach`, None for the user's own files.
+    layout.tool_folders).  Of a folder that was sent, the sender has left out what its ignore files say: patterns of
+    others' are not run here.  BadArgument for a link that leads farther than `reach`, None for the user's own files.
     """
     reach = reach or Reach(folder)
     files: list[TreeFile] = []
     left_out: list[str] = []
     with translated(f"code folder {folder}"):
-        ignored = _ignore_rules(reach, folder, ignore_files)
+        ignored = _ignore_rules(reach, folder, ignore_files if reach.root is None else ())
         for file in _walk(folder, "", frozenset(), reach, None if tool_folders else left_out):
             if (ignored and ignored.match_file(file.path)) or not file.source.is_file():
                 left_out.append(file.path)

@@ -180,7 +180,7 @@ def test_a_colleagues_upload_is_not_named(deployer: Deployer) -> None:
         ("e.yml", 'build:\n  path: "a\\0b"\n', "e.yml:2"),
         ("e.yml", 'image: a\nconda_file: "a\\0b"\n', "e.yml:2"),
         ("e.yml", f"image: a\nconda_file: {'a' * 5000}\n", "e.yml:2"),
-        ("e.json", '{"image": "a", "conda_file": "\\ud800"}', "e.json:1"),
+        ("e.json", '{"image": "a", "conda_file": "\\ud800"}', "e.json"),
         ("azureml_environment.json", '{"python": {"condaDependenciesFile": "../../../token.json"}}', ":1"),
         ("azureml_environment.json", '{"python": {"condaDependenciesFile": "HOME/token.json"}}', ":1"),
     ],
@@ -662,6 +662,15 @@ def test_no_line_is_two(line: str) -> None:
 @pytest.mark.parametrize("line", ["numpy\t==1.2", "-i\thttps://host/simple", "x @ HTTPS://host/x.whl#subdirectory=a"])
 def test_what_leads_elsewhere_is_taken(line: str) -> None:
     assert check_requirement(line) is None
+
+
+@pytest.mark.parametrize("line", ["-r /etc/passwd", "x @ file:///etc/passwd", "--find-links /", "numpy\n-r/etc/passwd"])
+def test_the_control_api_takes_no_such_line_either(deployer: Deployer, line: str) -> None:
+    document = {"name": "x", "python_version": "3.11", "requirements": ["numpy", line]}
+    for path in ("/environments", "/environments/resolve"):
+        status, text = deployer.ask("POST", path, {"environment": document})
+        assert status == 400, text
+    assert deployer.deploy(deployer.upload({"score.py": SCRIPT}), environment=document)[0] == 400
 
 
 @pytest.mark.parametrize(

@@ -126,7 +126,7 @@ def test_libyaml_reads_where_it_is_there() -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["a=" + "9" * 5_000, "a=2024-13-01", "a=!!bool maybe", "a=1" + ":59" * 5_000, "a=" + "[" * 5_000]
+    "text", ["a=" + "9" * 5_000, "a=2024-13-01", "a=!!bool maybe", "a=1" + ":59" * 2_000, "a=" + "[" * 5_000]
 )
 def test_a_setting_of_the_command_line(text: str) -> None:
     assert "not a value that YAML can read" in told(parse_setting, text)
@@ -205,7 +205,8 @@ def test_a_pattern_of_an_ignore_file_does_not_hold_the_emulator(tmp_path: Path, 
 @pytest.mark.parametrize(
     "text",
     ["-" * 100_000 + "1", "x=" + "+".join("1" * 100_000), "x" + ".a" * 100_000, "not " * 100_000 + "1",
-     "lambda:" * 50_000 + "1", "x" + "()" * 50_000, "if 1:\n pass\n" + "elif 1:\n pass\n" * 15_000, "x=1\n" * 2_000_000],
+     "lambda:" * 50_000 + "1", "x" + "()" * 50_000, "if 1:\n pass\n" + "elif 1:\n pass\n" * 15_000,
+     "x=1\n" * 2_000_000],
 )  # fmt: skip
 def test_a_script_that_is_too_deep_or_too_long_is_the_containers_to_judge(text: str) -> None:
     began = time.monotonic()
