@@ -197,7 +197,9 @@ def _ca_bundle(environ: Mapping[str, str], pip: Mapping[str, str]) -> Path | Non
     named = [environ.get(name, "") for name in _CA_VARIABLES] + [pip.get("cert", ""), *_SYSTEM_CA_BUNDLES]
     files = (Path(name) for name in named if name)
     # An empty file trusts nobody: it stands where a bundle could be (compose.yaml).
-    return next((file for file in files if file.is_file() and file.stat().st_size), None)
+    return next(
+        (file for file in files if _is_there(file, lambda found: found.is_file() and found.stat().st_size)), None
+    )
 
 
 def _find_links(environ: Mapping[str, str], pip: Mapping[str, str]) -> tuple[tuple[Path, ...], tuple[str, ...]]:
@@ -205,7 +207,15 @@ def _find_links(environ: Mapping[str, str], pip: Mapping[str, str]) -> tuple[tup
     named = (environ.get("UV_FIND_LINKS", "").replace(",", " ") + " " + pip.get("find-links", "")).split()
     pages = [text for text in named if urlsplit(text).scheme in ("http", "https")]
     paths = [Path(unquote(urlsplit(t).path)) if t.startswith("file:") else Path(t) for t in named if t not in pages]
-    return tuple(dict.fromkeys(path for path in paths if path.is_dir())), tuple(dict.fromkeys(pages))
+    return tuple(dict.fromkeys(path for path in paths if _is_there(path, Path.is_dir))), tuple(dict.fromkeys(pages))
+
+
+def _is_there(path: Path, kind: Callable[[Path], object]) -> bool:
+    """Whether `path` is of that kind, as far as this process may look: what it may not see is not there."""
+    try:
+        return bool(kind(path)) and os.access(path, os.R_OK)
+    except OSError:
+        return False
 
 
 def linux_platform(docker_platform: str | None = None) -> str:

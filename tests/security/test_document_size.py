@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -18,11 +20,13 @@ from emulator import documents
 from emulator.azure_files import parse_setting
 from emulator.diagnosis import check_script
 from emulator.documents import parse_document, parse_json, parse_yaml_or_json
+from emulator.engines.packages import read_host_packaging
 from emulator.environments import read_environment, read_override_config
 from emulator.environments.dockerignore import is_ignored, parse_ignore
 from emulator.environments.requirements import parse_requirements
-from emulator.errors import BadArgument, BadDocument, EmulatorError
+from emulator.errors import BadDocument, EmulatorError
 from emulator.settings import read_settings
+from emulator.store.reach import Reach
 from emulator.store.trees import code_tree
 
 SECONDS = 5.0
@@ -181,22 +185,37 @@ STARS = "*a" * 40 + "*b"
     "pattern", [STARS, "**/" * 20 + "b", "?*" * 60 + "b", "**" * 60 + "b", ("**/a/" * 15) + "b", "[a]*" * 60 + "b"]
 )
 def test_a_pattern_of_an_ignore_file_does_not_hold_the_emulator(tmp_path: Path, pattern: str) -> None:
-    (tmp_path / ("a" * 200)).touch()
+    """Of a build context it is matched step by step, of code that was sent not at all: its sender has done so."""
+    (tmp_path / ".amlignore").write_text(f"{pattern}\n*.log\n")
     folder = tmp_path / "/".join(["a"] * 30)
     folder.mkdir(parents=True)
-    (folder / ("a" * 200)).touch()
-    (tmp_path / ".amlignore").write_text(f"{pattern}\n*.log\n")
+    for name in ("a" * 200, "x.log"):
+        (folder / name).touch()
     began = time.monotonic()
-    try:
-        code_tree(tmp_path, ignore_files=(".amlignore",))
-    except BadArgument as error:
-        assert ".amlignore" in str(error) or "pattern" in str(error)
+    tree = code_tree(tmp_path, ignore_files=(".amlignore",), reach=Reach(tmp_path, tmp_path))
+    assert len(tree.files) == 3
     path = "/".join(["a"] * 30 + ["a" * 200])
-    try:
-        is_ignored(path, parse_ignore(pattern))
-    except BadArgument as error:
-        assert "pattern" in str(error)
+    assert not is_ignored(path, parse_ignore(pattern))
     assert time.monotonic() - began < SECONDS
+
+
+@pytest.mark.parametrize(
+    ("pattern", "path", "ignored"),
+    [
+        ("a/*b*c*/d", "a/xbycz/d", True),
+        ("a/*b*c*/d", "a/xby/cz/d", False),
+        ("**/a*b*c", "x/y/a1b2c", True),
+        ("**/a*b*c", "a/b/c", False),
+        ("a/**/b/**/c*", "a/b/c1", True),
+        ("a/**/b/**/c*", "a/x/b/y/z/c", True),
+        ("*[0-9]*.t?t*", "a7b.txt.bak", True),
+        ("*[z-a]*x*", "*[z-a]*x*", True),
+        ("\\**a*b", "*xayb", True),
+        ("*.*.*", "a.b", False),
+    ],
+)
+def test_patterns_with_many_stars_mean_what_they_did(pattern: str, path: str, ignored: bool) -> None:
+    assert is_ignored(path, parse_ignore(pattern)) is ignored
 
 
 # scripts
@@ -286,3 +305,46 @@ def test_a_large_document_keeps_nobody_waiting(tmp_path: Path) -> None:
 def test_settings_files_are_told_of(tmp_path: Path, text: str) -> None:
     (tmp_path / "amlemu.toml").write_text(text + "\n")
     assert "amlemu.toml" in told(lambda: read_settings({"HOME": str(tmp_path)}, tmp_path))
+
+
+# what variables of the owner's shell name
+
+
+VARIABLES = ("PYENV_ROOT", "SSL_CERT_FILE", "UV_FIND_LINKS", "PIP_CONFIG_FILE", "XDG_CONFIG_HOME")
+
+
+@contextmanager
+def unprivileged() -> Iterator[None]:
+    """As somebody whom permissions hold, whoever runs the tests."""
+    if os.geteuid() != 0:
+        yield
+        return
+    os.seteuid(65534)
+    try:
+        yield
+    finally:
+        os.seteuid(0)
+
+
+@pytest.mark.parametrize("variable", [*VARIABLES, "HOME"])
+@pytest.mark.parametrize("inside", ["", "/versions"])
+def test_what_may_not_be_read_is_passed_over(tmp_path: Path, variable: str, inside: str) -> None:
+    root = tmp_path / "root"
+    (root / "versions/3.11.7/bin").mkdir(parents=True)
+    for folder in (root / "versions", root):
+        folder.chmod(0)
+    try:
+        with unprivileged():
+            found = read_host_packaging({"PATH": "/bin", variable: f"{root}{inside}"}, Path("/usr/bin/uv"))
+        assert str(root) not in found.variables["PATH"]
+    finally:
+        for folder in (root, root / "versions"):
+            folder.chmod(0o755)
+
+
+@pytest.mark.parametrize("variable", VARIABLES)
+def test_what_is_no_path_is_passed_over(tmp_path: Path, variable: str) -> None:
+    (tmp_path / "loop").symlink_to("loop")
+    (tmp_path / "file").touch()
+    for value in ("a" * 5_000, str(tmp_path / "loop"), str(tmp_path / "file"), "~nobody-of-that-name/x", ""):
+        read_host_packaging({"PATH": "/bin", variable: value}, Path("/usr/bin/uv"))
