@@ -276,6 +276,19 @@ def test_the_scoring_script_lies_in_the_code(deployer: Deployer, script: str) ->
     refused(deployer.deploy(code, scoring_script=script))
 
 
+def test_variables_lead_to_no_folder_of_the_emulators_machine(deployer: Deployer) -> None:
+    """They are the container's; what it mounts, and where it begins, is the emulator's to say."""
+    specs = []
+    for variables in ({}, {"AZUREML_MODEL_DIR": "/etc", "AML_APP_ROOT": "../..", "AZUREML_ENTRY_SCRIPT": "../../x.py"}):
+        code = deployer.upload({"score.py": SCRIPT})
+        assert deployer.deploy(code, environment_variables=variables) == (201, "")
+        specs.append(deployer.served.house.engine.containers()[-1].spec)
+    before, after = specs
+    assert Path(after.layout).parent == Path(before.layout).parent
+    for same in ("working_dir", "model_mount", "sink", "image", "read_only"):
+        assert getattr(after, same) == getattr(before, same)
+
+
 @pytest.mark.parametrize(
     ("mlmodel", "where"),
     [
