@@ -29,14 +29,18 @@ _MOST_GENERATIONS = 2**53  # the largest whole number that every reader of JSON 
 _VARIABLE_NAME = re.compile(r"[^=\0]+")
 
 
+LARGEST = 2**31 - 1
+"""The largest whole number that Kubernetes, and so the cloud, takes for a setting."""
+
+
 class ProbeSettings(Entity):
     """A probe's settings in seconds and counts; the defaults are the cloud's (contract/managed §5.2)."""
 
-    initial_delay: int = Field(10, ge=1)
-    period: int = Field(10, ge=1)
-    timeout: int = Field(2, ge=1)
-    success_threshold: int = Field(1, ge=1)
-    failure_threshold: int = Field(30, ge=1)
+    initial_delay: int = Field(10, ge=1, le=LARGEST)
+    period: int = Field(10, ge=1, le=LARGEST)
+    timeout: int = Field(2, ge=1, le=LARGEST)
+    success_threshold: int = Field(1, ge=1, le=LARGEST)
+    failure_threshold: int = Field(30, ge=1, le=LARGEST)
 
     def over(self, defaults: ProbeSettings) -> ProbeSettings:
         """These settings, with what they leave open taken from `defaults`."""
@@ -55,8 +59,8 @@ class OnlineRequestSettings(Entity):
     """
 
     request_timeout_ms: int | None = Field(None, ge=1, le=300_000)
-    max_concurrent_requests_per_instance: int | None = Field(None, ge=1)
-    max_queue_wait_ms: int | None = Field(None, ge=0)
+    max_concurrent_requests_per_instance: int | None = Field(None, ge=1, le=LARGEST)
+    max_queue_wait_ms: int | None = Field(None, ge=0, le=LARGEST)
 
 
 class Collection(Entity):

@@ -237,6 +237,8 @@ def test_a_script_that_is_too_deep_or_too_long_is_the_containers_to_judge(text: 
 
 
 BODIES = {
+    "a probe for ever": '{"liveness_probe": {"timeout": ' + "9" * 90 + "}}",
+    "a queue for ever": '{"request_settings": {"max_queue_wait_ms": ' + "9" * 90 + "}}",
     "digits": '{"a": ' + "9" * 5_000 + "}",
     "deep": '{"cloud_settings": ' + '{"a":' * 5_000 + "1" + "}" * 5_000 + "}",
     "quite deep": '{"cloud_settings": ' + '{"a":' * 500 + "1" + "}" * 500 + "}",
