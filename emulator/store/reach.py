@@ -51,7 +51,9 @@ class Reach:
                 return found
         except ValueError as error:  # a zero byte, or what is no text
             raise BadArgument(f"{str(name)[:200]!a} cannot be a path") from error
-        raise BadArgument(f"'{name}' leads out of {self.what}", hint="put the file beside it, and name it from there")
+        raise BadArgument(
+            f"'{self._shown(name)}' leads out of {self.what}", hint="put the file beside it, and name it from there"
+        )
 
     def _is_own_link(self, where: Path, root: str) -> bool:
         """Whether that is a file of the root which the store has made as a link to a content."""
@@ -137,8 +139,11 @@ class Reach:
         return next((base for base in found if path.is_relative_to(base)), None)
 
     def _shown(self, name: str | Path) -> str:
-        """As the document has it; to the user whose own it is, where that is."""
-        return str(name if self.root is not None else Path(self.folder, name))
+        """As the document has it, without the folder that others do not know; in full to the user whose own it is."""
+        where = Path(self.folder, name)
+        if self.root is None:
+            return str(where)
+        return where.relative_to(self.folder).as_posix() if where.is_relative_to(self.folder) else str(name)
 
 
 def context_reach(folder: Path) -> Reach:

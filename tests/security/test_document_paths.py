@@ -142,6 +142,21 @@ def test_an_included_file_includes_only_what_was_sent(deployer: Deployer, escape
     refused(deployer.deploy(code), "sub/more.txt:3", "leads out of what was sent")
 
 
+def test_a_refusal_does_not_say_where_the_emulator_lives(deployer: Deployer) -> None:
+    answers = [
+        deployer.deploy(deployer.upload({"score.py": SCRIPT, "requirements.txt": "-r ../../../../token.json\n"})),
+        deployer.deploy(deployer.upload({"score.py": SCRIPT, "requirements.txt": "-r nothing.txt\n"})),
+        deployer.deploy(deployer.upload({"other.py": SCRIPT})),
+        deployer.deploy(planted(deployer, {"score.py": SCRIPT}, "link", "/etc/passwd")),
+        deployer.ask(
+            "POST", "/environments", {"file": deployer.upload({"e.yml": "build: {path: x}\n"}, "e.yml", folder=False)}
+        ),
+    ]
+    for status, text in answers:
+        assert status == 400
+        assert str(deployer.home) not in text
+
+
 def test_what_was_sent_is_included(deployer: Deployer) -> None:
     files = {"requirements.txt": "-r sub/more.txt\n", "sub/more.txt": "-r ../common.txt\n", "common.txt": "numpy\n"}
     assert deployer.deploy(deployer.upload({"score.py": SCRIPT, **files})) == (201, "")
