@@ -25,10 +25,7 @@ class ModelFolder:
         path = self.files.get(name)
         if path is None:
             raise BadArgument(f"the file '{name}' is not in the model's folder")
-        try:
-            return self.reach.read(str(path))
-        except BadArgument as error:
-            raise BadArgument(error.message.replace(str(path), name)) from error
+        return self.reach.read(path, shown=name)
 
 
 def below(folder: str, path: str) -> str:

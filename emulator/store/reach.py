@@ -85,14 +85,14 @@ class Reach:
         with translated():
             return path.is_file()
 
-    def read(self, name: str | Path, what: str = "file", errors: str = "strict") -> str:
+    def read(self, name: str | Path, what: str = "file", *, errors: str = "strict", shown: str = "") -> str:
         """The UTF-8 text of the file of that name; BadArgument, naming `what` it should have been, when there is none.
 
-        What of it is wrong is told without a word of its content.
+        What of it is wrong is told without a word of its content, and of itself as `shown`, '' for its name.
         """
-        with self.opened(name, what) as file:
+        shown = shown or self._shown(name)
+        with self.opened(name, what, shown=shown) as file:
             data = file.read(MOST_TEXT_BYTES + 1)
-        shown = self._shown(name)
         if len(data) > MOST_TEXT_BYTES:
             raise BadArgument(f"the {what} '{shown}' is larger than {MOST_TEXT_BYTES >> 20} MiB")
         try:
@@ -101,9 +101,9 @@ class Reach:
             raise BadArgument(f"the {what} '{shown}' is not UTF-8 text (byte {error.start})") from error
 
     @contextmanager
-    def opened(self, name: str | Path, what: str = "file") -> Iterator[IO[bytes]]:
-        """The file of that name to read from, the very one that was compared; BadArgument when there is none."""
-        path, shown = self.find(name), self._shown(name)
+    def opened(self, name: str | Path, what: str = "file", *, shown: str = "") -> Iterator[IO[bytes]]:
+        """The file of that name to read from, the very one that was compared; BadArgument as for `read`."""
+        path, shown = self.find(name), shown or self._shown(name)
         try:
             handle = self._open(path)
         except (FileNotFoundError, NotADirectoryError):
