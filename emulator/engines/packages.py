@@ -18,13 +18,13 @@ import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from urllib.parse import unquote, urlsplit
 
 from packaging.requirements import InvalidRequirement, Requirement
 
 from emulator.child_environment import CONDA, UV, child_environment
 from emulator.engines import Log
 from emulator.engines.child_talk import talk
+from emulator.engines.host_files import ca_bundle_of, find_links
 from emulator.engines.refusing_python import has_refused, refusing_python
 from emulator.environments import ImageSpec, check_requirement
 from emulator.environments.hash_pins import (
@@ -41,8 +41,6 @@ from emulator.removal import temporary_folder
 from emulator.secret import credentials_in, without_words
 
 _PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY")
-_CA_VARIABLES = ("SSL_CERT_FILE", "PIP_CERT", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
-_SYSTEM_CA_BUNDLES = ("/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/cert.pem")
 # What of uv's own settings means the same inside a build as on the host.
 _UV_SETTINGS = (
     "UV_DEFAULT_INDEX",
@@ -84,8 +82,8 @@ def read_host_packaging(environ: Mapping[str, str], uv: Path | None = None) -> H
     """The settings of uv and pip in `environ` and in pip's configuration files; uv's own win over pip's."""
     pip = _pip_settings(environ)
     indexes = _index_variables(environ, pip)
-    ca_bundle = _ca_bundle(environ, pip)
-    folders, pages = _find_links(environ, pip)
+    ca_bundle = ca_bundle_of(environ, pip)
+    folders, pages = find_links(environ, pip)
     proxies = {n: v for n, v in environ.items() if n.upper() in _PROXIES and v}
     uv = uv or _find_uv()
     host = dict(indexes) | ({"SSL_CERT_FILE": str(ca_bundle)} if ca_bundle else {})
@@ -191,31 +189,6 @@ def _index_variables(environ: Mapping[str, str], pip: Mapping[str, str]) -> dict
     if pip.get("trusted-host"):
         variables.setdefault("UV_INSECURE_HOST", " ".join(pip["trusted-host"].split()))
     return variables
-
-
-def _ca_bundle(environ: Mapping[str, str], pip: Mapping[str, str]) -> Path | None:
-    named = [environ.get(name, "") for name in _CA_VARIABLES] + [pip.get("cert", ""), *_SYSTEM_CA_BUNDLES]
-    files = (Path(name) for name in named if name)
-    # An empty file trusts nobody: it stands where a bundle could be (compose.yaml).
-    return next(
-        (file for file in files if _is_there(file, lambda found: found.is_file() and found.stat().st_size)), None
-    )
-
-
-def _find_links(environ: Mapping[str, str], pip: Mapping[str, str]) -> tuple[tuple[Path, ...], tuple[str, ...]]:
-    """The folders and the pages that list packages beside the indexes."""
-    named = (environ.get("UV_FIND_LINKS", "").replace(",", " ") + " " + pip.get("find-links", "")).split()
-    pages = [text for text in named if urlsplit(text).scheme in ("http", "https")]
-    paths = [Path(unquote(urlsplit(t).path)) if t.startswith("file:") else Path(t) for t in named if t not in pages]
-    return tuple(dict.fromkeys(path for path in paths if _is_there(path, Path.is_dir))), tuple(dict.fromkeys(pages))
-
-
-def _is_there(path: Path, kind: Callable[[Path], object]) -> bool:
-    """Whether `path` is of that kind, as far as this process may look: what it may not see is not there."""
-    try:
-        return bool(kind(path)) and os.access(path, os.R_OK)
-    except OSError:
-        return False
 
 
 def linux_platform(docker_platform: str | None = None) -> str:

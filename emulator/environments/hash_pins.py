@@ -16,7 +16,7 @@ from packaging.utils import canonicalize_name
 from emulator.errors import ImageBuildFailure
 
 REQUIRE_HASHES = "--require-hashes"
-_HASH = re.compile(r"\s+--hash(?:\s*=\s*|\s+)(?P<value>\S+)")
+_HASH = re.compile(r"(?<!\s)\s+--hash(?:\s*=\s*|\s+)(?P<value>\S+)")
 _DIGITS = {"sha256": 64, "sha384": 96, "sha512": 128}
 _VALUE = re.compile(r"(?P<algorithm>[^:]*):(?P<digits>.*)")
 _FRAGMENT = re.compile(r"(^|&)(sha256|sha384|sha512)=[0-9A-Fa-f]+($|&)")

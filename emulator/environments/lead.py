@@ -7,6 +7,8 @@ from collections.abc import Mapping
 
 from packaging.requirements import Requirement
 
+from emulator.environments.hash_pins import REQUIRE_HASHES
+
 _URL = re.compile(r"([a-z]+\+)?(https?|ssh|git)://(?!-)[^/\s]\S*", re.I)
 _WEB = re.compile(r"https?://[^/\s]\S*", re.I)
 _ARCHIVE = r"\.(whl|zip|egg|tgz|tbz2?|txz|tlz|tar(\.(gz|bz2|xz|lzma|lz|zst))?)"
@@ -25,6 +27,7 @@ _OPTIONS: Mapping[str, re.Pattern[str]] = {
     "-f": _WEB,
     "--pre": _NOTHING,
     "--prefer-binary": _NOTHING,
+    REQUIRE_HASHES: _NOTHING,
     "--only-binary": _PACKAGES,
     "--no-binary": _PACKAGES,
     "--trusted-host": _HOST,
