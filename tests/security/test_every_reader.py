@@ -43,6 +43,7 @@ ROOMS: Mapping[str, str] = {
     "emulator.schemas": "nothing but the program's own",
     "emulator.first_demo": "the package's own samples",
     "emulator.listening": "sockets",
+    "emulator.removal": "removes what it is handed, and follows no link",
     "emulator.child_environment": "nothing but the program's own",
 }
 
