@@ -12,7 +12,6 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
-import shutil
 import sys
 import tempfile
 from pathlib import Path
@@ -25,6 +24,8 @@ _NOT_ASKED = ("Failed to inspect Python interpreter", "Failed to query Python in
 # `sys_executable` is what uv builds with: were it the Python behind this one, nothing would be refused.
 _PROGRAM = """\
 import json, subprocess, sys
+
+from emulator.removal import remove_tree
 asked = sys.argv[1:]
 before, behind = "import sys; sys.path = [", "] + sys.path; from python.get_interpreter_info import main; main()"
 if asked[:3] == ["-I", "-B", "-c"] and len(asked) == 4 and "\\n" not in asked[3] and (
@@ -97,7 +98,7 @@ def _keep(place: Path) -> None:
         with contextlib.suppress(OSError):
             (trial / "python").rename(place)
     finally:
-        shutil.rmtree(trial, ignore_errors=True)
+        remove_tree(trial, ignore_errors=True)
 
 
 def _quoted(path: str) -> str:
