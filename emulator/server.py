@@ -94,7 +94,7 @@ def choose_engine(
             if wanted == "docker":
                 raise
             reason = error.message
-    engine = ProcessEngine(store.home / PROCESS_FOLDER, store.workspace_id, packaging)
+    engine = ProcessEngine(store.home / PROCESS_FOLDER, store.workspace_id, packaging, limits=limits)
     engine.check()
     return ChosenEngine(engine, reason)
 

@@ -16,6 +16,7 @@ import threading
 from collections.abc import Iterable, Iterator, Mapping, Set
 from pathlib import Path, PurePosixPath
 
+from emulator.container_size import DEFAULT_LIMITS, DefaultLimits
 from emulator.engines import Container, Image, Log
 from emulator.engines.leftover_builds import marked
 from emulator.engines.packages import HostPackaging, linux_platform
@@ -60,6 +61,7 @@ class ProcessEngine:
     `folder`, which lies in the emulator's home, holds environments and containers. `isolations` are the ways of
     isolation that may be tried, the best first, for which the machine is asked when they are not given;
     `find_command` finds programs of this machine.
+    Of `limits`, that of processes and threads is kept where a container is isolated.
     """
 
     name = "process"
@@ -73,8 +75,10 @@ class ProcessEngine:
         isolations: tuple[Isolation, ...] | None = None,
         find_command: FindCommand = shutil.which,
         log_bytes: int = LOG_BYTES,
+        limits: DefaultLimits = DEFAULT_LIMITS,
     ) -> None:
         self._folder = folder.absolute()
+        self._limits = limits
         self._workspace_id = workspace_id
         self._sandbox = Sandbox(
             self._folder / "sandboxes", self._folder.parent, self._isolation, marked({}, workspace_id)
@@ -161,6 +165,7 @@ class ProcessEngine:
             writable_layout=not spec.read_only,
             sink=spec.sink,
             mlflow_script=(environment / MLFLOW_SCRIPT).exists(),
+            hidden=hidden_folders(self._folder),
         )
 
     def _is_readable_by_all(self, image: EnvironmentRecord, layout: str) -> bool:
@@ -189,6 +194,7 @@ class ProcessEngine:
             environment=variables,
             working_dir=working_dir(isolation, folders, spec),
             log_bytes=self._log_bytes,
+            most_processes=spec.pids_limit or self._limits.pids_limit,
         )
         launch(plan, listener, lambda facts: self._containers.write_process(container_id, facts))
 
@@ -216,7 +222,7 @@ class ProcessEngine:
             labels={**spec.labels, LABEL_WORKSPACE: self._workspace_id},
             port=port,
             pid_namespace=isolation.pid_namespace,
-            differences=differences(isolation, spec, _user_name(), port),
+            differences=differences(isolation, spec, _user_name(), port, is_root=os.geteuid() == 0),
         )
 
     def inspect(self, container_id: str) -> Container:
@@ -271,6 +277,12 @@ class ProcessEngine:
     def close(self) -> None:
         """End the work in the background; containers go on."""
         self._environments.close()
+
+
+def hidden_folders(folder: Path) -> tuple[str, ...]:
+    """The emulator's home, in which the process engine has `folder`, and that of its user; under their real names."""
+    home, mine = Path(os.path.realpath(folder.parent)), Path(os.path.realpath(Path.home()))
+    return tuple(dict.fromkeys(str(path) for path in (mine, home)))
 
 
 def _check_layout(spec: ContainerSpec, target: str) -> None:

@@ -31,7 +31,7 @@ from emulator.scoring_container import APP_ROOT, ContainerSpec
 CONTAINER_UID = 1000
 HOME = "/home/dockeruser"
 _SYSTEM_FOLDERS = frozenset(
-    ("bin", "dev", "etc", "lib", "lib32", "lib64", "libx32", "sbin", "sys", "usr", "nix", "gnu", "snap")
+    ("bin", "etc", "lib", "lib32", "lib64", "libx32", "sbin", "sys", "usr", "nix", "gnu", "snap")
 )
 _LISTED_FOLDERS = ("var", "opt")
 _NOT_BOUND = frozenset({"/var/tmp", "/var/azureml-app", "/opt/amlemu"})  # noqa: S108 - the container gets its own
@@ -41,6 +41,13 @@ _WRITABLE = {HOME: "home", "/tmp": "tmp", "/var/tmp": "var-tmp"}  # noqa: S108
 # As /etc/passwd of the image: libraries ask it for the name of uid 1000.
 _PASSWD = f"root:x:0:0:root:/root:/bin/sh\ndockeruser:x:{CONTAINER_UID}:{CONTAINER_UID}::{HOME}:/bin/sh\n"
 _GROUP = f"root:x:0:\ndockeruser:x:{CONTAINER_UID}:\n"
+# As in Docker: none of them leads to a terminal or to a disk.
+_DEVICES = ("null", "zero", "full", "random", "urandom")
+_DEVICE_LINKS = {"fd": "/proc/self/fd", "stdin": "/proc/self/fd/0", "stdout": "/proc/self/fd/1",
+                 "stderr": "/proc/self/fd/2", "ptmx": "pts/ptmx"}  # fmt: skip
+# What only root may read; where the emulator is root and its containers cannot be uid 1000, they could too.
+_SECRETS = ("/etc/shadow", "/etc/shadow-", "/etc/gshadow", "/etc/gshadow-", "/etc/sudoers", "/etc/sudoers.d",
+            "/etc/ssh", "/etc/ssl/private", "/var/spool/cron", "/var/mail", "/var/log", "/var/backups")  # fmt: skip
 # Docker's own default.
 _SHARED_MEMORY = "mode=1777,size=64m"
 
@@ -69,7 +76,8 @@ class Folders:
     `own` holds the container's `home`, `tmp`, `var-tmp` and `root` folders; `environment` the `venv` folder and
     `launch.py`, and with `mlflow_script` the script of MLflow models; `layout` is read-only to the container unless
     `writable_layout`; `visible` are folders outside the system's that the environment needs: its interpreter, its Java.
-    `sink` is writable too, None without one.
+    `sink` is writable too, None without one.  What lies in `hidden`, the home of the emulator and that of its user, is
+    not there, wherever it is.
     """
 
     own: str
@@ -79,6 +87,7 @@ class Folders:
     writable_layout: bool = False
     sink: str | None = None
     mlflow_script: bool = False
+    hidden: tuple[str, ...] = ()
 
 
 def candidates(system: str, euid: int, *, readable_by_all: bool) -> list[Isolation]:
@@ -111,7 +120,7 @@ def _is_system(path: PurePosixPath) -> bool:
 def mounts(isolation: Isolation, folders: Folders, machine: Sequence[Entry]) -> list[dict[str, str]]:
     """The mounts of a container, in order; the kinds are those of `process_supervisor._mount_all`.
 
-    `machine` lists the entries of /, /var and /opt.
+    `machine` lists the entries of /, /var and /opt, and the devices of GPUs.
     """
     if isolation.mode == "none":
         return []
@@ -120,6 +129,8 @@ def mounts(isolation: Isolation, folders: Folders, machine: Sequence[Entry]) -> 
     return [
         {"kind": "tmpfs", "path": root, "options": "mode=0755,size=1m"},
         *(_system_mount(root, entry) for entry in machine if _is_shown(entry)),
+        *({"kind": "hide", "path": root + path} for path in (*_SECRETS, *folders.hidden) if _is_below_system(path)),
+        *_devices(root, machine),
         *({"kind": "bind", "source": path, "path": root + path} for path in folders.visible if not _is_covered(path)),
         {"kind": "bind", "source": f"{folders.environment}/venv", "path": root + ENVIRONMENT_FOLDER},
         {"kind": "bind", "source": f"{folders.environment}/launch.py", "path": root + LAUNCHER},
@@ -136,8 +147,24 @@ def mounts(isolation: Isolation, folders: Folders, machine: Sequence[Entry]) -> 
         *([{"kind": "bind", "source": folders.sink, "path": root + SINK_FOLDER}] if folders.sink else []),
         *(step for path in folders.visible if _is_covered(path) for step in _readonly_bind(path, root + path)),
         {"kind": "tmpfs", "path": f"{root}/dev/shm", "options": _SHARED_MEMORY},  # noqa: S108
+        {"kind": "terminals", "path": f"{root}/dev/pts"},
         _proc(f"{root}/proc", isolation),
         {"kind": "root", "path": root},
+    ]
+
+
+def _is_below_system(path: str) -> bool:
+    return len(PurePosixPath(path).parts) > 2 and _is_system(PurePosixPath(path))
+
+
+def _devices(root: str, machine: Sequence[Entry]) -> list[dict[str, str]]:
+    """A /dev with the few devices that every container has, those of the machine's GPUs, and no terminal."""
+    return [
+        {"kind": "tmpfs", "path": f"{root}/dev", "options": "mode=0755,size=64k"},
+        *({"kind": "optional_bind", "source": f"/dev/{name}", "path": f"{root}/dev/{name}"} for name in _DEVICES),
+        *({"kind": "link", "source": to, "path": f"{root}/dev/{name}"} for name, to in _DEVICE_LINKS.items()),
+        *(_system_mount(root, entry) for entry in machine if entry.path.startswith("/dev/")),
+        *({"kind": "folder", "path": f"{root}/dev/{name}"} for name in ("shm", "pts")),
     ]
 
 
@@ -150,7 +177,7 @@ def _is_shown(entry: Entry) -> bool:
     parts = PurePosixPath(entry.path).parts
     if len(parts) == 2:
         return parts[1] in _SYSTEM_FOLDERS
-    return entry.path not in _NOT_BOUND
+    return parts[1] != "dev" and entry.path not in _NOT_BOUND
 
 
 def _system_mount(root: str, entry: Entry) -> dict[str, str]:
@@ -255,8 +282,9 @@ def supervisor_plan(
     environment: Mapping[str, str],
     working_dir: str,
     log_bytes: int,
+    most_processes: int | None = None,
 ) -> dict[str, Any]:
-    """What `process_supervisor` reads from its standard input."""
+    """What `process_supervisor` reads from its standard input; `most_processes` counts threads too, None for none."""
     return {
         "folder": folders.own,
         "mode": isolation.mode,
@@ -266,25 +294,38 @@ def supervisor_plan(
         "environment": dict(environment),
         "working_dir": working_dir,
         "log_bytes": log_bytes,
+        "most_processes": most_processes,
     }
 
 
-def differences(isolation: Isolation, spec: ContainerSpec, user: str, port: int) -> tuple[str, ...]:
-    """Where a container differs from what was asked; `user` is the emulator's own user's name."""
-    found = [f"no private network: the server listens on 127.0.0.1:{port}, where other users of this machine reach it"]
+def differences(
+    isolation: Isolation, spec: ContainerSpec, user: str, port: int, *, is_root: bool = False
+) -> tuple[str, ...]:
+    """Where a container differs from what was asked; `user` is the emulator's own user's name, who may be root."""
+    found = [
+        f"no private network: the server listens on 127.0.0.1:{port}, where other users of this machine reach it, "
+        "and the script reaches what listens on this machine"
+    ]
     if isolation.mode == "user":
         found.append(f"runs as this machine's user {user}, shown as uid {CONTAINER_UID} inside")
+    if isolation.mode == "user" and is_root:
+        found.append("its processes are not counted, for the kernel counts none of root's")
+    if isolation.mode == "user" and not isolation.pid_namespace:
+        found.append("what the emulator's processes hold can be read: its variables, its files, its token")
     if isolation.mode == "none":
         found += [
             f"no private {APP_ROOT} ({isolation.reason}): paths that begin with it are rewritten to {spec.layout}",
-            f"runs as this machine's user {user}, not as uid {CONTAINER_UID}, with all that user's rights",
+            f"runs as this machine's user {user}, not as uid {CONTAINER_UID}, with all that user's rights: it can read "
+            "the emulator's files and token",
+            "its processes are not counted: a script that starts too many takes this machine's",
         ]
     elif not isolation.pid_namespace:
         found.append("no process namespace: the processes of this machine are visible")
-    return (*found, *_limits(spec))
+    found.append("disk: it may write until this machine's disk is almost full; then it is ended if it holds much of it")
+    return (*found, *_limits(isolation, spec))
 
 
-def _limits(spec: ContainerSpec) -> list[str]:
+def _limits(isolation: Isolation, spec: ContainerSpec) -> list[str]:
     """What is asked for and not enforced.
 
     The limits that a process can be given count address space, of which numerical libraries reserve far more than they
@@ -293,7 +334,7 @@ def _limits(spec: ContainerSpec) -> list[str]:
     asked = {
         f"memory limit of {(spec.memory_bytes or 0) / 2**20:.0f} MiB": spec.memory_bytes,
         f"limit of {spec.cpus or 0:g} CPUs": spec.cpus,
-        f"limit of {spec.pids_limit} processes": spec.pids_limit,
+        f"limit of {spec.pids_limit} processes": spec.pids_limit if isolation.mode == "none" else None,
         f"choice of GPUs ({spec.gpus})": spec.gpus if spec.gpus != "all" else None,
     }
     return [f"the {what} is not enforced" for what, value in asked.items() if value is not None]

@@ -22,6 +22,7 @@ from emulator.removal import remove_tree
 
 _SUPERVISOR = str(Path(__file__).with_name("process_supervisor.py"))
 _ANSWER_SECONDS = 30.0
+_GPUS = ("nvidia*", "dri", "kfd", "dxg")
 
 
 class LaunchRefused(Exception):
@@ -137,12 +138,12 @@ def _try_launch(plan: Mapping[str, Any]) -> str:
 
 
 def read_machine() -> list[Entry]:
-    """The entries of this machine's /, /var and /opt."""
+    """The entries of this machine's /, /var and /opt, and the devices of GPUs."""
     found = []
     for folder in ("/", "/var", "/opt"):
         with contextlib.suppress(FileNotFoundError, PermissionError):
             found += [_entry(path) for path in sorted(Path(folder).iterdir())]
-    return found
+    return found + [_entry(path) for pattern in _GPUS for path in sorted(Path("/dev").glob(pattern))]
 
 
 def _entry(path: Path) -> Entry:

@@ -42,6 +42,13 @@ _MNT_DETACH = 2
 _SYS_MOUNT_SETATTR = 442
 _AT_FDCWD, _AT_RECURSIVE, _MOUNT_ATTR_RDONLY = -100, 0x8000, 1
 
+# keyctl(KEYCTL_JOIN_SESSION_KEYRING), which libc has no function for.
+_SYS_KEYCTL, _JOIN_SESSION_KEYRING = {"x86_64": 250, "aarch64": 219}, 1
+_MOST_DESCRIPTORS = 1 << 20
+_LOOK_SECONDS = 1.0
+# When so little of the disk is free, who holds more than that is ended.
+_RESERVE_BYTES, _RESERVE_SHARE = 2 << 30, 0.05
+
 _LINUX = sys.platform == "linux"
 _libc = ctypes.CDLL(None, use_errno=True) if _LINUX else None
 
@@ -51,6 +58,8 @@ def main() -> None:
     os.setsid()
     os.chdir("/")
     os.umask(0o022)
+    if _LINUX:  # whatever else the emulator's process had open is none of a script's
+        os.closerange(SOCKET + 1, _MOST_DESCRIPTORS)
     # Kept back until their handlers know whom to pass them to.
     signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
     text = sys.stdin.buffer.read()
@@ -125,17 +134,41 @@ def _run_inside(plan: dict[str, Any], output: int, failed: int) -> NoReturn:
         os.dup2(output, 2)
         if plan["pid_namespace"]:
             _die_with_parent()
+        _leave_keyring()
         if plan["mounts"]:
             _mount_all(plan["mounts"])
         if not plan["pid_namespace"]:
             _exec_server(plan)
-        server = os.fork()
-        if server == 0:
-            _exec_server(plan)
-        _reap_until(server)
+        _reap_until(_fork_server(plan))
     except OSError as error:
         os.write(failed, _reason(error).encode())
     os._exit(127)
+
+
+def _fork_server(plan: dict[str, Any]) -> int:
+    """The server's process id.  As root it is born into a user namespace, in which its processes are counted: outside,
+    those of every container, and of the machine's own uid 1000, would count with them."""
+    asked, asks = os.pipe()
+    told, tells = os.pipe()
+    server = os.fork()
+    if server == 0:
+        if plan["mode"] == "root":
+            os.write(asks, b"1" if _libc and _libc.unshare(_CLONE_NEWUSER) == 0 else b"0")
+            os.read(told, 1)
+        _exec_server(plan)
+    os.close(asks)
+    if plan["mode"] == "root" and os.read(asked, 1) == b"1":
+        for name in ("uid_map", "gid_map"):
+            _write(f"/proc/{server}/{name}", f"0 0 1\n{UID} {UID} 1\n")
+    os.write(tells, b"1")
+    return server
+
+
+def _leave_keyring() -> None:
+    """What keys the emulator's user has in the kernel are none of a script's."""
+    number = _SYS_KEYCTL.get(os.uname().machine) if _LINUX else None
+    if number is not None and _libc:
+        _libc.syscall(ctypes.c_long(number), ctypes.c_ulong(_JOIN_SESSION_KEYRING), None)
 
 
 def _reap_until(server: int) -> NoReturn:
@@ -159,6 +192,7 @@ def _exec_server(plan: dict[str, Any]) -> NoReturn:
     if not plan["pid_namespace"]:
         _die_with_parent()
     _allow_many_files()
+    _set_limits(plan)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
     for number in (signal.SIGPIPE, signal.SIGXFSZ):
         signal.signal(number, signal.SIG_DFL)  # Python ignores them, and exec would pass that on
@@ -174,6 +208,15 @@ def _allow_many_files() -> None:
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if hard != resource.RLIM_INFINITY:
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
+def _set_limits(plan: dict[str, Any]) -> None:
+    """No core dumps; as many processes as a container may have, where they are counted apart from its user's others."""
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    if plan["mode"] != "none" and plan["most_processes"] is not None:
+        _, hard = resource.getrlimit(resource.RLIMIT_NPROC)
+        most = plan["most_processes"] if hard == resource.RLIM_INFINITY else min(plan["most_processes"], hard)
+        resource.setrlimit(resource.RLIMIT_NPROC, (most, most))
 
 
 def _drop_privileges(mode: str) -> None:
@@ -228,9 +271,9 @@ def _enter_outer_namespaces(plan: dict[str, Any]) -> None:
 def _mount_all(mounts: list[dict[str, str]]) -> None:
     """Do each of `mounts` in a private mount namespace.
 
-    `folder`, `file` (with `text`), `link` (with `source`), `tmpfs` (with `options`), `proc`, `bind` and
-    `optional_bind` (with `source`) make what they name at `path`; `readonly` makes everything below `path` so, and
-    `root` makes it the root folder.
+    `folder`, `file` (with `text`), `link` (with `source`), `tmpfs` (with `options`), `proc`, `terminals`, `bind` and
+    `optional_bind` (with `source`) make what they name at `path`; `hide` puts nothing in the place of what is there,
+    `readonly` makes everything below `path` so, and `root` makes it the root folder.
     """
     _unshare(_CLONE_NEWNS | _CLONE_NEWIPC)
     _mount(None, "/", None, _MS_REC | _MS_PRIVATE)
@@ -247,12 +290,34 @@ def _mount_all(mounts: list[dict[str, str]]) -> None:
             _make_readonly(path, bound)
         elif kind == "root":
             _pivot(path)
+        elif kind == "hide":
+            _hide(path, bound)
+        elif kind == "terminals":
+            _mount_terminals(path)
         elif kind in ("tmpfs", "proc"):
             os.makedirs(path, exist_ok=True)  # noqa: PTH103
             _mount(kind, path, kind, _MS_NOSUID | _MS_NODEV, mount.get("options"))
         else:
             _bind(mount["source"], path, optional=kind == "optional_bind")
             bound.append(path)
+
+
+def _hide(path: str, bound: list[str]) -> None:
+    if os.path.isdir(path):  # noqa: PTH112
+        _mount("tmpfs", path, "tmpfs", _MS_NOSUID | _MS_NODEV, "mode=0755,size=64k")
+    elif os.path.isfile(path):  # noqa: PTH113
+        _mount(os.devnull, path, None, _MS_BIND)
+    else:
+        return
+    bound.append(path)
+
+
+def _mount_terminals(path: str) -> None:
+    """Pseudo terminals of the container's own; without them where the machine does not allow that."""
+    try:  # noqa: SIM105
+        _mount("devpts", path, "devpts", _MS_NOSUID | _MS_NOEXEC, "newinstance,ptmxmode=0666,mode=0620")
+    except OSError:
+        pass
 
 
 def _bind(source: str, path: str, *, optional: bool) -> None:
@@ -356,6 +421,7 @@ class _Supervisor:
         self._alone = not plan["pid_namespace"]
         self._log = _Log(f"{plan['folder']}/log", plan["log_bytes"])
         self._code: int | None = None
+        self._folder = plan["folder"]
 
     def run(self) -> int:
         """Until the server has ended and its last output is written; its exit code."""
@@ -370,7 +436,8 @@ class _Supervisor:
         signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
         sources = [self._output, wakeup]
         while self._code is None:
-            ready, _, _ = select.select(sources, [], [])
+            ready, _, _ = select.select(sources, [], [], _LOOK_SECONDS)
+            self._guard_disk()
             if self._output in ready and not self._copy():
                 sources.remove(self._output)
             if wakeup in ready:
@@ -381,6 +448,18 @@ class _Supervisor:
         while self._copy():
             pass
         return self._code
+
+    def _guard_disk(self) -> None:
+        """End a container that has filled the disk, before nothing else of the machine can write."""
+        disk = os.statvfs(self._folder)
+        reserve = min(_RESERVE_BYTES, int(disk.f_blocks * disk.f_frsize * _RESERVE_SHARE))
+        if disk.f_bavail * disk.f_frsize >= reserve:
+            return
+        held = _held_bytes([f"{self._folder}/{name}" for name in ("home", "tmp", "var-tmp")])
+        held += _unlinked_bytes(_descendants(os.getpid()), os.stat(self._folder).st_dev)  # noqa: PTH116
+        if held > reserve:
+            self._log.write(b"amlemu: ended, for the disk is almost full and this container has filled it\n")
+            self._signal(signal.SIGKILL)
 
     def _signal(self, number: int) -> None:
         if self._code is None:
@@ -419,6 +498,36 @@ class _Supervisor:
                     pass
             self._reap()
             time.sleep(0.01)
+
+
+def _held_bytes(folders: list[str]) -> int:
+    """What lies in those folders, however deep; a path that is too long to be looked at is left out."""
+    held, left = 0, list(folders)
+    while left:
+        try:
+            with os.scandir(left.pop()) as entries:
+                for entry in entries:
+                    if entry.is_dir(follow_symlinks=False):
+                        left.append(entry.path)
+                    else:
+                        held += entry.stat(follow_symlinks=False).st_blocks * 512
+        except OSError:
+            continue
+    return held
+
+
+def _unlinked_bytes(pids: list[int], device: int) -> int:
+    """What those processes hold of files that have no name any more."""
+    found: dict[int, int] = {}
+    for pid in pids:
+        try:
+            for name in os.listdir(f"/proc/{pid}/fd"):  # noqa: PTH208
+                facts = os.stat(f"/proc/{pid}/fd/{name}")  # noqa: PTH116
+                if facts.st_nlink == 0 and facts.st_dev == device:
+                    found[facts.st_ino] = facts.st_blocks * 512
+        except OSError:
+            continue
+    return sum(found.values())
 
 
 def _descendants(ancestor: int) -> list[int]:

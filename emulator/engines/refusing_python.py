@@ -16,6 +16,8 @@ import sys
 import tempfile
 from pathlib import Path
 
+from emulator.removal import remove_tree
+
 _PYTHON = "bin/python"
 REFUSAL = "amlemu builds nothing on this side"
 # What uv says when the interpreter did not answer it.
@@ -24,8 +26,6 @@ _NOT_ASKED = ("Failed to inspect Python interpreter", "Failed to query Python in
 # `sys_executable` is what uv builds with: were it the Python behind this one, nothing would be refused.
 _PROGRAM = """\
 import json, subprocess, sys
-
-from emulator.removal import remove_tree
 asked = sys.argv[1:]
 before, behind = "import sys; sys.path = [", "] + sys.path; from python.get_interpreter_info import main; main()"
 if asked[:3] == ["-I", "-B", "-c"] and len(asked) == 4 and "\\n" not in asked[3] and (
