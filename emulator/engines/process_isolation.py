@@ -321,7 +321,7 @@ def differences(
         ]
     elif not isolation.pid_namespace:
         found.append("no process namespace: the processes of this machine are visible")
-    found.append("disk: it may write until this machine's disk is almost full; then it is ended if it holds much of it")
+    found.append("no limit of disk space: what it writes to its home and to /tmp is this machine's")
     return (*found, *_limits(isolation, spec))
 
 

@@ -45,9 +45,6 @@ _AT_FDCWD, _AT_RECURSIVE, _MOUNT_ATTR_RDONLY = -100, 0x8000, 1
 # keyctl(KEYCTL_JOIN_SESSION_KEYRING), which libc has no function for.
 _SYS_KEYCTL, _JOIN_SESSION_KEYRING = {"x86_64": 250, "aarch64": 219}, 1
 _MOST_DESCRIPTORS = 1 << 20
-_LOOK_SECONDS = 1.0
-# When so little of the disk is free, who holds more than that is ended.
-_RESERVE_BYTES, _RESERVE_SHARE = 2 << 30, 0.05
 
 _LINUX = sys.platform == "linux"
 _libc = ctypes.CDLL(None, use_errno=True) if _LINUX else None
@@ -421,7 +418,6 @@ class _Supervisor:
         self._alone = not plan["pid_namespace"]
         self._log = _Log(f"{plan['folder']}/log", plan["log_bytes"])
         self._code: int | None = None
-        self._folder = plan["folder"]
 
     def run(self) -> int:
         """Until the server has ended and its last output is written; its exit code."""
@@ -436,8 +432,7 @@ class _Supervisor:
         signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
         sources = [self._output, wakeup]
         while self._code is None:
-            ready, _, _ = select.select(sources, [], [], _LOOK_SECONDS)
-            self._guard_disk()
+            ready, _, _ = select.select(sources, [], [])
             if self._output in ready and not self._copy():
                 sources.remove(self._output)
             if wakeup in ready:
@@ -448,18 +443,6 @@ class _Supervisor:
         while self._copy():
             pass
         return self._code
-
-    def _guard_disk(self) -> None:
-        """End a container that has filled the disk, before nothing else of the machine can write."""
-        disk = os.statvfs(self._folder)
-        reserve = min(_RESERVE_BYTES, int(disk.f_blocks * disk.f_frsize * _RESERVE_SHARE))
-        if disk.f_bavail * disk.f_frsize >= reserve:
-            return
-        held = _held_bytes([f"{self._folder}/{name}" for name in ("home", "tmp", "var-tmp")])
-        held += _unlinked_bytes(_descendants(os.getpid()), os.stat(self._folder).st_dev)  # noqa: PTH116
-        if held > reserve:
-            self._log.write(b"amlemu: ended, for the disk is almost full and this container has filled it\n")
-            self._signal(signal.SIGKILL)
 
     def _signal(self, number: int) -> None:
         if self._code is None:
@@ -498,36 +481,6 @@ class _Supervisor:
                     pass
             self._reap()
             time.sleep(0.01)
-
-
-def _held_bytes(folders: list[str]) -> int:
-    """What lies in those folders, however deep; a path that is too long to be looked at is left out."""
-    held, left = 0, list(folders)
-    while left:
-        try:
-            with os.scandir(left.pop()) as entries:
-                for entry in entries:
-                    if entry.is_dir(follow_symlinks=False):
-                        left.append(entry.path)
-                    else:
-                        held += entry.stat(follow_symlinks=False).st_blocks * 512
-        except OSError:
-            continue
-    return held
-
-
-def _unlinked_bytes(pids: list[int], device: int) -> int:
-    """What those processes hold of files that have no name any more."""
-    found: dict[int, int] = {}
-    for pid in pids:
-        try:
-            for name in os.listdir(f"/proc/{pid}/fd"):  # noqa: PTH208
-                facts = os.stat(f"/proc/{pid}/fd/{name}")  # noqa: PTH116
-                if facts.st_nlink == 0 and facts.st_dev == device:
-                    found[facts.st_ino] = facts.st_blocks * 512
-        except OSError:
-            continue
-    return sum(found.values())
 
 
 def _descendants(ancestor: int) -> list[int]:

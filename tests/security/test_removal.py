@@ -8,6 +8,7 @@ import shutil
 import stat
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -91,17 +92,18 @@ def as_user() -> Iterator[None]:
 
 
 @pytest.fixture
-def place(tmp_path: Path) -> Iterator[Path]:
+def place() -> Iterator[Path]:
     """A folder that USER may write to, with a neighbour that must stay."""
-    (tmp_path / "neighbour").mkdir()
-    (tmp_path / "neighbour/kept").write_text("kept")
-    for above in (tmp_path, tmp_path.parent, tmp_path.parent.parent):
-        above.chmod(above.stat().st_mode | 0o711)
+    folder = Path(tempfile.mkdtemp(prefix="amlemu-removal-", dir="/tmp"))
+    (folder / "neighbour").mkdir(mode=0o755)
+    (folder / "neighbour/kept").write_text("kept")
+    folder.chmod(0o755)
     if os.geteuid() == 0:
-        os.chown(tmp_path, USER, USER)
-    yield tmp_path
-    assert (tmp_path / "neighbour/kept").read_text() == "kept"
-    assert (tmp_path / "neighbour").stat().st_mode & 0o777 == 0o755
+        os.chown(folder, USER, USER)
+    yield folder
+    assert (folder / "neighbour/kept").read_text() == "kept"
+    assert (folder / "neighbour").stat().st_mode & 0o777 == 0o755
+    remove_tree(folder)
 
 
 @pytest.mark.parametrize("make", TREES, ids=lambda make: make.__name__)
