@@ -145,8 +145,7 @@ def _run_inside(plan: dict[str, Any], output: int, failed: int) -> NoReturn:
 def _fork_server(plan: dict[str, Any]) -> int:
     """The server's process id.  As root it is born into a user namespace, in which its processes are counted: outside,
     those of every container, and of the machine's own uid 1000, would count with them."""
-    asked, asks = os.pipe()
-    told, tells = os.pipe()
+    (asked, asks), (told, tells) = os.pipe(), os.pipe()
     server = os.fork()
     if server == 0:
         if plan["mode"] == "root":
@@ -163,8 +162,7 @@ def _fork_server(plan: dict[str, Any]) -> int:
 
 def _leave_keyring() -> None:
     """What keys the emulator's user has in the kernel are none of a script's."""
-    number = _SYS_KEYCTL.get(os.uname().machine) if _LINUX else None
-    if number is not None and _libc:
+    if _libc and (number := _SYS_KEYCTL.get(os.uname().machine)):
         _libc.syscall(ctypes.c_long(number), ctypes.c_ulong(_JOIN_SESSION_KEYRING), None)
 
 

@@ -42,7 +42,7 @@ from emulator.engines.packages import HostPackaging, read_host_packaging
 from emulator.engines.process import ProcessEngine
 from emulator.engines.process_containers import ContainerRecord, Containers
 from emulator.engines.process_facts import ProcessFacts, is_alive, is_same_process, read_facts, send_signal
-from emulator.engines.process_files import locked, remove_tree
+from emulator.engines.process_files import locked
 from emulator.engines.process_isolation import (
     Entry,
     Folders,
@@ -60,6 +60,7 @@ from emulator.engines.process_log import LogLines
 from emulator.entities import Environment
 from emulator.environments import image_spec
 from emulator.errors import BadArgument, EngineUnavailable, OperationCanceled, ResourceNotFound
+from emulator.removal import remove_tree
 from emulator.scoring_container import APP_ROOT
 from emulator.shipped import sink_text
 
