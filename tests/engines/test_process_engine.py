@@ -329,8 +329,10 @@ def test_the_script_of_mlflow_models_is_where_the_image_has_it() -> None:
 def test_what_is_asked_and_not_enforced_is_a_difference() -> None:
     spec = container_spec("i", Path("/layout"), memory_bytes=512 * 2**20, cpus=1.5, pids_limit=100)
     said = differences(ROOT, spec, "me", 5099)
-    assert [part for part in ("512 MiB", "1.5 CPUs", "100 processes") if not any(part in d for d in said)] == []
-    assert len(differences(ROOT, container_spec("i", Path("/layout")), "me", 5099)) == 1
+    assert [part for part in ("512 MiB", "1.5 CPUs", "disk space") if not any(part in d for d in said)] == []
+    assert not any("100 processes" in difference for difference in said), "it is enforced"
+    assert any("100 processes" in difference for difference in differences(NONE, spec, "me", 5099))
+    assert len(differences(ROOT, container_spec("i", Path("/layout")), "me", 5099)) == 2
     assert any("user me" in difference for difference in differences(USER, spec, "me", 5099))
 
 
