@@ -12,11 +12,12 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pytest
+from amlemu_process import AMLEMU, new_environ
 from core_support import House
 from damaged_home import ADMIN_TOKEN, DAMAGES, DOCUMENTS, again, build, files_of, image_document
 from served import serving
 
-from emulator.entities import ModelRequest
+from emulator.entities import EndpointRequest, ModelRequest
 from emulator.errors import AuthenticationFailed, BadArgument, DamagedDocument, EmulatorError, ResourceNotFound
 from emulator.lock import HomeLock
 from emulator.logins import read_login
@@ -570,3 +571,68 @@ def test_a_folder_that_may_not_be_read() -> None:
             assert begun.layouts() == before, "what it holds is not known"
             assert "deployments of endpoint iris" in str(begun.workspace.damage()[0])
         folder.chmod(0o700)
+
+
+@pytest.fixture
+def running(tmp_path: Path) -> Iterator[tuple[Path, dict[str, str]]]:
+    """A home with damage of several kinds, and an emulator of its own that was started on it."""
+    house = House(tmp_path)
+    house.register("m", "one")
+    house.register("other", "two")
+    for name, mode in (("iris", "key"), ("pets", "key"), ("tokens", "aml_token")):
+        house.workspace.endpoints.create_or_update(EndpointRequest.parse({"name": name, "auth_mode": mode}))
+    house.workspace.endpoints.get_token("tokens")
+    home = house.store.home
+    home.chmod(0o755)
+    DAMAGES["truncated"](home / "endpoints/iris/endpoint.json")
+    DAMAGES["a folder"](home / "endpoints/pets/keys.json")
+    DAMAGES["not UTF-8"](home / "models/m/1.json")
+    DAMAGES["no fields"](home / "signing.json")
+    (home / "access.json").write_text("{")
+    environ = new_environ(home)
+    ports = environ["AMLEMU_ENDPOINT_PORTS"]
+    for path in home.glob("endpoints/*/endpoint.json"):
+        path.write_text(path.read_text().replace('"port": 181', f'"port": {ports[:3]}'))
+    yield home, environ
+    subprocess.run([*AMLEMU, "down"], env=environ, capture_output=True, timeout=120, check=False)
+
+
+def said(environ: dict[str, str], *words: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([*AMLEMU, *words], env=environ, capture_output=True, text=True, timeout=120, check=False)
+
+
+def test_an_emulator_that_runs_on_a_damaged_home(running: tuple[Path, dict[str, str]]) -> None:
+    home, environ = running
+    up = said(environ, "up", "--detach")
+    assert up.returncode == 0, up.stderr
+    assert home.stat().st_mode & 0o777 == 0o700
+    status = json.loads(said(environ, "status", "-o", "json").stdout)
+    told = {damage["resource"] for damage in status["damaged"]}
+    assert told == {
+        "endpoint iris",
+        "the keys of endpoint pets",
+        "model m:1",
+        "every token of an endpoint",
+        "every token that was handed out",
+    }
+    assert set(status["endpoints"]) == {"pets", "tokens"}
+    show = said(environ, "show", "iris")
+    assert show.returncode == 5
+    assert str(home / "endpoints/iris/endpoint.json") in show.stderr
+    assert "keys.json" in said(environ, "show", "pets").stdout
+    assert "keys.json" in said(environ, "keys", "pets").stderr
+    assert "no emulator" not in said(environ, "doctor", "--fix").stdout
+    assert (home / "endpoints/iris/endpoint.json").exists(), "nothing is moved under an emulator that runs"
+    assert said(environ, "model", "show", "other:1").returncode == 0
+    assert said(environ, "prune").returncode == 0
+    assert said(environ, "delete", "iris", "--yes").returncode == 0
+    assert said(environ, "down").returncode == 0
+    assert said(environ, "doctor", "--fix").stdout.count("lies at") == 4
+    again = said(environ, "up", "--detach")
+    assert again.returncode == 0, again.stderr
+    status = json.loads(said(environ, "status", "-o", "json").stdout)
+    assert [damage["fault"] for damage in status["damaged"]] == ["it is missing"]
+    assert said(environ, "keys", "pets", "--regenerate", "primary").returncode == 0
+    assert json.loads(said(environ, "status", "-o", "json").stdout)["damaged"] == []
+    lines = (home / "server.log").read_text().splitlines()
+    assert [line for line in lines if line.lstrip().startswith("File ") and "/emulator/" in line] == []
