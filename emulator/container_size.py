@@ -73,7 +73,7 @@ class DefaultLimits:
         """
         if self.memory_bytes is None:
             reserve = max(machine_bytes // _RESERVED_SHARE, min(_RESERVED_BYTES, machine_bytes // 2))
-            return machine_bytes - reserve
+            return (machine_bytes - reserve) // 2**20 * 2**20  # the kernel counts in pages
         return min(self.memory_bytes, machine_bytes) or None
 
     @property
