@@ -7,6 +7,7 @@ plain loops, and a name's lower case beside it.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from http import HTTPStatus
 from typing import NamedTuple
@@ -26,8 +27,31 @@ _REFRAMED = frozenset({b"content-length"})
 _PLAIN_OPTIONS = frozenset({b"close", b"keep-alive", b"Close", b"Keep-Alive"})
 _NO_BODY = frozenset({204, 304})
 
+# A host and a port as RFC 9110 §7.2 has them, less the marks of a registered name that no host has; never empty.
+_HOST = re.compile(rb"(?:\[[0-9A-Fa-f:.]+\]|[0-9A-Za-z._~%-]+)(?::[0-9]{0,5})?").fullmatch
+
 LAST_CHUNK = b"0\r\n\r\n"
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
+
+
+def is_host(value: bytes) -> bool:
+    """Whether that may stand in a Host header: no user, no path, no list (RFC 9112 §3.2).
+
+    >>> [is_host(value) for value in (b"a", b"a.b:80", b"[::1]:80", b"", b"u@a", b"a/b", b"a, b", b"a:x", b"a b")]
+    [True, True, True, False, False, False, False, False, False]
+    """
+    return _HOST(value) is not None
+
+
+def authority_of(target: bytes) -> bytes:
+    """The host and port of a request target in absolute form, which go before the Host header (RFC 9112 §3.2.2).
+
+    >>> authority_of(b"http://a:1/score?b=c://d"), authority_of(b"http://a?q"), authority_of(b"/score?b=c://d")
+    (b'a:1', b'a', b'')
+    """
+    if target.startswith(b"/"):
+        return b""
+    return re.split(rb"[/?#]", target.partition(b"://")[2], maxsplit=1)[0]
 
 
 class ResponseHead(NamedTuple):

@@ -14,7 +14,7 @@ from typing import Any, Protocol
 import httptools
 
 from emulator.gateway.request import Request
-from emulator.heads import Changes, own_head, response_head
+from emulator.heads import Changes, authority_of, is_host, own_head, response_head
 
 
 class Answering(Protocol):
@@ -69,6 +69,7 @@ class Conversation(asyncio.Protocol):
         self._parser: Any = httptools.HttpRequestParser(self)
         self._target = b""
         self._headers: list[tuple[bytes, bytes, bytes]] = []
+        self._hosts: list[int] = []  # where among the headers
         self._unspent_bytes = 0  # what has come of a head, or between two pieces of a body: chunk sizes, trailers
         self._in_head = True
         self._framing = b""  # header lines of a request whose body the parser has left unread
@@ -222,6 +223,7 @@ class Conversation(asyncio.Protocol):
     def on_message_begin(self) -> None:
         self._target = b""
         self._headers = []
+        self._hosts = []
         self._in_head = True
         self._unspent_bytes = self._unspent_bytes or 1  # not at rest, also when it begins behind another's end
 
@@ -230,7 +232,10 @@ class Conversation(asyncio.Protocol):
 
     def on_header(self, name: bytes, value: bytes) -> None:
         if self._in_head:  # later ones are trailers, which a proxy may drop (RFC 9110 §6.5.1)
-            self._headers.append((name.lower(), name, value.rstrip(b" \t")))
+            key = name.lower()
+            if key == b"host":
+                self._hosts.append(len(self._headers))
+            self._headers.append((key, name, value.rstrip(b" \t")))
 
     def on_headers_complete(self) -> None:
         parser = self._parser
@@ -247,6 +252,9 @@ class Conversation(asyncio.Protocol):
         version = parser.get_http_version()
         if version not in _VERSIONS:
             self._refusal = 505
+            return
+        if not self._settle_host(is_needed=version == "1.1"):
+            self._refusal = 400
             return
         method = parser.get_method().decode()
         request = Request(method, self._target, version, self._headers, keep_alive=parser.should_keep_alive())
@@ -277,6 +285,20 @@ class Conversation(asyncio.Protocol):
             coming.end()
 
     # Between the two.
+
+    def _settle_host(self, *, is_needed: bool) -> bool:
+        """Whether the request says once, and rightly, whom it is for (RFC 9112 §3.2); its target says it best."""
+        if len(self._hosts) != 1:
+            return not self._hosts and not is_needed
+        place = self._hosts[0]
+        key, name, value = self._headers[place]
+        if not is_host(value):
+            return False
+        if b"://" not in self._target or self._target.startswith(b"/"):
+            return True
+        authority = authority_of(self._target)
+        self._headers[place] = key, name, authority
+        return is_host(authority)
 
     def _size_of_head(self) -> int:
         return len(self._target) + sum(len(name) + len(value) for _, name, value in self._headers)

@@ -10,12 +10,24 @@ _NO_HTTP = "what is no HTTP is refused by the gateway, which must read it first:
 _ONE_HOP = "a proxy may not pass on what is meant for its own hop (RFC 9110 §7.6.1)"
 _CHUNKS = "a proxy must not guess where a body ends (RFC 9112 §7.1): refused before the container, which would try"
 _CODING = "only the chunked coding can be taken off and put on again (RFC 9112 §6.1), so the others are refused"
-_HOST = "a request of HTTP/1.1 has a Host (RFC 9112 §3.2): the gateway gives the container's where there is none"
+_HOST = "a request of HTTP/1.1 has a legal Host (RFC 9112 §3.2), or is refused: gunicorn does not look"
+_OWN_HOST = "the gateway gives the address of the container where a caller of HTTP/1.0 names no host"
 _VERSION = "RFC 9110 §15.6.6 has an answer for versions that are not spoken; gunicorn says 400"
 _EXPECT = "the gateway answers Expect by itself (RFC 9110 §10.1.1), so run() does not see the header"
 
 _X = b"GET /score?x=1"
 _POST = b"POST /score"
+
+WRONG_HOSTS = {
+    "no_host": b"",
+    "empty_host": b"Host: \r\n",
+    "host_with_user": b"Host: u@a\r\n",
+    "host_with_path": b"Host: a/b\r\n",
+    "list_of_hosts": b"Host: a, b\r\n",
+    "host_with_space": b"Host: a b\r\n",
+    "host_not_ascii": b"Host: \xfc\r\n",
+    "port_of_letters": b"Host: a:b\r\n",
+}
 
 
 @dataclass(frozen=True)
@@ -59,6 +71,8 @@ KNOWN_DIFFERENCES: tuple[Difference, ...] = (
             request("nul_in_value", _X, b"X-F: a\0b"),
             request("control_in_value", _X, b"X-F: a\x01b"),
             request("cr_in_value", _X, b"X-F: a\rb"),
+            request("two_hosts", _X, b"Host: scoring.local"),
+            request("two_other_hosts", _X, b"Host: other.local"),
             request("two_lengths", _POST, b"Content-Length: 2", body=b"{}"),
             request("two_other_lengths", _POST, b"Content-Length: 3", body=b"{}"),
             _raw("list_of_lengths", b"POST /score HTTP/1.1\r\nHost: a\r\nContent-Length: 2, 2\r\n\r\n{}"),
@@ -89,8 +103,8 @@ KNOWN_DIFFERENCES: tuple[Difference, ...] = (
     ),
     Difference(request("http_2_0", _X, version=b"2.0"), _VERSION),
     Difference(request("http_0_9", _X, version=b"0.9"), _VERSION),
-    Difference(_raw("no_host", _X + b" HTTP/1.1\r\n\r\n"), _HOST, same_status=True),
-    Difference(_raw("no_host_in_http_1_0", _X + b" HTTP/1.0\r\n\r\n"), _HOST, same_status=True),
+    *(Difference(_raw(name, _X + b" HTTP/1.1\r\n" + lines + b"\r\n"), _HOST) for name, lines in WRONG_HOSTS.items()),
+    Difference(_raw("no_host_in_http_1_0", _X + b" HTTP/1.0\r\n\r\n"), _OWN_HOST, same_status=True),
     Difference(
         _raw("empty_lines_before", b"\r\n\r\nGET /score?x=1 HTTP/1.1\r\nHost: a\r\n\r\n"),
         "a server should pass over empty lines before a request (RFC 9112 §2.2); gunicorn passes over one",
