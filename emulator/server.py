@@ -8,6 +8,7 @@ import json
 import logging
 import os
 import random
+import resource
 import secrets
 import signal
 import sys
@@ -19,13 +20,10 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from typing import Any
 
-import waitress
-
 from emulator import __version__
 from emulator.admin_token import check_admin_token, is_loopback, obtain_admin_token
 from emulator.container_size import DEFAULT_LIMITS, DefaultLimits
-from emulator.control_api import Condition, Services, all_restored, create_control_api, engine_answers
-from emulator.control_api.bounded_streams import THREADS, bounded_streams
+from emulator.control_api import Condition, Services, all_restored, control_server, engine_answers
 from emulator.engines import Engine
 from emulator.engines.conda_reach import channel_reach
 from emulator.engines.leftover_builds import end_leftover_builds, marked
@@ -53,10 +51,7 @@ from emulator.workspace.collecting import Collecting
 from emulator.workspace.operations import Operations
 
 PROCESS_FOLDER = "process"
-_CONNECTIONS = 1000  # more than threads: most are idle
-# Pieces of uploads are a quarter of that; a list of many files may be longer.
-_MOST_BODY_BYTES = 32 << 20
-_RECEIVE_BYTES = 256 << 10
+_MOST_FILES = 65_536
 _OTHER_CONTROL_PORT = "AMLEMU_PORT chooses another; `amlemu status` shows an emulator that runs already"
 _GATEWAY_GRACE_SECONDS = 5.0
 _CANCEL_SECONDS = 15.0
@@ -125,6 +120,7 @@ def serve(
     SIGTERM, SIGINT and POST /_amlemu/shutdown stop it; scoring containers end with it, and their desired state stays.
     Raises BadArgument for a home or a port that is taken, EngineUnavailable.
     """
+    _open_files()
     if settings.token:
         check_admin_token(settings.token)
     lock = HomeLock(settings.home)
@@ -135,6 +131,14 @@ def serve(
             _run(replace(settings, token=token), environ, started, stack, lock, demo=demo)
     finally:
         lock.release()
+
+
+def _open_files() -> None:
+    """As many connections and files as this process may have: shells grant fewer, for the sake of select()."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    most = hard if hard != resource.RLIM_INFINITY else _MOST_FILES
+    if soft != resource.RLIM_INFINITY and soft < min(most, _MOST_FILES):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (min(most, _MOST_FILES), hard))
 
 
 def _run(
@@ -261,18 +265,7 @@ def _announced_control_server(
 
 def _control_server(stack: contextlib.ExitStack, settings: Settings, services: Services) -> Any:
     sock = stack.enter_context(bind(settings.bind_host, settings.port, "control API", _OTHER_CONTROL_PORT))
-    return waitress.create_server(
-        bounded_streams(create_control_api(services)),
-        sockets=[sock],
-        threads=THREADS,
-        connection_limit=_CONNECTIONS,
-        asyncore_use_poll=True,  # select() ends at file descriptor 1023
-        recv_bytes=_RECEIVE_BYTES,
-        inbuf_overflow=_MOST_BODY_BYTES,
-        max_request_body_size=_MOST_BODY_BYTES,
-        ident="amlemu",
-        clear_untrusted_proxy_headers=True,
-    )
+    return control_server(services, sock)
 
 
 def _description(settings: Settings, workspace: Workspace, chosen: ChosenEngine) -> dict[str, Any]:

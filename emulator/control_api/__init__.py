@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Callable
+from functools import partial
 
 from flask import Flask, Response, jsonify, request
 from werkzeug.exceptions import HTTPException
 
-from emulator.control_api.access import guard, token_routes
+from emulator.control_api.access import guard, knows, token_routes
 from emulator.control_api.api_version import API_VERSION, API_VERSION_HEADER
+from emulator.control_api.bounded_streams import STREAMS, bounded_streams
 from emulator.control_api.endpoints import endpoint_routes
 from emulator.control_api.exports import export_routes
+from emulator.control_api.http_server import CONNECTIONS, ControlServer
 from emulator.control_api.json_text import QuickJson
 from emulator.control_api.models import model_routes
 from emulator.control_api.operations import operation_routes
@@ -22,7 +26,15 @@ from emulator.control_api.statuses import STATUSES
 from emulator.control_api.uploads import upload_routes
 from emulator.errors import AuthenticationFailed, BadArgument, EmulatorError, ResourceNotFound
 
-__all__ = ["Condition", "Services", "all_restored", "create_control_api", "engine_answers"]
+__all__ = ["Condition", "Services", "all_restored", "control_server", "create_control_api", "engine_answers"]
+
+
+def control_server(
+    services: Services, sock: socket.socket, most_streams: int = STREAMS, most_connections: int = CONNECTIONS
+) -> ControlServer:
+    """The control API on a socket that listens; `run` serves, `close` ends it."""
+    app = bounded_streams(create_control_api(services), most_streams)
+    return ControlServer(app, sock, partial(knows, services), most_connections)
 
 
 def create_control_api(services: Services) -> Flask:

@@ -15,7 +15,7 @@ from emulator.control_api.json_text import revealed
 from emulator.control_api.requests import Services, body_of, flag
 from emulator.control_api.shapes import NewTokenOfAccess, TokensOfAccess
 from emulator.entities import AccessToken, Caller, Role
-from emulator.errors import AuthorizationFailed, BadArgument
+from emulator.errors import AuthenticationFailed, AuthorizationFailed, BadArgument
 
 _OWN_HOSTS = ("127.0.0.1", "localhost", "[::1]")
 _READS = ("GET", "HEAD", "OPTIONS")
@@ -61,6 +61,15 @@ def guard(flask: Flask, services: Services) -> None:
     flask.before_request(admit)
 
 
+def knows(services: Services, authorization: str) -> bool:
+    """Whether that Authorization header opens this emulator, for the server beneath the views."""
+    try:
+        services.workspace.access.caller(_token_of(authorization))
+    except AuthenticationFailed:
+        return False
+    return True
+
+
 def caller() -> Caller:
     """Who the request comes from."""
     found: Caller = g.caller
@@ -91,7 +100,11 @@ def values_are_asked_for() -> bool:
 
 
 def _presented() -> str:
-    scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+    return _token_of(request.headers.get("Authorization", ""))
+
+
+def _token_of(authorization: str) -> str:
+    scheme, _, token = authorization.partition(" ")
     return token.strip() if scheme.lower() == "bearer" else ""
 
 

@@ -11,10 +11,8 @@ from emulator.control_api.api_version import API_VERSION, API_VERSION_HEADER
 from emulator.control_api.statuses import STATUSES
 from emulator.errors import OutOfQuota
 
-THREADS = 256
-"""Of the server: a caller that follows holds one for as long as it follows."""
-STREAMS = THREADS - 32
-"""How many may follow at the same time, so that threads are left for everybody else."""
+STREAMS = 224
+"""How many may follow at the same time: each holds a thread for as long as it follows."""
 
 StartResponse = Callable[..., Any]
 Wsgi = Callable[[dict[str, Any], StartResponse], Iterable[bytes]]

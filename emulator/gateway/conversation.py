@@ -29,6 +29,8 @@ Handler = Callable[["Conversation", Request], "bool | Answering"]
 
 # Bytes between two pieces of a body, chunk sizes and trailers, that are read before the rest is given up.
 _LONGEST_FRAMING = 60 * 1024
+# Of a length: what is longer is none, whatever its leading zeros come to.
+_MOST_DIGITS = 19
 # Requests that a caller may send ahead before it is made to wait.
 _PIPELINED = 8
 # How long a head may take from its first byte, and a connection may lie idle (Envoy: an hour).
@@ -161,6 +163,11 @@ class Conversation(asyncio.Protocol):
         """Whether a request is being answered."""
         return self._answering is not None
 
+    @property
+    def idle_since(self) -> float | None:
+        """Since when, of time.monotonic, no request is being answered; None while one is."""
+        return self._since if self._answering is None else None
+
     def end(self) -> None:
         """Close now when idle, else after the request that is being answered."""
         self._ending = True
@@ -258,10 +265,11 @@ class Conversation(asyncio.Protocol):
             return
         method = parser.get_method().decode()
         request = Request(method, self._target, version, self._headers, keep_alive=parser.should_keep_alive())
+        # chunks in HTTP/1.0 are faulty framing (RFC 9112 §6.1)
+        if len(request.header(b"content-length")) > _MOST_DIGITS or (request.chunked and not request.is_1_1):
+            self._refusal = 400
+            return
         if request.chunked:
-            if not request.is_1_1:  # its framing is faulty (RFC 9112 §6.1)
-                self._refusal = 400
-                return
             # whoever sends a coding that is not known here may mean another end than the one that is found
             request.keep_alive = request.keep_alive and request.header(b"transfer-encoding").lower() == b"chunked"
         if parser.should_upgrade():

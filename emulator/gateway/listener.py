@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import heapq
 import socket
 import time
 from collections import deque
+from operator import itemgetter
 from typing import Any
 
 from emulator.gateway.conversation import Conversation, Handler
@@ -13,6 +15,9 @@ from emulator.listening import BACKLOG
 from emulator.metrics import WINDOW_SECONDS
 
 _SWEEP_SECONDS = 15.0
+CONNECTIONS = 4096
+"""How many connections a port keeps; beyond, those are closed that have been idle for the longest."""
+_MADE_ROOM_FOR = CONNECTIONS // 20
 
 
 class Listener:
@@ -70,8 +75,15 @@ class Listener:
         too_fast = self._note_new(time.monotonic())
         if too_fast or (self._at_most is not None and len(self._conversations) >= self._at_most):
             conversation.is_excess, conversation.is_refused = True, self._enforced
+        if len(self._conversations) >= CONNECTIONS:
+            self._make_room()
         self._conversations.add(conversation)
         return conversation
+
+    def _make_room(self) -> None:
+        idle = [(since, one) for one in self._conversations if (since := one.idle_since) is not None]
+        for _, conversation in heapq.nsmallest(_MADE_ROOM_FOR, idle, key=itemgetter(0)):
+            conversation.abort()
 
     def new_per_second(self) -> float:
         """Connections accepted per second, over the last minute."""

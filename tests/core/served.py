@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import requests
-import waitress
 from core_support import ADMIN, House
 
-from emulator.control_api import Services, all_restored, create_control_api, engine_answers
-from emulator.control_api.bounded_streams import bounded_streams
+from emulator.control_api import Services, all_restored, control_server, engine_answers
+from emulator.control_api.bounded_streams import STREAMS
+from emulator.control_api.http_server import CONNECTIONS
 from emulator.control_api.resources import WORKSPACE_PATH
 from emulator.metrics import EndpointMetrics
 from emulator.workspace.operations import Operations
@@ -21,7 +22,10 @@ from emulator.workspace.operations import Operations
 class Served:
     """A house behind its door; what is asked has the admin's `token`, or none when that is ''."""
 
-    def __init__(self, house: House, public_host: str = "", threads: int = 6, token: str = ADMIN) -> None:
+    def __init__(
+        self, house: House, public_host: str = "", streams: int = STREAMS, most_connections: int = CONNECTIONS,
+        token: str = ADMIN,
+    ) -> None:
         self.house = house
         self.reported: list[BaseException] = []
         self.shutdowns: list[bool] = []
@@ -47,13 +51,8 @@ class Served:
                 lambda: "; ".join(self.in_the_way),
             ),
         )
-        self._server = waitress.create_server(
-            bounded_streams(create_control_api(self.services), threads - 2),
-            host="127.0.0.1",
-            port=0,
-            threads=threads,
-            clear_untrusted_proxy_headers=True,
-        )
+        sock = socket.create_server(("127.0.0.1", 0), backlog=1024)
+        self._server = control_server(self.services, sock, streams, most_connections)
         self.port = int(self._server.effective_port)
         self.url = f"http://127.0.0.1:{self.port}"
         self._session = requests.Session()
@@ -90,8 +89,14 @@ class Served:
 
 
 @contextmanager
-def serving(house: House, public_host: str = "", threads: int = 6, token: str = ADMIN) -> Iterator[Served]:
-    served = Served(house, public_host, threads, token)
+def serving(
+    house: House,
+    public_host: str = "",
+    streams: int = STREAMS,
+    most_connections: int = CONNECTIONS,
+    token: str = ADMIN,
+) -> Iterator[Served]:
+    served = Served(house, public_host, streams, most_connections, token)
     try:
         yield served
     finally:

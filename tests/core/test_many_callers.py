@@ -17,7 +17,8 @@ from served import Served, serving
 
 from emulator.client import Client
 from emulator.control_api.api_version import API_VERSION
-from emulator.control_api.bounded_streams import STREAMS, THREADS, bounded_streams
+from emulator.control_api.bounded_streams import STREAMS, bounded_streams
+from emulator.control_api.pools import ROOMS
 from emulator.errors import OutOfQuota
 
 DEPLOYS = 60
@@ -43,7 +44,7 @@ def test_many_deploys_at_once_go_on_side_by_side_and_all_finish(tmp_path: Path) 
             made = client.deploy(f"many-{number}", "blue", request, lambda _kind, text: steps.append(text))
             return str(made["deployments"][0]["provisioning_state"])
 
-    with serving(house, threads=THREADS) as served, ThreadPoolExecutor(DEPLOYS) as pool:
+    with serving(house) as served, ThreadPoolExecutor(DEPLOYS) as pool:
         deploys = pool.map(deploy, range(DEPLOYS))
         try:
             until(lambda: len(house.engine.containers()) == DEPLOYS)
@@ -57,9 +58,9 @@ def test_many_deploys_at_once_go_on_side_by_side_and_all_finish(tmp_path: Path) 
 
 
 def test_followers_of_logs_leave_threads_to_others(house: House) -> None:
-    """The server has six threads, of which four may follow; a fifth follower is told so, until one goes."""
+    """Four may follow; a fifth follower is told so, until one goes."""
     house.deploy()
-    with serving(house, threads=6) as served, Client(served.url, ADMIN) as client, ExitStack() as stack:
+    with serving(house, streams=4) as served, Client(served.url, ADMIN) as client, ExitStack() as stack:
         logs = [stack.enter_context(Follower(served)) for _ in range(4)]
         with pytest.raises(OutOfQuota, match="4 callers follow") as refused:
             list(client.get_logs("iris", follow=True))
@@ -133,4 +134,4 @@ def test_only_answers_of_unknown_length_are_counted() -> None:
 
 
 def test_threads_are_left_beside_the_followers() -> None:
-    assert 0 < STREAMS < THREADS
+    assert 0 < STREAMS < ROOMS["streams"].threads
