@@ -53,7 +53,7 @@ class ControlServer(TcpWSGIServer):
         self._stranger_seconds = stranger_seconds
         adjustments = Adjustments(
             sockets=[sock],
-            connection_limit=2 * most,
+            connection_limit=most + CONNECTIONS,
             asyncore_use_poll=True,  # select() ends at file descriptor 1023
             backlog=_BACKLOG,
             cleanup_interval=1,
@@ -88,7 +88,7 @@ class ControlServer(TcpWSGIServer):
     def _make_room(self, count: int) -> None:
         idle = [channel for channel in self.active_channels.values() if not channel.requests and not channel.will_close]
         new = time.time() - _NEW_SECONDS  # who has come just now may be about to ask
-        idle.sort(key=lambda channel: (channel.since > new, channel.is_known, channel.since))
+        idle.sort(key=lambda channel: (channel.since > new, channel.since <= new and channel.is_known, channel.since))
         for channel in idle[: max(count, self._most // 20)]:
             channel.will_close = True
 
