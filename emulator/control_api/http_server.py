@@ -28,7 +28,6 @@ _IN_MEMORY_BYTES = (8 << 20) + 1
 _RECEIVE_BYTES = 256 << 10
 _ACCEPTED_AT_ONCE = 64
 _BACKLOG = 4096
-_NEW_SECONDS = 2.0
 # How long somebody with a token may take for a request.
 _SLOW_SECONDS = 600.0
 
@@ -86,10 +85,12 @@ class ControlServer(TcpWSGIServer):
                 channel.will_close = True
 
     def _make_room(self, count: int) -> None:
+        """Close so many that wait for nothing: strangers first, but not who has come last and may be about to ask."""
         idle = [channel for channel in self.active_channels.values() if not channel.requests and not channel.will_close]
-        new = time.time() - _NEW_SECONDS  # who has come just now may be about to ask
-        idle.sort(key=lambda channel: (channel.since > new, channel.since <= new and channel.is_known, channel.since))
-        for channel in idle[: max(count, self._most // 20)]:
+        idle.sort(key=lambda channel: channel.since)
+        older = idle[: len(idle) - len(idle) // 4]
+        older.sort(key=lambda channel: channel.is_known)
+        for channel in older[: max(count, self._most // 20)]:
             channel.will_close = True
 
 

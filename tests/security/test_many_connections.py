@@ -147,6 +147,8 @@ def test_strangers_have_little_time() -> None:
         assert {name: is_gone(one) for name, one in socks.items()} == bounds
         server.trigger.pull_trigger(server._map.clear)
         thread.join(10)
+    for channel in tuple(server.active_channels.values()):
+        channel.handle_close()
     server.close()
 
 
