@@ -23,7 +23,11 @@ class Served:
     """A house behind its door; what is asked has the admin's `token`, or none when that is ''."""
 
     def __init__(
-        self, house: House, public_host: str = "", streams: int = STREAMS, most_connections: int = CONNECTIONS,
+        self,
+        house: House,
+        public_host: str = "",
+        streams: int = STREAMS,
+        most_connections: int = CONNECTIONS,
         token: str = ADMIN,
     ) -> None:
         self.house = house

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 import requests
-from core_support import House
+from core_support import ADMIN, House
 from gateway_support import Door, ask, caller, container, post, running_door
 from served import Served, serving
 
@@ -24,7 +24,6 @@ from emulator.control_api.pools import ROOMS
 from emulator.control_api.resources import WORKSPACE_PATH
 from emulator.gateway.listener import CONNECTIONS as GATEWAY_CONNECTIONS
 
-ADMIN = "an-admin-that-nobody-guesses"
 BEARER = f"Authorization: Bearer {ADMIN}\r\n".encode()
 LIST = WORKSPACE_PATH + "/onlineEndpoints"
 CROWD = 1_100
@@ -35,7 +34,7 @@ CROWD = 1_100
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-    house = House(tmp_path_factory.mktemp("house"), admin_token=ADMIN)
+    house = House(tmp_path_factory.mktemp("house"))
     with serving(house) as served:
         yield served
     house.settle()
@@ -105,7 +104,7 @@ def test_half_closed_connections(served: Served) -> None:
 
 def test_the_latest_is_kept_and_the_idlest_goes(tmp_path: Path) -> None:
     """Somebody with a token is the last to go, and a request that is being answered is never cut off."""
-    house = House(tmp_path, admin_token=ADMIN)
+    house = House(tmp_path)
     house.deploy()
     with serving(house, most_connections=20) as served, ExitStack() as stack:
         following = stack.enter_context(connected(served.port))
@@ -223,7 +222,7 @@ def test_requests_without_a_token(served: Served) -> None:
 
 def test_changes_that_wait_leave_reads_alone(tmp_path: Path) -> None:
     """An endpoint that is being brought back keeps its changes waiting, however many."""
-    house = House(tmp_path, admin_token=ADMIN)
+    house = House(tmp_path)
     house.deploy()
     with serving(house) as served, house.workspace.endpoints.hold("iris", restoring=True):
         body = json.dumps({"traffic": {"blue": 100}}).encode()

@@ -6,12 +6,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from core_support import House
+from core_support import ADMIN, House
 from gateway_support import AUTHORIZED, caller, container, running_door
 from served import Served, serving
 
 HIDDEN = b"GET /hidden HTTP/1.1\r\nHost: a\r\n\r\n"
-ADMIN = "an-admin-that-nobody-guesses"
 
 
 def head(*lines: bytes, first: bytes = b"POST /score HTTP/1.1", host: bytes = b"Host: localhost\r\n") -> bytes:
@@ -127,7 +126,7 @@ def statuses(port: int, raw: bytes) -> list[int]:
 
 @pytest.fixture(scope="module")
 def control(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    with serving(House(tmp_path_factory.mktemp("house"), admin_token=ADMIN)) as served:
+    with serving(House(tmp_path_factory.mktemp("house"))) as served:
         yield served
 
 
