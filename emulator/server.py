@@ -180,6 +180,7 @@ def _run(
     gateway.start()
     stack.callback(gateway.stop, _GATEWAY_GRACE_SECONDS)
     stopping.on_signals()
+    _remove_unfinished(chosen.engine)
     workspace.reconcile()
     workspace.health.start()
     stack.callback(workspace.health.stop)
@@ -204,6 +205,14 @@ def _conditions(workspace: Workspace, first_demo: FirstDemo | None) -> tuple[Con
     """What it takes to be ready."""
     usual = (all_restored(workspace.restoring), engine_answers(workspace.engine.running_ids))
     return (*usual, first_demo.in_the_way) if first_demo else usual
+
+
+def _remove_unfinished(engine: Engine) -> None:
+    """Remove what a killed emulator has left of containers on the disk; Docker has no such thing."""
+    from emulator.engines.process import ProcessEngine
+
+    if isinstance(engine, ProcessEngine):
+        engine.remove_unfinished()
 
 
 def _first_demo(store: Store, environ: Mapping[str, str]) -> FirstDemo:

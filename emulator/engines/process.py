@@ -267,6 +267,11 @@ class ProcessEngine:
         with translated(f"container {container_id}"):
             self._containers.remove(container_id, grace_seconds)
 
+    def remove_unfinished(self) -> None:
+        """Remove what an emulator of this workspace that was killed had begun to start or to remove."""
+        with translated(""):
+            self._containers.remove_unfinished()
+
     def prune(self, keep_images: Set[str], *, dry_run: bool = False) -> list[str]:
         """Remove containers that do not run, environments that are neither kept nor in use, and unfinished builds."""
         with translated(""):

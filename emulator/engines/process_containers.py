@@ -169,14 +169,21 @@ class Containers:
     def prune(self, *, dry_run: bool) -> list[str]:
         """Remove this workspace's containers that do not run, and what unfinished starts and removals left."""
         stopped = [container for container in self.read_all() if not container.running]
-        doomed = [folder for folder in sorted(self._folder.glob("*")) if self._is_leftover(folder)]
+        doomed = self._leftovers()
         if not dry_run:
             for container in stopped:
                 self.remove(container.id, 0)
-            for folder in doomed:
-                remove_tree(folder)
+            self.remove_unfinished()
         said = [f"container {container.name}" for container in stopped]
         return said + [f"unfinished container {folder.name.removeprefix('.removed-')}" for folder in doomed]
+
+    def remove_unfinished(self) -> None:
+        """Remove what unfinished starts and removals left."""
+        for folder in self._leftovers():
+            remove_tree(folder)
+
+    def _leftovers(self) -> list[Path]:
+        return [folder for folder in sorted(self._folder.glob("*")) if self._is_leftover(folder)]
 
     def _is_leftover(self, folder: Path) -> bool:
         """Whether whoever began to start or to remove this container is gone."""

@@ -199,11 +199,12 @@ def _check_image(digest: str) -> str:
 class OnlineDeployment(Entity):
     """A deployment as it is stored.
 
-    `models` are exact versions.  `generation` counts the deploys of this name; each has its own layout folder and its
-    own containers.  `serving` says that this generation's containers belong behind the endpoint, also while an update
-    of it fails.  `image` is the environment's digest, `image_reference` what of it the engine has: an image pinned by
-    its digest, or a folder.  `own_command` says that the image's own command runs in the container, not amlemu's
-    launcher.  `differences` is where this run departs from the cloud, `error` the reason of provisioning_state Failed.
+    `models` are exact versions.  `generation` is the number of this deploy, which no other of the workspace ever has;
+    it has its own layout folder and its own containers.  `serving` says that this generation's containers belong behind
+    the endpoint, also while an update of it fails.  `image` is the environment's digest, `image_reference` what of it
+    the engine has: an image pinned by its digest, or a folder.  `own_command` says that the image's own command runs in
+    the container, not amlemu's launcher.  `differences` is where this run departs from the cloud, `error` the reason of
+    provisioning_state Failed.
     `read_only_mounts` tells how the generation was laid out: hard links that a container must not write to, or copies
     that it may.
     """

@@ -23,16 +23,17 @@ from emulator.entities import (
     OnlineEndpoint,
     SigningSecret,
 )
-from emulator.errors import BadArgument, DamagedDocument, ResourceNotFound, damaged_document
+from emulator.errors import BadArgument, DamagedDocument, EmulatorError, ResourceNotFound, damaged_document
 from emulator.names import is_segment, may_name_endpoint
 from emulator.removal import remove_tree
 from emulator.store.build_contexts import copy_context
 from emulator.store.collected import CollectedData
 from emulator.store.content_name import content_name
 from emulator.store.damage import Damage, aside, damage_of_endpoint, find_damage
-from emulator.store.disk import remove_whole, sync_folder, translated
+from emulator.store.disk import read_document, remove_whole, sync_folder, translated
 from emulator.store.documents import Documents, names_in, stems_in
 from emulator.store.files import Files
+from emulator.store.generation_numbers import GenerationNumbers
 from emulator.store.layouts import Layouts, Placement, placements
 from emulator.store.leftovers import REMOVED, remove_leftovers
 from emulator.store.logs import Logs
@@ -70,6 +71,7 @@ class Store:
         self.sinks = SinkFolders(home)
         self.layouts = Layouts(home, self.files)
         self.uploads = Uploads(home.resolve(), self.files)
+        self.generations = GenerationNumbers(home, self._generations_in_use)
         self._versions = threading.Lock()
         self._secret = threading.Lock()
 
@@ -365,12 +367,35 @@ class Store:
         """Of every image whose making is written down."""
         return set(stems_in(self.home / "images"))
 
+    def _generations_in_use(self) -> list[int]:
+        """The numbers of generations of which anything is there."""
+        found = []
+        for path in self.home.glob("endpoints/*/deployments/*.json"):
+            with suppress(EmulatorError, OSError):  # a damaged one is told of elsewhere
+                found.append((read_document(path) or {}).get("generation", 0))
+        folders = [*self.layouts.all(), *self.sinks.generations()]
+        return found + [int(folder.name) for folder in folders if folder.name.isdecimal()]
+
     # housekeeping
 
     def remove_leftovers(self) -> None:
         """Remove what an emulator that was killed has left half done; only before anything else is written."""
         with translated(f"AMLEMU_HOME {self.home}"):
             remove_leftovers(self.home, self.logs)
+            self.uploads.prune(dry_run=False)
+
+    def unused_layouts(self) -> list[Path]:
+        """The layouts of generations that serve no more, or never did; not one that a document which cannot be read, or
+        was moved aside, may mean.  Only while nothing is laid out."""
+        keep = {
+            self.layouts.path_of(d.endpoint_name, d.name, d.generation)
+            for e in self.endpoints()
+            for d in self.deployments(e.name)
+            if d.serving
+        }
+        others = [layout for layout in self.layouts.all() if layout not in keep]
+        unknown = self._unknown_uses() if others else None
+        return [layout for layout in others if unknown and not unknown.of_layout(*layout.parts[-3:-1])]
 
     def prune(self, *, dry_run: bool) -> list[str]:
         """Remove contents that no model and no layout uses, and layouts of nothing that serves; say what, a line each.
@@ -379,18 +404,11 @@ class Store:
         out meanwhile.
         """
         unknown = self._unknown_uses()
-        keep = {
-            self.layouts.path_of(d.endpoint_name, d.name, d.generation)
-            for e in self.endpoints()
-            for d in self.deployments(e.name)
-            if d.serving
-        }
         removed = []
-        for layout in self.layouts.all():
-            if layout not in keep and not unknown.of_layout(*layout.parts[-3:-1]):
-                removed.append(f"layout {'/'.join(layout.parts[-3:])}")
-                if not dry_run:
-                    self.layouts.remove(layout)
+        for layout in self.unused_layouts():
+            removed.append(f"layout {'/'.join(layout.parts[-3:])}")
+            if not dry_run:
+                self.layouts.remove(layout)
         removed += [] if unknown.of_contexts else self._prune_build_contexts(dry_run=dry_run)
         removed += self.uploads.prune(dry_run=dry_run)
         used = {file.sha256 for model in self.models() for file in model.files} | self.uploads.contents()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import threading
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -37,6 +38,7 @@ class Layouts:
     def __init__(self, folder: Path, files: Files) -> None:
         self._folder = folder / "layouts"
         self._files = files
+        self._folders = threading.Lock()  # an empty one must not go while another layout is made in it
 
     def path_of(self, endpoint_name: str, deployment_name: str, generation: int) -> Path:
         """The layout's folder, whether it exists or not."""
@@ -58,8 +60,9 @@ class Layouts:
         """
         with translated(f"layout of {path.parent.name}"):
             remove_tree(path, ignore_errors=True)
-            make_folder(path.parent)
-            path.mkdir()
+            with self._folders:
+                make_folder(path.parent)
+                path.mkdir()
             try:
                 models_root = path if models_folder == "." else path / inner_path(models_folder)
                 models_root.mkdir(parents=True, exist_ok=True)
@@ -77,11 +80,12 @@ class Layouts:
     def remove(self, path: Path) -> None:
         """Remove a layout; the stored contents stay."""
         remove_tree(path, ignore_errors=True)
-        for parent in (path.parent, path.parent.parent):
-            try:
-                parent.rmdir()
-            except OSError:
-                return  # others are in it
+        with self._folders:
+            for parent in (path.parent, path.parent.parent):
+                try:
+                    parent.rmdir()
+                except OSError:
+                    return  # others are in it
 
     def of_deployment(self, endpoint_name: str, deployment_name: str) -> list[Path]:
         """The layouts of all generations."""

@@ -27,6 +27,9 @@ def remove_leftovers(home: Path, logs: Logs) -> None:
     for path in [*home.glob(".*.json.*"), *(found for name in _FOLDERS for found in (home / name).rglob(".*.json.*"))]:
         with suppress(OSError):
             path.unlink(missing_ok=True)
+    for path in (home / "files").glob(".adding-*"):  # contents that were never whole
+        with suppress(OSError):
+            path.unlink()
     endpoints = home / "endpoints"
     for folder in endpoints.glob(f"{REMOVED}*"):
         with suppress(OSError):

@@ -60,25 +60,19 @@ class Logs:
         """The file of the front door's lines, one JSON object each."""
         return self._folder / segment(f"{endpoint_name}.requests.jsonl")
 
-    def forget_requests(self, endpoint_name: str) -> None:
-        """Drop the front door's lines."""
-        _forget(self.requests(endpoint_name))
-
     def events(self, endpoint_name: str) -> Path:
         """The file of what happened to the endpoint's containers, one JSON object each."""
         return self._folder / segment(f"{endpoint_name}.events.jsonl")
-
-    def forget_events(self, endpoint_name: str) -> None:
-        """Drop what happened to the endpoint's containers."""
-        _forget(self.events(endpoint_name))
 
     def insights(self, endpoint_name: str) -> Path:
         """The file of what the endpoint's containers have sent to Application Insights, one JSON object each."""
         return self._folder / segment(f"{endpoint_name}.insights.jsonl")
 
-    def forget_insights(self, endpoint_name: str) -> None:
-        """Drop what was sent to Application Insights."""
-        _forget(self.insights(endpoint_name))
+    def forget_endpoint(self, endpoint_name: str) -> None:
+        """Drop all that is kept of an endpoint: of its requests, its containers, its failed starts."""
+        for path in self._folder.glob(f"{segment(endpoint_name)}.*"):
+            if path.name.removesuffix(".1").endswith(_OF_ENDPOINTS):
+                path.unlink(missing_ok=True)
 
     def keep_only(self, endpoint_names: Set[str]) -> None:
         """Drop the logs of all other endpoints; those of builds stay."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 import stat
+import threading
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -40,6 +41,7 @@ class SinkFolders:
 
     def __init__(self, home: Path) -> None:
         self._folder = home / "sinks"
+        self._folders = threading.Lock()  # an empty one must not go while another is made in it
 
     def of_generation(self, endpoint_name: str, deployment_name: str, generation: int) -> Path:
         """Where the folders of a generation's containers lie, or would lie."""
@@ -53,8 +55,9 @@ class SinkFolders:
         with translated(f"folder {folder}"):
             self._folder.mkdir(mode=_OWNER_ONLY, exist_ok=True)
             self._folder.chmod(_OWNER_ONLY)
-            make_folder(folder.parent)
-            folder.mkdir(exist_ok=True)
+            with self._folders:
+                make_folder(folder.parent)
+                folder.mkdir(exist_ok=True)
             folder.chmod(_FOR_EVERYBODY)
             for name, text in files.items():
                 path = folder / segment(name)
@@ -72,6 +75,10 @@ class SinkFolders:
                 found.append(SinkFolder(path, endpoint, deployment, int(generation)))
         return found
 
+    def generations(self) -> list[Path]:
+        """The folder of every generation."""
+        return sorted(self._folder.glob("*/*/*/"))
+
     def take(self, folder: SinkFolder) -> Iterator[bytes]:
         """What the container has handed over, file by file in its order; each is removed once it was taken."""
         with contextlib.suppress(OSError):  # a script may have taken the right to look away
@@ -85,9 +92,10 @@ class SinkFolders:
         """Remove the folders of a generation."""
         folder = self.of_generation(endpoint_name, deployment_name, generation)
         remove_tree(folder, ignore_errors=True)
-        for above in (folder.parent, folder.parent.parent):
-            with contextlib.suppress(OSError):  # others are still there
-                above.rmdir()
+        with self._folders:
+            for above in (folder.parent, folder.parent.parent):
+                with contextlib.suppress(OSError):  # others are still there
+                    above.rmdir()
 
 
 def _read(path: Path) -> bytes | None:

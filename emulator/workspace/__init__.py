@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import partial
+from pathlib import Path
 
 from emulator.engines import Container, Engine
 from emulator.entities import OnlineDeployment
@@ -97,9 +98,15 @@ class Workspace:
         for container in found:
             if container.id not in adopted:
                 self.engine.remove(container.id, grace_seconds=0.0)
+        doomed = self._store.unused_layouts()  # which nothing is made in any more: numbers are not drawn twice
+        self._effects.background(lambda: self._remove_layouts(doomed))
         self._restoring = {(deployment.endpoint_name, deployment.name) for deployment in missing}
         for key in sorted(self._restoring):
             self._effects.background(partial(self._restore, *key))
+
+    def _remove_layouts(self, layouts: Sequence[Path]) -> None:
+        for layout in layouts:
+            self._store.layouts.remove(layout)
 
     def _restore(self, endpoint_name: str, name: str) -> None:
         try:

@@ -38,6 +38,7 @@ class Collecting:
         self.counts = Counts(effects.monotonic)
         self._insights = LineWriter(store.logs.insights)
         self._taking = threading.Lock()
+        self._ended: dict[tuple[str, str], int] = {}
         self._stopping = threading.Event()
 
     # what the front door has seen
@@ -123,18 +124,21 @@ class Collecting:
                     deployment = self._store.find_deployment(folder.endpoint, folder.deployment)
                 except DamagedDocument:
                     continue  # it is left as it is until the document can be read
-                if deployment is not None:
+                is_over = folder.generation <= self._ended.get((folder.endpoint, folder.deployment), 0)
+                if deployment is not None and not is_over:
                     self._take(folder, deployment)
                 self._remove_if_left(folder, deployment)
 
     def finish(self, deployment: OnlineDeployment) -> None:
         """Take the last of a deployment that is gone, and remove its folders."""
-        key = deployment.endpoint_name, deployment.name, deployment.generation
+        key = deployment.endpoint_name, deployment.name
         with self._taking:
             for folder in self._store.sinks.all():
-                if (folder.endpoint, folder.deployment, folder.generation) == key:
+                if (folder.endpoint, folder.deployment) == key and folder.generation <= deployment.generation:
                     self._take(folder, deployment)
-            self._store.sinks.remove(*key)
+                    self._store.sinks.remove(*key, folder.generation)
+            # Containers that end in the background may go on, and must not speak for the next one of that name.
+            self._ended[key] = deployment.generation
             if not profile_of(deployment.target).collection.kept:
                 self._store.collected.remove(deployment.endpoint_name, deployment.name)
 

@@ -106,9 +106,10 @@ class Crashes:
     def save_recovered(self, watched: Watched) -> None:
         """The deployment has Succeeded again, unless its error is another one by now."""
         deployment = watched.deployment
-        self._store.logs.forget_container(deployment.endpoint_name, deployment.name)
         with self._endpoints.hold(deployment.endpoint_name, restoring=True):
             current = self._current(watched)
+            if current:
+                self._store.logs.forget_container(deployment.endpoint_name, deployment.name)
             if current and is_crash_loop(current):
                 self._store.put_deployment(
                     current.model_copy(update={"provisioning_state": "Succeeded", "error": None})

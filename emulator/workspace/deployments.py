@@ -157,6 +157,8 @@ class Deployments:
             )
             before = self._store.find_deployment(endpoint.name, request.name)
             draft = self._draft(plan, before)
+            if before is None:  # the last words are those of an earlier one of that name
+                self._store.logs.forget_container(endpoint.name, request.name)
             # One that has never served is replaced at once: there is nothing to go on with.
             kept = before if before and before.serving else draft
             self._store.put_deployment(_updating(kept) if kept.serving else kept)
@@ -235,7 +237,7 @@ class Deployments:
             ),
             **plan.probes,
             request_settings=plan.request_settings,
-            generation=before.generation + 1 if before else 1,
+            generation=self._store.generations.draw(),
             models=tuple(model.id for model in plan.models),
             code_configuration=self._code_configuration(request),
             inference_config=plan.environment.inference_config,
@@ -418,9 +420,8 @@ class Deployments:
             self._endpoints.publish(name)
             for deployment, document in deployments.items():
                 self._discard(name, deployment, document)
-            self._store.logs.forget_requests(name)
-            self._store.logs.forget_events(name)
-            self._store.logs.forget_insights(name)
+            self._generations.end_events(name)
+            self._store.logs.forget_endpoint(name)
 
     def _discard(self, endpoint_name: str, name: str, deployment: OnlineDeployment | None) -> None:
         """Remove what a deployment has left, whose document is gone; None could not be read."""

@@ -231,6 +231,7 @@ class Endpoints:
             created_at=self._effects.now(),
         )
         keys = EndpointKeys(primary_key=self._effects.new_key(), secondary_key=self._effects.new_key())
+        self._store.logs.forget_endpoint(name)  # what the last requests to an earlier one of that name have left
         self._store.put_keys(name, keys)
         try:
             self._store.put_endpoint(endpoint)

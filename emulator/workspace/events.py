@@ -7,7 +7,7 @@ import json
 
 from emulator.engines import Container
 from emulator.profiles import ProbeProfile, profile_of
-from emulator.scoring_container import LABEL_DEPLOYMENT, LABEL_ENDPOINT
+from emulator.scoring_container import LABEL_DEPLOYMENT, LABEL_ENDPOINT, LABEL_GENERATION
 from emulator.secret import mask_credentials
 from emulator.store import Store
 from emulator.store.lines import LineWriter
@@ -24,6 +24,11 @@ class Events:
         self._store = store
         self._effects = effects
         self._lines = LineWriter(store.logs.events)
+        self._ended: dict[str, int] = {}
+
+    def end(self, endpoint_name: str) -> None:
+        """That endpoint is deleted: its last containers, which end in the background, are not those of the next one."""
+        self._ended[endpoint_name] = self._store.generations.last()
 
     def started(self, container: Container, image: str) -> None:
         """A container was made from its image, and started."""
@@ -68,8 +73,9 @@ class Events:
             name,
             mask_credentials(message),
         )
-        if name not in profile.event_names or self._store.readable_endpoint(endpoint) is None:
-            return  # the last containers of a deleted endpoint end in the background
+        is_over = int(container.labels[LABEL_GENERATION]) <= self._ended.get(endpoint, 0)
+        if name not in profile.event_names or is_over or self._store.readable_endpoint(endpoint) is None:
+            return
         # A full disk must not keep anything from being restarted.
         with contextlib.suppress(OSError):
             self._lines.write(endpoint, json.dumps(dict(zip(profile.event_columns, values, strict=True))))

@@ -154,6 +154,10 @@ class Generations:
             if (folder.endpoint, folder.deployment) == (endpoint_name, name):
                 self._store.sinks.remove(endpoint_name, name, folder.generation)
 
+    def end_events(self, endpoint_name: str) -> None:
+        """Tell of none of the endpoint's containers any more: the name may be another endpoint's soon."""
+        self._events.end(endpoint_name)
+
     def remove_all(self) -> int:
         """Stop and remove every container of this workspace, also one that is being drained; how many there were.
 

@@ -155,7 +155,7 @@ def test_a_success_after_a_failed_update_clears_the_error(house: House) -> None:
     with pytest.raises(ResourceNotReady, match=r"FileNotFoundError.*src/score.py, line 2"):
         house.deploy()
     deployment = house.deploy()
-    assert (deployment.provisioning_state, deployment.error, deployment.generation) == ("Succeeded", None, 2)
+    assert (deployment.provisioning_state, deployment.error, deployment.generation) == ("Succeeded", None, 3)
 
 
 # the first one fails

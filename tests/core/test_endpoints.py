@@ -216,7 +216,7 @@ def test_deleting_a_deployment(house: House) -> None:
     assert [deployment.name for deployment in house.workspace.deployments.list_of("iris")] == ["green"]
     assert house.workspace.endpoints.get("iris").traffic == {}
     assert [container.labels["amlemu.deployment"] for container in house.running()] == ["green"]
-    assert house.layouts() == ["iris/green/1"]
+    assert house.layouts() == ["iris/green/2"]
     with pytest.raises(ResourceNotFound, match="has no such deployment; it has: green"):
         house.workspace.deployments.delete("iris", "blue")
 
@@ -247,7 +247,7 @@ def test_deleting_an_endpoint(house: House) -> None:
     assert house.workspace.endpoints.list_names() == ["pets"]
     assert list(house.door.routes) == ["pets"]
     assert [container.labels["amlemu.endpoint"] for container in house.running()] == ["pets"]
-    assert house.layouts() == ["pets/blue/1"]
+    assert house.layouts() == ["pets/blue/3"]
     assert not house.store.logs.requests("iris").exists()
     assert [model.id for model in house.workspace.models.list_versions()] == ["m:1"]
     for verb in (house.workspace.endpoints.get, house.workspace.deployments.list_of,
@@ -306,7 +306,7 @@ def test_stop_all_keeps_what_is_wished(house: House) -> None:
     assert house.workspace.deployments.stop_all() == 3
     assert house.running() == []
     assert house.deployment() == before
-    assert house.layouts() == ["iris/blue/1", "pets/blue/1"]
+    assert house.layouts() == ["iris/blue/1", "pets/blue/2"]
 
 
 def test_stop_all_takes_what_is_being_drained_as_well(house: House) -> None:

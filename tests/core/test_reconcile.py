@@ -252,7 +252,7 @@ def test_what_comes_back_waits_for_a_deploy_of_another(house: House) -> None:
     again.settle()
     assert len(again.instances(name="blue")) == 1
     assert len(again.instances(name="green")) == 1
-    assert again.deployment(name="green").generation == 2
+    assert again.deployment(name="green").generation == 3
 
 
 def test_an_engine_that_is_away_is_told(house: House) -> None:

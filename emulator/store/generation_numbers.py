@@ -1,0 +1,57 @@
+"""Numbers for generations: each is drawn once in the life of a workspace.
+
+What a generation is called, its layout, its containers, its folder for what they hand over, is made of its number.  Who
+still ends an old one, long after its deployment or endpoint was deleted, must never meet a new one of the same name.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+from emulator.errors import EmulatorError
+from emulator.store.disk import read_document, translated, write_document
+
+_LARGEST = 1 << 50  # beyond which a number was not drawn here
+
+
+class GenerationNumbers:
+    """Draws them.  `in_use` finds those of what is there, should the document of the last one be lost or damaged."""
+
+    def __init__(self, home: Path, in_use: Callable[[], Iterable[int]]) -> None:
+        self._path = home / "generations.json"
+        self._in_use = in_use
+        self._last: int | None = None
+        self._rest: dict[str, Any] = {}
+        self._lock = threading.Lock()
+
+    def draw(self) -> int:
+        """A number that none has had; it is used up before this returns, whatever becomes of it.  OutOfQuota."""
+        with self._lock, translated("generation"):
+            number = self._known() + 1
+            write_document(self._path, {**self._rest, "last": number})
+            self._last = number
+            return number
+
+    def last(self) -> int:
+        """The one that was drawn last, 0 before the first."""
+        with self._lock:
+            return self._known()
+
+    def _known(self) -> int:
+        if self._last is None:
+            self._rest = self._read()
+            self._last = max([_number(self._rest.get("last")), *map(_number, self._in_use())])
+        return self._last
+
+    def _read(self) -> dict[str, Any]:
+        try:
+            return read_document(self._path) or {}
+        except (EmulatorError, OSError):
+            return {}
+
+
+def _number(value: object) -> int:
+    return value if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= _LARGEST else 0
