@@ -91,7 +91,11 @@ def a_folder(path: Path) -> None:
 
 
 def set_aside(path: Path) -> None:
-    path.rename(path.with_name(path.name + ".damaged"))
+    """As `doctor --fix` does it."""
+    home = next(above for above in path.parents if (above / "workspace.json").exists())
+    target = home / "damaged/2026-01-01" / path.relative_to(home)
+    target.parent.mkdir(parents=True)
+    path.rename(target)
 
 
 @pytest.mark.parametrize(
