@@ -180,8 +180,7 @@ def _run(
     gateway.start()
     stack.callback(gateway.stop, _GATEWAY_GRACE_SECONDS)
     stopping.on_signals()
-    _remove_unfinished(chosen.engine)
-    workspace.reconcile()
+    _reconcile(workspace)
     workspace.health.start()
     stack.callback(workspace.health.stop)
     collecting.start()
@@ -207,12 +206,13 @@ def _conditions(workspace: Workspace, first_demo: FirstDemo | None) -> tuple[Con
     return (*usual, first_demo.in_the_way) if first_demo else usual
 
 
-def _remove_unfinished(engine: Engine) -> None:
-    """Remove what a killed emulator has left of containers on the disk; Docker has no such thing."""
+def _reconcile(workspace: Workspace) -> None:
+    """First without what a killed emulator has left of containers on the disk; Docker has no such thing."""
     from emulator.engines.process import ProcessEngine
 
-    if isinstance(engine, ProcessEngine):
-        engine.remove_unfinished()
+    if isinstance(workspace.engine, ProcessEngine):
+        workspace.engine.remove_unfinished()
+    workspace.reconcile()
 
 
 def _first_demo(store: Store, environ: Mapping[str, str]) -> FirstDemo:

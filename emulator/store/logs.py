@@ -72,7 +72,7 @@ class Logs:
         """Drop all that is kept of an endpoint: of its requests, its containers, its failed starts."""
         for path in self._folder.glob(f"{segment(endpoint_name)}.*"):
             if path.name.removesuffix(".1").endswith(_OF_ENDPOINTS):
-                path.unlink(missing_ok=True)
+                remove_whole(path)
 
     def keep_only(self, endpoint_names: Set[str]) -> None:
         """Drop the logs of all other endpoints; those of builds stay."""
@@ -84,8 +84,3 @@ class Logs:
 
     def _container(self, endpoint_name: str, deployment_name: str) -> Path:
         return self._folder / segment(f"{endpoint_name}.{deployment_name}.failed.log")
-
-
-def _forget(path: Path) -> None:
-    for file in (path, path.with_name(path.name + ".1")):
-        remove_whole(file)

@@ -158,7 +158,7 @@ def test_a_damaged_deployment_keeps_its_share_and_nobody_else_serves_it(tmp_path
     begun.workspace.deployments.delete("iris", "green")
     begun.settle()
     assert begun.workspace.damage() == []
-    assert begun.layouts() == ["cloud/blue/1", "iris/blue/1", "pets/blue/1"]
+    assert begun.layouts() == ["cloud/blue/4", "iris/blue/1", "pets/blue/3"]
     assert begun.deploy("iris", name="green").provisioning_state == "Succeeded"
 
 
