@@ -10,10 +10,8 @@ from pathlib import Path
 
 import pytest
 import requests
-from amlemu_process import Environ, amlemu, temporary_environ, until
+from amlemu_process import Environ, amlemu, client_of, temporary_environ, until
 from projects import project
-
-from emulator.client import Client
 
 OLD_SECONDS = 12
 SCRIPT = """\
@@ -37,7 +35,7 @@ class Team:
     def __init__(self, environ: Environ, folder: Path) -> None:
         amlemu(environ, "up", "--detach")
         self._folder = folder
-        self.client = Client(f"http://127.0.0.1:{environ['AMLEMU_PORT']}")
+        self.client = client_of(environ)
         self.client.__enter__()
 
     def deploy(self, answer: str) -> None:
