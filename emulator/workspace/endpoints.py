@@ -63,6 +63,7 @@ class Endpoints:
         self._unready: set[str] = set()
         self._old_keys: dict[str, dict[str, float]] = {}
         self._closed: dict[str, EmulatorError] = {}
+        self._open: set[str] = set()
         self._held: dict[str, str] = {}
         self._released = threading.Condition()
         self._creating = threading.Lock()
@@ -357,9 +358,12 @@ class Endpoints:
         """Tell the front door how the endpoint stands.
 
         One whose port cannot be listened on is out of service until `reopen` finds the port free, or it has another.
+        One that is in service stays as it is told last when the front door refuses the news, which is raised.
         """
         with self._publishing:  # the last one to tell has seen the newest state
             if error := self._publish(name):
+                if name in self._open:
+                    raise error
                 self._take_out(name, error)
 
     def reopen(self) -> None:
@@ -385,6 +389,7 @@ class Endpoints:
         if endpoint is None:
             self._old_keys.pop(name, None)
             self._closed.pop(name, None)
+            self._open.discard(name)
             self._front_door.remove(name)
             return None
         route = self._endpoint_route(endpoint)
@@ -392,6 +397,7 @@ class Endpoints:
             self._front_door.put(route)
         except BadArgument as error:
             return error
+        self._open.add(name)
         if self._closed.pop(name, None):
             _log.warning("endpoint %s is back in service on port %d", name, endpoint.port)
         return None
