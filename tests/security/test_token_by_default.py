@@ -7,6 +7,7 @@ import hashlib
 import http.server
 import json
 import os
+import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,6 +17,7 @@ import psutil
 import pytest
 import requests
 from amlemu_process import Environ, amlemu, json_of, running, temporary_environ, token_of, until, until_said
+from control_from_scripts import HostileScript
 from core_support import ADMIN, House
 from flask import Flask
 from served import Served, serving
@@ -251,6 +253,50 @@ def test_the_emulator_of_a_test_run_has_one_and_its_reports_hide_it(tmp_path: Pa
     finally:
         session.emulator.client.__exit__()
         run.end(wanted)
+
+
+# a scoring script, which can connect
+
+
+def paths_of(served: Served) -> list[str]:
+    return sorted({path for _, _, path in routes(create_control_api(served.services))})
+
+
+def addresses_of_this_machine() -> list[str]:
+    found = [one.address for those in psutil.net_if_addrs().values() for one in those if one.family == socket.AF_INET]
+    return sorted({*found, "127.0.0.1"})
+
+
+def test_a_script_on_the_process_engine_is_nobody(strangers: Served, tmp_path: Path) -> None:
+    """It shares the machine's network: it connects, and is refused whatever it shows."""
+    paths = paths_of(strangers)
+    with temporary_environ() as environ:
+        script = HostileScript(environ, tmp_path / "hostile")
+        assert token_of(environ) not in script.guesses
+        answers = script.answers("127.0.0.1", paths, script.guesses)
+        assert set(answers) == {401}
+        assert answers[401] >= 2 * len(script.guesses) * (len(paths) - len(OPEN_ROUTES))
+        with pytest.raises(AssertionError):  # and the walk would have told of an open door
+            assert set(script.answers("127.0.0.1", paths[:20], [token_of(environ)])) == {401}
+
+
+@pytest.mark.docker
+@pytest.mark.parametrize("bind_host", ["127.0.0.1", "0.0.0.0"])
+def test_a_script_in_a_container_is_nobody(strangers: Served, tmp_path: Path, bind_host: str) -> None:
+    """By the bridge's gateway and by each address of the host: nothing listens there, or it is refused."""
+    paths = paths_of(strangers)
+    with temporary_environ(engine="docker", AMLEMU_BIND_HOST=bind_host) as environ:
+        script = HostileScript(environ, tmp_path / "hostile")
+        assert token_of(environ) not in script.guesses
+        if bind_host == "127.0.0.1":
+            told = {host: set(script.answers(host, paths[:5], [""])) for host in addresses_of_this_machine()}
+            told["gateway"] = set(script.answers(script.gateway, paths[:5], [""]))
+            assert not [host for host, answers in told.items() if any(isinstance(one, int) for one in answers)], told
+            return
+        assert set(script.answers(script.gateway, paths, script.guesses)) == {401}
+        for host in {*addresses_of_this_machine(), "host.docker.internal"} - {script.gateway}:
+            answers = set(script.answers(host, paths[:5], ["", script.key]))
+            assert answers == {401} or not any(isinstance(one, int) for one in answers), (host, answers)
 
 
 # who sits on the port
