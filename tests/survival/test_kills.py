@@ -27,7 +27,7 @@ def a_doomed_world(engine: str, random: Random) -> Iterator[World]:
         folder = Path(name)
         environ = new_environ(folder / "home", engine, TMPDIR=name)
         doomed = Doomed(environ, folder)
-        doomed.home.mkdir()
+        doomed.home.mkdir(exist_ok=True)
         (folder / "code").mkdir()
         try:
             yield World(doomed, folder / "code", random)
