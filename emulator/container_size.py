@@ -52,6 +52,7 @@ NO_LIMIT = ContainerSize()
 # Of the machine's memory a container leaves so much to all else, unless it is told otherwise.
 _RESERVED_SHARE = 8
 _RESERVED_BYTES = 512 * 2**20
+_LEAST_DISK_BYTES = 10 * 2**30
 MOST_PROCESSES = 4096
 
 
@@ -59,11 +60,13 @@ MOST_PROCESSES = 4096
 class DefaultLimits:
     """What holds a container whose deployment says nothing of it: a script gone wrong must not take the machine.
 
-    `memory_bytes` None is the machine's memory less a reserve; `pids` counts processes and threads.  0 is no limit.
+    `memory_bytes` None is the machine's memory less a reserve; `pids` counts processes and threads.  `disk_bytes` None
+    is half of what is free, and no less than honest scripts write; the process engine alone keeps it.  0 is no limit.
     """
 
     memory_bytes: int | None = None
     pids: int = MOST_PROCESSES
+    disk_bytes: int | None = None
 
     def memory_on(self, machine_bytes: int) -> int | None:
         """The limit of each container on a machine with so much memory; None for none.
@@ -75,6 +78,16 @@ class DefaultLimits:
             reserve = max(machine_bytes // _RESERVED_SHARE, min(_RESERVED_BYTES, machine_bytes // 2))
             return (machine_bytes - reserve) // 2**20 * 2**20  # the kernel counts in pages
         return min(self.memory_bytes, machine_bytes) or None
+
+    def disk_on(self, free_bytes: int) -> int | None:
+        """What each container may write where so much of the disk is free; None for no limit.
+
+        >>> DefaultLimits().disk_on(100 * 2**30) // 2**30, DefaultLimits().disk_on(2**30) // 2**30
+        (50, 10)
+        """
+        if self.disk_bytes is None:
+            return max(free_bytes // 2, _LEAST_DISK_BYTES)
+        return self.disk_bytes or None
 
     @property
     def pids_limit(self) -> int | None:

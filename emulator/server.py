@@ -95,7 +95,7 @@ def choose_engine(
 
 
 def _limits(settings: Settings) -> DefaultLimits:
-    return DefaultLimits(settings.container_memory, settings.container_pids)
+    return DefaultLimits(settings.container_memory, settings.container_pids, settings.container_disk)
 
 
 def _docker(store: Store, packaging: HostPackaging, network: str, limits: DefaultLimits) -> Engine:

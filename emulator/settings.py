@@ -53,7 +53,9 @@ class Settings:
     channels cannot be reached.  `conda_channels` says by name where a channel is: a URL, or a folder as file:///path.
     `max_upload_bytes` is how much a client on another machine may send at a time.
     `container_memory` is how many bytes of memory a container gets whose deployment does not say (None: the machine's
-    less a reserve), `container_pids` how many processes and threads a container may have; 0 is no limit.  Docker only.
+    less a reserve), on Docker only; `container_pids` how many processes and threads a container may have;
+    `container_disk` how many bytes it may write to the disk, on the process engine only (None: half of what is free, at
+    least 10 GiB).  0 is no limit.
     """
 
     home: Path
@@ -79,6 +81,7 @@ class Settings:
     max_upload_bytes: int = 100 << 30
     container_memory: int | None = None
     container_pids: int = 4096
+    container_disk: int | None = None
 
     @property
     def control_url(self) -> str:
@@ -109,6 +112,7 @@ _VARIABLES = {
     "max_upload_bytes": "AMLEMU_MAX_UPLOAD_BYTES",
     "container_memory": "AMLEMU_CONTAINER_MEMORY",
     "container_pids": "AMLEMU_CONTAINER_PIDS",
+    "container_disk": "AMLEMU_CONTAINER_DISK",
 }
 
 
@@ -363,21 +367,30 @@ def _size(value: Any) -> int:
 
 _NO_LIMIT = ("none", "0")
 _LEAST_MEMORY = 128 * 2**20
+_LEAST_DISK = 64 * 2**20
 _LEAST_PIDS = 64
 _UNITS = {"": 1, "k": 2**10, "m": 2**20, "g": 2**30, "t": 2**40}
 
 
 def _memory(value: Any) -> int | None:
-    """Bytes; None for `auto`, 0 for no limit."""
+    return _bytes(value, _LEAST_MEMORY, "auto for the machine's less a reserve")
+
+
+def _disk(value: Any) -> int | None:
+    return _bytes(value, _LEAST_DISK, "auto for half of what is free")
+
+
+def _bytes(value: Any, least: int, auto: str) -> int | None:
+    """How many; None for `auto`, 0 for no limit."""
     text = "" if isinstance(value, bool) else str(value).strip().lower()
     if text == "auto" or text in _NO_LIMIT:
         return None if text == "auto" else 0
     found = re.fullmatch(r"([0-9]{1,18})\s*([kmgt]?)(i?b)?", text)
     if not found:
-        raise BadArgument(f"'{value}' is no size: as in 4g or 512m, auto for the machine's less a reserve, or none")
+        raise BadArgument(f"'{value}' is no size: as in 4g or 512m, {auto}, or none")
     size = int(found[1]) * _UNITS[found[2]]
-    if not _LEAST_MEMORY <= size < 2**63:
-        raise BadArgument(f"'{value}' is too {'small' if size < _LEAST_MEMORY else 'large'}: from 128m, or none")
+    if not least <= size < 2**63:
+        raise BadArgument(f"'{value}' is too {'small' if size < least else 'large'}: from {least >> 20}m, or none")
     return size
 
 
@@ -420,6 +433,7 @@ _CONVERTERS: Mapping[str, Callable[[Any], Any]] = {
     "max_upload_bytes": _size,
     "container_memory": _memory,
     "container_pids": _pids,
+    "container_disk": _disk,
     "base_images": _base_images,
     "conda_channels": _channels,
 }

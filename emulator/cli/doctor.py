@@ -174,7 +174,14 @@ def _process(settings: Settings) -> str:
 
     engine = ProcessEngine(settings.home / "process", "doctor", read_host_packaging(os.environ))
     engine.check()
-    return "can run: virtual environments and processes of this machine, no containers"
+    return f"can run: virtual environments and processes of this machine, no containers; {_disk_text(settings)}"
+
+
+def _disk_text(settings: Settings) -> str:
+    folder = next(p for p in (settings.home, *settings.home.parents) if p.exists())
+    most = DefaultLimits(disk_bytes=settings.container_disk).disk_on(shutil.disk_usage(folder).free)
+    share = f"up to {size_text(most)} each" if most else "without a limit"
+    return f"what they write to the disk: {share} (AMLEMU_CONTAINER_DISK)"
 
 
 def _emulator(settings: Settings) -> Finding:

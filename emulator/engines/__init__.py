@@ -36,7 +36,7 @@ class Container:
 
     `host` and `port` are where its scoring server answers, empty and 0 once it has stopped.  `exit_code` is None while
     it runs.  `differences` says where it departs from what was asked.  `other_ports` leads from further ports inside to
-    where they are reached at `host`.
+    where they are reached at `host`.  `stopped_because` says why the engine itself has ended it, '' if it has not.
     """
 
     id: str
@@ -49,6 +49,7 @@ class Container:
     oom_killed: bool = False
     differences: tuple[str, ...] = field(default=())
     other_ports: Mapping[int, int] = field(default_factory=dict)
+    stopped_because: str = ""
 
     def at(self, port: int) -> Container:
         """The same container, to be asked at that port of its own; at its scoring port unless it has another such."""

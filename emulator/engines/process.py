@@ -13,6 +13,7 @@ import shutil
 import socket
 import sys
 import threading
+import time
 from collections.abc import Iterable, Iterator, Mapping, Set
 from pathlib import Path, PurePosixPath
 
@@ -21,11 +22,13 @@ from emulator.engines import Container, Image, Log
 from emulator.engines.leftover_builds import marked
 from emulator.engines.packages import HostPackaging, linux_platform
 from emulator.engines.process_containers import ContainerRecord, Containers
+from emulator.engines.process_disk import DiskGuard
 from emulator.engines.process_environment import EnvironmentRecord, Environments, FindCommand
 from emulator.engines.process_files import is_readable_by_all, translated
 from emulator.engines.process_isolation import (
     Folders,
     Isolation,
+    Most,
     candidates,
     command,
     differences,
@@ -61,7 +64,7 @@ class ProcessEngine:
     `folder`, which lies in the emulator's home, holds environments and containers. `isolations` are the ways of
     isolation that may be tried, the best first, for which the machine is asked when they are not given;
     `find_command` finds programs of this machine.
-    Of `limits`, that of processes and threads is kept where a container is isolated.
+    Of `limits`, that of processes and threads is kept where a container is isolated, that of the disk everywhere.
     """
 
     name = "process"
@@ -87,6 +90,12 @@ class ProcessEngine:
             self._folder / "environments", workspace_id, packaging, find_command, self._is_isolated, self._sandbox
         )
         self._containers = Containers(self._folder / "containers", workspace_id)
+        self._guard = DiskGuard(
+            self._folder,
+            self._containers.disk_shares,
+            lambda container_id: self._containers.process(container_id).pid,
+            self._containers.end,
+        )
         self._isolations, self._log_bytes = isolations, log_bytes
         self._probed: dict[Isolation, str] = {}
         self._probing = threading.Lock()
@@ -135,6 +144,7 @@ class ProcessEngine:
                 if leftover.name == spec.name:
                     self._containers.remove(leftover.id, 0)
             container = self._start(spec, image)
+            self._guard.begin()
             self._environments.compile_rest(spec.image)
             return container
 
@@ -144,8 +154,9 @@ class ProcessEngine:
         try:
             with bound_socket() as listener:
                 port = listener.getsockname()[1]
-                self._containers.write(self._record(container_id, spec, isolation, port))
-                self._launch(container_id, own, spec, image, isolation, listener)
+                record = self._record(container_id, spec, isolation, port)
+                self._containers.write(record)
+                self._launch(record, own, spec, image, isolation, listener)
         except BaseException as error:
             self._containers.remove(container_id, 0)
             self._containers.discard(container_id)
@@ -176,7 +187,7 @@ class ProcessEngine:
 
     def _launch(
         self,
-        container_id: str,
+        record: ContainerRecord,
         own: Path,
         spec: ContainerSpec,
         image: EnvironmentRecord,
@@ -194,9 +205,9 @@ class ProcessEngine:
             environment=variables,
             working_dir=working_dir(isolation, folders, spec),
             log_bytes=self._log_bytes,
-            most_processes=spec.pids_limit or self._limits.pids_limit,
+            most=Most(spec.pids_limit or self._limits.pids_limit, record.most_bytes),
         )
-        launch(plan, listener, lambda facts: self._containers.write_process(container_id, facts))
+        launch(plan, listener, lambda facts: self._containers.write_process(record.id, facts))
 
     def _is_isolated(self) -> bool:
         """Whether containers find an environment at the path that it has in the cloud."""
@@ -214,6 +225,7 @@ class ProcessEngine:
             return without_isolation([self._probed[isolation] for isolation in tried])
 
     def _record(self, container_id: str, spec: ContainerSpec, isolation: Isolation, port: int) -> ContainerRecord:
+        most_bytes = self._limits.disk_on(shutil.disk_usage(self._folder).free)
         return ContainerRecord(
             id=container_id,
             workspace=self._workspace_id,
@@ -222,7 +234,13 @@ class ProcessEngine:
             labels={**spec.labels, LABEL_WORKSPACE: self._workspace_id},
             port=port,
             pid_namespace=isolation.pid_namespace,
-            differences=differences(isolation, spec, _user_name(), port, is_root=os.geteuid() == 0),
+            differences=differences(
+                isolation, spec, _user_name(), port, is_root=os.geteuid() == 0, most_bytes=most_bytes
+            ),
+            most_bytes=most_bytes,
+            sink=spec.sink or "",
+            layout="" if spec.read_only else spec.layout,
+            began=time.time(),
         )
 
     def inspect(self, container_id: str) -> Container:
@@ -237,6 +255,7 @@ class ProcessEngine:
 
     def running_ids(self) -> frozenset[str]:
         """The containers of this workspace whose server runs."""
+        self._guard.begin()  # also where only an earlier emulator has started any
         with translated(""):
             return self._containers.running_ids()
 
@@ -281,6 +300,7 @@ class ProcessEngine:
 
     def close(self) -> None:
         """End the work in the background; containers go on."""
+        self._guard.close()
         self._environments.close()
 
 

@@ -1,8 +1,8 @@
 """Containers of the process engine on disk: one folder each, which any engine on the same machine can read.
 
 `container.json` says what was asked, without the values of variables; `process.json` which process supervises it;
-`exit.json` the exit code, once there is one; `log` and `log.1` hold its output; `home`, `tmp` and `var-tmp` are what
-it may write to.
+`exit.json` the exit code, once there is one; `stopped.json` why the emulator has ended it, if it has; `log` and `log.1`
+hold its output; `home`, `tmp` and `var-tmp` are what it may write to.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from emulator.engines import Container
+from emulator.engines.process_disk import DiskShare
 from emulator.engines.process_facts import ProcessFacts, is_alive, kill_all_marked, send_signal, wait_until_gone
 from emulator.engines.process_files import read_json, replace_json
 from emulator.engines.process_isolation import CONTAINER_UID
@@ -27,11 +28,16 @@ from emulator.removal import remove_tree
 # A start takes a fraction of a second; what has no process long after it was begun has lost its emulator.
 _ABANDONED_SECONDS = 60
 _KILLED = 137
+_WRITABLE = ("home", "tmp", "var-tmp")
 
 
 @dataclass(frozen=True)
 class ContainerRecord:
-    """What was started: never the values of its variables."""
+    """What was started: never the values of its variables.
+
+    `most_bytes` is what it may write to the disk, None without a limit; `sink` and `layout` are what it can write to
+    beside its own folders, '' for what it cannot.
+    """
 
     id: str
     workspace: str
@@ -41,6 +47,10 @@ class ContainerRecord:
     port: int
     pid_namespace: bool
     differences: tuple[str, ...]
+    most_bytes: int | None = None
+    sink: str = ""
+    layout: str = ""
+    began: float = 0.0
 
 
 class Containers:
@@ -93,6 +103,7 @@ class Containers:
         alive = is_alive(self.process(container_id))
         ended = read_json(self._path(container_id) / "exit.json")
         running = alive and ended is None
+        stopped = None if running else read_json(self._path(container_id) / "stopped.json")
         return Container(
             id=record.id,
             name=record.name,
@@ -102,6 +113,7 @@ class Containers:
             running=running,
             exit_code=None if running else (ended or {"exit_code": _KILLED})["exit_code"],
             differences=record.differences,
+            stopped_because=stopped["reason"] if stopped else "",
         )
 
     def is_running(self, container_id: str) -> bool:
@@ -124,6 +136,31 @@ class Containers:
     def running_ids(self) -> frozenset[str]:
         """The ids of all of this workspace that run."""
         return frozenset(container.id for container in self.read_all() if container.running)
+
+    def disk_shares(self) -> dict[str, DiskShare]:
+        """What those may write to the disk that run and have a limit, by id."""
+        found = {}
+        for container_id in self.running_ids():
+            with contextlib.suppress(ResourceNotFound):
+                record = self.record(container_id)
+                if record.most_bytes is not None:
+                    own = tuple(str(self._path(container_id) / name) for name in _WRITABLE)
+                    sink = (record.sink,) if record.sink else ()
+                    found[container_id] = DiskShare(record.most_bytes, own + sink, record.layout, record.began)
+        return found
+
+    def end(self, container_id: str, reason: str) -> None:
+        """End a container that has done what it must not, and free what it has written; `reason` stays until it is
+        removed."""
+        record, process, folder = self.record(container_id), self.process(container_id), self._path(container_id)
+        replace_json(folder / "stopped.json", {"reason": reason})
+        stop(process, 0)
+        if not record.pid_namespace:
+            kill_all_marked("HOSTNAME", container_id)
+        for name in _WRITABLE:
+            remove_tree(folder / name, ignore_errors=True)
+        with (folder / "log").open("a", encoding="utf-8") as log:
+            log.write(f"amlemu has stopped this container: {reason}\n")
 
     def supervisors(self, container_ids: Iterable[str]) -> dict[str, int]:
         """The process ids of the supervisors of those containers that run."""

@@ -62,6 +62,17 @@ class Isolation:
 
 
 @dataclass(frozen=True)
+class Most:
+    """What the kernel lets a container have: processes with threads, and bytes of each file; None is no limit."""
+
+    processes: int | None = None
+    file_bytes: int | None = None
+
+
+NO_LIMIT = Most()
+
+
+@dataclass(frozen=True)
 class Entry:
     """Something in a folder of the machine: a folder, or a symbolic link when `target` is given."""
 
@@ -282,9 +293,9 @@ def supervisor_plan(
     environment: Mapping[str, str],
     working_dir: str,
     log_bytes: int,
-    most_processes: int | None = None,
+    most: Most = NO_LIMIT,
 ) -> dict[str, Any]:
-    """What `process_supervisor` reads from its standard input; `most_processes` counts threads too, None for none."""
+    """What `process_supervisor` reads from its standard input."""
     return {
         "folder": folders.own,
         "mode": isolation.mode,
@@ -294,14 +305,30 @@ def supervisor_plan(
         "environment": dict(environment),
         "working_dir": working_dir,
         "log_bytes": log_bytes,
-        "most_processes": most_processes,
+        "limits": _kernel_limits(isolation, most),
     }
 
 
+def _kernel_limits(isolation: Isolation, most: Most) -> dict[str, int]:
+    """By name; no core dumps, and processes only where they are counted apart from their user's others."""
+    counted = most.processes if isolation.mode != "none" else None
+    asked = {"RLIMIT_CORE": 0, "RLIMIT_NPROC": counted, "RLIMIT_FSIZE": most.file_bytes}
+    return {name: limit for name, limit in asked.items() if limit is not None}
+
+
 def differences(
-    isolation: Isolation, spec: ContainerSpec, user: str, port: int, *, is_root: bool = False
+    isolation: Isolation,
+    spec: ContainerSpec,
+    user: str,
+    port: int,
+    *,
+    is_root: bool = False,
+    most_bytes: int | None = None,
 ) -> tuple[str, ...]:
-    """Where a container differs from what was asked; `user` is the emulator's own user's name, who may be root."""
+    """Where a container differs from what was asked; `user` is the emulator's own user's name, who may be root.
+
+    `most_bytes` is what it may write to the disk, None without a limit.
+    """
     found = [
         f"no private network: the server listens on 127.0.0.1:{port}, where other users of this machine reach it, "
         "and the script reaches what listens on this machine"
@@ -321,7 +348,10 @@ def differences(
         ]
     elif not isolation.pid_namespace:
         found.append("no process namespace: the processes of this machine are visible")
-    found.append("no limit of disk space: what it writes to its home and to /tmp is this machine's")
+    if most_bytes is None:
+        found.append("no limit of disk space: what it writes to its home and to /tmp is this machine's")
+    elif isolation.mode == "none":
+        found.append("of disk space only what it writes to its home and to TMPDIR is counted")
     return (*found, *_limits(isolation, spec))
 
 

@@ -187,7 +187,7 @@ def _exec_server(plan: dict[str, Any]) -> NoReturn:
     if not plan["pid_namespace"]:
         _die_with_parent()
     _allow_many_files()
-    _set_limits(plan)
+    _set_limits(plan["limits"])
     signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
     for number in (signal.SIGPIPE, signal.SIGXFSZ):
         signal.signal(number, signal.SIG_DFL)  # Python ignores them, and exec would pass that on
@@ -205,13 +205,13 @@ def _allow_many_files() -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
-def _set_limits(plan: dict[str, Any]) -> None:
-    """No core dumps; as many processes as a container may have, where they are counted apart from its user's others."""
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    if plan["mode"] != "none" and plan["most_processes"] is not None:
-        _, hard = resource.getrlimit(resource.RLIMIT_NPROC)
-        most = plan["most_processes"] if hard == resource.RLIM_INFINITY else min(plan["most_processes"], hard)
-        resource.setrlimit(resource.RLIMIT_NPROC, (most, most))
+def _set_limits(limits: dict[str, int]) -> None:
+    """Each by its name in `resource`; never more than this process has."""
+    for name, wanted in limits.items():
+        number = getattr(resource, name)
+        _, hard = resource.getrlimit(number)
+        most = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+        resource.setrlimit(number, (most, most))
 
 
 def _drop_privileges(mode: str) -> None:

@@ -84,6 +84,16 @@ _SETTINGS: Mapping[str, Json] = {
         "anyOf": [{"type": "integer", "minimum": 0, "maximum": 4194304}, _DIGITS, {"enum": ["none"]}],
         "description": "How many processes and threads a container may have; none is no limit.",
     },
+    "container_disk": {
+        "anyOf": [
+            {"type": "integer", "minimum": 0},
+            {"type": "string", "pattern": r"^\s*[0-9]{1,18}\s*[kKmMgGtT]?([iI]?[bB])?\s*$"},
+            {"enum": ["auto", "none"]},
+        ],
+        "default": "auto",
+        "description": "What a container may write to the disk on the process engine: as in 20g; auto is half of what"
+        " is free, at least 10 GiB, none is no limit.",
+    },
     "aad_tenant": {"type": "string", "description": "The tenant that aad_tokens must be of."},
 }
 

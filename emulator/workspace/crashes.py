@@ -67,6 +67,8 @@ class Crashes:
             state = self._engine.inspect(watched.container.id)
         except EmulatorError:
             return ResourceNotReady("the container was removed by somebody else", log_tail=tail_of(log))
+        if state.stopped_because:
+            self._events.stopped(watched.container, state.stopped_because)
         memory = memory_of(deployment, self._engine)
         return why_it_died(log, state, str(self._generations.layout(deployment)), memory)
 

@@ -48,6 +48,10 @@ class Events:
         message = self._profile(container).out_of_memory_message
         self._write(container, "Killing", message.format(container=_CONTAINER_NAME, limit=limit))
 
+    def stopped(self, container: Container, reason: str) -> None:
+        """The engine has ended a container of its own accord."""
+        self._write(container, "Killing", f"Stopped container {_CONTAINER_NAME}: {reason}")
+
     def back_off(self, container: Container) -> None:
         """The next restart of a container has to wait."""
         message = self._profile(container).event_messages.back_off

@@ -25,6 +25,7 @@ from emulator.workspace.start_probe import StartProbe
 _MEMORY_LOOK_SECONDS = 1.0
 _TAIL_LINES = 25
 _OTHER_MACHINE = "its image is made for another kind of machine: name the one that there is with --platform"
+_WRITE_LESS = "remove what is not needed any more, or set AMLEMU_CONTAINER_DISK; `amlemu doctor` shows the limit"
 _LOG_LINES = 5000
 
 
@@ -99,6 +100,9 @@ def why_it_died(log: Sequence[str], container: Container, layout: str, memory: M
     """What a dead container's log says about its end; without a word of it, the exit code and `when` that was."""
     if container.oom_killed:
         return memory.error("the container", tail_of(log))
+    if container.stopped_because:
+        message = f"the container was stopped: {container.stopped_because}"
+        return ResourceNotReady(message, hint=_WRITE_LESS, log_tail=tail_of(log))
     cause = _cause_of(log, layout)
     message = str(cause) if cause else f"the container exited with code {container.exit_code}{when}"
     hint = _hint(cause) or (_OTHER_MACHINE if any("exec format error" in line for line in log) else "")

@@ -32,6 +32,7 @@ class Behaviour:
     exit_code: int | None = None
     log: tuple[str, ...] = ("Users's init has completed successfully",)
     oom_killed: bool = False
+    stopped_because: str = ""
     oom_kills: int = 0
     refuses: type[Exception] | None = None
 
@@ -207,7 +208,7 @@ class FakeEngine:
             )
             if behaviour.exit_code is not None:
                 dead = _stopped(container, behaviour.exit_code)
-                container = replace(dead, oom_killed=behaviour.oom_killed)
+                container = replace(dead, oom_killed=behaviour.oom_killed, stopped_because=behaviour.stopped_because)
             self.world[container.id] = Running(container, spec, behaviour, list(behaviour.log))
         return container
 

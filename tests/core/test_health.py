@@ -338,6 +338,19 @@ def test_a_crash_loop_is_a_failed_deployment_with_the_clouds_code(house: House, 
     assert deployment.serving, "it is the deployment's own generation, and may come back"
 
 
+def test_what_the_engine_has_stopped_says_why(house: House) -> None:
+    """In the event of each time, and once it is a crash loop in what `show` prints."""
+    deploy(house)
+    house.engine.behaviour = Behaviour(exit_code=137, stopped_because="it wrote more than 4 GiB")
+    die(house)
+    house.pass_time(40)
+    error = house.deployment().error or {}
+    assert house.state() == "Failed"
+    assert error["message"].endswith("the container was stopped: it wrote more than 4 GiB")
+    assert "AMLEMU_CONTAINER_DISK" in error["hint"]
+    assert ("Killing", "Stopped container inference-server: it wrote more than 4 GiB") in house.events()
+
+
 @pytest.mark.row("probes.crash_loop_recovers")
 @pytest.mark.parametrize("target", TARGETS)
 def test_a_crash_loop_ends_when_a_start_succeeds(house: House, target: Target) -> None:

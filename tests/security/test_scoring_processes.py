@@ -22,6 +22,7 @@ from emulator.engines.process_isolation import (
     Entry,
     Folders,
     Isolation,
+    Most,
     differences,
     mounts,
     not_shown,
@@ -99,7 +100,7 @@ class Home:
             environment={"PATH": "/usr/bin:/bin", "HOME": "/home/dockeruser"},
             working_dir="/var/azureml-app",
             log_bytes=1 << 20,
-            most_processes=most_processes,
+            most=Most(most_processes),
         )
         started: list[ProcessFacts] = []
         with bound_socket() as listener:
