@@ -266,10 +266,9 @@ def test_writable_code_and_models_can_be_chosen(house: House, target: Target) ->
         later.settle()
     read_only = {c.spec.labels["amlemu.endpoint"]: c.spec.read_only for c in later.engine.containers()}
     assert read_only == {"links": True, "copies": False}
-    links = {
-        name: (house.store.layouts.path_of(name, "blue", 1) / "azureml-models/m/1/m.pkl").stat().st_nlink
-        for name in read_only
-    }
+    deployed = [deployment for name in read_only for deployment in house.store.deployments(name)]
+    layouts = {d.endpoint_name: house.store.layouts.path_of(d.endpoint_name, d.name, d.generation) for d in deployed}
+    links = {name: (layout / "azureml-models/m/1/m.pkl").stat().st_nlink for name, layout in layouts.items()}
     assert links == {"links": 2, "copies": 1}
 
 
