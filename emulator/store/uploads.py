@@ -40,6 +40,7 @@ class Uploads:
         self._parts = UploadParts(home / "uploads" / "parts")
         self._claims = Claims(home / "uploads" / "claims")
         self._files = files
+        self._promised: dict[str, float] = {}  # digests, and until when `time.monotonic` says so
 
     @property
     def trees_folder(self) -> Path:
@@ -80,6 +81,17 @@ class Uploads:
                 self._claims.add(owner, wanted)
             elif self.size_of(owner, wanted.sha256) != wanted.size:
                 raise not_the_file(key, f"0 bytes instead of {wanted.size}")
+        self._promise(wanted.sha256)
+
+    def promise(self, owner: str, sha256: str) -> bool:
+        """Whether the caller has sent that content; it then stays until there is a folder of it, or for a while."""
+        if self.size_of(owner, sha256) is None:
+            return False
+        self._promise(sha256)
+        return True
+
+    def _promise(self, sha256: str) -> None:
+        self._promised[sha256] = time.monotonic() + _KEPT_SECONDS
 
     def known_sizes(self, owner: str) -> Set[int]:
         """The sizes of what the caller has sent so far."""
@@ -110,6 +122,8 @@ class Uploads:
             except BaseException:
                 remove_tree(folder, ignore_errors=True)
                 raise
+        for file in upload.files:  # which the folder keeps from now on
+            self._promised.pop(file.sha256, None)
         return UPLOAD_PREFIX + identity
 
     def _check(self, owner: str, upload: Upload) -> None:
@@ -148,9 +162,11 @@ class Uploads:
         return path.is_relative_to(self._trees_folder)
 
     def contents(self) -> set[str]:
-        """The digests of what fresh uploads are made of."""
+        """The digests of what fresh uploads are made of, and of what callers may be about to make others of."""
         links = (link for tree in _fresh(self._trees()) for link in tree.rglob("*") if link.is_symlink())
-        return {link.readlink().name for link in links}
+        now = time.monotonic()
+        promised = {sha256 for sha256, until in list(self._promised.items()) if now < until}
+        return {link.readlink().name for link in links} | promised
 
     def prune(self, *, dry_run: bool) -> list[str]:
         """Remove what clients have given up; say what, a line each."""

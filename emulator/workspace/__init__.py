@@ -53,7 +53,7 @@ class Workspace:
         self._gate = Gate()
         self.access = Access(store, effects, choices.admin_token)
         self._restoring: set[tuple[str, str]] = set()
-        self.uploads = Uploads(store, choices.max_upload_bytes)
+        self.uploads = Uploads(store, choices.max_upload_bytes, self._gate)
         self.models = Models(store, effects, self._gate)
         self.environments = Environments(store, engine, self._gate, choices)
         tokens = EndpointTokens(store, effects.epoch, choices.aad_trust)

@@ -10,6 +10,7 @@ from emulator.entities import BuildContext, Caller, Upload
 from emulator.errors import BadArgument, OutOfQuota
 from emulator.store import Store
 from emulator.store.files import StoredFile
+from emulator.workspace.gate import Gate
 
 # What an emulator needs to go on when an upload has filled the disk.
 _RESERVE_BYTES = 256 << 20
@@ -25,17 +26,22 @@ class Wanted:
 
 
 class Uploads:
-    """Takes in what a client sends, up to `max_bytes` at a time; what one caller has sent, no other gets at."""
+    """Takes in what a client sends, up to `max_bytes` at a time; what one caller has sent, no other gets at.
 
-    def __init__(self, store: Store, max_bytes: int) -> None:
+    A content that a caller was told is here stays for it, whoever prunes meanwhile.
+    """
+
+    def __init__(self, store: Store, max_bytes: int, gate: Gate) -> None:
         self._uploads = store.uploads
         self._keep_build_context = store.keep_build_context
         self._max_bytes = max_bytes
+        self._gate = gate
 
     def find(self, caller: Caller, key: str, sha256: str | None) -> Wanted:
         """What is to be done with a file that is sent under that key; `sha256` None is not known to the client yet."""
-        if sha256 and self._uploads.size_of(caller.identity, sha256) is not None:
-            return Wanted(is_missing=False, sha256=sha256)
+        with self._gate.work():
+            if sha256 and self._uploads.promise(caller.identity, sha256):
+                return Wanted(is_missing=False, sha256=sha256)
         return Wanted(True, *self._uploads.received(caller.identity, key))
 
     def known_sizes(self, caller: Caller, sizes: Sequence[int]) -> list[int]:
@@ -67,13 +73,15 @@ class Uploads:
 
     def finish(self, caller: Caller, key: str, size: int, sha256: str) -> None:
         """Keep a file now that all of it is here; BadArgument when it is another than was said."""
-        self._uploads.finish(caller.identity, key, StoredFile(sha256, size))
+        with self._gate.work():
+            self._uploads.finish(caller.identity, key, StoredFile(sha256, size))
 
     def create(self, caller: Caller, upload: Upload) -> str:
         """Make a folder of files that the caller has sent; what its requests call it in place of a path."""
         self._check_size(upload.size)
         self.check_room(upload.copied_bytes)
-        return self._uploads.create(caller.identity, upload)
+        with self._gate.work():
+            return self._uploads.create(caller.identity, upload)
 
     def _check_size(self, size: int) -> None:
         if size > self._max_bytes:

@@ -110,6 +110,7 @@ class FakeEngine:
         self.uses: dict[str, Usage] = {}
         self.asked_usage: list[set[str]] = []
         self.prunes: list[Set[str]] = []
+        self.pruning: Callable[[], object] = lambda: None
         self.looking: Callable[[], object] = lambda: None
         self.removing: Callable[[], object] = lambda: None
 
@@ -256,6 +257,7 @@ class FakeEngine:
 
     def prune(self, keep_images: Set[str], *, dry_run: bool = False) -> list[str]:
         self.prunes.append(keep_images)
+        self.pruning()
         unused = sorted(digest for digest in self.images if digest not in keep_images)
         for digest in unused if not dry_run else ():
             del self.images[digest]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -169,6 +170,49 @@ def test_damaged_claims_cost_no_more_than_sending_again(team: Team) -> None:
             assert after.create("ana", entry()).status_code == 201
             assert after.create("eve", entry()).status_code == 404
             served.house.workspace.prune(dry_run=False)
+
+
+@pytest.mark.parametrize("told", ["finished", "found", "in a folder"])
+def test_nobodys_prune_takes_what_a_caller_is_about_to_use(team: Team, told: str) -> None:
+    """Between what a client asks and does, a colleague's prune runs."""
+    team.send("ana", DATA)
+    if told == "found":  # it was used before, and nothing else keeps it
+        assert team.create("ana", entry()).status_code == 201
+        for tree in (team.home / "uploads/trees").iterdir():
+            os.utime(tree, (0, 0))
+        offer = team.find("ana", files=[{"key": SHA, "size": len(DATA), "sha256": SHA}])
+        assert not offer["files"][0]["is_missing"]
+    if told == "in a folder":
+        assert team.create("ana", entry()).status_code == 201
+    team.served.house.workspace.prune(dry_run=False)
+    made = team.create("ana", entry())
+    assert made.status_code == 201, made.text
+    team.served.house.workspace.prune(dry_run=False)
+    assert team.register("ana", made.json()["path"]).status_code == 201
+
+
+def test_asking_for_a_colleagues_content_keeps_it_from_no_prune(team: Team) -> None:
+    team.send("ana", DATA)
+    with serving(House(team.served.house.folder, admin_token=ADMIN)) as served:  # which has promised nothing
+        after = Team(served, team.tokens)
+        after.find("eve", files=[{"key": SHA, "size": len(DATA), "sha256": SHA}])
+        assert served.house.workspace.prune(dry_run=False) == [f"file {SHA[:12]} ({len(DATA)} bytes)"]
+
+
+def test_a_folder_is_not_made_while_its_contents_are_pruned(team: Team) -> None:
+    team.send("ana", DATA)
+    answers: list[requests.Response] = []
+    creating = threading.Thread(target=lambda: answers.append(team.create("ana", entry())))
+
+    def create_meanwhile() -> None:
+        creating.start()
+        creating.join(0.5)
+        assert (creating.is_alive(), answers) == (True, [])
+
+    team.served.house.engine.pruning = create_meanwhile
+    team.served.house.workspace.prune(dry_run=False)
+    creating.join(10)
+    assert [answer.status_code for answer in answers] == [201]
 
 
 @pytest.mark.parametrize("where", ["model", "code", "inline model", "build", "environment"])
