@@ -41,6 +41,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--survival-seed", type=int, default=seed, help="kill the emulator at that seed's moments again")
 
 
+@pytest.fixture
+def survival_seed(request: pytest.FixtureRequest) -> int:
+    """Where the moments of death come from; printed at the head of a run, and given again by --survival-seed."""
+    seed: int = request.config.getoption("--survival-seed")
+    return seed
+
+
 def pytest_configure(config: pytest.Config) -> None:
     """Begin to count what is proven."""
     config.stash[PROOFS] = Proofs()

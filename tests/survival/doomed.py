@@ -32,8 +32,8 @@ class Doomed:
         self.said = folder / "said.txt"
         self._doom = folder / "doom"
         self._process: subprocess.Popen[bytes] | None = None
-        token = obtain_admin_token(self.home, lambda: secrets.token_urlsafe(32))
-        self.client = Client(f"http://127.0.0.1:{environ['AMLEMU_PORT']}", token)
+        self.token = obtain_admin_token(self.home, lambda: secrets.token_urlsafe(32))
+        self.client = Client(f"http://127.0.0.1:{environ['AMLEMU_PORT']}", self.token)
 
     def start(self) -> Json:
         """Start it and wait until it serves; what it says of itself."""
