@@ -66,14 +66,9 @@ class History:
         with self._lock:
             operations = list(self._operations[register])
         finished = max((o.began for o in operations if o.acknowledged and o.ended < since), default=-math.inf)
-        found = {o.writes[register] for o in operations if self._may_be_last(o, finished)}
+        # The last write is none that had ended before another began that has ended since.
+        found = {o.writes[register] for o in operations if o.ended >= finished}
         return found if finished > -math.inf else {self.known.get(register, ABSENT), *found}
-
-    @staticmethod
-    def _may_be_last(operation: Operation, finished: float) -> bool:
-        """Whether none began after its end that has ended since; who was not answered may have been done at any time
-        until the emulator died."""
-        return operation.ended >= finished
 
     def settle(self, known: Mapping[Hashable, str]) -> None:
         """From now on this is certain, and nothing goes on any more."""

@@ -34,7 +34,7 @@ from emulator.errors import (
 )
 
 CALLERS = 6
-ENDPOINTS = ("ants", "bees", "cats", "dogs", "eels")
+ENDPOINTS = ("ants", "bees", "cats", "dogs")
 DEPLOYMENTS = ("blue", "green")
 MODELS = ("lions", "tigers")
 SETTLED = ("Succeeded", "Failed")
@@ -75,11 +75,11 @@ class Machine:
     numbers: Iterator[int] = field(default_factory=lambda: itertools.count(1))
 
     def run(self, steps: int) -> None:
-        """That many steps, a kill after every forty or so, and a look at everything after each."""
+        """That many steps, a kill after every fifty or so, and a look at everything after each."""
         self.doomed.start()
         self._build_environment()
         while self.steps < steps:
-            self._round(min(steps, self.steps + self.random.randint(25, 55)))
+            self._round(min(steps, self.steps + self.random.randint(35, 60)))
             self.doomed.start()
             self.restarts += 1
             Inspection(self).check()
@@ -99,7 +99,7 @@ class Machine:
         for thread in threads:
             thread.start()
         until(self.over.is_set, "the steps of a round are begun", SECONDS * 3)
-        time.sleep(self.random.uniform(0, 1.5))  # while the last of them go on
+        time.sleep(self.random.uniform(0, 1))  # while the last of them go on
         if self.doomed.runs:
             self.doomed.kill()
         for thread in threads:
@@ -147,9 +147,9 @@ class Caller:
         number = self.machine.begin_step()
         steps: dict[Callable[[], str], int] = {
             self._register: 20,
-            self._deploy: 22,
+            self._deploy: 18,
             self._set_traffic: 14,
-            self._ask: 22,
+            self._ask: 26,
             self._delete_deployment: 9,
             self._delete_endpoint: 5,
             self._prune: 8,
