@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 import random
 import signal
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
 from parity import Proofs
+from xdist.remote import Producer
+from xdist.scheduler import LoadScopeScheduling
 
 from emulator.profiles import rows
 
@@ -24,6 +26,8 @@ _TESTS = Path(__file__).parent
 _LONG_FIRST = ("compose", "survival", "samples", "engines", "e2e", "repositories", "plugin", "differential", "no_code")
 # Folders whose tests share servers that cost seconds to start.
 _OF_ONE_PROCESS = ("differential", "no_code")
+# Folders whose tests have a sample and an engine for parameters, `[SAMPLE-ENGINE]`, and train each sample once.
+_BY_SAMPLE = ("samples", "repositories")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -61,8 +65,8 @@ def pytest_report_header(config: pytest.Config) -> str:
 
 @pytest.hookimpl(tryfirst=True)  # before -m and -k take tests away
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Refuse marks of rows that do not exist, and with --every-row, rows without a mark; see to the order and groups of
-    tests that run side by side (pytest-xdist)."""
+    """Refuse marks of rows that do not exist, and with --every-row, rows without a mark; see to the order of tests that
+    run side by side (pytest-xdist)."""
     proofs = config.stash[PROOFS]
     proofs.collected(items)
     if "PYTEST_XDIST_WORKER" not in os.environ:
@@ -70,23 +74,37 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             raise pytest.UsageError(fault)
         return
     items.sort(key=_length)
-    for item in items:
-        item.add_marker(pytest.mark.xdist_group(_group(item)))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LoadScopeScheduling:
+    """Keep together, in one process, the tests that share what their fixtures make."""
+    return _InGroups(config, log)
+
+
+class _InGroups(LoadScopeScheduling):  # type: ignore[misc]
+    """Gives whole groups to processes, in the order of the collection."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return group_of(nodeid)
+
+
+def group_of(nodeid: str) -> str:
+    """What a test shares fixtures with: a sample's training, a folder's servers, else its file.
+
+    >>> group_of("tests/samples/test_samples.py::test_a_sample_serves[two_models-docker]")
+    'tests/samples/test_samples.py two_models'
+    """
+    file, _, test = nodeid.partition("::")
+    folder = Path(file).parts[1]
+    if folder in _BY_SAMPLE and "[" in test:
+        return f"{file} {test.partition('[')[2].rpartition('-')[0]}"
+    return folder if folder in _OF_ONE_PROCESS else file
 
 
 def _length(item: pytest.Item) -> int:
     folder = item.path.relative_to(_TESTS).parts[0]
     return _LONG_FIRST.index(folder) if folder in _LONG_FIRST else len(_LONG_FIRST)
-
-
-def _group(item: pytest.Item) -> str:
-    """What a test shares fixtures with: a sample's training, a folder's servers, else its file."""
-    parameters: Mapping[str, object] = getattr(getattr(item, "callspec", None), "params", {})
-    shared = parameters.get("sample", parameters.get("repository"))
-    if shared is not None:
-        return f"sample {getattr(shared, 'id', shared)}"
-    path = item.path.relative_to(_TESTS)
-    return path.parts[0] if path.parts[0] in _OF_ONE_PROCESS else str(path)
 
 
 @pytest.hookimpl(wrapper=True)
