@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from typing import Any
 
@@ -83,6 +84,11 @@ class ControlServer(TcpWSGIServer):
         for channel in tuple(self.active_channels.values()):
             if channel.is_overdue(now, self._stranger_seconds):
                 channel.will_close = True
+
+    def pull_trigger(self) -> None:
+        """Wake the loop, unless the server was closed while an answer was on its way: nobody is left to be woken."""
+        with suppress(OSError):
+            super().pull_trigger()
 
     def _make_room(self, count: int) -> None:
         """Close so many that wait for nothing: strangers first, but not who has come last and may be about to ask."""
