@@ -175,7 +175,7 @@ def test_what_is_kept_serves_the_next_run(tmp_path: Path, home: Path) -> None:
     try:
         before = json_of(shell, "list")
         url = json_of(shell, "status")["url"]
-        suite.environ |= {"AMLEMU_URL": url}
+        suite.environ |= {"AMLEMU_URL": url, "AMLEMU_TOKEN": amlemu(shell, "token").stdout.strip()}
         assert len(before) == 1 and suite.run().outcomes == {"test_one": "passed"}
         assert [e["name"] for e in json_of(shell, "list")] == [before[0]["name"]]
     finally:
