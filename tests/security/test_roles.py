@@ -89,7 +89,7 @@ CONDA: dict[str, Any] = {
 @pytest.fixture
 def guarded(tmp_path: Path) -> Iterator[Served]:
     house = House(tmp_path, admin_token=ADMIN)
-    with serving(house, threads=12) as served:
+    with serving(house) as served:
         yield served
     house.settle()
 

@@ -107,7 +107,7 @@ def planted(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Planted]:
     """An emulator with every secret in it: registered, deployed, failed to build, failed to start."""
     house = House(tmp_path_factory.mktemp("planted"), admin_token=ADMIN)
     house.engine.differences = (f"pulled from https://me:{canary('engine')}@registry.invalid",)
-    with serving(house, threads=12) as served:
+    with serving(house) as served:
         made = Planted(served, house, tokens_by_role(served), [])
         assert made.post("/environments", {"environment": ENVIRONMENT}).status_code == 201
         house.register("iris")
