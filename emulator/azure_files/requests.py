@@ -146,7 +146,7 @@ def _variables(deployment: ReadDeployment, given: Mapping[str, str], faults: lis
     for name, value in variables.items():
         reference = secret_reference(value)
         if reference and name not in given:
-            message = f"the secret {reference} is the cloud's: give a value with --env {name}=VALUE or --env-file"
+            message = f"the secret {reference} is the cloud's: --env or --env-file gives {name} a value"
             faults.append(deployment.document.fault(("environment_variables", name), message))
     return variables
 
