@@ -42,7 +42,8 @@ def test_a_restart_that_meets_no_engine_waits_for_it_and_no_longer(house: House)
     deployed(house)
     house.engine.die(house.running()[0].id)
     house.pass_time(1)
-    assert house.states() == [("BackOff", 0)], "its death was noticed"
+    # The engine's events may tell of it before its time comes: then the first restart is under way.
+    assert house.states() in ([("BackOff", 0)], [("NotReady", 1)]), "its death was noticed"
     house.engine.unavailable = True
     house.pass_time(600)
     house.engine.unavailable = False

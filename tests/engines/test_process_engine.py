@@ -432,7 +432,7 @@ def test_a_container_goes_on_under_another_engine(
     first.close()
     second = engines()
     assert second.list_containers() == [container]
-    assert any("init says" in line for line in second.logs(container.id))
+    assert until(lambda: any("init says" in line for line in second.logs(container.id)))
     second.remove(container.id)
     assert processes_of(container) == []
     with pytest.raises(ResourceNotFound):
