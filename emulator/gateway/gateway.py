@@ -231,12 +231,14 @@ class Gateway:
         await self._close([*self._listeners.values(), *([self._shared] if self._shared else [])], grace_seconds)
         self._listeners.clear()
         await asyncio.sleep(0)  # connections that were cut tell it in the loop's next turn
-        self._pool.close()
-        await asyncio.sleep(0)
-        left = asyncio.all_tasks() - {asyncio.current_task()}
-        for task in left:
-            task.cancel()
-        await asyncio.gather(*left, return_exceptions=True)
+        # a request that loses its container may ask another one, and a copy of a request has no caller to cut
+        while self._pool.open_connections or len(asyncio.all_tasks()) > 1:
+            self._pool.close()
+            await asyncio.sleep(0)
+            left = asyncio.all_tasks() - {asyncio.current_task()}
+            for task in left:
+                task.cancel()
+            await asyncio.gather(*left, return_exceptions=True)
         await self._loop.shutdown_default_executor()
 
     async def _close(self, listeners: list[Listener], grace_seconds: float) -> None:

@@ -37,7 +37,7 @@ class Pool:
         self.loop = loop
         self._idle: dict[Instance, list[_Idle]] = {}
         self._known: frozenset[Instance] = frozenset()
-        self._abandoned: set[Connection] = set()
+        self._connections: set[Connection] = set()
         self._counts: dict[str, int] = {}
         self._empty: dict[str, list[asyncio.Future[None]]] = {}
 
@@ -63,10 +63,10 @@ class Pool:
             sock, unsent, connected = None, data, False
         else:
             sock, unsent, connected = _dial(instance, instance.family, data)
-        connection = Connection(self.loop, method, sock, unsent)
+        connection = Connection(self.loop, method, self._connections.discard, sock, unsent)
+        self._connections.add(connection)
         reaching = self.loop.create_task(self._reach(connection, instance, sock, connected=connected))
-        if sock is not None:
-            reaching.add_done_callback(partial(_close_unreached, sock))
+        reaching.add_done_callback(partial(self._drop_unreached, connection, sock))
         connection.reaches(reaching)
         return connection
 
@@ -85,6 +85,7 @@ class Pool:
         except BaseException as error:
             if sock is not None:
                 sock.close()
+            self._connections.discard(connection)
             if not isinstance(error, OSError | asyncio.TimeoutError):
                 raise
             connection.fail(_lost(error))
@@ -103,14 +104,7 @@ class Pool:
         `ended` is called then.
         """
 
-        def over() -> None:
-            self._abandoned.discard(connection)
-            ended()
-
-        if not connection.leave(over):
-            return False
-        self._abandoned.add(connection)
-        return True
+        return connection.leave(ended)
 
     def keep_only(self, instances: frozenset[Instance]) -> None:
         """Forget every other instance: its idle connections close now, its busy ones after their request."""
@@ -118,11 +112,23 @@ class Pool:
         for instance in [known for known in self._idle if known not in instances]:
             _close(self._idle.pop(instance))
 
+    @property
+    def open_connections(self) -> int:
+        """How many connections there are: idle, busy, abandoned or on their way."""
+        return len(self._connections)
+
     def close(self) -> None:
-        """Close every connection that nobody waits for."""
+        """Begin to close every connection; they are gone in the loop's next turns."""
         self.keep_only(frozenset())
-        for connection in tuple(self._abandoned):
+        for connection in tuple(self._connections):
             connection.abort()
+
+    def _drop_unreached(self, connection: Connection, sock: socket.socket | None, reaching: asyncio.Task[None]) -> None:
+        """Forget a connection whose task was canceled, perhaps before it began."""
+        if reaching.cancelled():
+            self._connections.discard(connection)
+            if sock is not None:
+                sock.close()
 
     def _expire(self, instance: Instance, connection: Connection) -> None:
         entries = self._idle.get(instance, [])
@@ -174,12 +180,6 @@ def _dial(instance: Instance, family: socket.AddressFamily, data: bytes) -> tupl
     except OSError as error:
         sock.close()
         raise _lost(error) from error
-
-
-def _close_unreached(sock: socket.socket, reaching: asyncio.Task[None]) -> None:
-    """Close a socket whose task was canceled, perhaps before it began."""
-    if reaching.cancelled():
-        sock.close()
 
 
 def _lost(error: BaseException) -> UpstreamLost:

@@ -44,13 +44,19 @@ class Connection(asyncio.Protocol):
 
     It may still be on its way to the container, with the first bytes of the request of `method` gone already and
     `unsent` to follow them; `sock` is its socket, None where the loop makes one.  `on_change` is called whenever there
-    is more to know, in place of waking who awaits.
+    is more to know, in place of waking who awaits; `gone` once it is closed.
     """
 
     def __init__(
-        self, loop: asyncio.AbstractEventLoop, method: str, sock: socket.socket | None = None, unsent: bytes = b""
+        self,
+        loop: asyncio.AbstractEventLoop,
+        method: str,
+        gone: Callable[[Connection], None],
+        sock: socket.socket | None = None,
+        unsent: bytes = b"",
     ) -> None:
         self._loop = loop
+        self._gone = gone
         self._sock = sock
         self._unsent = unsent
         self._reaching: asyncio.Task[None] | None = None
@@ -235,6 +241,7 @@ class Connection(asyncio.Protocol):
         self._keep_alive = False
         self._fail(_CLOSED)
         self._parser = self._transport = self._sock = None
+        self._gone(self)
         if self._drained is not None and not self._drained.done():
             self._drained.set_exception(self._loss())
             self._drained.exception()  # nobody may be waiting

@@ -283,7 +283,13 @@ def test_a_build_is_canceled_in_its_middle(builder: DockerEngine) -> None:
     assert builder.find_image(spec.digest) is None
 
 
-def test_no_secret_stays_behind(connect: Connect, packaging: HostPackaging, client: docker.DockerClient) -> None:
+def test_no_secret_stays_behind(
+    connect: Connect,
+    packaging: HostPackaging,
+    client: docker.DockerClient,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     planted = f"planted{uuid.uuid4().hex}"
     secret = dataclasses.replace(
         packaging,
@@ -293,7 +299,8 @@ def test_no_secret_stays_behind(connect: Connect, packaging: HostPackaging, clie
             "UV_DEFAULT_INDEX": f"https://bob:{planted}@pypi.org/simple",
         },
     )
-    before = set(Path(tempfile.gettempdir()).glob("amlemu-build-*"))
+    # of its own: tests run side by side
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     with temporary_engine(lambda workspace_id: connect_docker_engine(workspace_id, secret)) as engine:
         spec = new_spec("six", system_packages=("libgomp1",))
         log = build(engine, spec)
@@ -302,7 +309,7 @@ def test_no_secret_stays_behind(connect: Connect, packaging: HostPackaging, clie
         assert planted not in str(built.attrs)
         assert planted not in str(client.api.history(built.id))
         assert not _stream_holds(built.save(), planted.encode())
-        assert set(Path(tempfile.gettempdir()).glob("amlemu-build-*")) <= before
+        assert list(tmp_path.iterdir()) == []
 
 
 def _stream_holds(pieces: Iterator[bytes], needle: bytes) -> bool:

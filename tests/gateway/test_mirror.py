@@ -177,6 +177,22 @@ def test_a_body_in_pieces_is_copied_whole() -> None:
         assert own[0] != own[1]
 
 
+def test_the_gateway_stops_with_a_copy_in_flight() -> None:
+    """The copy's connection has no caller whose end would close it; a loop does not close with open connections."""
+    stopped = threading.Event()
+
+    def script(conversation: Conversation, received: Received) -> bool:
+        stopped.wait(20)
+        return False
+
+    with container() as blue, container(script) as green:
+        with seeded(2) as door:
+            port = mirroring(door.gateway, blue, green, 100)
+            assert [ask(port, post()).status for _ in range(5)] == [200] * 5
+            eventually(lambda: len(green.received) == 5)
+        stopped.set()
+
+
 def test_a_copy_of_a_body_that_breaks_off_goes_nowhere() -> None:
     with seeded(2) as door, container() as blue, container() as green:
         port = mirroring(door.gateway, blue, green, 100)
