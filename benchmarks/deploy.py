@@ -49,12 +49,15 @@ dependencies:
   - pip
   - pip: [azureml-inference-server-http==1.5.1]
 """
+# Versions that have wheels.
 _TINY = {
     "six": ("1.11.0", "1.12.0", "1.13.0", "1.14.0", "1.15.0", "1.16.0", "1.17.0"),
-    "toolz": ("0.10.0", "0.11.1", "0.11.2", "0.12.0", "0.12.1", "1.0.0"),
-    "iniconfig": ("1.0.0", "1.1.1", "2.0.0", "2.1.0"),
+    "toolz": ("0.11.1", "0.11.2", "0.12.0", "0.12.1", "1.0.0"),
+    "iniconfig": ("1.1.1", "2.0.0", "2.1.0"),
     "pluggy": ("1.0.0", "1.2.0", "1.3.0", "1.4.0", "1.5.0", "1.6.0"),
 }
+# One that has none: what it needs is asked of its own code, and it is built, apart from the emulator.
+_SOURCE_DISTRIBUTION = "toolz==0.10.0\n"
 AMLEMU = [sys.executable, "-m", "emulator"]
 
 
@@ -182,6 +185,8 @@ def _measure(bench: Bench, engine: str, rounds: int) -> list[Result]:
             _seconds(lambda: client.build_environment(named, lambda _kind, _text: None)) for _ in range(9)
         )
     results.append(Result(f"{engine}: unchanged environment", again, "s", 0.3, "asked of the running emulator"))
+    sdist = statistics.median(_cold_build(bench, n, _SOURCE_DISTRIBUTION) for n in range(3, 6))
+    results.append(Result(f"{engine}: environment with a source distribution", sdist, "s", 24, "the same, and one"))
     results += _conda_environment(bench, engine)
     deploy = ["deploy", "--name", "bench", "--model", "small:1", "--entry", "score.py"]
     bench.amlemu(*deploy)
@@ -215,11 +220,11 @@ def _cold_conda_build(bench: Bench, number: int) -> float:
     return _seconds(lambda: bench.amlemu("environment", "build", f"conda{number}.yml", "--conda", "pip"))
 
 
-def _cold_build(bench: Bench, number: int) -> float:
+def _cold_build(bench: Bench, number: int, more: str = "") -> float:
     """An environment that neither engine nor layer cache has seen: tiny packages have versions drawn at random."""
-    drawn = "".join(f"{name}=={random.choice(versions)}\n" for name, versions in _TINY.items())
+    drawn = [f"{name}=={random.choice(versions)}\n" for name, versions in _TINY.items() if name not in more]
     file = bench.folder / f"cold{number}.txt"
-    file.write_text(REQUIREMENTS + drawn)
+    file.write_text(REQUIREMENTS + "".join(drawn) + more)
     return _seconds(lambda: bench.amlemu("environment", "build", file.name))
 
 
