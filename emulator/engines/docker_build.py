@@ -35,7 +35,7 @@ from emulator.engines.packages import (
     wheels_named_by,
 )
 from emulator.environments import ENVIRONMENT_FOLDER, ImageSpec
-from emulator.environments.image_spec import BASE_IMAGE, IMPORT_REPORT, dockerfile_of_build
+from emulator.environments.image_spec import IMPORT_REPORT, dockerfile_of_build
 from emulator.environments.import_check import asked_imports, import_differences
 from emulator.environments.system_libraries import system_libraries
 from emulator.errors import EmulatorError, EngineUnavailable, ImageBuildFailure
@@ -107,7 +107,7 @@ def build_environment(
         write_context(folder / "context", spec, split.wheels, packaging, split.sources)
         if conda:
             link_conda(conda, folder / "context/conda", ENVIRONMENT_FOLDER, packaging, log, canceled)
-        dockerfile = dockerfile_of_build(spec.dockerfile, caches.wheels, caches.sources if split.sources else None)
+        dockerfile = dockerfile_of_build(spec, caches.wheels, caches.sources if split.sources else None)
         (folder / "Dockerfile").write_text(dockerfile, encoding="utf-8")
         secrets = write_secrets(folder, packaging)
         builder = host.builder if host.has_buildx() else None
@@ -164,7 +164,7 @@ def _solve_conda(
     spec: ImageSpec, host: DockerHost, packaging: HostPackaging, log: Log, canceled: threading.Event
 ) -> CondaLock:
     glibc = BOOKWORM_GLIBC
-    if spec.base_image != BASE_IMAGE.format(python_version=spec.python_version):
+    if not spec.stands_for_the_clouds:
         base = provide_base_image(spec, host, log, canceled)
         glibc = glibc_of_image(host.client, base.name)
     assert spec.conda is not None
@@ -185,7 +185,7 @@ def provide_base_image(spec: ImageSpec, host: DockerHost, log: Log, canceled: th
     except RegistrySilent as error:
         reason = str(error)
     except ImageBuildFailure as error:
-        if spec.base_image != BASE_IMAGE.format(python_version=spec.python_version):
+        if not spec.stands_for_the_clouds:
             raise  # the user chose this name
         reason = error.message
     if not is_local(host.client, spec.stand_in, spec.platform):
@@ -253,7 +253,7 @@ def write_context(context: Path, spec: ImageSpec, lock: str, packaging: HostPack
     (packages / "requirements.lock").write_text(lock, encoding="utf-8")
     if sources:
         (packages / "sources.lock").write_text(sources, encoding="utf-8")
-    (packages / "imports.json").write_bytes(asked_imports(spec, ENVIRONMENT_FOLDER))
+    (packages / "imports.json").write_bytes(asked_imports(spec, ENVIRONMENT_FOLDER, lock + sources))
     for program in ("compile.py", "check_imports.py"):
         shutil.copyfile(shipped_folder("images/scoring") / program, packages / program)
     if packaging.uv_for_linux is not None:

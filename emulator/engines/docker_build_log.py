@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from emulator.engines import Log
 from emulator.engines.docker_errors import disk_full, is_disk_full
+from emulator.environments.build_tools import tool_failure
 from emulator.environments.hash_pins import hash_failure
 from emulator.environments.import_check import import_failure
 from emulator.errors import EmulatorError, EngineUnavailable, ImageBuildFailure
@@ -122,16 +123,21 @@ _CAUSES = (
 )
 
 
+_TOOLS_HINT = (
+    "name a version that has a wheel for this Python, or a base image that has a compiler and git; without a network"
+    " for Debian's packages, which they come from, they cannot be installed"
+)
+
+
 def build_failure(lines: Sequence[str]) -> EmulatorError:
     """The error that these lines of a failed build tell of, with their last ones as its log."""
     tail = "\n".join(lines[-TAIL_LINES:])
     flat = " ".join(tail.replace("╰─▶", " ").replace("│", " ").split())
     if is_disk_full(flat):
         return disk_full(_telling_line(lines))
-    if other_file := hash_failure(lines):
-        return other_file
-    if not_imported := import_failure(lines):
-        return not_imported
+    told = hash_failure(lines) or import_failure(lines) or tool_failure(flat, "in the base image", _TOOLS_HINT, tail)
+    if told:
+        return told
     last = lines[-1] if lines else "docker build gave no reason"
     if _ENGINE_GONE.search(last):
         return EngineUnavailable(f"the Docker Engine went away during the build: {last}", hint="start Docker again")

@@ -26,6 +26,7 @@ from emulator.engines.docker_build import (
 from emulator.engines.packages import HostPackaging, Resolve, local_wheels_of, packaging_for, write_files
 from emulator.engines.untrusted_files import read_untrusted
 from emulator.environments import ImageSpec
+from emulator.environments.build_tools import INSTALL_BUILD_TOOLS, LACKS_BUILD_TOOLS, missing_tool
 from emulator.environments.image_spec import SETTINGS
 from emulator.errors import ImageBuildFailure
 from emulator.secret import credentials_in, without_words
@@ -33,9 +34,19 @@ from emulator.secret import credentials_in, without_words
 _ANSWER = ("code", "stdout", "stderr")
 
 _DOCKERFILE = f"""\
+ARG AMLEMU_STAGE
 ARG BASE_IMAGE
-FROM ${{BASE_IMAGE}} AS resolver
+FROM ${{BASE_IMAGE}} AS plain
+FROM plain AS with_tools
+USER 0:0
+RUN --mount=type=secret,id=packaging,target=/run/amlemu/packaging \\
+    --mount=type=secret,id=ca,target=/run/amlemu/ca.pem \\
+    {SETTINGS} \\
+    && if {LACKS_BUILD_TOOLS}; then {INSTALL_BUILD_TOOLS}; fi
+FROM ${{AMLEMU_STAGE}} AS resolver
 USER 1000:1000
+# An answer is never taken from the cache, as indexes change; the tools are.
+ARG AMLEMU_QUESTION
 RUN --mount=type=bind,source=packages,target=/run/amlemu/packages \\
     --mount=type=secret,id=packaging,target=/run/amlemu/packaging,uid=1000 \\
     --mount=type=secret,id=ca,target=/run/amlemu/ca.pem,uid=1000 \\
@@ -68,12 +79,21 @@ def resolve_in_build(
 
     def resolve(words: Sequence[str], files: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
         base = provide_base_image(spec, host, log, canceled)
+        asked = "\n".join(files.values())
+        first = _ask(words, files, base.name, with_tools=spec.stands_for_the_clouds and "git+" in asked)
+        if first.returncode == 0 or not spec.stands_for_the_clouds or not missing_tool(first.stderr):
+            return first
+        return _ask(words, files, base.name, with_tools=True)
+
+    def _ask(
+        words: Sequence[str], files: Mapping[str, str], base_image: str, *, with_tools: bool
+    ) -> subprocess.CompletedProcess[str]:
         with private_folder() as folder:
             _write_context(folder / "context/packages", spec, words, files, packaging)
             (folder / "Dockerfile").write_text(_DOCKERFILE, encoding="utf-8")
             secrets = write_secrets(folder, packaging)
             builder = host.builder if host.has_buildx() else None
-            args = resolve_command(spec, base.name, secrets, folder, builder)
+            args = resolve_command(spec, base_image, secrets, folder, builder, with_tools=with_tools)
             run_build(args, host, packaging, _quiet, canceled, secrets=credentials_in(spec.requirements))
             return _read_answer(folder / "answer", words, packaging, spec.requirements)
 
@@ -93,15 +113,22 @@ def _write_context(
 
 
 def resolve_command(
-    spec: ImageSpec, base_image: str, secrets: Mapping[str, Path], folder: Path, builder: str | None
+    spec: ImageSpec,
+    base_image: str,
+    secrets: Mapping[str, Path],
+    folder: Path,
+    builder: str | None,
+    *,
+    with_tools: bool,
 ) -> list[str]:
-    """The docker command, whose result is the folder `answer`; nothing is taken from a cache, as indexes change."""
+    """The docker command, whose result is the folder `answer`, on an image with a compiler and git or without."""
     args = ["docker", "buildx", "build", f"--builder={builder}"] if builder else ["docker", "build"]
-    args += ["--progress=plain", "--no-cache", f"--output=type=local,dest={folder / 'answer'}"]
+    args += ["--progress=plain", f"--output=type=local,dest={folder / 'answer'}"]
     args += [f"--platform={spec.platform}"] if spec.platform else []
     args += [f"--secret=id={name},src={path}" for name, path in secrets.items()]
     args += [f"--file={folder / 'Dockerfile'}", f"--build-arg=BASE_IMAGE={base_image}"]
-    return [*args, str(folder / "context")]
+    args += [f"--build-arg=AMLEMU_STAGE={'with_tools' if with_tools else 'plain'}"]
+    return [*args, f"--build-arg=AMLEMU_QUESTION={folder.name}", str(folder / "context")]
 
 
 def _read_answer(

@@ -242,6 +242,7 @@ def run_uv(
 
 
 _OPTION = re.compile(r"\s*-")
+_EDITABLE = re.compile(r"\s*(-e|--editable)\b")
 
 
 @dataclass(frozen=True)
@@ -376,15 +377,17 @@ def is_of_indexes(lines: Iterable[str]) -> bool:
 
     >>> is_of_indexes(["--pre", "numpy<2"]), is_of_indexes(["x @ https://host/x-1-py3-none-any.whl"])
     (True, False)
+    >>> is_of_indexes(["numpy<2", "git+https://host/x"])
+    False
     """
-    return all(not _place(line) for line in lines)
+    return all((_OPTION.match(line) and not _EDITABLE.match(line)) or _is_of_index(line) for line in lines)
 
 
-def _place(line: str) -> str:
+def _is_of_index(line: str) -> bool:
     try:
-        return Requirement(without_hashes(line)).url or ""
+        return not line or Requirement(without_hashes(line)).url is None
     except InvalidRequirement:
-        return ""  # an option
+        return False  # a URL alone
 
 
 def _compile_here(

@@ -19,6 +19,7 @@ from emulator.engines.packages import HostPackaging, write_files
 from emulator.engines.process_isolation import CONTAINER_UID
 from emulator.engines.process_sandbox import Ended, Program, Sandbox
 from emulator.engines.untrusted_files import read_untrusted, walk_untrusted
+from emulator.environments.build_tools import tool_failure
 from emulator.environments.hash_pins import hash_failure
 from emulator.errors import ImageBuildFailure, OutOfQuota
 from emulator.removal import remove_tree
@@ -28,6 +29,10 @@ INSTALL = ("pip", "install", "--no-deps", "--no-compile-bytecode", "--break-syst
 # What uv says, and how it ended, out of the sandbox.
 _TAIL_CHARACTERS = 4000
 _TAIL_LINES = 40
+_TOOLS_HINT = (
+    "install it (on Debian: apt install gcc g++ libc6-dev make git), name a version that has a wheel for this Python,"
+    " or use --engine docker"
+)
 _TELL = 'cd "$0" && out=$1; shift; "$@" > "$out/stdout" 2> "$out/stderr"; echo $? > "$out/code"'
 
 
@@ -160,9 +165,12 @@ def install_failure(stderr: str) -> ImageBuildFailure | OutOfQuota:
         return OutOfQuota("no disk space is left for the environment's packages", hint="`amlemu prune` frees some")
     if other_file := hash_failure(stderr.splitlines()):
         return other_file
+    tail = "\n".join(stderr.splitlines()[-_TAIL_LINES:])
+    if no_tool := tool_failure(stderr, "on this machine", _TOOLS_HINT, tail):
+        return no_tool
     reason = next((line.strip() for line in stderr.splitlines() if re.match(r"\s*(error|\u00d7)", line)), "uv failed")
     return ImageBuildFailure(
         f"the packages could not be installed: {reason}",
         hint="the log shows which package failed; one without a wheel for this machine may need a compiler",
-        log_tail="\n".join(stderr.splitlines()[-_TAIL_LINES:]),
+        log_tail=tail,
     )

@@ -69,7 +69,7 @@ def install_packages(
     # side by side: each is a Python that mostly compiles
     with ThreadPoolExecutor(1) as beside:
         compiled = beside.submit(compile_server, apart)
-        import_notes = _check_imports(packages.spec, apart)
+        import_notes = _check_imports(packages, apart)
         compiled.result()
     return (*_scripts_not_run(venv), *import_notes)
 
@@ -124,10 +124,10 @@ def _scripts_not_run(venv: Path) -> tuple[str, ...]:
     return (f"the scripts that finish the installation of {', '.join(names)} are not run on this machine",)
 
 
-def _check_imports(spec: ImageSpec, apart: Apart) -> tuple[str, ...]:
+def _check_imports(packages: Packages, apart: Apart) -> tuple[str, ...]:
     folder = apart.folder
     venv = folder / "venv"
-    (folder / "imports.json").write_bytes(asked_imports(spec, str(venv)))
+    (folder / "imports.json").write_bytes(asked_imports(packages.spec, str(venv), packages.lock))
     program = shipped_folder("images/scoring") / "check_imports.py"
     with apart.writable("imported") as out:
         command = [str(venv / "bin/python"), str(program), str(folder / "imports.json"), str(out / "imported.json")]

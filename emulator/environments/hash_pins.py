@@ -13,7 +13,9 @@ from urllib.parse import urlsplit
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 
+from emulator.environments.package_urls import is_url_alone
 from emulator.errors import ImageBuildFailure
+from emulator.secret import mask_credentials
 
 REQUIRE_HASHES = "--require-hashes"
 _HASH = re.compile(r"(?<!\s)\s+--hash(?:\s*=\s*|\s+)(?P<value>\S+)")
@@ -72,12 +74,13 @@ def unpinned_problem(line: str) -> str | None:
     if line.startswith("-"):
         return None
     text = without_hashes(line)
+    alone = is_url_alone(text)
     try:
-        requirement = Requirement(text)
+        requirement = Requirement(f"x @ {text}" if alone else text)
     except InvalidRequirement:
         return None  # which is told of elsewhere
     if requirement.url:
-        return _url_problem(requirement, hashes_of(line))
+        return _url_problem(mask_credentials(text) if alone else requirement.name, requirement.url, hashes_of(line))
     exact = [one for one in requirement.specifier if one.operator in ("==", "===") and not one.version.endswith("*")]
     if len(exact) != 1 or len(requirement.specifier) != 1:
         return f"'{text}' must be pinned with '==', as requirements with hashes are: pip's hash-checking mode"
@@ -86,19 +89,19 @@ def unpinned_problem(line: str) -> str | None:
     return None
 
 
-def _url_problem(requirement: Requirement, hashes: Collection[str]) -> str | None:
-    place = urlsplit(requirement.url or "")
+def _url_problem(shown: str, url: str, hashes: Collection[str]) -> str | None:
+    place = urlsplit(url)
     if "+" in place.scheme:
-        return f"'{requirement.name}' comes from version control, which has no hashes to check: name an archive's URL"
+        return f"'{shown}' comes from version control, which has no hashes to check: name an archive's URL"
     if not hashes and not _FRAGMENT.search(place.fragment):
-        return f"'{requirement.name}' has no hash, and others have: pip's hash-checking mode wants one of every package"
+        return f"'{shown}' has no hash, and others have: pip's hash-checking mode wants one of every package"
     return None
 
 
 def pinned(locked: Sequence[str], requirements: Iterable[str]) -> list[str]:
     """The locked lines with the hashes that the requirements pin for these packages."""
-    pins = {name: hashes for line in requirements if (hashes := hashes_of(line)) and (name := _name_of(line))}
-    return [with_hashes(line, pins.get(_name_of(line), ())) for line in locked]
+    pins = {_key(line): hashes for line in requirements if (hashes := hashes_of(line))}
+    return [with_hashes(line, pins.get(_name_of(line)) or pins.get(_url_of(line), ())) for line in locked]
 
 
 def check_all_pinned(locked: Iterable[str], excused: Iterable[str]) -> None:
@@ -115,8 +118,17 @@ def check_all_pinned(locked: Iterable[str], excused: Iterable[str]) -> None:
 
 
 def _has_hash(line: str) -> bool:
+    return bool(hashes_of(line) or _FRAGMENT.search(urlsplit(_url_of(line)).fragment))
+
+
+def _key(line: str) -> str:
+    """What a requirement and its locked line have in common: the name, or the URL of one that is a URL alone."""
+    return line.split(maxsplit=1)[0] if is_url_alone(without_hashes(line)) else _name_of(line)
+
+
+def _url_of(line: str) -> str:
     _, _, url = line.partition(" @ ")
-    return bool(hashes_of(line) or _FRAGMENT.search(urlsplit(url).fragment if url else ""))
+    return url.split()[0] if url.strip() else ""
 
 
 def _name_of(line: str) -> str:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 
 from emulator.entities import Environment
+from emulator.environments.build_tools import INSTALL_BUILD_TOOLS, LACKS_BUILD_TOOLS
 from emulator.environments.conda_channels import (
     channel_problem,
     channel_urls,
@@ -18,7 +19,7 @@ from emulator.environments.conda_channels import (
 )
 from emulator.environments.conda_spec import spec_problem
 from emulator.environments.mlflow import MLFLOW_FOLDER, MLFLOW_SCRIPT
-from emulator.environments.requirements import check_requirement
+from emulator.environments.requirements import check_requirement, plain_line
 from emulator.environments.system_libraries import system_libraries
 from emulator.errors import BadArgument, BadDocument, Fault
 from emulator.secret import mask_credentials, revealed
@@ -69,6 +70,11 @@ class ImageSpec:
     files: Mapping[str, bytes] = field(repr=False)
     platform: str | None = None
     conda: CondaPackages | None = None
+
+    @property
+    def stands_for_the_clouds(self) -> bool:
+        """Whether the base image is the one that stands for Microsoft's, as nobody has named another."""
+        return self.base_image == BASE_IMAGE.format(python_version=self.python_version)
 
 
 # Why it is as it is:
@@ -144,11 +150,15 @@ _INSTALL_SETTINGS = """\
 # In the second step, where packages have no wheel for the image.
 _BUILD_STEP = """\
     {settings} \\
-    && $uv pip install --python {folder} --break-system-packages --no-deps \\
-        --requirements /run/amlemu/packages/sources.lock \\
+    && build() {{ $uv pip install --python {folder} --break-system-packages --no-deps \\
+        --requirements /run/amlemu/packages/sources.lock; }} \\
+    && {{ build {or_with_tools}; }} \\
     && {folder}/bin/python /run/amlemu/packages/compile.py /run/amlemu/cache/bytecode \\
         {folder}/lib/python*/site-packages \\
     && """
+
+# Only on images that stand for the cloud's: a user's own image has what it has.
+_OR_WITH_TOOLS = f"|| {{ {LACKS_BUILD_TOOLS} && {INSTALL_BUILD_TOOLS} && build; }}"
 
 _MAKE_VENV = "$uv venv --quiet --python {python_version} {folder}"
 _PYTHON = '"$(readlink -f {folder}/bin/python)"'
@@ -228,7 +238,7 @@ def image_spec(
         base_image=base_image,
         stand_in=STAND_IN_IMAGE.format(python_version=environment.python_version),
         python_version=environment.python_version,
-        requirements=environment.requirements,
+        requirements=tuple(map(plain_line, environment.requirements)),
         system_packages=(*environment.system_packages, *_libraries(environment)),
         variables=revealed(environment.variables),
         dockerfile=dockerfile,
@@ -310,18 +320,19 @@ def _install_settings() -> str:
     return _INSTALL_SETTINGS.format(settings=SETTINGS)
 
 
-def dockerfile_of_build(dockerfile: str, wheels_cache: str, sources_cache: str | None) -> str:
+def dockerfile_of_build(spec: ImageSpec, wheels_cache: str, sources_cache: str | None) -> str:
     """The Dockerfile that is built, with the secret ids of its caches in it; nobody but the engine may see it.
 
     `wheels_cache` is shared by builds in which the same code runs before packages are installed, `sources_cache` is one
     environment's own, for packages that must be built; None where all of them have wheels.
     """
-    text = dockerfile.replace(_CACHE_ID, wheels_cache)
+    text = spec.dockerfile.replace(_CACHE_ID, wheels_cache)
     if sources_cache is None:
         return text
     first, check, rest = text.partition(f"\nRUN {_CHECK_MOUNTS}")
     assert check, "every Dockerfile has the step"
-    build = _BUILD_STEP.format(settings=_install_settings(), folder=ENVIRONMENT_FOLDER)
+    tools = _OR_WITH_TOOLS if spec.stands_for_the_clouds else ""
+    build = _BUILD_STEP.format(settings=_install_settings(), folder=ENVIRONMENT_FOLDER, or_with_tools=tools)
     mounts = _PACKAGING_MOUNTS.replace(_CACHE_ID, sources_cache)
     return f"{first}\nRUN {mounts}{build}{rest.lstrip()}"
 
@@ -339,7 +350,17 @@ def _digest(environment: Environment, base_image: str, files: Mapping[str, bytes
     """Of what the image holds; names, versions and the file that the environment was read from do not matter."""
     recipe = (
         *(_DOCKERFILE, _PACKAGING_MOUNTS, _CHECK_MOUNTS, _CONDA_MOUNT, SETTINGS, _INSTALL_SETTINGS, _SYSTEM_STEP),
-        *(_MAKE_VENV, _PYTHON, _PYTHON_OF_CONDA, _STDLIB_OF_CONDA, _BUILD_STEP, _CONDA_STEP, _POST_LINK, _LIBRARY_PATH),
+        *(
+            _MAKE_VENV,
+            _PYTHON,
+            _PYTHON_OF_CONDA,
+            _STDLIB_OF_CONDA,
+            _BUILD_STEP,
+            _OR_WITH_TOOLS,
+            _CONDA_STEP,
+            _POST_LINK,
+            _LIBRARY_PATH,
+        ),
     )
     parts = {
         "recipe": hashlib.sha256("".join(recipe).encode()).hexdigest(),

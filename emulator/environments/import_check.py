@@ -41,11 +41,15 @@ def names_of(requirements: Iterable[str]) -> list[str]:
     return found
 
 
-def asked_imports(spec: ImageSpec, folder: str) -> bytes:
-    """The file that says what to import in an environment that lies at `folder`."""
+def asked_imports(spec: ImageSpec, folder: str, lock: str) -> bytes:
+    """The file that says what to import in an environment that lies at `folder`, with the packages of `lock`.
+
+    Of a package that the user has given by its URL alone only the lock has the name.
+    """
+    named = names_of([*spec.requirements, *(line for line in lock.splitlines() if " @ " in line)])
     conda = [parse_spec(text).name for text in spec.conda.dependencies] if spec.conda else []
     asked = {
-        "pip": [name for name in names_of(spec.requirements) if name not in _NOT_IMPORTED],
+        "pip": [name for name in dict.fromkeys(named) if name not in _NOT_IMPORTED],
         "conda": [name for name in conda if name not in _NOT_IMPORTED],
         "variables": dict(spec.variables),
         "library_path": f"{folder}/lib" if spec.conda else "",

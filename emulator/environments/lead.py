@@ -39,13 +39,20 @@ def lead_problem(line: str, shown: str) -> str | None:
 
     A line of a package alone may be wrong in other ways.
     """
+    if problem := line_problem(line, shown):
+        return problem
+    if _LOCAL.fullmatch(line):
+        return local_problem(shown)
+    return _option_problem(line, shown) if line.startswith("-") else None
+
+
+def line_problem(line: str, shown: str) -> str | None:
+    """Why `line`, told of as `shown`, is no one line of text, or None."""
     if len(line) > _LONGEST_LINE:
         return f"'{shown[:80]}…' has {len(line)} characters: no line may have more than {_LONGEST_LINE}"
     if not line.replace("\t", " ").isprintable() or line.endswith("\\"):
         return f"{shown[:200]!a} is more than one line, or has characters that none may have"
-    if _LOCAL.fullmatch(line):
-        return local_problem(shown)
-    return _option_problem(line, shown) if line.startswith("-") else None
+    return None
 
 
 def _option_problem(line: str, shown: str) -> str | None:

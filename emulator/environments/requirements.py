@@ -17,7 +17,8 @@ from emulator.environments.hash_pins import (
     with_hashes,
     without_hashes,
 )
-from emulator.environments.lead import lead_problem, url_problem
+from emulator.environments.lead import lead_problem, line_problem, url_problem
+from emulator.environments.package_urls import is_url_alone, url_alone_problem, with_name
 from emulator.errors import BadArgument, BadDocument, Fault
 from emulator.secret import MASK, is_masked, mask_credentials
 
@@ -32,7 +33,6 @@ _MOST_LINES = 20_000
 _LINES_OF_A_FILE = 20
 _MOST_FAULTS = 100
 _COMMENT = re.compile(r"(^|\s)#.*$")
-_URL = re.compile(r"(\w+\+)?(https?|ssh|git)://\S+")
 _SEVERAL = re.compile(r"[A-Za-z0-9][\w.-]*([\s,]+[A-Za-z0-9][\w.-]*)+")
 _SINGLE_EQUALS = re.compile(r"(?P<name>[A-Za-z0-9._-]+(\[[^\]]*\])?)\s*=(?P<turned>[<>]?)\s*(?P<version>[^=<>]+)")
 
@@ -73,15 +73,15 @@ def _bounded(read: ReadText) -> Callable[..., str]:
 
 def check_requirement(line: str) -> str | None:
     """Why `line`, which may end with hashes, cannot be a requirement, or None."""
-    return _problem(without_hashes(line)) or hash_problem(line)
+    return _problem(with_name(without_hashes(line))) or hash_problem(line)
 
 
 def _problem(line: str) -> str | None:
     shown = mask_credentials(line)
     if problem := text_problem(line, shown):
         return problem
-    if _URL.fullmatch(line):
-        return f"'{shown}' does not say which package it is: write 'NAME @ {shown}'"
+    if is_url_alone(line):
+        return line_problem(line, shown) or url_alone_problem(line, shown)
     if problem := lead_problem(line, shown):
         return problem
     if line.startswith("-"):
@@ -138,8 +138,8 @@ def _lines(text: str, file: str, read: ReadText, faults: list[Fault], seen: froz
 
 
 def plain_line(line: str) -> str:
-    """The line with its hashes in the one form that amlemu keeps."""
-    return with_hashes(without_hashes(line), hashes_of(line))
+    """The line in the one form that amlemu keeps: with the name of a package that is given by its URL, hashes last."""
+    return with_hashes(with_name(without_hashes(line)), hashes_of(line))
 
 
 def _include(name: str, where: str, read: ReadText, faults: list[Fault], seen: frozenset[str]) -> list[tuple[str, str]]:

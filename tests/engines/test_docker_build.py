@@ -332,3 +332,27 @@ def test_a_pull_is_canceled() -> None:
     canceled.set()
     with pytest.raises(OperationCanceled):
         pull_image("a:b", silent, {}, lambda line: None, canceled)
+
+
+@pytest.mark.parametrize(
+    ("said", "told"),
+    [
+        (
+            "#9 9.9       error: [Errno 2] No such file or directory: 'gcc'",
+            "compiler (gcc) in the base image",
+        ),
+        ("#9 9.9       error: command 'x86_64-linux-gnu-gcc' failed: No such file or directory", "no compiler (gcc)"),
+        ("#9 9.9       unable to execute 'g++': No such file or directory", "there is no compiler (gcc)"),
+        ("#9 9.9       /bin/sh: 1: gcc: not found", "there is no compiler (gcc)"),
+        (
+            "#9 9.9       ../meson.build:1:0: ERROR: Unknown compiler(s): [['cc'], ['gcc']]",
+            "there is no compiler (gcc)",
+        ),
+        ("#9 9.9   cause: Git executable not found. Ensure that Git is installed and available.", "there is no git in"),
+        ("#9 9.9       make: not found", "is built with make, which is not in the base image"),
+    ],
+)
+def test_a_tool_that_a_build_lacks_is_named(said: str, told: str) -> None:
+    error = build_failure(logged(f"#9 9.8 error: Failed to build `psutil==5.8.0`\n{said}").lines)
+    assert told in str(error)
+    assert "a version that has a wheel" in str(error.hint)

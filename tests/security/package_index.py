@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import io
+import subprocess
 import tarfile
 import threading
 import zipfile
@@ -97,13 +98,7 @@ class PackageIndex:
 
         Its backend lies in it and looks whether `paths` are there; `metadata` is a line that it runs when asked.
         """
-        named = {"name": name, "version": version, "metadata": metadata or "pass", "requires": list(requires)}
-        files = {
-            "PKG-INFO": f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n",
-            "pyproject.toml": '[build-system]\nrequires = []\nbuild-backend = "backend"\nbackend-path = ["."]\n',
-            "backend.py": _BACKEND % named,
-            "looking.py": LOOK % {"paths": [str(path) for path in paths]},
-        }
+        files = _source_files(name, version, paths, metadata, requires)
         buffer = io.BytesIO()
         with tarfile.open(fileobj=buffer, mode="w:gz") as archive:
             for file, text in files.items():
@@ -111,6 +106,31 @@ class PackageIndex:
                 member.size = len(text.encode())
                 archive.addfile(member, io.BytesIO(text.encode()))
         return self._file(name, f"{name}-{version}.tar.gz", buffer.getvalue())
+
+    def repository(self, name: str, version: str) -> str:
+        """A repository of git's with such a source; its URL."""
+        work, bare = self._folder / f"{name}-work", self._folder / f"{name}.git"
+        work.mkdir()
+        for file, text in _source_files(name, version).items():
+            (work / file).write_text(text, encoding="utf-8")
+        git = ["git", "-c", "user.name=test", "-c", "user.email=test@example.org", "-C"]
+        for words in (["init", "-q"], ["add", "."], ["commit", "-q", "-m", "all"]):
+            subprocess.run([*git, str(work), *words], check=True)
+        subprocess.run([*git, str(work), "clone", "-q", "--bare", ".", str(bare)], check=True)
+        subprocess.run([*git, str(bare), "update-server-info"], check=True)
+        return f"{self.url}/{name}.git"
+
+
+def _source_files(
+    name: str, version: str, paths: Sequence[Path] = (), metadata: str = "", requires: Sequence[str] = ()
+) -> dict[str, str]:
+    named = {"name": name, "version": version, "metadata": metadata or "pass", "requires": list(requires)}
+    return {
+        "PKG-INFO": f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n",
+        "pyproject.toml": '[build-system]\nrequires = []\nbuild-backend = "backend"\nbackend-path = ["."]\n',
+        "backend.py": _BACKEND % named,
+        "looking.py": LOOK % {"paths": [str(path) for path in paths]},
+    }
 
 
 @contextmanager

@@ -102,7 +102,7 @@ def steps(dockerfile: str) -> list[str]:
 
 def test_the_dockerfile_that_is_shown_names_no_cache_of_a_build() -> None:
     spec = plain_spec("six")
-    built = dockerfile_of_build(spec.dockerfile, "wheels-id", "sources-id")
+    built = dockerfile_of_build(spec, "wheels-id", "sources-id")
     assert "wheels-id" in built and "sources-id" in built
     shown = {word for step in steps(spec.dockerfile) for word in step.split() if "type=cache" in word}
     real = {word for step in steps(built) for word in step.split() if "type=cache" in word}
@@ -111,7 +111,7 @@ def test_the_dockerfile_that_is_shown_names_no_cache_of_a_build() -> None:
 
 @pytest.mark.parametrize("conda", [(), ("python=3.11", "numpy")], ids=["pip", "conda"])
 def test_no_code_of_a_package_runs_in_the_step_that_has_the_shared_cache(conda: tuple[str, ...]) -> None:
-    text = dockerfile_of_build(plain_spec("six", conda_dependencies=conda).dockerfile, "wheels-id", None)
+    text = dockerfile_of_build(plain_spec("six", conda_dependencies=conda), "wheels-id", None)
     (install,) = [step for step in steps(text) if "type=cache" in step]
     after = install.partition("requirements.lock")[2]
     assert "--no-build" in install
@@ -124,10 +124,10 @@ def test_no_code_of_a_package_runs_in_the_step_that_has_the_shared_cache(conda: 
 
 
 def test_packages_are_built_with_a_cache_of_their_own_only() -> None:
-    text = dockerfile_of_build(plain_spec("six").dockerfile, "wheels-id", "sources-id")
+    text = dockerfile_of_build(plain_spec("six"), "wheels-id", "sources-id")
     (build,) = [step for step in steps(text) if "sources.lock" in step]
     assert "id=sources-id" in build and "wheels-id" not in build and "check_imports.py" in build
-    (check,) = [s for s in steps(dockerfile_of_build(plain_spec("six").dockerfile, "w", None)) if "check_imports" in s]
+    (check,) = [s for s in steps(dockerfile_of_build(plain_spec("six"), "w", None)) if "check_imports" in s]
     assert "type=cache" not in check and "type=secret" not in check
 
 

@@ -35,6 +35,7 @@ from emulator.engines.refusing_python import refusing_python
 from emulator.engines.untrusted_files import read_untrusted, walk_untrusted
 from emulator.entities import Environment
 from emulator.environments import ImageSpec, environment_from_conda, image_spec, read_environment
+from emulator.environments.requirements import plain_line
 from emulator.errors import BadArgument, BadDocument, EmulatorError, ImageBuildFailure
 from emulator.first_demo import FirstDemo
 from emulator.store import Store
@@ -394,6 +395,10 @@ def test_a_source_is_not_passed_over_and_not_run(
         "x @ git+{url}/x",
         "x @ {url}/simple/far/far-1.0-py3-none-any.whl",
         "far @ {url}/simple/far/far-1.0-py3-none-any.whl",
+        "{url}/simple/far/far-1.0-py3-none-any.whl?sig=x",
+        "{url}/archive/main.zip",
+        "git+{url}/x",
+        "-e git+{url}/x#egg=x",
     ],
 )
 def test_what_is_not_of_an_index_is_not_read_on_this_side(
@@ -407,7 +412,7 @@ def test_what_is_not_of_an_index_is_not_read_on_this_side(
     apart = Apart("x==1.0\n")
     text = line.format(url=index.url)
     assert lock(packaging, apart, text) == "x==1.0\n"
-    assert apart.asked == [f"{text}\n"]
+    assert apart.asked == [f"{plain_line(text)}\n"]
     assert index.asked[before:] == []
     assert not (tmp_path / "ran").exists()
 
@@ -598,6 +603,19 @@ def test_git_is_run_apart(engines: Engines, index: PackageIndex, tmp_path: Path)
     assert CANARY not in str(caught.value)
     with pytest.raises((BadDocument, ImageBuildFailure)):
         build(engines(USER), f"x @ git+file://{repository}")
+
+
+def test_packages_by_their_urls_are_built_apart(engines: Engines, index: PackageIndex) -> None:
+    """Also where only what lies at the URL tells which package it is."""
+    wheel, source = index.wheel("of_wheel", "1.0"), index.source("of_source", "1.0")
+    repository = index.repository("of_git", "1.0")
+    lines = (f"{wheel}?sv=1&sig=hunter2hunter2", f"{source}?sv=1&sig=hunter2hunter2", f"git+{repository}")
+    environment, said = build(engines(USER), *lines)
+    lock = (environment / "requirements.lock").read_text()
+    assert re.findall(r"^(\S+) @ ", lock, re.MULTILINE) == ["of-git", "of-source", "of-wheel"]
+    assert json.loads((environment / "imports.json").read_text())["pip"] == ["of-wheel", "of-git", "of-source"]
+    assert all(list(environment.glob(f"venv/lib/*/site-packages/{name}.py")) for name in ("of_wheel", "of_git"))
+    assert "hunter2" not in said
 
 
 def test_a_build_that_is_interrupted_leaves_nothing(engines: Engines, index: PackageIndex, tmp_path: Path) -> None:

@@ -90,6 +90,19 @@ def test_a_source_is_resolved_and_built_in_containers(engine: DockerEngine, inde
     assert said.decode().strip().endswith("False")
 
 
+def test_a_repository_is_read_and_compiled_in_containers(engine: DockerEngine, index: PackageIndex) -> None:
+    """The base image has neither git nor a compiler, as those of the cloud have; nothing of it is run on this side."""
+    repository = index.repository("of_git", "1.0")
+    image = build(engine, f"git+{repository}")
+    client = docker.from_env()
+    try:
+        program = "import of_git, shutil; print(of_git.SEEN['uid'], bool(shutil.which('gcc')))"
+        said = client.containers.run(image, ["-c", program], entrypoint="python", remove=True)
+    finally:
+        client.close()
+    assert said.decode().split()[-2:] == ["0", "True"]
+
+
 def test_a_link_that_a_package_leaves_leads_to_nothing_of_this_machine(
     engine: DockerEngine, index: PackageIndex, tmp_path: Path
 ) -> None:

@@ -130,8 +130,14 @@ def test_what_is_asked_for_is_what_the_user_names() -> None:
         name="e", python_version="3.9", requirements=("Flask[async]>=2", "--pre"), variables={"A": "1"},
         channels=("c",), conda_dependencies=("python=3.9", "c::NumPy=1.2", "pip"),
     )  # fmt: skip
-    asked = json.loads(asked_imports(image_spec(environment, ""), "/folder"))
+    asked = json.loads(asked_imports(image_spec(environment, ""), "/folder", ""))
     assert asked == {"pip": ["Flask"], "conda": ["numpy"], "variables": {"A": "1"}, "library_path": "/folder/lib"}
+
+
+def test_a_package_given_by_its_url_alone_is_imported_by_the_name_in_the_lock() -> None:
+    environment = Environment(name="e", python_version="3.9", requirements=("git+https://host/x", "numpy"))
+    lock = "numpy==1.26.4\nmine @ git+https://host/x@0123abc\n"
+    assert json.loads(asked_imports(image_spec(environment, ""), "/f", lock))["pip"] == ["numpy", "mine"]
 
 
 def test_a_build_that_failed_for_another_reason() -> None:

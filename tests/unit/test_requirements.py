@@ -34,6 +34,51 @@ def test_lines_comments_and_blanks() -> None:
     assert read_from({"requirements.txt": text}) == ("numpy==1.26.4", "scipy >= 1", "x @ https://h/x.whl#sha256=1")
 
 
+WHEEL = "https://host/my_pkg-1.0-py3-none-any.whl"
+
+
+@pytest.mark.parametrize(
+    ("line", "kept"),
+    [
+        ("git+https://host/x.git#egg=x", "x @ git+https://host/x.git"),
+        (
+            "git+https://host/x.git@v1#egg=x[a,b]&subdirectory=src",
+            "x[a,b] @ git+https://host/x.git@v1#subdirectory=src",
+        ),
+        ("git+https://host/x.git#subdirectory=src&egg=x==1.0", "x @ git+https://host/x.git#subdirectory=src"),
+        ("git+https://host/x.git#egg=x%5Ba%5D", "x[a] @ git+https://host/x.git"),
+        # a version may be part of such a name, and pip asks the repository
+        ("git+https://host/x.git#egg=x-1.0", "git+https://host/x.git"),
+        ("git+https://host/x.git@main", "git+https://host/x.git@main"),
+        ("git+ssh://git@host/team/x.git#egg=x", "x @ git+ssh://git@host/team/x.git"),
+        ("-e git+https://host/x.git@0123abc#egg=x", "x @ git+https://host/x.git@0123abc"),
+        ("--editable=git+https://host/x.git", "git+https://host/x.git"),
+        (WHEEL, f"my-pkg @ {WHEEL}"),
+        (f"{WHEEL}?sv=2024&sig=aB%2Bc%3D", f"my-pkg @ {WHEEL}?sv=2024&sig=aB%2Bc%3D"),
+        (f"{WHEEL}#sha256={'a' * 64}", f"my-pkg @ {WHEEL}#sha256={'a' * 64}"),
+        (f"{WHEEL} ; python_version < '4'", f"my-pkg @ {WHEEL} ; python_version < '4'"),
+        (f"{WHEEL}; python_version < '4'", f"my-pkg @ {WHEEL} ; python_version < '4'"),
+        (f"{WHEEL} --hash=sha256:{'A' * 64}", f"my-pkg @ {WHEEL} --hash=sha256:{'a' * 64}"),
+        ("https://host/archive/main.zip", "https://host/archive/main.zip"),
+        ("https://host/archive/main.zip#egg=x", "x @ https://host/archive/main.zip"),
+        ("https://host/x-1.0.tar.gz?sig=abcd", "https://host/x-1.0.tar.gz?sig=abcd"),
+        (f"my-pkg @ {WHEEL}?sig=abcd", f"my-pkg @ {WHEEL}?sig=abcd"),
+    ],
+)
+def test_a_package_by_its_url_has_the_name_that_the_url_tells(line: str, kept: str) -> None:
+    assert read_lines(line) == (kept,)
+    assert check_requirement(kept) is None
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [("numpy==1.26.4 --hash=sha256:" + "a" * 64, "https://host/x-1.0.zip"), ("--require-hashes", "git+https://host/x")],
+)
+def test_a_url_alone_is_pinned_beside_hashes_too(lines: tuple[str, ...]) -> None:
+    (fault,) = faults_of({"requirements.txt": "\n".join(lines)})
+    assert "has no hash" in fault
+
+
 def test_continuations_and_hashes() -> None:
     one, two = "a" * 64, "B" * 64
     lines = ("numpy==1.26.4 \\", f"    --hash=sha256:{one} \\", f"    --hash  sha256:{two}")
@@ -119,8 +164,12 @@ def test_what_an_environment_takes(line: str) -> None:
         ("numpy=1.2", "pip writes 'numpy==1.2': one '=' is conda's"),
         ("x[y] = 1.2", "pip writes 'x[y]==1.2': one '=' is conda's"),
         ("numpy=<1.2", "pip writes 'numpy<=1.2', not '=<'"),
-        ("https://host/x.whl", "write 'NAME @ https://host/x.whl'"),
-        ("git+https://host/x.git@v1", "write 'NAME @ git+https://host/x.git@v1'"),
+        ("https://host/x.whl", "is not called as a wheel is: NAME-VERSION-PYTHON-ABI-PLATFORM.whl"),
+        ("https://host/team/x.git", "is a repository, which pip writes 'git+https://host/team/x.git'"),
+        ("ssh://git@host/x", "is a repository, which pip writes 'git+ssh://git@host/x'"),
+        ("https://host/team/x", "is neither a wheel nor an archive"),
+        ("hg+https://host/x", "the build has git alone"),
+        ("https://host/x-1.0.zip ; python < 3", "is not a requirement"),
         ("num py", "'num py' names several packages: each has a line of its own"),
         ("numpy==", "'numpy==' is not a requirement"),
     ],
