@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import json
 import os
 import socket
@@ -15,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import requests
+from command_forks import CommandForks
 
 from emulator.admin_token import read_admin_token
 from emulator.client import Client
@@ -23,6 +25,8 @@ AMLEMU = (sys.executable, "-m", "emulator")
 PORTS = range(20000, 28000)
 _PORTS_OF_AN_EMULATOR = 32
 _SECONDS = 280.0
+_FORKS = CommandForks()
+atexit.register(_FORKS.close)
 
 Environ = dict[str, str]
 """The variables of a shell in which amlemu is run."""
@@ -104,17 +108,21 @@ def amlemu(
     program: Sequence[str | Path] = AMLEMU,
 ) -> subprocess.CompletedProcess[str]:
     """Run one command to its end; it must end with exit code `code`, None for any, and never show a traceback."""
-    done = subprocess.run(
-        [*program, *words],
-        env=environ,
-        cwd=cwd or Path(environ.get("AMLEMU_HOME") or environ["XDG_DATA_HOME"]).parent,
-        input=stdin,
-        stdin=subprocess.DEVNULL if stdin is None else None,
-        capture_output=True,
-        text=True,
-        timeout=_SECONDS,
-        check=False,
-    )
+    folder = cwd or Path(environ.get("AMLEMU_HOME") or environ["XDG_DATA_HOME"]).parent
+    if program == AMLEMU and _FORKS.can_run(environ):
+        done = _FORKS.run([str(word) for word in words], environ, folder, stdin, _SECONDS)
+    else:
+        done = subprocess.run(
+            [*program, *words],
+            env=environ,
+            cwd=folder,
+            input=stdin,
+            stdin=subprocess.DEVNULL if stdin is None else None,
+            capture_output=True,
+            text=True,
+            timeout=_SECONDS,
+            check=False,
+        )
     told = f"amlemu {' '.join(map(str, words))} ended with {done.returncode}\n{done.stdout}\n{done.stderr}"
     assert code in (None, done.returncode), told
     assert not shows_traceback(done.stderr), told
