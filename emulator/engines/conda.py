@@ -24,7 +24,8 @@ from packaging.version import InvalidVersion, Version
 from emulator.child_environment import CONDA, child_environment
 from emulator.engines import Log
 from emulator.engines.child_talk import talk
-from emulator.engines.packages import Beside, HostPackaging
+from emulator.engines.packages import HostPackaging
+from emulator.engines.resolution import Beside
 from emulator.engines.untrusted_files import read_untrusted
 from emulator.environments import CondaPackages
 from emulator.environments.conda_pypi import pypi_name

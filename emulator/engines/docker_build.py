@@ -28,12 +28,11 @@ from emulator.engines.docker_stand_ins import is_in_disguise
 from emulator.engines.package_files import split_lock
 from emulator.engines.packages import (
     HostPackaging,
-    Resolve,
     linux_platform,
-    lock_requirements,
     packaging_for,
     wheels_named_by,
 )
+from emulator.engines.resolution import Resolve, lock_requirements
 from emulator.environments import ENVIRONMENT_FOLDER, ImageSpec
 from emulator.environments.image_spec import IMPORT_REPORT, dockerfile_of_build
 from emulator.environments.import_check import asked_imports, import_differences
@@ -95,14 +94,14 @@ def build_environment(
     The packages are resolved before anything is built, and but for conda's on an image of the user's own, whose libc
     decides, before anything is pulled: a conflict is told within seconds.
     """
-    packaging = packaging_for(packaging, spec.platform)
+    packaging = packaging_for(packaging, spec.platform, spec.requirements)
     conda = _solve_conda(spec, host, packaging, log, canceled) if spec.conda else None
     beside = conda.beside(spec.requirements) if conda else None
     platform = linux_platform(spec.platform)
     lock = lock_requirements(spec, packaging, log, canceled, resolve_apart, python_platform=platform, beside=beside)
-    split = split_lock(lock, spec.python_version, platform, packaging, canceled)
+    split = split_lock(lock.text, spec.python_version, platform, packaging, canceled)
     base = provide_base_image(spec, host, log, canceled)
-    caches = _cache_ids(spec, host, base, conda, lock, packaging)
+    caches = _cache_ids(spec, host, base, conda, lock.text, packaging)
     with private_folder() as folder:
         write_context(folder / "context", spec, split.wheels, packaging, split.sources)
         if conda:
@@ -124,12 +123,13 @@ def build_environment(
             args = build_command(spec, base.name, labels, secrets, folder, builder)
             run_build(args, host, packaging, log, canceled, secrets=words)
 
-        build(base.differences, log)
+        differences = (*base.differences, *lock.differences)
+        build(differences, log)
         noted = import_differences(read_text_of_image(host.client, image_tag(spec.digest), IMPORT_REPORT))
         if noted:
             # Only labels tell of an image what it differs in; of the build that adds them, every step is in the cache.
-            build((*base.differences, *noted), _quiet)
-    return found_image(host.client, spec.digest, (*base.differences, *noted))
+            build((*differences, *noted), _quiet)
+    return found_image(host.client, spec.digest, (*differences, *noted))
 
 
 def _cache_ids(

@@ -23,7 +23,8 @@ from emulator.engines.docker_build import (
     run_build,
     write_secrets,
 )
-from emulator.engines.packages import HostPackaging, Resolve, local_wheels_of, packaging_for, write_files
+from emulator.engines.packages import HostPackaging, local_wheels_of, packaging_for
+from emulator.engines.resolution import Resolve, write_files
 from emulator.engines.untrusted_files import read_untrusted
 from emulator.environments import ImageSpec
 from emulator.environments.build_tools import INSTALL_BUILD_TOOLS, LACKS_BUILD_TOOLS, missing_tool
@@ -75,7 +76,7 @@ def resolve_in_build(
     spec: ImageSpec, host: DockerHost, packaging: HostPackaging, log: Log, canceled: threading.Event
 ) -> Resolve:
     """A Resolve for the image's environment, on its base image; see `build_environment` for the errors."""
-    packaging = packaging_for(packaging, spec.platform)
+    packaging = packaging_for(packaging, spec.platform, spec.requirements)
 
     def resolve(words: Sequence[str], files: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
         base = provide_base_image(spec, host, log, canceled)

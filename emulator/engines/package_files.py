@@ -13,7 +13,8 @@ from urllib.parse import unquote, urlsplit
 from packaging.tags import Tag, compatible_tags, cpython_tags
 from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
 
-from emulator.engines.packages import HostPackaging, lock_failure, run_uv
+from emulator.engines.packages import HostPackaging, run_uv
+from emulator.engines.resolution import lock_failure
 from emulator.environments.hash_pins import hashes_of, without_hashes
 
 if sys.version_info >= (3, 11):

@@ -15,9 +15,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from emulator.engines import Log
-from emulator.engines.packages import HostPackaging, write_files
+from emulator.engines.packages import HostPackaging
 from emulator.engines.process_isolation import CONTAINER_UID
 from emulator.engines.process_sandbox import Ended, Program, Sandbox
+from emulator.engines.resolution import write_files
 from emulator.engines.untrusted_files import read_untrusted, walk_untrusted
 from emulator.environments.build_tools import tool_failure
 from emulator.environments.hash_pins import hash_failure
@@ -108,7 +109,7 @@ class Apart:
         return subprocess.CompletedProcess(list(words), number, said, err)
 
     def resolve(self, words: Sequence[str], files: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
-        """As `packages.Resolve`."""
+        """As `resolution.Resolve`."""
         with self.writable("asked") as asked:
             write_files(asked / "files", files)
             self._give(asked / "files")

@@ -20,12 +20,13 @@ from pathlib import Path
 from emulator.child_environment import INTERPRETER, child_environment
 from emulator.engines import Image, Log
 from emulator.engines.conda import OLDEST_GLIBC, CondaLock, solve_conda
-from emulator.engines.packages import HostPackaging, lock_requirements, run_uv
+from emulator.engines.packages import HostPackaging, packaging_for, run_uv
 from emulator.engines.process_apart import Apart
 from emulator.engines.process_bytecode import BackgroundCompiler
 from emulator.engines.process_files import locked, read_json, replace_json
 from emulator.engines.process_install import Packages, install_packages, library_path
 from emulator.engines.process_sandbox import Sandbox
+from emulator.engines.resolution import lock_requirements
 from emulator.environments import ENVIRONMENT_FOLDER, CondaPackages, ImageSpec
 from emulator.errors import EngineUnavailable
 from emulator.removal import remove_tree
@@ -132,17 +133,18 @@ class Environments:
         tools = _find_tools(spec.system_packages, self._find_command)
         beside = conda.beside(spec.requirements) if conda else None
         pythons = tuple(map(Path, python.visible)) if python else ()
-        apart = Apart(folder, pythons, self._sandbox, self._packaging, log, canceled)
-        lock = lock_requirements(spec, self._packaging, log, canceled, apart.resolve, beside=beside)
+        packaging = packaging_for(self._packaging, None, spec.requirements)
+        apart = Apart(folder, pythons, self._sandbox, packaging, log, canceled)
+        lock = lock_requirements(spec, packaging, log, canceled, apart.resolve, beside=beside)
         record = EnvironmentRecord(
             digest=spec.digest,
             workspace=self._workspace_id,
             visible=(python.visible if python else ()) + tools.visible,
             tool_folders=tools.folders,
             variables=library_path(conda) | dict(spec.variables),
-            differences=(_no_container(python, spec), *tools.differences),
+            differences=(_no_container(python, spec), *tools.differences, *lock.differences),
         )
-        return self._install(record, Packages(spec, lock, python.executable if python else None, conda), apart)
+        return self._install(record, Packages(spec, lock.text, python.executable if python else None, conda), apart)
 
     def _solve(self, packages: CondaPackages, spec: ImageSpec, log: Log, canceled: threading.Event) -> CondaLock:
         if sys.platform != "linux":

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from emulator.engines.conda import CondaLock, link_conda, post_link_scripts
-from emulator.engines.packages import is_of_indexes, run_uv
+from emulator.engines.packages import run_uv
 from emulator.engines.process_apart import INSTALL, Apart, install_failure
 from emulator.engines.process_bytecode import compile_server
+from emulator.engines.resolution import is_of_indexes
 from emulator.engines.untrusted_files import read_untrusted
 from emulator.environments import ENVIRONMENT_FOLDER, ImageSpec
 from emulator.environments.import_check import asked_imports, import_differences, import_failure

@@ -41,7 +41,8 @@ from engine_contract import (
 from emulator.engines.docker import DockerEngine, connect_docker_engine
 from emulator.engines.docker_build import DockerHost, image_tag
 from emulator.engines.docker_cli import run_command
-from emulator.engines.packages import HostPackaging, linux_platform, lock_requirements, read_host_packaging
+from emulator.engines.packages import HostPackaging, linux_platform, read_host_packaging
+from emulator.engines.resolution import lock_requirements
 from emulator.errors import (
     BadArgument,
     EngineUnavailable,
@@ -254,7 +255,7 @@ def test_the_locked_versions_are_installed(
     lock = lock_requirements(
         new_spec(SERVER), packaging, print, threading.Event(), no_resolve, python_platform=linux_platform()
     )
-    assert sorted(_normal(output.decode())) == sorted(_normal(lock))
+    assert sorted(_normal(output.decode())) == sorted(_normal(lock.text))
 
 
 def _normal(freeze: str) -> list[str]:

@@ -43,8 +43,8 @@ def test_another_machines_packages_do_not_run_here(engine: ProcessEngine) -> Non
 
 def test_uv_is_not_taken_into_another_machines_image() -> None:
     packaging = read_host_packaging(os.environ)
-    assert packaging_for(packaging, None) is packaging
-    assert packaging_for(packaging, OTHER).uv_for_linux is None
+    assert packaging_for(packaging, None, ()) is packaging
+    assert packaging_for(packaging, OTHER, ()).uv_for_linux is None
 
 
 def test_models_lie_in_one_place(engine: ProcessEngine, tmp_path: Path) -> None:

@@ -14,8 +14,9 @@ import pytest
 from hostile_packages import plain_wheel
 
 from emulator.engines.docker_build_log import build_failure
-from emulator.engines.packages import HostPackaging, lock_requirements, read_host_packaging
+from emulator.engines.packages import HostPackaging, read_host_packaging
 from emulator.engines.process import ProcessEngine
+from emulator.engines.resolution import lock_requirements
 from emulator.entities import Environment
 from emulator.environments import image_spec, mlflow_environment, read_environment
 from emulator.environments.hash_pins import hash_failure, hash_problem, hashes_of, without_hashes
@@ -166,7 +167,7 @@ def spec_of(*lines: str) -> ImageSpec:
 
 
 def lock(packaging: HostPackaging, *lines: str) -> str:
-    return lock_requirements(spec_of(*lines), packaging, lambda _line: None, threading.Event(), never)
+    return lock_requirements(spec_of(*lines), packaging, lambda _line: None, threading.Event(), never).text
 
 
 def never(_words: Sequence[str], _files: Mapping[str, str]) -> subprocess.CompletedProcess[str]:

@@ -25,13 +25,14 @@ from package_index import PackageIndex, serving_packages
 from emulator.child_environment import CONDA, DOCKER, EMULATOR, INTERPRETER, SUPERVISOR, UV, Child, child_environment
 from emulator.documents import parse_document
 from emulator.engines.docker_cli import run_command
-from emulator.engines.packages import HostPackaging, lock_requirements, read_host_packaging, run_uv
+from emulator.engines.packages import HostPackaging, read_host_packaging, run_uv
 from emulator.engines.process import ProcessEngine
 from emulator.engines.process_apart import part_from_caches
 from emulator.engines.process_bytecode import move_in
 from emulator.engines.process_isolation import Isolation
 from emulator.engines.process_launch import probe, read_machine
 from emulator.engines.refusing_python import refusing_python
+from emulator.engines.resolution import lock_requirements
 from emulator.engines.untrusted_files import read_untrusted, walk_untrusted
 from emulator.entities import Environment
 from emulator.environments import ImageSpec, environment_from_conda, image_spec, read_environment
@@ -363,7 +364,7 @@ class Apart:
 
 
 def lock(packaging: HostPackaging, apart: Apart, *requirements: str) -> str:
-    return lock_requirements(spec_of(*requirements), packaging, print, threading.Event(), apart.resolve)
+    return lock_requirements(spec_of(*requirements), packaging, print, threading.Event(), apart.resolve).text
 
 
 def test_wheels_are_resolved_on_this_side(index: PackageIndex, shell: Mapping[str, str], tmp_path: Path) -> None:

@@ -13,12 +13,11 @@ import pytest
 
 from emulator.engines.packages import (
     HostPackaging,
-    Resolve,
-    lock_requirements,
     read_host_packaging,
     run_uv,
     wheels_named_by,
 )
+from emulator.engines.resolution import Resolve, lock_requirements
 from emulator.entities import Environment
 from emulator.environments import image_spec
 from emulator.errors import EngineUnavailable, ImageBuildFailure, OperationCanceled
@@ -119,7 +118,11 @@ def test_the_ca_bundle(environ: dict[str, str], tmp_path: Path) -> None:
 def test_proxies_go_along_and_the_callers_environment_does_not(environ: dict[str, str]) -> None:
     environ |= {"https_proxy": "http://p:1", "NO_PROXY": "x", "HTTP_PROXY": "", "VIRTUAL_ENV": "/v", "PYTHONPATH": "/p"}
     packaging = read(environ)
-    assert packaging.build_variables == {"https_proxy": "http://p:1", "NO_PROXY": "x"}
+    assert packaging.build_variables == {
+        "https_proxy": "http://p:1",
+        "NO_PROXY": "x",
+        "UV_INDEX_STRATEGY": "unsafe-best-match",
+    }
     assert not packaging.variables.keys() & {"VIRTUAL_ENV", "PYTHONPATH"}
 
 
@@ -152,7 +155,7 @@ def no_resolve(words: Sequence[str], files: Mapping[str, str]) -> subprocess.Com
 
 def lock(packaging: HostPackaging, *requirements: str, resolve: Resolve = no_resolve) -> str:
     lines: list[str] = []
-    return lock_requirements(spec_of(*requirements), packaging, lines.append, threading.Event(), resolve)  # type: ignore[arg-type]
+    return lock_requirements(spec_of(*requirements), packaging, lines.append, threading.Event(), resolve).text  # type: ignore[arg-type]
 
 
 def test_what_uv_says_is_heard_line_by_line(tmp_path: Path) -> None:
