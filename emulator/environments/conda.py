@@ -18,6 +18,7 @@ from emulator.environments.conda_spec import parse_spec, pip_version, spec_probl
 from emulator.environments.hash_pins import unpinned_problem, wants_hashes
 from emulator.environments.requirements import Locate, check_requirement, logical_lines, plain_line
 from emulator.errors import BadArgument, Fault
+from emulator.secret import mask_credentials
 
 CONDA_KEYS = ("name", "channels", "dependencies", "prefix", "variables")
 DEFAULT_PYTHON = "3.11"
@@ -36,6 +37,7 @@ class _Found:
     requirements: list[str] = field(default_factory=list)
     places: list[tuple[str | int, ...]] = field(default_factory=list)  # of the requirements, in the same order
     faults: list[Fault] = field(default_factory=list)
+    differences: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -43,7 +45,7 @@ class CondaEnvironment:
     """A conda file: `dependencies` are its conda packages as they are written, `requirements` its pip section.
 
     `python_version` is the one that is named, or the likeliest of the range that is.  `channels` is empty where the
-    file names none, which means conda's defaults.
+    file names none, which means conda's defaults.  `differences` says what conda passes over.
     """
 
     name: str
@@ -52,21 +54,30 @@ class CondaEnvironment:
     dependencies: tuple[str, ...]
     requirements: tuple[str, ...]
     variables: Mapping[str, str]
+    differences: tuple[str, ...] = ()
 
 
 def parse_conda(document: Document, locate: Locate = str) -> CondaEnvironment:
     """What a conda file says; BadDocument lists every fault.
+
+    As conda does (`conda/env/env.py`), it passes over keys that it does not know, and takes the last pip section.
 
     `locate` refuses folders that are not this document's to name as channels.
 
     `prefix` names a folder of the author's machine: conda ignores it for an environment that is made elsewhere, and so
     does this.
     """
-    found = _Found(faults=document.unknown_keys(CONDA_KEYS) + _names(document))
+    found = _Found(faults=_names(document))
+    found.differences += [
+        f"{f.where}: {f.message}; conda ignores it, and so is done here" for f in document.unknown_keys(CONDA_KEYS)
+    ]
     channels = _channels(document, locate, found.faults)
     dependencies = document.data.get("dependencies")
     if dependencies is None or isinstance(dependencies, list):
+        passed_over = _passed_over(dependencies or [], document, found)
         for index, item in enumerate(dependencies or []):
+            if index in passed_over:
+                continue
             _dependency(item, ("dependencies", index), document, locate, found)
     else:
         found.faults.append(document.fault(("dependencies",), "must be a list"))
@@ -80,7 +91,25 @@ def parse_conda(document: Document, locate: Locate = str) -> CondaEnvironment:
         dependencies=tuple(found.dependencies),
         requirements=tuple(found.requirements),
         variables=variables,
+        differences=tuple(found.differences),
     )
+
+
+def _passed_over(dependencies: list[Any], document: Document, found: _Found) -> list[int]:
+    """The pip sections that count for nothing: all but the last, and the last where it is empty."""
+    sections = [index for index, item in enumerate(dependencies) if isinstance(item, dict) and set(item) == {"pip"}]
+    passed_over = sections[:-1]
+    for index in passed_over:
+        items = dependencies[index]["pip"]
+        named = ", ".join(mask_credentials(str(item)) for item in items) if isinstance(items, list) else str(items)
+        where = document.fault(("dependencies", index), "").where
+        told = f"of several pip sections conda takes the last, and so is done here: not installed are {named}"
+        found.differences.append(f"{where}: {told}")
+    if sections and not dependencies[sections[-1]]["pip"]:
+        where = document.fault(("dependencies", sections[-1]), "").where
+        found.differences.append(f"{where}: the pip section is empty: conda installs nothing of pip's, nor is it here")
+        passed_over.append(sections[-1])
+    return passed_over
 
 
 def _not_pinned(document: Document, found: _Found) -> list[Fault]:

@@ -23,16 +23,16 @@ def channel_problem(channel: str) -> str | None:
     """Why `channel` cannot be one, or None.
 
     >>> channel_problem("./wheels")
-    "'./wheels' is relative to a folder that the build does not know: write file:///absolute/path"
+    "'./wheels' is a folder of this machine, which no build knows: name a channel that lies on a server"
     """
     text = channel.strip()
     if problem := text_problem(text, mask_credentials(text)):
         return problem
     if text.startswith((".", "~")) or re.match(r"[A-Za-z]:\\|file:(?!///)", text):
-        return f"'{channel}' is relative to a folder that the build does not know: write file:///absolute/path"
+        return f"'{channel}' is a folder of this machine, which no build knows: name a channel that lies on a server"
     if text.startswith("/") or _URL.fullmatch(text) or _NAME.fullmatch(text):
         return None
-    return f"'{mask_credentials(channel)}' is not a channel: a name, a URL or file:///path"
+    return f"'{mask_credentials(channel)}' is not a channel: a name or a URL"
 
 
 def local_folder(channel: str) -> str | None:

@@ -9,16 +9,22 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from packaging.utils import canonicalize_name
+
 from emulator.entities import Environment
 from emulator.environments.abi_bounds import numpy_bound
 from emulator.environments.conda import named_python
+from emulator.environments.conda_native import is_native
 from emulator.environments.conda_spec import CondaSpec, parse_spec, pip_version
+from emulator.environments.import_check import names_of
 from emulator.environments.requirements import check_requirement
 from emulator.errors import BadDocument, Fault
 
 # conda name → PyPI name, where they differ; None: nothing to install.
 PYPI_NAMES: Mapping[str, str | None] = {
+    "antlr-python-runtime": "antlr4-python3-runtime",
     "blas": None,
+    "brotli-python": "brotli",
     "ca-certificates": None,
     "cpuonly": None,
     "cudatoolkit": None,
@@ -29,6 +35,7 @@ PYPI_NAMES: Mapping[str, str | None] = {
     "libstdcxx-ng": None,
     "matplotlib-base": "matplotlib",
     "mkl": None,
+    "msgpack-python": "msgpack",
     "nomkl": None,
     "onnx-runtime": "onnxruntime",
     "openssl": None,
@@ -40,11 +47,18 @@ PYPI_NAMES: Mapping[str, str | None] = {
     "pytorch": "torch",
     "pytorch-cpu": "torch",
     "pytorch-cuda": None,
+    "python-flatbuffers": "flatbuffers",
+    "python-graphviz": "graphviz",
+    "python-lmdb": "lmdb",
+    "python-tzdata": "tzdata",
+    "python-xxhash": "xxhash",
     "pyyaml": "pyyaml",
+    "ruamel_yaml": "ruamel.yaml",
     "tensorflow-base": "tensorflow",
     "xgboost-cpu": "xgboost",
     "zlib": None,
 }
+_SETUPTOOLS = "setuptools<81"
 # conda name → Debian packages, for what is not a Python package.
 SYSTEM_PACKAGES: Mapping[str, tuple[str, ...]] = {
     "ffmpeg": ("ffmpeg",),
@@ -64,6 +78,7 @@ class _Found:
     requirements: list[str] = field(default_factory=list)
     system_packages: list[str] = field(default_factory=list)
     translated: list[str] = field(default_factory=list)
+    native: list[str] = field(default_factory=list)
     differences: list[str] = field(default_factory=list)
     faults: list[Fault] = field(default_factory=list)
 
@@ -82,6 +97,7 @@ def from_pypi(environment: Environment, reason: str = "") -> Environment:
         hint = "--conda channels takes the packages from their channels"
         raise BadDocument(f"{environment.source} cannot be resolved from PyPI", faults=found.faults, hint=hint)
     _bound(found, environment.requirements)
+    _bring_setuptools(found, environment)
     return environment.model_copy(
         update={
             "requirements": (*found.requirements, *environment.requirements),
@@ -102,6 +118,8 @@ def _package(text: str, environment: Environment, found: _Found) -> None:
         debian = SYSTEM_PACKAGES[spec.name]
         found.system_packages += [p for p in debian if p not in found.system_packages]
         found.translated.append(f"{spec.name} → Debian's {' '.join(debian)}")
+    elif spec.name not in PYPI_NAMES and is_native(spec):
+        found.native.append(spec.name)
     elif PYPI_NAMES.get(spec.name, spec.name) is not None:
         _requirement(spec, environment.source, found)
     elif spec.name != "pip":
@@ -141,10 +159,24 @@ def _bound(found: _Found, others: Sequence[str]) -> None:
         found.differences.append(why)
 
 
+def _bring_setuptools(found: _Found, environment: Environment) -> None:
+    """conda's pip depends on setuptools, and conda adds pip where there is a section of its; pkg_resources is in it,
+    which old packages import and which newer releases have no more.
+    """
+    names = {parse_spec(text).name for text in environment.conda_dependencies}
+    has_pip = "pip" in names or environment.requirements
+    listed = {canonicalize_name(name) for name in names_of([*found.requirements, *environment.requirements])}
+    if has_pip and "setuptools" not in listed:
+        found.requirements.append(_SETUPTOOLS)
+
+
 def _differences(found: _Found, reason: str) -> list[str]:
+    because = f" ({reason})" if reason else ""
+    if found.native:
+        told = f"conda packages that are no Python packages are left out{because}: {', '.join(found.native)}"
+        found.differences.append(told)
     if not found.translated:
         return found.differences
-    because = f" ({reason})" if reason else ""
     translated = (
         f"conda packages are resolved from PyPI, not from conda channels{because}: {', '.join(found.translated)}"
     )

@@ -80,6 +80,8 @@ def pip_version(version: str) -> str:
 
     >>> pip_version("=1.23"), pip_version("=1.23.5=py38h1_0"), pip_version("==1.23.5"), pip_version(">=1.2,<2")
     ('==1.23.*', '==1.23.5', '==1.23.5', '>=1.2,<2')
+    >>> pip_version("=2023.3.post1")
+    '==2023.3.post1'
     >>> pip_version("1.23.*"), pip_version("1.23.5 py38_0"), pip_version(">=1.2.*"), pip_version("")
     ('==1.23.*', '==1.23.5', '>=1.2', '')
     """
@@ -90,7 +92,9 @@ def pip_version(version: str) -> str:
     if version in ("", "*", "=*"):
         return ""
     if fuzzy := re.fullmatch(r"=([^=<>!~,|]+)", version):
-        return f"=={fuzzy[1].removesuffix('.*').removesuffix('*')}.*"
+        begins = fuzzy[1].removesuffix(".*").removesuffix("*")
+        # pip has no such condition upon a version with more than a release's numbers, as in 2023.3.post1.
+        return f"=={begins}.*" if re.fullmatch(r"v?(\d+!)?\d+(\.\d+)*", begins) else f"=={begins}"
     if version[0] not in "=<>!~":
         version = f"=={version}"
     return re.sub(r"([<>]=?|~=)([^,|]*?)\.\*", r"\1\2", version)

@@ -10,6 +10,7 @@ from emulator.documents import Document, parse_document, parse_yaml_or_json, ref
 from emulator.entities import ANONYMOUS, Environment
 from emulator.environments.anonymous import anonymous_version, anonymous_version_of_requirements
 from emulator.environments.conda import DEFAULT_PYTHON, CondaEnvironment, parse_conda
+from emulator.environments.only_here import differences_of_channels, differences_of_requirements
 from emulator.environments.own_image_keys import check_combination, read_build, read_inference_config
 from emulator.environments.requirements import Locate, ReadText, parse_requirements
 from emulator.errors import BadArgument, BadDocument, Fault
@@ -68,6 +69,7 @@ def read_environment(text: str, file: str, read: ReadText, folder: str = "", loc
             version=anonymous_version_of_requirements(requirements),
             python_version=DEFAULT_PYTHON,
             requirements=requirements,
+            differences=tuple(differences_of_requirements(requirements)),
             source=file,
         )
     document = parse_yaml_or_json(text, file)
@@ -94,6 +96,11 @@ def _from_conda(conda: CondaEnvironment, source: str) -> Environment:
         channels=conda.channels,
         conda_dependencies=conda.dependencies,
         variables={name: Secret(value) for name, value in conda.variables.items()},
+        differences=(
+            *conda.differences,
+            *differences_of_channels(conda.channels, conda.dependencies),
+            *differences_of_requirements(conda.requirements),
+        ),
         source=source,
     )
     return environment.refused_as(conda.name) if conda.name and environment.is_anonymous else environment

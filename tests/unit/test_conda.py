@@ -82,7 +82,6 @@ def test_a_package_in_pips_spelling(spec: str, requirement: str) -> None:
         ("python=2.7", "'python=2.7' must name a version of Python 3, as in python=3.11"),
         ("python=four", "must name a version of Python 3"),
         ({"pip": "numpy"}, "must be a list of requirements"),
-        ({"pip": None}, "must be a list of requirements"),
         ({"pip": ["numpy=1.2"]}, "pip writes 'numpy==1.2': one '=' is conda's"),
     ],
 )
@@ -139,7 +138,7 @@ def test_without_a_python_there_is_a_default() -> None:
 
 def test_what_is_not_python_comes_from_debian_or_is_left_out() -> None:
     environment = conda("openjdk=11", "gcc", "openjdk", "mkl", "cudatoolkit=11.3", "pip=22", "libgomp")
-    assert environment.requirements == ()
+    assert environment.requirements == ("setuptools<81",), "which conda's pip brings"
     assert environment.system_packages == ("default-jre-headless", "gcc", "libc6-dev")
     (told,) = environment.differences
     for text in ("openjdk → Debian's default-jre-headless", "mkl → left out", "cudatoolkit → left out"):
@@ -150,7 +149,7 @@ def test_what_is_not_python_comes_from_debian_or_is_left_out() -> None:
 def test_the_pip_section() -> None:
     requirements = ["azureml-defaults==1.36.0", "--extra-index-url https://host/simple", "x[y]>=1; python_version>'3'"]
     environment = conda("python=3.8", "pip", {"pip": requirements})
-    assert environment.requirements == tuple(requirements)
+    assert environment.requirements == ("setuptools<81", *requirements), "conda's pip brings setuptools"
     assert environment.differences == (), "nothing of it came from a conda channel"
 
 
@@ -167,14 +166,102 @@ def test_variables_of_another_shape_are_refused(variables: object) -> None:
 
 def test_every_fault_of_the_file_is_told() -> None:
     with pytest.raises(BadDocument) as caught:
-        conda("numpy=>1", {"pip": ["-e ."]}, chanels=[], variables=[])
+        conda("numpy=>1", {"pip": ["-e ."]}, channels="c", variables=[])
     assert [fault.field for fault in caught.value.faults] == [
-        "chanels",
+        "channels",
         "dependencies[0]",
         "dependencies[1].pip[0]",
         "variables",
     ]
-    assert "did you mean 'channels'?" in caught.value.faults[0].message
+
+
+def test_a_key_that_conda_does_not_know_is_passed_over_and_told() -> None:
+    told = read("numpy", chanels=["conda-forge"], dependancies=["scipy"]).differences
+    assert len(told) == 2
+    assert all(text.startswith("conda.yml:") and "conda ignores it" in text for text in told)
+    assert "unknown key 'chanels', did you mean 'channels'?" in told[0]
+    assert "did you mean 'dependencies'?" in told[1]
+
+
+def test_of_several_pip_sections_the_last_is_taken() -> None:
+    """Also where an earlier one has what the last may not have: conda does not read it."""
+    environment = read("python=3.10", {"pip": ["numpy", "https://me:pw@host/x"]}, "pip", {"pip": ["scipy"]})
+    assert environment.requirements == ("scipy",)
+    (told,) = environment.differences
+    assert told.startswith("conda.yml:4: of several pip sections conda takes the last")
+    assert told.endswith("not installed are numpy, https://****@host/x")
+
+
+@pytest.mark.parametrize("empty", [None, []])
+def test_an_empty_pip_section_is_none(empty: object) -> None:
+    environment = read("python=3.10", {"pip": empty})
+    assert environment.requirements == ()
+    assert "the pip section is empty" in environment.differences[0]
+    both = read("python=3.10", {"pip": ["numpy"]}, {"pip": empty})
+    assert both.requirements == ()
+    assert [("numpy" in text, "is empty" in text) for text in both.differences] == [(True, False), (False, True)]
+
+
+EXPORT = [
+    "_libgcc_mutex=0.1=conda_forge", "_openmp_mutex=4.5=2_gnu", "bzip2=1.0.8=hd590300_5",
+    "ca-certificates=2023.11.17=hbcca054_0", "ld_impl_linux-64=2.40=h41732ed_0", "libffi=3.4.2=h7f98852_5",
+    "libsqlite=3.44.2=h2797004_0", "libuuid=2.38.1=h0b41bf4_0", "ncurses=6.4=h59595ed_2",
+    "numpy=1.26.2=py311h64a7726_0", "openssl=3.2.0=hd590300_1", "pip=23.3.1=pyhd8ed1ab_0",
+    "python=3.11.7=hab00c5b_0_cpython", "python_abi=3.11=4_cp311", "pytz=2023.3.post1=pyhd8ed1ab_0",
+    "readline=8.2=h8228510_1", "setuptools=68.2.2=pyhd8ed1ab_0", "snappy=1.1.10=h9fff704_0",
+    "sqlite=3.44.2=h2c6b66d_0", "strange=1.0=h1234567_0", "tk=8.6.13=noxft_h4845f30_101",
+    "tzdata=2023c=h71feb2d_0", "vc=14.2=h21ff451_1", "wheel=0.42.0=pyhd8ed1ab_0", "xz=5.2.6=h166bdaf_0",
+    "zstd=1.5.5=h1",
+]  # fmt: skip
+OF_PYTHON = ("numpy", "pytz", "setuptools", "wheel")
+
+
+@pytest.mark.parametrize("builds", [True, False])
+def test_an_export_has_packages_that_are_none_of_pythons(builds: bool) -> None:
+    """PyPI has other things by some of these names."""
+    lines = EXPORT if builds else [line.rpartition("=")[0] for line in EXPORT if "strange" not in line]
+    environment = conda(*lines)
+    assert environment.python_version == "3.11"
+    assert tuple(line.partition("==")[0] for line in environment.requirements) == OF_PYTHON
+    (told,) = [text for text in environment.differences if "are no Python packages" in text]
+    for name in ("_libgcc_mutex", "ld_impl_linux-64", "libffi", "ncurses", "readline", "tk", "xz", "sqlite", "vc"):
+        assert f"{name}," in f"{told},"
+
+
+@pytest.mark.parametrize("name", ["librosa", "antlr-python-runtime", "python-graphviz", "msgpack-python", "jpype1"])
+def test_a_package_of_pythons_is_not_left_out(name: str) -> None:
+    assert len(conda(name).requirements) == 1
+
+
+@pytest.mark.parametrize("named", ["setuptools=65.5", {"pip": ["setuptools==65.5", "x"]}])
+def test_setuptools_is_the_users_own_where_they_name_it(named: object) -> None:
+    requirements = conda("python=3.10", "pip", named).requirements
+    assert [line for line in requirements if line.startswith("setuptools")] == [requirements[0]]
+    assert "<81" not in requirements[0]
+
+
+@pytest.mark.parametrize(
+    ("keys", "place"),
+    [
+        ({"channels": ["file:///srv/c", "conda-forge"]}, "channel file:///srv/c lies on"),
+        ({"channels": ["/srv/c"]}, "channel /srv/c lies on"),
+        ({"channels": ["http://localhost:8000/c"]}, "channel http://localhost:8000/c lies on"),
+        ({"channels": ["https://me:pw@127.0.0.1/c"]}, "channel https://****@127.0.0.1/c lies on"),
+    ],
+)
+def test_a_channel_that_the_cloud_cannot_see_is_a_difference(keys: dict[str, Any], place: str) -> None:
+    (told,) = read("python=3.10", **keys).differences
+    assert told == f"{place} this machine: the cloud's build cannot see it, and fails"
+
+
+def test_packages_of_this_machines_servers_are_a_difference_too() -> None:
+    lines = ["--extra-index-url http://localhost:8080/simple", "x @ http://127.0.0.1/x-1.tar.gz", "numpy"]
+    told = read("python=3.10", "/srv/c::scipy", {"pip": lines}).differences
+    assert [text.split(" this machine")[0].rpartition(" ")[0] for text in told] == [
+        "channel /srv/c lies", f"'{lines[0]}'", f"'{lines[1]}'",
+    ]  # fmt: skip
+    of_text = read_environment("\n".join(lines), "requirements.txt", lambda name: name)
+    assert len(of_text.differences) == 2
 
 
 def test_an_empty_environment() -> None:
