@@ -17,8 +17,9 @@ from emulator.errors import Fault
 
 F = TypeVar("F", bound=AzureFile)
 
+IS_REQUIRED = "is required"
 _SENTENCES: Mapping[str, str] = {
-    "missing": "is required",
+    "missing": IS_REQUIRED,
     "bool_parsing": "must be true or false",
     "bool_type": "must be true or false",
     "string_type": "must be a text",

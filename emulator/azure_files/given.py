@@ -1,13 +1,17 @@
-"""What the command line puts in place of what a file says: `--set key=value`, `--name`, `--deployment`."""
+"""What the command line puts in place of what a file says: `--set key=value`, `--name`, `--deployment`.
+
+`--set '<ACR>=value'` fills a placeholder wherever the files have it.
+"""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from copy import deepcopy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
+from emulator.azure_files.placeholders import filled, is_placeholder
 from emulator.documents import Document, Path, parse_value
 from emulator.errors import BadArgument, BadDocument
 
@@ -25,6 +29,11 @@ class Setting:
     kind: str = ""
     option: str = "--set"
 
+    @property
+    def is_placeholder(self) -> bool:
+        """Whether `path` is a placeholder that the value fills."""
+        return self.option == "--set" and is_placeholder(str(self.path[0]))
+
     def __str__(self) -> str:
         return f"{self.option} {'.'.join(map(str, self.path))}" if self.option == "--set" else self.option
 
@@ -36,10 +45,13 @@ def parse_setting(text: str) -> Setting:
     90000
     """
     key, equals, value = text.partition("=")
+    placeholder = is_placeholder(key.strip())
     parts = _PART.findall(key.strip())
-    if not equals or not _KEY.fullmatch(key.strip()):
+    if not equals or not (placeholder or _KEY.fullmatch(key.strip())):
         raise BadArgument(f"--set {text}: it takes KEY=VALUE, as in --set request_settings.request_timeout_ms=60000")
     path: list[str | int] = [int(part[1:-1]) if part[0] == "[" else part for part in parts]
+    if placeholder:
+        path = [key.strip()]
     kind = str(path.pop(0)) if path[0] in KINDS and len(path) > 1 else ""
     try:
         parsed = parse_value(value, "the value")
@@ -54,10 +66,18 @@ def with_settings(document: Document, settings: Sequence[Setting]) -> Document:
     lines: dict[Path, int] = dict(document.lines)
     places = dict(document.places)
     for setting in settings:
+        if setting.is_placeholder:
+            data = filled(data, str(setting.path[0]), setting.value)
+            continue
         _put(data, setting)
         lines = {path: line for path, line in lines.items() if path[: len(setting.path)] != setting.path}
         places[setting.path] = str(setting)
     return Document(document.file, data, lines, document.prefix, places)
+
+
+def without(document: Document, keys: Collection[str]) -> Document:
+    """The document without these keys of its first level."""
+    return replace(document, data={key: value for key, value in document.data.items() if key not in keys})
 
 
 def _put(data: dict[str, Any], setting: Setting) -> None:

@@ -44,9 +44,39 @@ def unfilled(data: Any, path: Path = ()) -> Iterator[tuple[Path, str]]:
             yield from unfilled(value, (*path, index))
     elif isinstance(data, str):
         patterns = (_BRACES,) if path and path[0] in _PROSE else (_BRACES, _ANGLES)
-        found = next((match for pattern in patterns if (match := pattern.search(data))), None)
-        if found:
-            yield path, found[0]
+        for text in dict.fromkeys(match[0] for pattern in patterns for match in pattern.finditer(data)):
+            yield path, text
+
+
+def is_placeholder(text: str) -> bool:
+    """Whether that is a placeholder and nothing else.
+
+    >>> is_placeholder("<ACR>"), is_placeholder("{{ ACR }}"), is_placeholder("name")
+    (True, True, False)
+    """
+    return bool(_BRACES.fullmatch(text) or _ANGLES.fullmatch(text))
+
+
+def filled(data: Any, placeholder: str, value: Any) -> Any:
+    """`data` with `value` wherever the placeholder is: of its own type where it is all of a text.
+
+    >>> filled(["<ACR>.azurecr.io/a", "<N>"], "<ACR>", "team")
+    ['team.azurecr.io/a', '<N>']
+    """
+    if isinstance(data, Mapping):
+        return {key: filled(child, placeholder, value) for key, child in data.items()}
+    if isinstance(data, list):
+        return [filled(child, placeholder, value) for child in data]
+    if data == placeholder:
+        return value
+    return data.replace(placeholder, str(value)) if isinstance(data, str) else data
+
+
+def value_at(data: Any, path: Path) -> Any:
+    """What lies at that path of a document, which is there."""
+    for part in path:
+        data = data[part]
+    return data
 
 
 def secret_reference(value: str) -> str | None:

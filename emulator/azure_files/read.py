@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, replace
 
-from emulator.azure_files.checked import F, checked
+from emulator.azure_files.checked import IS_REQUIRED, F, checked
 from emulator.azure_files.deployment import DeploymentFile, KubernetesDeploymentFile, ManagedDeploymentFile
 from emulator.azure_files.endpoint import EndpointFile
-from emulator.azure_files.given import KINDS, Setting, with_settings
-from emulator.azure_files.source import Source, kind_of, left_open, parsed, refuse_all
+from emulator.azure_files.given import KINDS, Setting, with_settings, without
+from emulator.azure_files.placeholders import unfilled
+from emulator.azure_files.source import Source, kind_of, left_open, other_kind, parsed, refuse_all
 from emulator.documents import Document
 from emulator.entities import AssetKind, parse_reference
 from emulator.errors import BadArgument, BadDocument, Fault
@@ -52,16 +53,23 @@ class ReadFiles:
 
 
 def read_files(
-    sources: Sequence[Source], settings: Sequence[Setting] = (), *, name: str = "", deployment: str = ""
+    sources: Sequence[Source],
+    settings: Sequence[Setting] = (),
+    *,
+    name: str = "",
+    deployment: str = "",
+    replaced: Collection[str] = (),
 ) -> ReadFiles:
     """The endpoint and the deployments that the files describe, with the command line's values in place.
 
-    `name` is the endpoint's, `deployment` the deployment's.  Raises BadDocument with every fault of every file, and
+    `name` is the endpoint's, `deployment` the deployment's; `replaced` are keys of deployments that the command line
+    gives in another way, and that are not looked at.  Raises BadDocument with every fault of every file, and
     BadArgument for what the command line gives that fits none of them.
     """
     faults: list[Fault] = []
     documents = _documents(sources, faults)
     kinds = [kind for _, _, kind in documents]
+    _check_placeholders(settings, [document for _, document, _ in documents])
     given = _named(name, deployment, kinds) + _settled(settings, kinds)
     endpoints: list[tuple[Document, EndpointFile | None]] = []
     deployments: list[tuple[Source, Document, DeploymentFile | None]] = []
@@ -70,12 +78,21 @@ def read_files(
         if kind == "endpoint":
             endpoints.append((filled, _checked(filled, EndpointFile, faults)))
         else:
+            filled = without(filled, replaced)
             deployments.append((source, filled, _checked(filled, _class_of(filled), faults)))
     read = [ReadDeployment(source, document, file) for source, document, file in deployments if file]
     known = [(document, file) for document, file in endpoints if file]
     faults += _several(endpoints) + _against_each_other(known, read)
     refuse_all([source.file for source in sources], faults)
     return ReadFiles(known[0][1] if known else None, known[0][0] if known else None, tuple(read))
+
+
+def _check_placeholders(settings: Sequence[Setting], documents: Sequence[Document]) -> None:
+    found = {text for document in documents for _, text in unfilled(document.data)}
+    for setting in settings:
+        if setting.is_placeholder and setting.path[0] not in found:
+            left = f"; they have {', '.join(sorted(found))}" if found else ""
+            raise BadArgument(f"{setting}: the files have no such placeholder{left}")
 
 
 def _documents(sources: Sequence[Source], faults: list[Fault]) -> list[tuple[Source, Document, str]]:
@@ -90,7 +107,7 @@ def _documents(sources: Sequence[Source], faults: list[Fault]) -> list[tuple[Sou
         if kind in KINDS:
             found.append((source, document, kind))
         else:
-            faults.append(document.fault((), f"this is the file of {kind}, not of an endpoint or a deployment"))
+            faults.append(other_kind(document, kind))
     return found
 
 
@@ -110,7 +127,13 @@ def _named(name: str, deployment: str, kinds: Sequence[str]) -> list[Setting]:
 
 def _settled(settings: Sequence[Setting], kinds: Sequence[str]) -> list[Setting]:
     """Each setting with its kind of file, which its key tells where it is not said."""
-    return [setting if setting.kind else _with_kind(setting, kinds) for setting in settings]
+    found: list[Setting] = []
+    for setting in settings:
+        if setting.is_placeholder:
+            found += [replace(setting, kind=kind) for kind in KINDS]
+        else:
+            found.append(setting if setting.kind else _with_kind(setting, kinds))
+    return found
 
 
 def _with_kind(setting: Setting, kinds: Sequence[str]) -> Setting:
@@ -140,9 +163,18 @@ def _class_of(document: Document) -> type[DeploymentFile]:
 def _checked(document: Document, kind: type[F], faults: list[Fault]) -> F | None:
     left = left_open(document)
     file, found = checked(document, kind)
+    found = [_with_option(fault, kind) for fault in found]
     told = {fault.field for fault in left}  # a placeholder breaks other rules too, which is no news
     faults += [*left, *(fault for fault in found if fault.field not in told)]
     return file
+
+
+def _with_option(fault: Fault, kind: type[F]) -> Fault:
+    """What a missing name can be given by instead."""
+    option = {"endpoint_name": "--name NAME", "name": "--name NAME" if kind is EndpointFile else "--deployment NAME"}
+    if fault.message != IS_REQUIRED or fault.field not in option:
+        return fault
+    return replace(fault, message=f"{IS_REQUIRED}: write it, or give {option[fault.field]}")
 
 
 def _several(endpoints: Sequence[tuple[Document, EndpointFile | None]]) -> list[Fault]:

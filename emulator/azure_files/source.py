@@ -2,15 +2,48 @@
 
 from __future__ import annotations
 
+import re
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from emulator.azure_files.placeholders import quoted_placeholders, unfilled
+from emulator.azure_files.placeholders import quoted_placeholders, unfilled, value_at
 from emulator.documents import Document, parse_document
 from emulator.errors import BadDocument, Fault
 
 _DEPLOYMENT_KEYS = {"endpoint_name", "model", "code_configuration", "environment", "instance_type", "instance_count"}
-_OTHER_KEYS = {"conda_file": "an environment", "dependencies": "a conda environment", "path": "a model"}
+_OTHER_KEYS = {
+    "inferencing_server": "a model package (az ml model package)",
+    "conda_file": "an environment",
+    "dependencies": "a conda environment",
+    "path": "a model",
+}
+# What other files of Azure ML name as their schema, without `.schema` and `.json`, in lower case.
+_OTHER_SCHEMAS = {
+    "modelversionpackage": "a model package (az ml model package)",
+    "modelpackage": "a model package (az ml model package)",
+    "batchendpoint": "a batch endpoint",
+    "batchdeployment": "a batch deployment",
+    "modelbatchdeployment": "a batch deployment",
+    "deploymenttemplate": "a deployment template",
+    "environment": "an environment",
+    "model": "a model",
+    "commandjob": "a job",
+    "sweepjob": "a job",
+    "automljob": "a job",
+    "pipelinejob": "a pipeline job",
+    "commandcomponent": "a component",
+    "pipelinecomponent": "a component",
+    "data": "a data asset",
+    "workspace": "a workspace",
+}
+_WAYS = {
+    "a model package (az ml model package)": "amlemu builds none: deploy the model itself, with the package's base "
+    "environment as `environment` and its server's code_configuration",
+    "an environment": "`amlemu environment register -f` takes it",
+    "a model": "`amlemu model register -f` takes it",
+}
+_SCHEMA = re.compile(r"([a-z]+?)(\.schema)?(\.json)?/?")
 
 
 @dataclass(frozen=True)
@@ -42,24 +75,37 @@ def kind_of(document: Document) -> str:
     for kind in ("endpoint", "deployment"):
         if f"online{kind}" in schema:
             return kind
+    named = _SCHEMA.fullmatch(schema.rstrip("/").rpartition("/")[2])
+    if named and named[1] in _OTHER_SCHEMAS:
+        return _OTHER_SCHEMAS[named[1]]
     if _DEPLOYMENT_KEYS & document.data.keys():
         return "deployment"
     return next((what for key, what in _OTHER_KEYS.items() if key in document.data), "endpoint")
 
 
+def other_kind(document: Document, kind: str) -> Fault:
+    """What is said of a file that is none of an endpoint or a deployment."""
+    way = f": {_WAYS[kind]}" if kind in _WAYS else ""
+    return document.fault((), f"this is the file of {kind}, not of an endpoint or a deployment{way}")
+
+
 def left_open(document: Document) -> list[Fault]:
     """A fault for every placeholder that nobody has filled."""
+    left = list(unfilled(document.data))
+    count = Counter(text for _, text in left)
     return [
-        document.fault(path, f"the placeholder {text} is not filled: {_way_to_fill(document, path)}")
-        for path, text in unfilled(document.data)
+        document.fault(path, f"the placeholder {text} is not filled: {_way_to_fill(document, path, text, count[text])}")
+        for path, text in left
     ]
 
 
-def _way_to_fill(document: Document, path: tuple[str | int, ...]) -> str:
+def _way_to_fill(document: Document, path: tuple[str | int, ...], text: str, count: int) -> str:
     if path == ("name",) and kind_of(document) == "deployment":
         return "give --deployment NAME"
     if path in (("name",), ("endpoint_name",)):
         return "give --name NAME"
+    if count > 1 or value_at(document.data, path) != text:
+        return f"write a value, or give --set '{text}=VALUE'"
     dotted = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path).removeprefix(".")
     return f"write a value, or give --set {dotted}=VALUE"
 

@@ -23,7 +23,13 @@ _DEFAULT_DEPLOYMENT = "blue"
 @click.command("deploy")
 @click.option("-f", "--file", "files", multiple=True, type=click.Path(exists=True, dir_okay=False, path_type=Path),
               help="An endpoint's or a deployment's YAML, as for az ml; repeat.")  # fmt: skip
-@click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="A value in place of the files'; repeat.")
+@click.option(
+    "--set",
+    "settings",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="A value in place of the files'; '<BLANK>=VALUE' fills a placeholder; repeat.",
+)
 @click.option("--all-traffic", is_flag=True, help="Give this deployment all of the endpoint's traffic.")
 @click.option("--name", "endpoint", help="The endpoint; by default named after the code folder or the model.")
 @click.option("--deployment", help="The deployment behind the endpoint (default: blue).")

@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from emulator.azure_files import (
+    Setting,
     deployment_requests,
     endpoint_request,
     parse_setting,
@@ -31,6 +32,9 @@ _FLAGS = (
     "platform",
     "model_mount_path",
 )
+# Flags that stand for keys of deployment files, which then may lack them, or have a placeholder there.
+_KEYS = ("instance_type", "instance_count")
+_IN_PLACE_OF = {"environment": "environment", "model": "models"}
 
 Json = dict[str, Any]
 
@@ -39,7 +43,15 @@ def plan_files(options: Mapping[str, Any], variables: Mapping[str, str]) -> Depl
     """Read the files of `options`, flags in place; BadDocument with every fault of every file."""
     sources = [read_source(path) for path in options["files"]]
     settings = [parse_setting(text) for text in options["settings"]]
-    files = read_files(sources, settings, name=options["endpoint"] or "", deployment=options["deployment"] or "")
+    given = {key: options[key] for key in _KEYS if options[key] is not None}
+    settings += [Setting((key,), value, "deployment", f"--{key.replace('_', '-')}") for key, value in given.items()]
+    files = read_files(
+        sources,
+        settings,
+        name=options["endpoint"] or "",
+        deployment=options["deployment"] or "",
+        replaced=[key for key, flag in _IN_PLACE_OF.items() if options[flag]],
+    )
     requests, faults = deployment_requests(files, disk(), variables)
     refuse_all([source.file for source in sources], faults)
     target = options["target"] or ("kubernetes" if files.is_kubernetes else "managed")

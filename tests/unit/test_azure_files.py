@@ -260,3 +260,85 @@ def test_a_models_file() -> None:
     assert ModelRequest.parse(document) == ModelRequest(
         name="iris", version="4", path="/repo/models/iris", description="it", tags={"a": "1"}
     )
+
+
+BLANKS = """\
+name: blue
+endpoint_name: <ENDPOINT>
+model: azureml:iris@latest
+environment: {image: "<ACR>.azurecr.io/<IMAGE>:{{ TAG }}", inference_config: {}}
+instance_type: <ACR>
+"""
+
+
+def test_every_blank_is_told_with_what_fills_it() -> None:
+    with pytest.raises(BadDocument) as raised:
+        read_files([source(BLANKS)])
+    told = {(fault.field, fault.message) for fault in raised.value.faults}
+    assert told == {
+        ("endpoint_name", "the placeholder <ENDPOINT> is not filled: give --name NAME"),
+        *(
+            (
+                "environment.image",
+                f"the placeholder {text} is not filled: write a value, or give --set '{text}=VALUE'",
+            )
+            for text in ("<ACR>", "<IMAGE>", "{{ TAG }}")
+        ),
+        ("instance_type", "the placeholder <ACR> is not filled: write a value, or give --set '<ACR>=VALUE'"),
+    }
+
+
+def test_a_placeholder_is_filled_wherever_it_is() -> None:
+    settings = [parse_setting(text) for text in ("<ACR>=team", "<IMAGE>=sklearn", "{{ TAG }}=7", "<ENDPOINT>=iris")]
+    read = read_files([source(BLANKS)], settings)
+    file = read.deployments[0].file
+    assert (read.endpoint_name, file.instance_type) == ("iris", "team")
+    assert isinstance(file.environment, dict)
+    assert file.environment["image"] == "team.azurecr.io/sklearn:7"
+
+
+def test_a_placeholder_that_no_file_has_is_refused() -> None:
+    with pytest.raises(BadArgument, match=r"--set <REGION>: the files have no such placeholder; they have <ACR>, "):
+        read_files([source(BLANKS)], [parse_setting("<REGION>=x")])
+
+
+def test_what_a_flag_gives_is_not_looked_for_in_the_file() -> None:
+    settings = [parse_setting("instance_type=Standard_DS3_v2")]
+    read = read_files([source(BLANKS)], settings, name="iris", replaced=["environment"])
+    assert read.deployments[0].file.environment is None
+
+
+def test_a_missing_name_tells_its_flag() -> None:
+    with pytest.raises(BadDocument) as raised:
+        read_files([source("environment: azureml:e:1\ninstance_type: Standard_DS3_v2\n")])
+    assert [(fault.field, fault.message) for fault in raised.value.faults] == [
+        ("name", "is required: write it, or give --deployment NAME"),
+        ("endpoint_name", "is required: write it, or give --name NAME"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "what"),
+    [
+        (
+            "$schema: http://azureml/sdk-2-0/ModelVersionPackage.json\ntarget_environment: e\n",
+            "a model package (az ml model package), not of an endpoint or a deployment: amlemu builds none",
+        ),
+        ("target_environment_name: e\ninferencing_server: {type: azureml_online}\n", "a model package"),
+        (
+            "$schema: https://azuremlschemas.azureedge.net/latest/batchEndpoint.schema.json\nname: b\n",
+            "a batch endpoint",
+        ),
+        ("$schema: https://azuremlschemas.azureedge.net/latest/pipelineJob.schema.json\njobs: {}\n", "a pipeline job"),
+        (
+            "$schema: https://azuremlschemas.azureedge.net/latest/model.schema.json\nname: m\npath: m\n",
+            "a model, not of an endpoint or a deployment: `amlemu model register -f` takes it",
+        ),
+        ("conda_file: c.yml\n", "an environment, not of an endpoint or a deployment: `amlemu environment register -f`"),
+    ],
+)
+def test_another_kind_of_file_is_named_with_what_takes_it(text: str, what: str) -> None:
+    with pytest.raises(BadDocument) as raised:
+        read_files([source(text)])
+    (fault,) = raised.value.faults
+    assert fault.message.startswith(f"this is the file of {what}")
