@@ -117,7 +117,7 @@ def container_specs(
             port=scoring_port,
             other_ports=tuple(other_ports),
             launched=not deployment.own_command,
-            model_mount=_model_mount(deployment),
+            model_mount=model_mount(deployment),
             # Two instances cannot listen on one port of the host: the first has the debugger.
             debug_port=deployment.debug_port if instance == 0 else None,
             # As it was laid out, whatever the settings say now: hard links must never be written to.
@@ -175,7 +175,18 @@ def models_folder(deployment: OnlineDeployment) -> str:
     return str(place.relative_to(APP_ROOT)) if place.is_relative_to(APP_ROOT) else MODELS_FOLDER
 
 
-def _model_mount(deployment: OnlineDeployment) -> str | None:
+def path_at_mount(path: str, mount: str) -> str:
+    """Where a file of the layout is seen when models are mounted at `mount`.
+
+    >>> path_at_mount("azureml-models/m/1/m.pkl", "/models"), path_at_mount("src/score.py", "/models")
+    ('/models/m/1/m.pkl', 'src/score.py')
+    """
+    folder, _, rest = path.partition("/")
+    return f"{mount.rstrip('/')}/{rest}" if folder == MODELS_FOLDER else path
+
+
+def model_mount(deployment: OnlineDeployment) -> str | None:
+    """Where models are mounted, None where they lie in the layout itself (row custom.model_mount_path)."""
     path = deployment.model_mount_path
     return None if path is None or PurePosixPath(path).is_relative_to(APP_ROOT) else path
 

@@ -204,13 +204,18 @@ def _print_tree(tree: Mapping[str, Any]) -> None:
     from rich.markup import escape
     from rich.tree import Tree
 
-    root = Tree("/var/azureml-app", guide_style="dim")
-    folders = {"": root}
-    for file in tree["files"]:
-        folder, _, name = file["path"].rpartition("/")
-        _folder(folders, folder).add(f"{escape(name)}  [dim]{size_text(file['size'])}[/dim]")
+    from emulator.scoring_container import APP_ROOT
+
     console = Console(highlight=False)
-    console.print(root)
+    inside = [file for file in tree["files"] if not file["path"].startswith("/")]
+    mounted = [{**file, "path": file["path"][1:]} for file in tree["files"] if file["path"].startswith("/")]
+    for root, files in ((APP_ROOT, inside), ("/", mounted)):
+        folders = {"": Tree(root, guide_style="dim")}
+        for file in files:
+            folder, _, name = file["path"].rpartition("/")
+            _folder(folders, folder).add(f"{escape(name)}  [dim]{size_text(file['size'])}[/dim]")
+        if files or root == APP_ROOT:
+            console.print(folders[""])
     for name, value in tree["variables"].items():
         console.print(f"{name}={value}", markup=False)
 

@@ -192,7 +192,12 @@ def _insight_routes(routes: Blueprint, services: Services) -> None:
     deployments, collecting = services.workspace.deployments, services.workspace.collecting
 
     @routes.get("/onlineEndpoints/<name>/tree")
-    @described("What lies below /var/azureml-app.", LayoutTree, query=("deployment",), errors=(404,))
+    @described(
+        "What lies below /var/azureml-app; models that are mounted elsewhere have absolute paths.",
+        LayoutTree,
+        query=("deployment",),
+        errors=(404,),
+    )
     def tree(name: str) -> Response:
         deployment = deployments.get(name, request.args.get("deployment"))
         files = deployments.tree(name, deployment.name)

@@ -119,6 +119,9 @@ def _mounts(spec: ContainerSpec, mount: MakeMount) -> list[Mount]:
     if spec.model_mount is not None:
         places[spec.model_mount] = f"{spec.layout}/{MODELS_FOLDER}"
     mounts = [mount(to, of, spec.read_only) for to, of in places.items()]
+    if spec.model_mount is not None:
+        # Not at their usual place too (row custom.model_mount_path): a script that looks there fails in the cloud.
+        mounts.append(Mount(f"{APP_ROOT}/{MODELS_FOLDER}", None, type="tmpfs", read_only=True, tmpfs_size=4096))
     return [*mounts, *([mount(SINK_FOLDER, spec.sink, False)] if spec.sink else [])]
 
 

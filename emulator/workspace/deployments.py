@@ -23,6 +23,8 @@ from emulator.errors import BadArgument, EmulatorError, OperationCanceled, Resou
 from emulator.profiles import profile_of
 from emulator.scoring_container import (
     container_differences,
+    model_mount,
+    path_at_mount,
     platform_variables,
 )
 from emulator.store import Store
@@ -117,9 +119,14 @@ class Deployments:
         return iter(lines[len(lines) - min(tail, len(lines)) :] if tail is not None else lines)
 
     def tree(self, endpoint_name: str, name: str | None) -> list[tuple[str, int]]:
-        """Every file below /var/azureml-app as the script sees it: path and size in bytes."""
+        """Every file below /var/azureml-app as the script sees it: path and size in bytes.
+
+        Models at a mount path elsewhere have absolute paths.
+        """
         deployment = self.get(endpoint_name, name)
-        return self._store.layouts.files(self._generations.layout(deployment))
+        files = self._store.layouts.files(self._generations.layout(deployment))
+        mount = model_mount(deployment)
+        return [(path_at_mount(path, mount), size) for path, size in files] if mount else files
 
     def platform_variables(self, deployment: OnlineDeployment) -> dict[str, str]:
         """What the target's cloud sets in the container."""

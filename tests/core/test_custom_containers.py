@@ -155,7 +155,7 @@ def test_an_update_with_other_routes(byoc: House, target: str, refused: bool) ->
     ("mount", "model_dir", "mounted", "laid_out"),
     [
         (None, "/var/azureml-app/azureml-models/m/1", None, "azureml-models/m/1/m.pkl"),
-        ("/models", "/models/m/1", "/models", "azureml-models/m/1/m.pkl"),
+        ("/models", "/models/m/1", "/models", "/models/m/1/m.pkl"),
         ("/var/azureml-app/my/models/", "/var/azureml-app/my/models/m/1", None, "my/models/m/1/m.pkl"),
     ],
 )

@@ -228,6 +228,8 @@ def test_models_lie_at_their_mount_path(
     found = client.containers.get(container.id).exec_run(["cat", "/srv/models/m/1/model.txt"])
     assert (found.exit_code, found.output) == (0, b"model")
     assert client.containers.get(container.id).exec_run(["touch", "/srv/models/x"]).exit_code != 0
+    usual = client.containers.get(container.id).exec_run(["ls", "-A", "/var/azureml-app/azureml-models"])
+    assert (usual.exit_code, usual.output) == (0, b"")
 
 
 @pytest.mark.docker

@@ -154,11 +154,12 @@ def test_root_keeps_the_rights_that_docker_gives(user: str, dropped: str) -> Non
     assert "user" not in arguments
 
 
-def test_models_appear_at_their_mount_path_too() -> None:
+def test_models_appear_at_their_mount_path_alone() -> None:
     mounts = create_arguments(changed(model_mount="/models"), "i", "w", BRIDGE)["mounts"]
-    assert [(m["Target"], m["Source"], m["ReadOnly"]) for m in mounts] == [
-        ("/var/azureml-app", SPEC.layout, True),
-        ("/models", f"{SPEC.layout}/azureml-models", True),
+    assert [(m["Target"], m["Type"], m["Source"], m["ReadOnly"]) for m in mounts] == [
+        ("/var/azureml-app", "bind", SPEC.layout, True),
+        ("/models", "bind", f"{SPEC.layout}/azureml-models", True),
+        ("/var/azureml-app/azureml-models", "tmpfs", None, True),
     ]
 
 
