@@ -144,7 +144,6 @@ EFFECTS_ALLOWED: Mapping[tuple[str, str], str] = {
     ("emulator.routes", "socket"): "the constants of address families; nothing is opened",
 }
 
-MOST_LINES = 500
 MOST_LINES_OF_A_FUNCTION = 50
 
 
@@ -294,12 +293,6 @@ def cycle_in(edges: Mapping[str, set[str]]) -> list[str]:
         return []
 
     return next((found for module in sorted(edges) if (found := visit(module, []))), [])
-
-
-def test_modules_are_small() -> None:
-    for file in PACKAGE.rglob("*.py"):
-        if NOT_OURS not in file.parts:
-            assert len(file.read_text(encoding="utf-8").splitlines()) <= MOST_LINES, file
 
 
 def test_functions_are_small() -> None:

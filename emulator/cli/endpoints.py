@@ -10,6 +10,8 @@ import click
 
 from emulator.cli.output import output_option, print_result, print_table, say, size_text
 
+_APP_ROOT = "/var/azureml-app"
+
 
 @click.command("list")
 @output_option
@@ -204,17 +206,15 @@ def _print_tree(tree: Mapping[str, Any]) -> None:
     from rich.markup import escape
     from rich.tree import Tree
 
-    from emulator.scoring_container import APP_ROOT
-
     console = Console(highlight=False)
     inside = [file for file in tree["files"] if not file["path"].startswith("/")]
     mounted = [{**file, "path": file["path"][1:]} for file in tree["files"] if file["path"].startswith("/")]
-    for root, files in ((APP_ROOT, inside), ("/", mounted)):
+    for root, files in ((_APP_ROOT, inside), ("/", mounted)):
         folders = {"": Tree(root, guide_style="dim")}
         for file in files:
             folder, _, name = file["path"].rpartition("/")
             _folder(folders, folder).add(f"{escape(name)}  [dim]{size_text(file['size'])}[/dim]")
-        if files or root == APP_ROOT:
+        if files or root == _APP_ROOT:
             console.print(folders[""])
     for name, value in tree["variables"].items():
         console.print(f"{name}={value}", markup=False)
