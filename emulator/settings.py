@@ -313,9 +313,9 @@ def _convert(name: str, value: Any, folder: Path) -> Any:
 
 
 def _base_images(value: Any) -> dict[str, str]:
-    """A table, or in a variable JSON or `name=image` pairs with commas between."""
+    """A table, or one text as `_table_of_text` takes it."""
     if isinstance(value, str):
-        value = _base_images_of_text(value)
+        value = _table_of_text(value, "image")
     if not isinstance(value, dict) or not all(isinstance(image, str) for image in value.values()):
         raise BadArgument("must be a table from the names of images to those that stand for them")
     for name, image in value.items():
@@ -324,23 +324,23 @@ def _base_images(value: Any) -> dict[str, str]:
     return value
 
 
-def _base_images_of_text(text: str) -> Any:
+def _table_of_text(text: str, what: str) -> Any:
+    """Every table that a variable can hold is written in one way: JSON, or name=value pairs with commas or spaces."""
     if text.lstrip().startswith("{"):
         try:
             return json.loads(text)
         except (ValueError, RecursionError) as error:
             raise BadArgument(f"is not valid JSON: {error}") from error
-    pairs = [pair.strip().partition("=") for pair in text.split(",") if pair.strip()]
+    pairs = [pair.partition("=") for pair in re.split(r"[,\s]+", text) if pair]
     if not all(equals for _, equals, _ in pairs):
-        raise BadArgument(f"'{text}' must be JSON, or name=image pairs with commas between")
-    return {name.strip(): image.strip() for name, _, image in pairs}
+        raise BadArgument(f"'{text}' must be JSON, or name={what} pairs with commas or spaces between")
+    return {name: value for name, _, value in pairs}
 
 
 def _channels(value: Any) -> dict[str, str]:
-    """A table, or as one text `name=url name=url`; a folder may be written as its absolute path."""
+    """A table, or one text as `_table_of_text` takes it; a folder may be written as its absolute path."""
     if isinstance(value, str):
-        pairs = [pair.partition("=") for pair in value.split()]
-        value = {name: url for name, _, url in pairs}
+        value = _table_of_text(value, "url")
     if not isinstance(value, Mapping):
         raise BadArgument('must be a table of channels\' names and URLs, as in {conda-forge = "https://mirror/forge"}')
     for name, url in value.items():

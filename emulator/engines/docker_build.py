@@ -125,7 +125,7 @@ def build_environment(
 
         differences = (*base.differences, *lock.differences)
         build(differences, log)
-        noted = import_differences(read_text_of_image(host.client, image_tag(spec.digest), IMPORT_REPORT))
+        noted = import_differences(read_text_of_image(host.client, image_tag(spec.digest), IMPORT_REPORT), spec.setting)
         if noted:
             # Only labels tell of an image what it differs in; of the build that adds them, every step is in the cache.
             build((*differences, *noted), _quiet)

@@ -137,7 +137,7 @@ def _check_imports(packages: Packages, apart: Apart) -> tuple[str, ...]:
     if failure := import_failure(ended.output.splitlines()):
         raise failure
     if ended.exit_code == 0 and report:
-        return import_differences(report)
+        return import_differences(report, packages.spec.setting)
     raise ImageBuildFailure("the imports of the packages could not be checked", log_tail=_tail(ended.output))
 
 

@@ -18,6 +18,7 @@ from emulator.environments.conda_channels import (
     with_channel_url,
 )
 from emulator.environments.conda_spec import spec_problem
+from emulator.environments.curated import setting_of
 from emulator.environments.mlflow import MLFLOW_FOLDER, MLFLOW_SCRIPT
 from emulator.environments.requirements import check_requirement, plain_line
 from emulator.environments.system_libraries import system_libraries
@@ -57,6 +58,7 @@ class ImageSpec:
     `requirements`), `wheels/` (those of them that lie in local folders) and, where it has one, a `uv` that runs there.
     With `conda`, None where everything comes from PyPI, it adds the folder `conda/`: the packages, linked to
     ENVIRONMENT_FOLDER.  `platform` is Docker's word for what it is built for, None for the engine's own.
+    `setting` replaces the packages of an environment that is not the user's to edit, '' for the user's own.
     """
 
     digest: str
@@ -70,6 +72,7 @@ class ImageSpec:
     files: Mapping[str, bytes] = field(repr=False)
     platform: str | None = None
     conda: CondaPackages | None = None
+    setting: str = ""
 
     @property
     def stands_for_the_clouds(self) -> bool:
@@ -244,6 +247,7 @@ def image_spec(
         dockerfile=dockerfile,
         files=files,
         conda=conda,
+        setting=setting_of(environment),
     )
 
 
@@ -373,6 +377,8 @@ def _digest(environment: Environment, base_image: str, files: Mapping[str, bytes
     }
     if environment.no_code == "mlflow":
         parts["mlflow_step"] = _MLFLOW_STEP
+    if setting := setting_of(environment):
+        parts["setting"] = setting
     if libraries := _libraries(environment):
         parts["libraries"] = [_LIBRARY_STEP, *libraries]
     if conda:

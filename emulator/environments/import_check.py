@@ -2,7 +2,8 @@
 
 A package that cannot be imported fails the build: the scoring script would fail in the same way, only later.  Where the
 reason lies in the machine (a library of the system, a GPU's driver or a Java runtime that is missing), it is a
-difference: the image that the cloud builds upon may have it, and a script may never import the package.
+difference: the image that the cloud builds upon may have it, and a script may never import the package.  So it is in
+every environment that is not the user's to edit: a curated one, or what stands for a prebuilt image.
 """
 
 from __future__ import annotations
@@ -53,19 +54,25 @@ def asked_imports(spec: ImageSpec, folder: str, lock: str) -> bytes:
         "conda": [name for name in conda if name not in _NOT_IMPORTED],
         "variables": dict(spec.variables),
         "library_path": f"{folder}/lib" if spec.conda else "",
+        # Nobody can mend an environment that is not theirs, and a script may do without the package.
+        "nothing_fails": bool(spec.setting),
     }
     return json.dumps(asked).encode()
 
 
-def import_differences(report: str) -> tuple[str, ...]:
+def import_differences(report: str, setting: str) -> tuple[str, ...]:
     """What the report tells beside failures: modules that cannot be imported on this machine.
+
+    `setting` replaces the packages, '' where they are the user's own.
 
     Where it lies, what is imported can write as well: ImageBuildFailure when it is not a report of ours.
     """
     try:
         noted = json.loads(report)["noted"] if report else ()
+        mend = f"; {setting} of amlemu.toml replaces the packages of this environment" * bool(setting)
         return tuple(
-            f"package {package} cannot be imported here (import {module}): {why}" for package, module, why in noted
+            f"package {package} cannot be imported here (import {module}): {why}{mend}"
+            for package, module, why in noted
         )
     except (ValueError, LookupError, TypeError, RecursionError) as error:
         message = "the imports of the packages could not be checked: a package changed the report"

@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterable, Mapping
 
 from emulator.entities import Environment
-from emulator.environments.curated import curated_image
+from emulator.environments.curated import STAND_IN_SOURCE, curated_image
 from emulator.environments.curated_table import CuratedEnvironment
 
 _SERVER = ("azureml-inference-server-http", "inference-schema[numpy-support,pandas-support]")
@@ -61,6 +61,6 @@ def _standing(environment: Environment, python_version: str, requirements: tuple
             "image": None,
             "python_version": python_version,
             "requirements": requirements,
-            "source": f"what stands for {environment.image}",
+            "source": f"{STAND_IN_SOURCE}{environment.image}",
         }
     )

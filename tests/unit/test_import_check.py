@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 
 from emulator.entities import Environment
-from emulator.environments import image_spec
+from emulator.environments import CURATED, curated_environment, find_curated, image_spec, prebuilt_stand_in
+from emulator.environments.curated import setting_of
 from emulator.environments.import_check import asked_imports, import_differences, import_failure
 from emulator.errors import ImageBuildFailure
 
@@ -89,8 +90,37 @@ def test_what_the_machine_lacks_is_noted(site: Site, text: str) -> None:
     site.add("x", {"x.py": text})
     code, report, _ = site.check(pip=["x"])
     assert (code, report["failed"]) == (0, [])
-    (told,) = import_differences(json.dumps(report))
+    (told,) = import_differences(json.dumps(report), "")
     assert told.startswith("package x cannot be imported here (import x): ")
+
+
+def test_nothing_fails_in_an_environment_that_is_not_the_users(site: Site) -> None:
+    """As scikit-learn-intelex of the curated sklearn-1.5, which the script may never import."""
+    site.add("bad", {"bad.py": "raise ValueError('at its published version')"})
+    curated = find_curated("sklearn-1.5")
+    assert curated
+    spec = image_spec(curated_environment(curated), "")
+    assert json.loads(asked_imports(spec, "/folder", ""))["nothing_fails"] is True
+    code, report, told = site.check(pip=["bad"], nothing_fails=True)
+    assert (code, report["failed"], told) == (0, [], "")
+    assert import_differences(json.dumps(report), spec.setting) == (
+        "package bad cannot be imported here (import bad): ValueError: at its published version;"
+        ' [curated_environments."sklearn-1.5"] of amlemu.toml replaces the packages of this environment',
+    )
+
+
+@pytest.mark.parametrize(
+    ("image", "setting"),
+    [
+        ("mcr.microsoft.com/azureml/minimal-ubuntu20.04-py38-cpu-inference:1", "[curated_environments."),
+        ("mcr.microsoft.com/azureml/minimal-py311-inference:1", "["),
+    ],
+)
+def test_the_setting_that_replaces_what_stands_for_an_image(image: str, setting: str) -> None:
+    stand_in = prebuilt_stand_in(Environment(name="mine", image=image), CURATED)
+    assert stand_in
+    assert setting_of(stand_in).startswith(setting)
+    assert setting_of(Environment(name="sklearn-1.5", python_version="3.9", source="conda.yml")) == ""
 
 
 def test_what_is_optional_beside_a_package_is_noted(site: Site) -> None:
@@ -131,7 +161,13 @@ def test_what_is_asked_for_is_what_the_user_names() -> None:
         channels=("c",), conda_dependencies=("python=3.9", "c::NumPy=1.2", "pip"),
     )  # fmt: skip
     asked = json.loads(asked_imports(image_spec(environment, ""), "/folder", ""))
-    assert asked == {"pip": ["Flask"], "conda": ["numpy"], "variables": {"A": "1"}, "library_path": "/folder/lib"}
+    assert asked == {
+        "pip": ["Flask"],
+        "conda": ["numpy"],
+        "variables": {"A": "1"},
+        "library_path": "/folder/lib",
+        "nothing_fails": False,
+    }
 
 
 def test_a_package_given_by_its_url_alone_is_imported_by_the_name_in_the_lock() -> None:
@@ -142,10 +178,10 @@ def test_a_package_given_by_its_url_alone_is_imported_by_the_name_in_the_lock() 
 
 def test_a_build_that_failed_for_another_reason() -> None:
     assert import_failure(["error: x"]) is None
-    assert import_differences("") == ()
+    assert import_differences("", "") == ()
 
 
 @pytest.mark.parametrize("report", ["{", "[]", '{"noted": 3}', '{"noted": [[1]]}', "[" * 100_000])
 def test_a_report_that_a_package_has_changed_is_told_of(report: str) -> None:
     with pytest.raises(ImageBuildFailure, match="a package changed the report"):
-        import_differences(report)
+        import_differences(report, "")

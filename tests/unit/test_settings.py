@@ -310,6 +310,8 @@ PAIRS = {"mcr.microsoft.com/azureml/*": "local/azureml:1", "python": "mine"}
     "text",
     [
         "mcr.microsoft.com/azureml/*=local/azureml:1, python=mine",
+        "mcr.microsoft.com/azureml/*=local/azureml:1,python=mine,",
+        " mcr.microsoft.com/azureml/*=local/azureml:1  python=mine\n",
         '{"mcr.microsoft.com/azureml/*": "local/azureml:1", "python": "mine"}',
         "",
     ],
@@ -322,9 +324,24 @@ def test_base_images(environ: dict[str, str], folder: Path, text: str) -> None:
 
 
 @pytest.mark.parametrize(
+    "text",
+    [
+        "forge=https://mirror/forge?a=b defaults=/srv/main",
+        "forge=https://mirror/forge?a=b, defaults=/srv/main",
+        '{"forge": "https://mirror/forge?a=b", "defaults": "/srv/main"}',
+    ],
+)
+def test_channels_are_written_as_base_images_are(environ: dict[str, str], folder: Path, text: str) -> None:
+    found = read_settings(environ | {"AMLEMU_CONDA_CHANNELS": text}, folder)
+    assert found.conda_channels == {"forge": "https://mirror/forge?a=b", "defaults": "/srv/main"}
+
+
+@pytest.mark.parametrize(
     ("variable", "value", "told"),
     [
         ("AMLEMU_BASE_IMAGES", "python", "must be JSON, or name=image pairs"),
+        ("AMLEMU_BASE_IMAGES", "python = mine", "with commas or spaces between"),
+        ("AMLEMU_CONDA_CHANNELS", "forge", "must be JSON, or name=url pairs with commas or spaces between"),
         ("AMLEMU_BASE_IMAGES", "{python", "is not valid JSON"),
         ("AMLEMU_BASE_IMAGES", '{"python": 1}', "must be a table"),
         ("AMLEMU_BASE_IMAGES", "python=", "both must be names of images"),
