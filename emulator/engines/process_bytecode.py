@@ -38,6 +38,12 @@ for name in (server + "amlserver", server + "server.aml_blueprint", "gunicorn.ap
 _COMPILE_ALL = """
 import compileall, os, sys
 os.nice(19)
+try:
+    # Where the kernel groups processes by session (sched(7), autogroup), being nice counts within the session only.
+    with open("/proc/self/autogroup", "w") as group:
+        group.write("19")
+except OSError:
+    pass
 for above, folders, names in os.walk(sys.argv[1]):
     for name in names:
         source = os.path.join(above, name)
