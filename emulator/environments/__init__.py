@@ -22,11 +22,13 @@ from emulator.environments.prebuilt import prebuilt_stand_in
 from emulator.environments.read import (
     DEFAULT_ENVIRONMENT,
     FILE_NAMES,
+    FOLDERS_NEARBY,
     azure_environment,
     environment_from_conda,
     file_beside,
     read_environment,
     versioned_by_content,
+    with_files_nearby,
 )
 from emulator.environments.requirements import ReadText, check_requirement
 from emulator.environments.variants import AnyImageSpec, any_image_spec
@@ -37,6 +39,7 @@ __all__ = [
     "DEFAULT_ENVIRONMENT",
     "ENVIRONMENT_FOLDER",
     "FILE_NAMES",
+    "FOLDERS_NEARBY",
     "LAUNCHER",
     "MLFLOW_FOLDER",
     "MLFLOW_SCRIPT",
@@ -72,4 +75,5 @@ __all__ = [
     "read_override_config",
     "versioned_by_content",
     "with_curated",
+    "with_files_nearby",
 ]

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Iterable, Sequence
 from functools import partial
 from pathlib import PurePath
 
@@ -49,6 +50,30 @@ _ENVIRONMENT_KEYS = ("$schema", "name", "version", "description", "tags", "image
 def file_beside(names: Sequence[str]) -> str | None:
     """Which of a folder's file `names` describes its environment."""
     return next((name for name in FILE_NAMES if name in names), None)
+
+
+# Where people keep such files, and how they call them: Microsoft's samples have environment/conda.yaml beside the
+# folder of the script.
+FOLDERS_NEARBY = ("", "environment", "env", "envs", "conda", "..", "../environment", "../env", "../envs", "../conda")
+_CALLED_LIKE_IT = re.compile(
+    r".*(conda|environment|requirements).*\.(ya?ml|txt|in)|(\w+[_-])?env\.ya?ml|pyproject\.toml|pipfile", re.I
+)
+
+
+def with_files_nearby(default: Environment, names: Iterable[str]) -> Environment:
+    """The `default` environment of a script with what is told of files nearby that describe another one.
+
+    `names` are the paths of files in FOLDERS_NEARBY, from the script's folder.
+
+    >>> with_files_nearby(DEFAULT_ENVIRONMENT, ["score.py", "../conda.yml"]).differences[0]
+    'the built-in default environment was taken, and not ../conda.yml (from the script): --environment names one'
+    """
+    found = [name for name in names if _CALLED_LIKE_IT.fullmatch(PurePath(name).name)]
+    if not found:
+        return default
+    named = ", ".join(found)
+    told = f"the built-in default environment was taken, and not {named} (from the script): --environment names one"
+    return default.model_copy(update={"differences": (*default.differences, told)})
 
 
 _NO_IMAGE = "conda_file without image: the cloud refuses it, here a plain image with its Python is the base"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import posixpath
 import threading
 from contextlib import suppress
 from dataclasses import replace
@@ -12,6 +13,7 @@ from emulator.entities import Environment, is_arm_id, not_found, parse_reference
 from emulator.environments import (
     CURATED_REGISTRY,
     DEFAULT_ENVIRONMENT,
+    FOLDERS_NEARBY,
     AnyImageSpec,
     OwnImageSpec,
     any_image_spec,
@@ -21,8 +23,16 @@ from emulator.environments import (
     from_pypi,
     prebuilt_stand_in,
     read_environment,
+    with_files_nearby,
 )
-from emulator.errors import BadArgument, BadDocument, DamagedDocument, EngineUnavailable, ImageBuildFailure
+from emulator.errors import (
+    BadArgument,
+    BadDocument,
+    DamagedDocument,
+    EmulatorError,
+    EngineUnavailable,
+    ImageBuildFailure,
+)
 from emulator.names import LATEST, check_version
 from emulator.secret import MASK, Secret, mask_credentials, revealed
 from emulator.store import Store
@@ -130,12 +140,22 @@ class Environments:
         if isinstance(environment, Environment):
             return environment
         if environment is None:
-            names = file_names(self._store.reach(script_folder).find(".")) if script_folder else []
-            name = file_beside(names)
-            return self.read(script_folder / name) if script_folder and name else DEFAULT_ENVIRONMENT
+            return self._beside(script_folder) if script_folder else DEFAULT_ENVIRONMENT
         if Path(environment).is_absolute() and not is_arm_id(environment):
             return self.read(Path(environment))
         return self.get(environment)
+
+    def _beside(self, script_folder: Path) -> Environment:
+        """That of the file beside the script, else the default, with what is told of files nearby that are not used."""
+        reach = self._store.reach(script_folder)
+        name = file_beside(file_names(reach.find(".")))
+        if name:
+            return self.read(script_folder / name)
+        nearby: list[str] = []
+        for folder in FOLDERS_NEARBY:
+            with suppress(EmulatorError):  # there is no such folder, or it is not this document's to look into
+                nearby += [posixpath.join(folder, file) for file in file_names(reach.find(folder or "."))]
+        return with_files_nearby(DEFAULT_ENVIRONMENT, nearby)
 
     def decided(self, environment: Environment, conda: str | None = None) -> Environment:
         """The environment as it will be built: `conda` says where its conda packages come from, None as is set.

@@ -36,7 +36,7 @@ def settled_environment(
     mlflow = [model for model in models if model.type == "mlflow_model"]
     if request.code_configuration:
         environment = given()
-        if mlflow and environment is DEFAULT_ENVIRONMENT:
+        if mlflow and environment.source == DEFAULT_ENVIRONMENT.source:
             _check_script_alone(request, target, mlflow[0])
         return environment
     for model in models:

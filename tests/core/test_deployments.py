@@ -450,6 +450,37 @@ def test_a_container_that_is_removed_while_it_starts(house: House) -> None:
 # a debugger
 
 
+@pytest.mark.parametrize(
+    "file",
+    [
+        "../conda.yml",
+        "../requirements.txt",
+        "../environment/conda.yaml",
+        "conda_env.yml",
+        "environment/conda.yaml",
+        "requirements-prod.txt",
+        "my_environment.yaml",
+        "pyproject.toml",
+    ],
+)
+def test_a_file_nearby_that_is_not_used_is_named(house: House, file: str) -> None:
+    """Many take it for granted that their conda file is found."""
+    path = house.code / file
+    path.parent.mkdir(exist_ok=True)
+    path.write_text("dependencies: [python=3.9]\n")
+    told = [text for text in house.deploy().differences if "built-in default environment" in text]
+    assert told == [
+        f"the built-in default environment was taken, and not {file} (from the script): --environment names one"
+    ]
+
+
+def test_nothing_is_told_of_files_nearby_where_one_is_used(house: House) -> None:
+    (house.code / "conda_env.yml").write_text("dependencies: [python=3.9]\n")
+    assert any("built-in default" in text for text in house.deploy().differences)
+    (house.code / "requirements.txt").write_text("azureml-inference-server-http\n")
+    assert not any("built-in default" in text for text in house.deploy().differences)
+
+
 def test_a_debugger_is_in_the_environment_and_said(house: House) -> None:
     deployment = house.deploy(debug_port=5678, instance_count=2)
     assert "debugpy" in house.engine.builds[0].requirements
