@@ -3,8 +3,9 @@
 Templates: `{model_dir}` is AZUREML_MODEL_DIR, `{folder}` the base name of the model's folder.
 
 The script of the no-code container is amlemu's own; what it is to do is told by Microsoft's pages and by the script
-that the cloud's image holds, which is public (Azure/azureml-assets, mlflow-py312-inference).  The scoring server and
-inference-schema that it stands on are the real ones.  There is one such container for all targets that take it.
+that the cloud's image holds, which is public (Azure/azureml-assets, mlflow-py312-inference), and whose answers are kept
+in tests/no_code.  The scoring server and inference-schema that it stands on are the real ones.  There is one such
+container for all targets that take it.
 """
 
 from __future__ import annotations
@@ -87,6 +88,19 @@ MLFLOW_ROWS: tuple[Row, ...] = (
         "mlflow.python_version",
         "The Python of a model without an environment: the conda file's, else python_env.yaml's, else the MLmodel's.",
         observed("the model's own", "contract/managed §10.6: the model's conda file is installed, and names a Python"),
+    ),
+    everywhere(
+        "mlflow.start",
+        "Models with which the no-code script does not start, by what their signature or input example has.",
+        documented(
+            (
+                "a variable dimension (-1) that is not a tensor's first",
+                "named columns, or columns of an answer, of which pandas makes no table (Array, Object, Map)",
+                "no inputs",
+                "an input_example that is a mapping of values",
+            ),
+            f"{_SCRIPT}; the script and the server asked directly",
+        ),
     ),
     everywhere(
         "mlflow.input_forms",

@@ -30,8 +30,8 @@ class Kept:
         return [type(data).__name__, len(data), context]
 
 
-def kind(data, takes_text=False):
-    return type(script.model_input(data, takes_text)).__name__
+def kind(data, *flavors):
+    return type(script.model_input(data, frozenset(flavors))).__name__
 
 
 script.collectors.update(full=Full(), kept=Kept())
@@ -50,10 +50,11 @@ print(
                 "split": kind({"columns": ["a"], "index": [0], "data": [[1]]}),
                 "named": kind({"a": [1], "b": [2]}),
                 "json": kind("[1, 2]"),
-                "text": kind("a question", takes_text=True),
-                "texts": kind(["a", "b"], takes_text=True),
-                "chat": kind([{"role": "user", "content": ["hi"]}], takes_text=True),
-                "numbers": kind([1, 2], takes_text=True),
+                "text": kind("a question", "langchain"),
+                "texts": kind(["a", "b"], "langchain"),
+                "chat": kind([{"role": "user", "content": ["hi"]}], "openai"),
+                "plain": kind([1, 2], "hftransformersv2"),
+                "numbers": kind([1, 2], "langchain"),
             },
             "collect": [script.collect(name, [1, 2], "context") for name in ("full", "kept", "nothing")],
         }

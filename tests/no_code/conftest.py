@@ -1,73 +1,67 @@
-"""The no-code script on a bare azmlinfsrv beside the real mlflow: one server for each kind of model."""
+"""The no-code script on the real scoring server beside the real mlflow: one program asks it about all models."""
 
 from __future__ import annotations
 
-import os
 import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import pytest
-from scoring_server import scoring_server, server_python
+from scoring import HERE, Asker, Scored, answers_of, make_models, python_with, scoring, variables
 
 from emulator.shipped import shipped_folder
 
-HERE = Path(__file__).parent
 SCRIPT = shipped_folder("images/mlflow") / "mlflow_score_script.py"
-REQUIREMENTS = (
-    "azureml-inference-server-http",
-    "inference-schema[numpy-support,pandas-support]",
-    "azureml-ai-monitoring",
-    "mlflow-skinny",
-    "pandas",
-    "numpy",
-)
 
 
 @pytest.fixture(scope="session")
-def python() -> Path:
-    """An interpreter with what a no-code container has."""
-    return server_python(*REQUIREMENTS)
-
-
-@pytest.fixture(scope="session")
-def models(python: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of the models, each under the name of its kind."""
     folder: Path = tmp_path_factory.mktemp("mlflow_models")
-    command = [python, HERE / "make_mlflow_models.py", folder]
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
+    make_models(folder)
     return folder
 
 
 @pytest.fixture(scope="session")
-def port_of(python: Path, models: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], int]]:
-    """The port of the server that scores the model of that kind."""
+def asker_with(models: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], Asker]]:
+    """The script at work beside that version of pandas."""
     logs: Path = tmp_path_factory.mktemp("servers")
     with ExitStack() as stack:
 
         @cache
-        def port(kind: str) -> int:
-            server = scoring_server(python, SCRIPT, logs / f"{kind}.log", variables=variables(models, kind))
-            return stack.enter_context(server)
+        def asker(pandas: str) -> Asker:
+            return stack.enter_context(scoring(python_with(pandas), SCRIPT, models, logs / f"{pandas}.log"))
 
-        yield port
+        yield asker
 
 
-def variables(models: Path, kind: str) -> dict[str, str]:
-    """What leads the script to a model; nothing is compiled beside the script."""
-    return {"AZUREML_MODEL_DIR": str(models), "MLFLOW_MODEL_FOLDER": kind, "PYTHONDONTWRITEBYTECODE": "1"}
+@pytest.fixture(scope="session")
+def answers_with(asker_with: Callable[[str], Asker]) -> Callable[[str, str], Any]:
+    """All answers about the kind of model, beside that version of pandas."""
+    return lambda pandas, kind: answers_of(asker_with(pandas), kind)
 
 
 @pytest.fixture
-def ask_script(python: Path, models: Path) -> Callable[[], str]:
+def ask(asker_with: Callable[[str], Asker]) -> Callable[..., Scored]:
+    """The answer about the kind of model, to a body or, without one, to a request for the Swagger document."""
+
+    def ask(kind: str, body: str | None = None, content_type: str = "application/json") -> Scored:
+        scored = {} if body is None else {"body": body, "content_type": content_type}
+        return asker_with("pandas2").ask({"kind": kind, **scored})
+
+    return ask
+
+
+@pytest.fixture
+def ask_script(models: Path) -> Callable[[], str]:
     """Runs the script's functions without a server; what they print."""
 
     def ask() -> str:
-        command = [python, HERE / "ask_mlflow_script.py", SCRIPT.parent]
-        environ = {**os.environ, **variables(models, "unsigned")}
+        command = [python_with("pandas2"), HERE / "ask_mlflow_script.py", SCRIPT.parent]
+        environ = {**variables(), "AZUREML_MODEL_DIR": str(models), "MLFLOW_MODEL_FOLDER": "unsigned"}
         done = subprocess.run(command, env=environ, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stderr
         return done.stdout
