@@ -15,7 +15,7 @@ from emulator.environments.curated import (
 )
 from emulator.environments.curated_table import CURATED, CuratedEnvironment
 from emulator.environments.image_spec import ENVIRONMENT_FOLDER, LAUNCHER, CondaPackages, ImageSpec, image_spec
-from emulator.environments.mlflow import MLFLOW_FOLDER, MLFLOW_SCRIPT, check_mlflow_model, mlflow_environment
+from emulator.environments.mlflow import MLFLOW_FOLDER, MLFLOW_SCRIPT, as_mlflow_environment, mlflow_environment
 from emulator.environments.override_config import read_override_config
 from emulator.environments.own_image import ContextContent, ContextSpec, OwnImageSpec
 from emulator.environments.prebuilt import prebuilt_stand_in
@@ -56,9 +56,9 @@ __all__ = [
     "ReadText",
     "anonymous_version",
     "any_image_spec",
+    "as_mlflow_environment",
     "azure_environment",
     "channel_urls",
-    "check_mlflow_model",
     "check_requirement",
     "curated_environment",
     "curated_image",

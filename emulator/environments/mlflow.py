@@ -17,6 +17,7 @@ from packaging.utils import canonicalize_name
 from emulator.documents import Document, parse_document, refuse
 from emulator.entities import ANONYMOUS, Environment
 from emulator.environments.hash_pins import without_hashes
+from emulator.environments.mlflow_versions import version_differences
 from emulator.environments.read import read_environment
 from emulator.environments.requirements import ReadText
 from emulator.errors import BadArgument, Fault
@@ -79,6 +80,7 @@ def mlflow_environment(model: str, names: Collection[str], read: ReadText, base_
     added = [line for line in base_packages if not _alternatives(line) & listed]
     for_old_servers = [line for line in _FOR_OLD_SERVERS if _name_of(line) not in listed]
     told = [
+        *version_differences(mlmodel.data["flavors"], own, source),
         *([_AT_START] if source else [_NO_PACKAGES]),
         *([_NO_MONITORING] if _MONITORING in added else []),
         *([_NO_MLFLOW] if "mlflow" in added else []),
@@ -95,9 +97,15 @@ def mlflow_environment(model: str, names: Collection[str], read: ReadText, base_
     )
 
 
-def check_mlflow_model(read: ReadText) -> None:
-    """Raise BadDocument for an MLmodel that is broken, or of a model without the pyfunc flavour."""
-    _pyfunc_of(parse_document(read(MLMODEL), MLMODEL))
+def as_mlflow_environment(environment: Environment, read: ReadText) -> Environment:
+    """The environment that a user has given to an MLflow model, whose files `read` gives.
+
+    Raises BadDocument for an MLmodel that is broken, or of a model without the pyfunc flavour.
+    """
+    mlmodel = parse_document(read(MLMODEL), MLMODEL)
+    _pyfunc_of(mlmodel)
+    told = version_differences(mlmodel.data["flavors"], environment, environment.source or environment.id)
+    return environment.model_copy(update={"no_code": "mlflow", "differences": (*environment.differences, *told)})
 
 
 def _pyfunc_of(mlmodel: Document) -> Mapping[str, Any]:

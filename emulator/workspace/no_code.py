@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from emulator.entities import DeploymentRequest, Environment, Model, ModelRequest, Target
-from emulator.environments import DEFAULT_ENVIRONMENT, check_mlflow_model, mlflow_environment
+from emulator.environments import DEFAULT_ENVIRONMENT, as_mlflow_environment, mlflow_environment
 from emulator.environments.triton import check_triton_repository
 from emulator.errors import BadArgument, BadDocument
 from emulator.profiles import profile_of
@@ -72,8 +72,7 @@ def _of_mlflow(
     folder = folder_of(model)
     try:
         if environment:
-            check_mlflow_model(folder.read)
-            return environment.model_copy(update={"no_code": "mlflow"})
+            return as_mlflow_environment(environment, folder.read)
         base_packages = profile_of(target).mlflow.base_packages
         return mlflow_environment(model_id(model), folder.files.keys(), folder.read, base_packages)
     except BadDocument as error:

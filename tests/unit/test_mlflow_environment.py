@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import pytest
 
 from emulator.entities import Environment
-from emulator.environments import mlflow_environment
+from emulator.environments import as_mlflow_environment, mlflow_environment
 from emulator.environments.triton import check_triton_repository
 from emulator.errors import BadArgument
 from emulator.profiles import profile_of
@@ -122,6 +122,46 @@ def test_conda_packages_of_the_model_stay_conda_packages() -> None:
     environment = made(MLmodel=MLMODEL, conda__yaml=conda)
     assert environment.conda_dependencies == ("python=3.11", "scikit-learn=1.4")
     assert any(requirement.startswith("mlflow") for requirement in environment.requirements)
+
+
+WRITTEN = """\
+flavors:
+  python_function: {loader_module: mlflow.sklearn, python_version: 3.10.1, cloudpickle_version: 3.0.0}
+  sklearn: {sklearn_version: 1.4.2}
+  pytorch: {pytorch_version: 2.1.0+cu118}
+"""
+
+
+@pytest.mark.parametrize(
+    ("lines", "told"),
+    [
+        ("- scikit-learn=1.3", ["scikit-learn 1.4.2, and conda.yaml asks for scikit-learn==1.3.*"]),
+        ("- pip: [scikit_learn==1.2.2]", ["scikit-learn 1.4.2, and conda.yaml asks for scikit-learn==1.2.2"]),
+        ("- pip: ['scikit-learn[alldeps]<1.4']", ["scikit-learn 1.4.2, and conda.yaml asks for scikit-learn<1.4"]),
+        ("- pip: [cloudpickle==2.2.1, torch==2.0.1]", ["cloudpickle 3.0.0, ", "torch 2.1.0+cu118, "]),
+        ("- scikit-learn=1.4", []),
+        ("- scikit-learn\n- pip: [torch==2.1.0]", []),
+        ("- pip: ['scikit-learn>=1.3', cloudpickle==3.0.0]", []),
+        ("- numpy=1.26", []),
+        ("- pytorch=2.0\n- scikit-learn=1.2|1.3", ["torch 2.1.0+cu118, and conda.yaml asks for torch==2.0.*"]),
+    ],
+)
+def test_libraries_of_other_versions_than_the_models_are_told(lines: str, told: list[str]) -> None:
+    environment = made(MLmodel=WRITTEN, conda__yaml=f"dependencies:\n- python=3.10\n{lines}\n")
+    warnings = [text for text in environment.differences if "was written with" in text]
+    assert [part in text for part, text in zip(told, warnings, strict=True)] == [True] * len(told)
+
+
+def test_they_are_told_of_an_environment_that_was_given_too() -> None:
+    given = Environment(name="mine", python_version="3.10", requirements=("scikit-learn==1.5.0",), differences=("own",))
+    own, warning = as_mlflow_environment(given, lambda _: WRITTEN).differences
+    assert (own, "scikit-learn 1.4.2, and mine:1 asks for scikit-learn==1.5.0" in warning) == ("own", True)
+
+
+def test_versions_that_are_none_are_passed_over() -> None:
+    mlmodel = WRITTEN.replace("1.4.2", "[1, 4]").replace("2.1.0+cu118", "''")
+    lines = "scikit-learn==1.2\ntorch==2.0.1\n"
+    assert not any("written" in text for text in made(MLmodel=mlmodel, requirements__txt=lines).differences)
 
 
 @pytest.mark.row("triton.repository")
