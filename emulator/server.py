@@ -34,14 +34,15 @@ from emulator.first_demo import FirstDemo, demo_command, demo_environ
 from emulator.gateway import Gateway, PayloadLog
 from emulator.gpus import gpu_reader
 from emulator.jwks import read_jwks
-from emulator.listening import bind
+from emulator.listening import bind, is_free
 from emulator.lock import HomeLock
 from emulator.probes import probe
 from emulator.profiles import overridden, read_overrides
 from emulator.secret import mask_credentials
-from emulator.settings import Settings
+from emulator.settings import PORTS_FILE, Settings, chosen_ports, ports_to_remember, shown_settings
 from emulator.shipped import launcher_text, mlflow_script_text, sink_text
 from emulator.store import Store
+from emulator.store.disk import write_document
 from emulator.store.lines import LineWriter
 from emulator.store.sources import read_text
 from emulator.tokens import AadTrust
@@ -52,7 +53,7 @@ from emulator.workspace.operations import Operations
 
 PROCESS_FOLDER = "process"
 _MOST_FILES = 65_536
-_OTHER_CONTROL_PORT = "AMLEMU_PORT chooses another; `amlemu status` shows an emulator that runs already"
+_OTHER_CONTROL_PORT = "AMLEMU_PORT chooses another, 0 a free one; `amlemu status` shows an emulator that runs already"
 _GATEWAY_GRACE_SECONDS = 5.0
 _CANCEL_SECONDS = 15.0
 
@@ -128,6 +129,7 @@ def serve(
     try:
         token = settings.token or obtain_admin_token(settings.home, lambda: secrets.token_urlsafe(32))
         with contextlib.ExitStack() as stack:
+            settings = chosen_ports(settings, lambda port: is_free(settings.bind_host, port), random.randrange)
             _run(replace(settings, token=token), environ, started, stack, lock, demo=demo)
     finally:
         lock.release()
@@ -177,8 +179,7 @@ def _run(
         conditions=_conditions(workspace, first_demo),
     )
     control = _announced_control_server(stack, settings, services, lock)
-    gateway.start()
-    stack.callback(gateway.stop, _GATEWAY_GRACE_SECONDS)
+    _start_gateway(gateway, settings, stack)
     stopping.on_signals()
     _reconcile(workspace)
     workspace.health.start()
@@ -241,6 +242,13 @@ def _gateway(settings: Settings, store: Store, collecting: Collecting) -> Gatewa
     )
 
 
+def _start_gateway(gateway: Gateway, settings: Settings, stack: contextlib.ExitStack) -> None:
+    """With it all ports are had; the home keeps them for its next start."""
+    gateway.start()
+    stack.callback(gateway.stop, _GATEWAY_GRACE_SECONDS)
+    write_document(settings.home / PORTS_FILE, ports_to_remember(settings))
+
+
 class _Stopping:
     """The wish to stop, from a signal or a request."""
 
@@ -291,6 +299,7 @@ def _description(settings: Settings, workspace: Workspace, chosen: ChosenEngine)
         "curated_environments": settings.curated_environments,
         "base_images": settings.base_images,
         "platform": settings.platform,
+        "settings": shown_settings(settings) | {"engine": chosen.engine.name},
     }
 
 

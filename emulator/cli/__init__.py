@@ -20,6 +20,7 @@ COMMANDS = {
     "up": ("server", "Start the emulator."),
     "down": ("server", "Stop the emulator; what is deployed comes back with `up`."),
     "status": ("server", "Say what runs, and where."),
+    "config": ("config", "Show every setting, its value and where it comes from."),
     "doctor": ("doctor", "Check what this machine has and name what is missing."),
     "prune": ("server", "Remove images, layouts and files that nothing uses any more."),
     "images": ("images", "Make stand-ins for base images where no registry answers."),

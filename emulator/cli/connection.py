@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import os
 import subprocess
 import sys
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -22,7 +21,7 @@ from emulator.cli.upload_bar import UploadBar
 from emulator.client import Client
 from emulator.errors import AuthenticationFailed, AuthorizationFailed, BadArgument, EmulatorError, EngineUnavailable
 from emulator.lock import read_holder
-from emulator.settings import ASSUMED_VARIABLE, CURATED_VARIABLE, Settings, read_settings
+from emulator.settings import Settings, not_in_force, read_settings, unknown_variables, variables_of
 
 _START_SECONDS = 60.0
 _LOG_NAME = "server.log"
@@ -30,7 +29,10 @@ _LOG_NAME = "server.log"
 
 def current_settings(flags: Mapping[str, Any] | None = None) -> Settings:
     """The settings of this shell and folder."""
-    return read_settings(os.environ, Path.cwd(), flags)
+    settings = read_settings(os.environ, Path.cwd(), flags)
+    for name in unknown_variables(os.environ):
+        say(f"{name} means nothing to amlemu: `amlemu config` lists what does", dim=True)
+    return settings
 
 
 def connect(settings: Settings | None = None) -> Client:
@@ -52,6 +54,41 @@ def connect_or_start(settings: Settings | None = None) -> Client:
             raise
     start_in_background(settings)
     return connect(settings)
+
+
+def description_of_running(settings: Settings) -> dict[str, Any] | None:
+    """What the emulator that commands here speak to says of itself; None where none answers."""
+    address = address_of(settings)
+    if address is None:
+        return None
+    try:
+        with Client(address.url, address.token) as client:
+            return _describe(client)
+    except EmulatorError:
+        return None
+
+
+def start_or_refuse(settings: Settings, program: Sequence[str] = ("emulator", "up")) -> tuple[dict[str, Any], bool]:
+    """What this home's emulator says of itself, and whether it has just been started for that.
+
+    Raises BadArgument where one runs already without what the settings ask for.
+    """
+    settings = replace(settings, url="")  # of this machine, whatever emulator commands speak to
+    if (read_holder(settings.home) or {}).get("url") is None:
+        return start_in_background(settings, program), True
+    address = address_of(settings)
+    if address is None:  # it has ended meanwhile
+        return start_in_background(settings, program), True
+    with Client(address.url, address.token) as client:
+        description = _describe(client)
+    missing = not_in_force(settings, description.get("settings", {}))
+    if missing:
+        raise BadArgument(
+            f"an emulator runs on this home already, without what is asked for: {'; '.join(missing)}",
+            target=f"home {settings.home}",
+            hint="`amlemu down`, then `amlemu up` again: what is deployed comes back",
+        )
+    return description, False
 
 
 @dataclass(frozen=True)
@@ -82,6 +119,8 @@ def _address_of_newcomer(settings: Settings) -> Address:
     Whatever sits on its port meanwhile is asked what it is, and told nothing.  Raises EngineUnavailable when that is
     nothing.
     """
+    if settings.port == 0:
+        raise EngineUnavailable(f"no emulator works in {settings.home}", hint="`amlemu up --detach` starts one")
     with Client(settings.control_url) as client, suppress(AuthenticationFailed):
         _describe(client)
     address = address_of(settings)
@@ -124,20 +163,15 @@ def _check_same(description: Mapping[str, Any], settings: Settings) -> None:
     if description.get("version") != __version__:
         say(f"the running emulator is version {description.get('version')}, this is {__version__}: "
             "`amlemu down`, then `amlemu up`")  # fmt: skip
-    chosen = {"base_images": settings.base_images, "platform": settings.platform}
-    for name in [name for name, value in chosen.items() if value and description.get(name) != value]:
-        say(f"the running emulator does not have the {name} of this folder: `amlemu down`, then `amlemu up`")
-    if settings.assumed and description.get("assumed") != settings.assumed:
-        say("the running emulator does not have the [assumed] settings of this folder: `amlemu down`, then `amlemu up`")
-    if settings.curated_environments and description.get("curated_environments") != settings.curated_environments:
-        say("the running emulator does not have the [curated_environments] settings of this folder:"
-            " `amlemu down`, then `amlemu up`")  # fmt: skip
+    for difference in not_in_force(settings, description.get("settings", {})):
+        say(f"not in force: {difference}; `amlemu down`, then `amlemu up`")
 
 
 def _another_home(settings: Settings) -> EmulatorError:
-    return EmulatorError(
+    return BadArgument(
         f"the emulator on port {settings.port} is another home's, and none works in {settings.home}",
-        hint="set AMLEMU_PORT (and AMLEMU_GATEWAY_PORT, AMLEMU_ENDPOINT_PORTS) for a second emulator",
+        target=f"port {settings.port}",
+        hint="AMLEMU_PORT=0 gives this one free ports, AMLEMU_PORT=19080 those; its home remembers them",
     )
 
 
@@ -156,37 +190,13 @@ def start_in_background(settings: Settings, program: Sequence[str] = ("emulator"
             stdin=subprocess.DEVNULL,
             stdout=file,
             stderr=file,
-            env=child_environment(EMULATOR, os.environ, **_variables(settings)),
+            env=child_environment(EMULATOR, os.environ, **variables_of(settings)),
             cwd=settings.home,
             start_new_session=True,
         )
     description = _wait(process, settings, log, position)
     process.returncode = 0  # let go of: else Python warns that it still runs
     return description
-
-
-def _variables(settings: Settings) -> dict[str, str]:
-    ports = settings.endpoint_ports
-    return {
-        "AMLEMU_HOME": str(settings.home),
-        "AMLEMU_PORT": str(settings.port),
-        "AMLEMU_GATEWAY_PORT": str(settings.gateway_port),
-        "AMLEMU_ENDPOINT_PORTS": f"{ports.start}-{ports.stop - 1}",
-        "AMLEMU_BIND_HOST": settings.bind_host,
-        "AMLEMU_TOKEN": settings.token,
-        "AMLEMU_PUBLIC_HOST": settings.public_host,
-        "AMLEMU_ENGINE": settings.engine,
-        "AMLEMU_LIMITS": settings.limits,
-        "AMLEMU_TRAFFIC_SEED": "" if settings.traffic_seed is None else str(settings.traffic_seed),
-        ASSUMED_VARIABLE: json.dumps(settings.assumed) if settings.assumed else "",
-        CURATED_VARIABLE: json.dumps(settings.curated_environments) if settings.curated_environments else "",
-        "AMLEMU_AAD_KEYS": str(settings.aad_keys or ""),
-        "AMLEMU_AAD_TENANT": settings.aad_tenant,
-        "AMLEMU_BASE_IMAGES": json.dumps(settings.base_images) if settings.base_images else "",
-        "AMLEMU_PLATFORM": settings.platform,
-        "AMLEMU_NETWORK": settings.network,
-        "AMLEMU_MAX_UPLOAD_BYTES": str(settings.max_upload_bytes),
-    }
 
 
 def _wait(process: subprocess.Popen[bytes], settings: Settings, log: Path, position: int) -> dict[str, Any]:

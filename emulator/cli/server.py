@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from emulator.cli.output import output_option, print_result, say
+from emulator.errors import BadArgument
+from emulator.settings import origin_of
 
 if TYPE_CHECKING:
     from emulator.client import Client
@@ -18,7 +20,7 @@ if TYPE_CHECKING:
 @click.option("--detach", "-d", is_flag=True, help="Run in the background and return once it serves.")
 @click.option("--engine", type=click.Choice(["auto", "docker", "process"]), help="What runs scoring containers.")
 @click.option("--limits", type=click.Choice(["report", "cloud"]), help="Hold to the cloud's quotas, or only say them.")
-@click.option("--port", type=int, help="The control port (default 18080).")
+@click.option("--port", type=int, help="The control port (default 18080), which the others follow; 0: free ones.")
 @click.option(
     "--demo/--no-demo", default=False, envvar="AMLEMU_DEMO", help="Let a new workspace begin with the demo's endpoint."
 )
@@ -35,7 +37,7 @@ def up_command(
 
     One runs per AMLEMU_HOME.  What was deployed when it last went down comes back.  In the foreground, Ctrl-C ends it.
     """
-    from emulator.cli.connection import current_settings, start_in_background
+    from emulator.cli.connection import current_settings, start_or_refuse
     from emulator.removal import temporary_folder
 
     flags: dict[str, Any] = {"engine": engine, "limits": limits, "port": port}
@@ -43,8 +45,13 @@ def up_command(
         raise click.UsageError("--ephemeral needs the foreground: the temporary home goes when the command ends")
     if detach:
         program = ("emulator", "up", *(["--demo"] if demo else []))
-        description = start_in_background(current_settings(flags), program)
-        say(_running(description))
+        settings = current_settings(flags)
+        description, is_new = start_or_refuse(settings, program)
+        if demo and not is_new:
+            raise BadArgument("an emulator runs already, and --demo is for a new one", hint="`amlemu demo` deploys it")
+        say(_running(description) + ("" if is_new else " (it ran already)"))
+        if settings.url:
+            say(f"commands here speak to {settings.url} all the same ({origin_of('url', settings)})")
     elif ephemeral:
         with temporary_folder("amlemu-") as home:
             os.environ["AMLEMU_HOME"] = str(home)

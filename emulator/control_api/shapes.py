@@ -94,6 +94,7 @@ class Info(BaseModel):
     role: Role | None = None
     takes_paths: bool | None = None
     platform: str | None = None
+    settings: dict[str, Any] | None = None
 
 
 class OpenApi(BaseModel):

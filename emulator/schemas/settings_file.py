@@ -13,7 +13,7 @@ from emulator.settings import CONDA, ENGINES, LIMITS, Settings
 Json = dict[str, Any]
 
 _DIGITS: Json = {"type": "string", "pattern": r"^\s*\+?\d+\s*$"}
-_PORT: Json = {"anyOf": [{"type": "integer", "minimum": 1, "maximum": 65535}, _DIGITS]}
+_PORT: Json = {"anyOf": [{"type": "integer", "minimum": 0, "maximum": 65535}, _DIGITS]}
 _TYPES: Mapping[Any, str] = {bool: "boolean", int: "integer", float: "number", str: "string", type(None): "null"}
 _SETTINGS: Mapping[str, Json] = {
     "home": {"type": "string", "description": "The state folder; a relative one is relative to this file."},
@@ -100,7 +100,7 @@ _SETTINGS: Mapping[str, Json] = {
 
 def settings_schema() -> Json:
     """Every setting, and below `assumed` every row that may be chosen, by target."""
-    names = [one.name for one in fields(Settings) if one.name != "assumed"]
+    names = [one.name for one in fields(Settings) if one.name not in ("assumed", "origins")]
     properties = {name: _with_default(name) for name in names}
     return {
         "description": "Settings of amlemu, found upward from the folder of a command.",

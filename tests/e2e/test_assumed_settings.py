@@ -42,7 +42,7 @@ def test_a_choice_is_in_force_and_said(own: Environ, tmp_path: Path) -> None:
     assert "overridden by the settings, for managed: routing.rejected_method" in amlemu(own, "status").stderr
     more = SETTINGS + '"container.user_variables_win" = false\n'
     (tmp_path / "amlemu.toml").write_text(more)
-    assert "does not have the [assumed] settings of this folder" in amlemu(own, "list", cwd=tmp_path).stderr
+    assert "not in force: assumed = " in amlemu(own, "list", cwd=tmp_path).stderr
     amlemu(own, "down")
     amlemu(own, "up", "--detach")
     (deployment,) = json_of(own, "show", "chosen")["deployments"]

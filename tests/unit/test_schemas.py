@@ -169,7 +169,7 @@ def test_settings() -> None:
 @pytest.mark.parametrize(
     "text",
     [
-        "port = 0",
+        "port = -1",
         "port = true",
         'engine = "podman"',
         'endpoint_ports = "1-2-3"',

@@ -53,10 +53,10 @@ def test_flags_over_variables_over_project_over_user_over_defaults(environ: dict
 
 
 def test_the_nearest_project_file_alone_counts(environ: dict[str, str], folder: Path) -> None:
-    (folder.parent / PROJECT_FILE).write_text("port = 1001\ngateway_port = 1001\n")
+    (folder.parent / PROJECT_FILE).write_text('port = 1001\nbind_host = "::1"\n')
     (folder / PROJECT_FILE).write_text("port = 1002\n")
     settings = read_settings(environ, folder)
-    assert (settings.port, settings.gateway_port) == (1002, 18081)
+    assert (settings.port, settings.bind_host) == (1002, "127.0.0.1")
 
 
 def test_a_home_is_relative_to_where_it_is_written(environ: dict[str, str], folder: Path) -> None:
@@ -85,8 +85,8 @@ def test_ranges_of_ports(environ: dict[str, str], folder: Path, text: str, ports
 @pytest.mark.parametrize(
     ("variable", "value", "told"),
     [
-        ("AMLEMU_PORT", "http", "AMLEMU_PORT: 'http' is no port: a whole number from 1 to 65535"),
-        ("AMLEMU_PORT", "0", "AMLEMU_PORT: '0' is no port"),
+        ("AMLEMU_PORT", "http", "AMLEMU_PORT: 'http' is no port: a whole number from 1 to 65535, or 0 for a free one"),
+        ("AMLEMU_PORT", "-1", "AMLEMU_PORT: '-1' is no port"),
         ("AMLEMU_PORT", "65536", "AMLEMU_PORT: '65536' is no port"),
         ("AMLEMU_PORT", "80.5", "AMLEMU_PORT: '80.5' is no port"),
         ("AMLEMU_ENDPOINT_PORTS", "2-1", "AMLEMU_ENDPOINT_PORTS: '2-1' is no range of ports"),

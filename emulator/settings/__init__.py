@@ -1,0 +1,27 @@
+"""Settings: what an emulator and its commands are told, where it was said, and whether it is in force."""
+
+from emulator.settings.in_force import not_in_force, shown_settings
+from emulator.settings.model import CONDA, ENGINES, LIMITS, TABLES, VARIABLES, Settings, shown, variables_of
+from emulator.settings.ports import PORTS_FILE, chosen_ports, origin_of, ports_to_remember
+from emulator.settings.read import PROJECT_FILE, read_settings
+from emulator.settings.unknown_variables import unknown_variables
+
+__all__ = [
+    "CONDA",
+    "ENGINES",
+    "LIMITS",
+    "PORTS_FILE",
+    "PROJECT_FILE",
+    "TABLES",
+    "VARIABLES",
+    "Settings",
+    "chosen_ports",
+    "not_in_force",
+    "origin_of",
+    "ports_to_remember",
+    "read_settings",
+    "shown",
+    "shown_settings",
+    "unknown_variables",
+    "variables_of",
+]
