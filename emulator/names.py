@@ -128,6 +128,11 @@ def check_deployment_name(name: str) -> str:
     )
 
 
+def in_small_letters(name: str) -> str:
+    """A name of an endpoint or a deployment as the cloud has it: azure-ai-ml makes capitals small (PR 28715)."""
+    return name.lower()
+
+
 def may_name_endpoint(name: str) -> bool:
     """Whether an endpoint or a deployment can have that name here: then it is also a safe name of a file."""
     return len(name) in _ENDPOINT_NAME_LENGTH and _TAKEN_NAME.fullmatch(name) is not None

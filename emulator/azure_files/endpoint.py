@@ -7,6 +7,7 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, Field
 
 from emulator.azure_files.fields import Anything, AzureFile, EndpointName, OneOf, OnOff, Texts, Unsaid, Whole
+from emulator.names import in_small_letters
 
 
 def _check_traffic(traffic: dict[str, int]) -> dict[str, int]:
@@ -15,7 +16,18 @@ def _check_traffic(traffic: dict[str, int]) -> dict[str, int]:
             raise ValueError(f"{name}: {percent} is not a percentage from 0 to 100")
     if sum(traffic.values()) not in (0, 100):
         raise ValueError(f"the percentages must be 0 or 100 in sum, not {sum(traffic.values())}")
-    return traffic
+    return _small_letters(traffic)
+
+
+def _small_letters(percents: dict[str, int]) -> dict[str, int]:
+    """Keys as azure-ai-ml sends them (row names.case); of two that become one, its last would silently win."""
+    found: dict[str, int] = {}
+    for name, percent in percents.items():
+        small = in_small_letters(name)
+        if small in found:
+            raise ValueError(f"{small} is named twice, in capitals and small letters, which are the same to the cloud")
+        found[small] = percent
+    return found
 
 
 def _check_mirror(mirror: dict[str, int]) -> dict[str, int]:
@@ -24,7 +36,7 @@ def _check_mirror(mirror: dict[str, int]) -> dict[str, int]:
     for name, percent in mirror.items():
         if not 0 <= percent <= 50:
             raise ValueError(f"{name}: {percent} is not a percentage from 0 to 50")
-    return mirror
+    return _small_letters(mirror)
 
 
 class IdentityFile(AzureFile):

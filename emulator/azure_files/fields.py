@@ -5,6 +5,7 @@ What a field may hold is said by pydantic types; what is wrong is told in one se
 
 from __future__ import annotations
 
+import math
 import posixpath
 import re
 from collections.abc import Mapping
@@ -24,7 +25,7 @@ from pydantic import (
 from pydantic_core.core_schema import CoreSchema, no_info_before_validator_function
 
 from emulator.entities.base import rule
-from emulator.names import check_deployment_name, check_endpoint_name, check_version
+from emulator.names import check_deployment_name, check_endpoint_name, check_version, in_small_letters
 
 _CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 _REMOTE = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:(?!\\).*", re.DOTALL)
@@ -45,7 +46,9 @@ def _snake(value: Any) -> Any:
 
 
 def _whole(value: Any) -> Any:
-    """A whole number, also as a text; marshmallow takes both, and so does the cloud."""
+    """A whole number, also as a text, or as a number with a point, whose fraction goes: as marshmallow takes them."""
+    if isinstance(value, float) and math.isfinite(value):
+        return int(value)
     if isinstance(value, str) and re.fullmatch(r"\s*[+-]?\d+\s*", value):
         return int(value)
     if isinstance(value, bool) or not isinstance(value, int):
@@ -151,8 +154,9 @@ Anything = Annotated[dict[str, Any], BeforeValidator(_mapping)]
 Version = Annotated[str, BeforeValidator(_version), rule(check_version), WithJsonSchema(_TEXT_OR_WHOLE)]
 LocalPath = Annotated[str, BeforeValidator(_local)]
 ScriptPath = Annotated[str, AfterValidator(_script)]
-EndpointName = Annotated[str, rule(check_endpoint_name)]
-DeploymentName = Annotated[str, rule(check_deployment_name)]
+# azure-ai-ml makes the capitals of both small (row names.case).
+EndpointName = Annotated[str, rule(check_endpoint_name), AfterValidator(in_small_letters)]
+DeploymentName = Annotated[str, rule(check_deployment_name), AfterValidator(in_small_letters)]
 OnOff = Annotated[str, OneOf("enabled", "disabled")]
 
 # The default of a key that is taken and not offered: one of the cloud's answers, or one that belongs elsewhere.

@@ -40,6 +40,7 @@ COMMANDS = {
     "token": ("tokens", "Hand out, list and take back tokens; alone, print the admin's."),
     "login": ("tokens", "Speak to an emulator on another machine from now on."),
     "logout": ("tokens", "Speak to this machine's own emulator again."),
+    "completion": ("completion", "Print what makes bash, zsh or fish complete commands and names."),
     "delete": ("endpoints", "Delete an endpoint or one of its deployments."),
 }
 
@@ -71,12 +72,12 @@ class LazyGroup(click.Group):
         try:
             return super().resolve_command(ctx, args)
         except click.UsageError as error:
-            import difflib
+            from emulator.cli.near_verbs import near_command
 
-            near = difflib.get_close_matches(args[0], COMMANDS, n=1)
+            near = near_command(args, COMMANDS)
             if not near:
                 raise
-            raise click.UsageError(f"{error.format_message()} Did you mean '{near[0]}'?", ctx) from error
+            raise click.UsageError(f"{error.format_message()} Did you mean '{near}'?", ctx) from error
 
 
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})

@@ -56,6 +56,12 @@ def connect_or_start(settings: Settings | None = None) -> Client:
     return connect(settings)
 
 
+def running_client() -> Client | None:
+    """The emulator of this shell's settings where one says that it runs; nothing is started, asked or told."""
+    address = address_of(read_settings(os.environ, Path.cwd()))
+    return None if address is None else Client(address.url, address.token)
+
+
 def description_of_running(settings: Settings) -> dict[str, Any] | None:
     """What the emulator that commands here speak to says of itself; None where none answers."""
     address = address_of(settings)

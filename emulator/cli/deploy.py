@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from emulator.cli.completion import deployment_names, endpoint_names, model_names
 from emulator.cli.environments import conda_option
 from emulator.cli.output import output_option, print_result, say
+from emulator.names import in_small_letters
 
 if TYPE_CHECKING:
     from emulator.cli.deploy_plan import DeployPlan
@@ -30,10 +32,17 @@ _DEFAULT_DEPLOYMENT = "blue"
     metavar="KEY=VALUE",
     help="A value in place of the files'; '<BLANK>=VALUE' fills a placeholder; repeat.",
 )
-@click.option("--all-traffic", is_flag=True, help="Give this deployment all of the endpoint's traffic.")
-@click.option("--name", "endpoint", help="The endpoint; by default named after the code folder or the model.")
-@click.option("--deployment", help="The deployment behind the endpoint (default: blue).")
-@click.option("--model", "models", multiple=True, metavar="NAME[:VERSION|@latest]", help="A registered model; repeat.")
+@click.option(
+    "--all-traffic",
+    is_flag=True,
+    help="Give this deployment all of the endpoint's traffic; one of files gets none else.",
+)
+@click.option("--name", "endpoint", help="The endpoint; by default named after the code folder or the model.",
+              shell_complete=endpoint_names)  # fmt: skip
+@click.option("--deployment", help="The deployment behind the endpoint (default: blue).",
+              shell_complete=deployment_names)  # fmt: skip
+@click.option("--model", "models", multiple=True, metavar="NAME[:VERSION|@latest]", help="A registered model; repeat.",
+              shell_complete=model_names)  # fmt: skip
 @click.option("--entry", type=click.Path(path_type=Path),
               help="The scoring script; an MLflow model or a custom container needs none.")  # fmt: skip
 @click.option("--source-dir", type=click.Path(path_type=Path), help="The code folder; by default the script's own.")
@@ -82,7 +91,7 @@ def deploy_command(watch: bool, output: str, **options: Any) -> None:
     with connect_or_start() as client:
         document = deploy_plan(client, plan, printer)
         printer.end(f"{plan.endpoint_name} {'serves' if plan.deployments else 'is there'}")
-        print_result(document, output, lambda: print_deployed(document, [name for name, _ in plan.deployments]))
+        print_result(document, output, lambda: _print_deployed(document, plan))
         for _, request in plan.deployments:
             if request.get("debug_port"):
                 say(_debugger_snippet(request))
@@ -91,6 +100,14 @@ def deploy_command(watch: bool, output: str, **options: Any) -> None:
 
             for name, request in plan.deployments[:1]:
                 watch_folder(client, plan.endpoint_name, name, request)
+
+
+def _print_deployed(document: Mapping[str, Any], plan: DeployPlan) -> None:
+    from emulator.cli.deployed import print_deployed
+
+    code = plan.deployments[-1][1].get("code") if plan.deployments else None
+    names = [name for name, _ in plan.deployments]
+    print_deployed(document, names, is_from_files=plan.is_from_files, code=code)
 
 
 def read_plan(options: Mapping[str, Any]) -> DeployPlan:
@@ -107,30 +124,14 @@ def read_plan(options: Mapping[str, Any]) -> DeployPlan:
         if options["entry"] is not None or options["source_dir"] is not None:
             raise click.UsageError("with -f, the files name the script: code_configuration, or --set")
         return plan_files(options, read_variables(options["env_file"], options["variables"], os.environ))
-    if options["settings"] or options["all_traffic"]:
-        raise click.UsageError("--set and --all-traffic go with -f FILE")
+    if options["settings"]:
+        raise click.UsageError("--set goes with -f FILE")
     read = read_options
     if is_v1:
         from emulator.cli.deploy_v1 import read_v1_options as read
     endpoint, request = read(options, os.environ)
-    return DeployPlan(endpoint, ((options["deployment"] or _DEFAULT_DEPLOYMENT, request),))
-
-
-def print_deployed(endpoint: Mapping[str, Any], names: Sequence[str]) -> None:
-    """Where it answers, how to call it, and where it differs from the cloud."""
-    from emulator.cli.endpoints import say_out_of_service
-
-    click.echo(endpoint["scoring_uri"])
-    say_out_of_service(endpoint)
-    of_deployments = [text for d in endpoint["deployments"] if d["name"] in names for text in d["differences"]]
-    for difference in dict.fromkeys([*endpoint["differences"], *of_deployments]):
-        say(f"difference: {difference}")
-    if not endpoint["deployments"]:
-        return
-    name = endpoint["name"]
-    say(f"try: amlemu invoke {name} --data @request.json    (or curl:)")
-    bearer = f' -H "Authorization: Bearer $(amlemu keys {name})"' if endpoint["auth_mode"] != "none" else ""
-    say(f"  curl {endpoint['scoring_uri']} -H 'Content-Type: application/json'{bearer} -d @request.json")
+    deployment = in_small_letters(options["deployment"] or _DEFAULT_DEPLOYMENT)
+    return DeployPlan(endpoint, ((deployment, request),), traffic={deployment: 100} if options["all_traffic"] else None)
 
 
 def _debugger_snippet(request: Mapping[str, Any]) -> str:

@@ -58,10 +58,11 @@ def plan_files(options: Mapping[str, Any], variables: Mapping[str, str]) -> Depl
     if options["all_traffic"] and len(requests) != 1:
         raise click.UsageError("--all-traffic gives everything to one deployment: name one file of a deployment")
     endpoint = files.endpoint
+    own = {"target": target, "is_from_files": True}
     return DeployPlan(
         endpoint_name=files.endpoint_name,
         endpoint=_of_endpoint(endpoint_request(endpoint, target), options) if endpoint else None,
-        deployments=tuple((name, {"target": target} | _with_flags(request, options)) for name, request in requests),
+        deployments=tuple((name, own | _with_flags(request, options)) for name, request in requests),
         traffic={requests[0][0]: 100} if options["all_traffic"] else endpoint.traffic if endpoint else None,
         mirror_traffic=endpoint.mirror_traffic if endpoint else None,
         document=files.endpoint_document,

@@ -10,6 +10,9 @@ from typing import Any
 
 import click
 
+from emulator.names import in_small_letters
+
+_TARGETS_OF_V1 = ("aks", "aci", "local")
 _AS_THEY_ARE = ("target", "conda", "platform", "model_mount_path", "auth_mode", "port", "primary_key", "gpus",
                 "instance_type", "debug_port")  # fmt: skip
 
@@ -31,7 +34,13 @@ def read_options(options: Mapping[str, Any], environ: Mapping[str, str]) -> tupl
     request |= {name: options[name] for name in _AS_THEY_ARE}
     if options["instance_count"] is not None:
         request["instance_count"] = options["instance_count"]
-    return options["endpoint"] or _default_name(code, options["models"]), request
+    return endpoint_of(options) or _default_name(code, options["models"]), request
+
+
+def endpoint_of(options: Mapping[str, Any]) -> str:
+    """The endpoint's name as the cloud has it; of v1's targets as it is, for their rule to refuse."""
+    name = options["endpoint"] or ""
+    return name if options["target"] in _TARGETS_OF_V1 else in_small_letters(name)
 
 
 def _check_without_script(options: Mapping[str, Any]) -> None:

@@ -2,25 +2,32 @@
 
 from __future__ import annotations
 
+import json
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import click
 
+from emulator.cli.completion import deployment_names, endpoint_names
 from emulator.cli.output import output_option, print_result, print_table, say, size_text
 
 _APP_ROOT = "/var/azureml-app"
 
 
 @click.command("list")
+@click.option("-q", "--quiet", is_flag=True, help="Only the names.")
 @output_option
-def list_command(output: str) -> None:
+def list_command(quiet: bool, output: str) -> None:
     """List endpoints."""
     from emulator.cli.connection import connect_or_start
 
     with connect_or_start() as client:
         endpoints = client.list_endpoints()
+    if quiet:
+        for endpoint in endpoints:
+            click.echo(endpoint["name"])
+        return
     print_result(endpoints, output, lambda: print_endpoints(endpoints))
 
 
@@ -57,7 +64,7 @@ def endpoint_rows(endpoints: Sequence[Mapping[str, Any]]) -> tuple[Sequence[str]
 
 
 @click.command("show")
-@click.argument("endpoint")
+@click.argument("endpoint", shell_complete=endpoint_names)
 @output_option
 def show_command(endpoint: str, output: str) -> None:
     """Show an endpoint, its deployments, and where they differ from the cloud."""
@@ -112,10 +119,10 @@ def _state_text(instance: Mapping[str, Any]) -> str:
 
 
 @click.command("logs")
-@click.argument("endpoint")
+@click.argument("endpoint", shell_complete=endpoint_names)
 @click.option("-f", "--follow", is_flag=True, help="Go on with new lines.")
 @click.option("--tail", type=click.IntRange(min=0), help="Only the last lines.")
-@click.option("--deployment", help="By default the only or first one.")
+@click.option("--deployment", help="By default the only or first one.", shell_complete=deployment_names)
 @click.option("--instance", type=click.IntRange(min=0), help="Which container, counted from 0.")
 @click.option("--requests", is_flag=True, help="The front door's lines instead, one JSON object each.")
 @click.option("--events", is_flag=True, help="Starts, failed probes and ends of containers instead.")
@@ -139,12 +146,38 @@ def logs_command(
     with connect_or_start() as client:
         lines = client.get_logs(endpoint, kind=kinds[0], follow=follow, tail=tail, deployment=deployment,
                                 instance=instance, collection=collected or None)  # fmt: skip
+        if kinds == ["requests"] and sys.stdout.isatty():
+            print_request_lines(lines)
+            return
         for line in lines:
             click.echo(line)
 
 
+_REQUEST_COLUMNS = (("TimeGenerated", 24), ("DeploymentName", 14), ("Method", 7), ("ResponseCode", 7),
+                    ("TotalDurationMs", 9), ("Path", 0), ("ResponseCodeReason", 0))  # fmt: skip
+
+
+def print_request_lines(lines: Iterable[str]) -> None:
+    """The front door's lines as columns, each as it comes."""
+    click.secho("TIME                     DEPLOYMENT     METHOD  STATUS  MS        PATH  REASON", bold=True)
+    for line in lines:
+        click.echo(request_line(line))
+
+
+def request_line(line: str) -> str:
+    """One of them; what is no such line stays as it is."""
+    try:
+        told = json.loads(line)
+    except ValueError:
+        return line
+    if not isinstance(told, dict):
+        return line
+    texts = [("" if told.get(name) is None else str(told[name])).ljust(width) for name, width in _REQUEST_COLUMNS]
+    return " ".join(texts).rstrip()
+
+
 @click.command("keys")
-@click.argument("endpoint")
+@click.argument("endpoint", shell_complete=endpoint_names)
 @click.option("--regenerate", type=click.Choice(["primary", "secondary"]), help="Replace this one first.")
 @output_option
 def keys_command(endpoint: str, regenerate: str | None, output: str) -> None:
@@ -157,19 +190,24 @@ def keys_command(endpoint: str, regenerate: str | None, output: str) -> None:
 
 
 @click.command("traffic")
-@click.argument("endpoint")
+@click.argument("endpoint", shell_complete=endpoint_names)
 @click.argument("weights", nargs=-1, metavar="[DEPLOYMENT=PERCENT]...")
 @click.option("--mirror", metavar="DEPLOYMENT=PERCENT", help="Copy that share to a deployment as well; 0 ends it.")
 @output_option
 def traffic_command(endpoint: str, weights: Sequence[str], mirror: str | None, output: str) -> None:
-    """Split an endpoint's traffic: whole percents that add up to 0 or 100, as in `blue=90 green=10`."""
+    """Split an endpoint's traffic: whole percents that add up to 0 or 100, as in `blue=90 green=10`.
+
+    Without a split, the one that is.
+    """
     from emulator.cli.connection import connect_or_start
 
-    if not weights and mirror is None:
-        raise click.UsageError("give DEPLOYMENT=PERCENT, --mirror DEPLOYMENT=PERCENT, or both")
     live = _percents(weights, "traffic") if weights else None
+    mirrored = _percents([mirror], "--mirror") if mirror is not None else None
     with connect_or_start() as client:
-        document = client.update_traffic(endpoint, live, _percents([mirror], "--mirror") if mirror else None)
+        if live is None and mirrored is None:
+            document = client.get_endpoint(endpoint)
+        else:
+            document = client.update_traffic(endpoint, live, mirrored)
     traffic, mirrored = document["traffic"], document["mirror_traffic"]
     lines = [_split_text(traffic), *([f"mirrored: {_split_text(mirrored)}"] if mirrored else [])]
     print_result(traffic, output, lambda: click.echo("\n".join(lines)))
@@ -189,8 +227,8 @@ def _split_text(percents: Mapping[str, int]) -> str:
 
 
 @click.command("tree")
-@click.argument("endpoint")
-@click.option("--deployment", help="By default the only or first one.")
+@click.argument("endpoint", shell_complete=endpoint_names)
+@click.option("--deployment", help="By default the only or first one.", shell_complete=deployment_names)
 @output_option
 def tree_command(endpoint: str, deployment: str | None, output: str) -> None:
     """Print the files as the scoring script sees them, and the variables that lead to them."""
@@ -217,7 +255,7 @@ def _print_tree(tree: Mapping[str, Any]) -> None:
         if files or root == _APP_ROOT:
             console.print(folders[""])
     for name, value in tree["variables"].items():
-        console.print(f"{name}={value}", markup=False)
+        click.echo(f"{name}={value}")
 
 
 def _folder(folders: dict[str, Any], path: str) -> Any:
@@ -228,19 +266,23 @@ def _folder(folders: dict[str, Any], path: str) -> Any:
 
 
 @click.command("delete")
-@click.argument("endpoint", required=False)
-@click.option("--deployment", help="Only this deployment of it.")
+@click.argument("endpoints", nargs=-1, metavar="[ENDPOINT]...", shell_complete=endpoint_names)
+@click.option("--deployment", help="Only this deployment of it.", shell_complete=deployment_names)
 @click.option("--all", "every", is_flag=True, help="Every endpoint.")
 @click.option("-y", "--yes", is_flag=True, help="Do not ask.")
-def delete_command(endpoint: str | None, deployment: str | None, every: bool, yes: bool) -> None:
-    """Delete an endpoint with its containers, or one of its deployments.  Models stay registered."""
+def delete_command(endpoints: Sequence[str], deployment: str | None, every: bool, yes: bool) -> None:
+    """Delete endpoints with their containers, or one deployment of an endpoint.  Models stay registered."""
     from emulator.cli.connection import connect_or_start
 
-    if (endpoint is None) != every:
-        raise click.UsageError("name one endpoint, or --all")
+    if bool(endpoints) == every:
+        raise click.UsageError("name endpoints, or --all")
+    if deployment and len(endpoints) != 1:
+        raise click.UsageError("--deployment names one of one endpoint's")
     with connect_or_start() as client:
-        names = [e["name"] for e in client.list_endpoints()] if every else [str(endpoint)]
-        what = f"deployment {deployment} of {endpoint}" if deployment else f"endpoint {', '.join(names)}"
+        names = [e["name"] for e in client.list_endpoints()] if every else list(dict.fromkeys(endpoints))
+        for name in () if every else names:
+            client.get_endpoint(name)  # of several either all are deleted or none
+        what = f"deployment {deployment} of {names[0]}" if deployment else f"endpoint {', '.join(names)}"
         if names and not yes:
             _confirm(what)
         for name in names:

@@ -9,7 +9,9 @@ from typing import IO, Any
 
 import click
 
+from emulator.cli.completion import deployment_names, endpoint_names
 from emulator.cli.output import say
+from emulator.names import in_small_letters
 
 _TIMEOUT_SECONDS = 320.0
 _SCRIPT_HINT = "`amlemu logs ENDPOINT` shows the script's side"
@@ -24,14 +26,14 @@ _HINTS = {
 
 
 @click.command("invoke")
-@click.argument("endpoint")
-@click.option("--data", metavar="TEXT|@FILE", help="The body; @- reads standard input.")
+@click.argument("endpoint", shell_complete=endpoint_names)
+@click.option("-d", "--data", metavar="TEXT|FILE|@FILE", help="The body, or a file with it; @- reads standard input.")
 @click.option("--file", "files", multiple=True, metavar="FIELD=@PATH", help="A form file, as requests.post(files=…).")
 @click.option("--method", default=None, help="By default POST, or GET without a body.")
 @click.option("--path", help="By default the scoring route; /swagger.json, / or any other, with any query.")
 @click.option("--content-type", default="application/json", show_default=True)
 @click.option("-H", "--header", "headers", multiple=True, metavar="NAME: VALUE", help="A header more; repeat.")
-@click.option("--deployment", help="Send it to this deployment, whatever the traffic.")
+@click.option("--deployment", help="Send it to this deployment, whatever the traffic.", shell_complete=deployment_names)
 @click.option("-i", "--include", is_flag=True, help="Print status and headers too, to stderr.")
 def invoke_command(  # noqa: PLR0913 - the command's options
     endpoint: str,
@@ -81,16 +83,37 @@ def _headers(texts: Sequence[str], key: str | None, deployment: str | None) -> d
     if key:
         found.setdefault("Authorization", f"Bearer {key}")
     if deployment:
-        found["azureml-model-deployment"] = deployment
+        found["azureml-model-deployment"] = in_small_letters(deployment)
     return found
 
 
 def _body(data: str | None) -> bytes | None:
-    if data is None or not data.startswith("@"):
-        return data.encode() if data is not None else None
+    if data is None:
+        return None
+    if not data.startswith("@"):
+        return _existing(data).read_bytes() if _names_a_file(data) else data.encode()
     if data == "@-":
         return sys.stdin.buffer.read()
     return _existing(data[1:]).read_bytes()
+
+
+def _names_a_file(data: str) -> bool:
+    """Whether a text without '@' is meant as a file: it is the path of one, and no JSON by itself."""
+    import json
+
+    try:
+        json.loads(data)
+    except ValueError:
+        pass
+    else:
+        return False
+    try:
+        is_file = Path(data).is_file()
+    except (OSError, ValueError):  # too long for a path, or with a null
+        return False
+    if is_file:
+        say(f"--data: the file {data} is sent, as @{data} says", dim=True)
+    return is_file
 
 
 def _existing(text: str) -> Path:

@@ -8,10 +8,36 @@ from typing import Any
 
 import click
 
+from emulator.cli.completion import model_names
 from emulator.cli.output import output_option, print_result, print_table, say, size_text
 
 
-@click.group("model")
+class _ModelGroup(click.Group):
+    """Points verbs of others at ours."""
+
+    _NEAR: Mapping[str, str] = {
+        "create": "`amlemu model register`",
+        "add": "`amlemu model register`",
+        "ls": "`amlemu model list`",
+        "get": "`amlemu model show`",
+        "delete": "a version never goes, as deployments may name it: `amlemu model archive NAME:VERSION` hides it,"
+        " as `az ml model archive` does",
+        "rm": "a version never goes, as deployments may name it: `amlemu model archive NAME:VERSION` hides it",
+    }
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """As click's."""
+        try:
+            return super().resolve_command(ctx, args)
+        except click.UsageError as error:
+            if args[0] not in self._NEAR:
+                raise
+            raise click.UsageError(f"{error.format_message()} {self._NEAR[args[0]]}", ctx) from error
+
+
+@click.group("model", cls=_ModelGroup)
 def model_command() -> None:
     """Registered models.  Versions count up from 1 and never change."""
 
@@ -114,7 +140,7 @@ def list_models(name: str | None, include_archived: bool, output: str) -> None:
 
 
 @model_command.command("show")
-@click.argument("reference", metavar="NAME[:VERSION]")
+@click.argument("reference", metavar="NAME[:VERSION]", shell_complete=model_names)
 @output_option
 def show(reference: str, output: str) -> None:
     """Show one version, the latest when none is named."""
@@ -134,7 +160,7 @@ def _print_model(model: dict[str, Any]) -> None:
 
 
 @model_command.command("download")
-@click.argument("reference", metavar="NAME[:VERSION]")
+@click.argument("reference", metavar="NAME[:VERSION]", shell_complete=model_names)
 @click.option("--path", "folder", type=click.Path(path_type=Path), default=Path(), help="Where to; by default here.")
 def download(reference: str, folder: Path) -> None:
     """Write a version's files to this machine."""
@@ -147,14 +173,14 @@ def download(reference: str, folder: Path) -> None:
 
 
 @model_command.command("archive")
-@click.argument("reference", metavar="NAME:VERSION")
+@click.argument("reference", metavar="NAME:VERSION", shell_complete=model_names)
 def archive(reference: str) -> None:
     """Hide a version from lists and from `latest`; deployments that name it go on."""
     _set_archived(reference, archived=True)
 
 
 @model_command.command("restore")
-@click.argument("reference", metavar="NAME:VERSION")
+@click.argument("reference", metavar="NAME:VERSION", shell_complete=model_names)
 def restore(reference: str) -> None:
     """Undo archive."""
     _set_archived(reference, archived=False)

@@ -43,7 +43,11 @@ def print_table(columns: Sequence[str], rows: Sequence[Sequence[object]], empty:
     from rich.console import Console
     from rich.table import Table
 
-    table = Table(*columns, box=None, pad_edge=False, header_style="bold")
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for index, column in enumerate(columns):
+        # Nothing is cut off: the last column, a URI or a size, is whole, and what has no room goes on below.
+        is_last = index == len(columns) - 1
+        table.add_column(column, overflow="fold", no_wrap=is_last)
     for row in rows:
         table.add_row(*map(str, row))
     Console(soft_wrap=False).print(table)

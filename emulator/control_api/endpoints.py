@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator
 from functools import partial
+from typing import Any
 
 from flask import Blueprint, Response, jsonify, request
 
@@ -44,6 +45,15 @@ _LINES = {200: Answer(text="Each line as a JSON text on a line of its own.", med
 def endpoint_routes(services: Services) -> Blueprint:
     """`{workspace}/onlineEndpoints…`."""
     routes = Blueprint("endpoints", __name__)
+
+    @routes.url_value_preprocessor
+    def known_names(_route: str | None, values: dict[str, Any] | None) -> None:
+        """Whatever the case of the names in the path (row names.case)."""
+        if values and "name" in values:
+            values["name"] = services.workspace.endpoints.known_name(values["name"])
+            if "deployment" in values:
+                values["deployment"] = services.workspace.endpoints.known_name(values["name"], values["deployment"])
+
     _reading_routes(routes, services)
     _writing_routes(routes, services)
     _credential_routes(routes, services)
@@ -77,8 +87,9 @@ def _writing_routes(routes: Blueprint, services: Services) -> None:
         errors=(409, 507),
     )
     def create_or_update_endpoint(name: str) -> Response:
-        endpoints.create_or_update(body_of(EndpointRequest, target=f"endpoint {name}", name=name))
-        return jsonify(_resource(services, name))
+        wanted = body_of(EndpointRequest, target=f"endpoint {name}", name=name)
+        endpoints.create_or_update(wanted)
+        return jsonify(_resource(services, wanted.name))
 
     @routes.delete("/onlineEndpoints/<name>")
     @described(
@@ -175,9 +186,9 @@ def _deployment_routes(routes: Blueprint, services: Services) -> None:
         def work(progress: Progress) -> Json:
             return deployment_resource(*_shown(services, deployments.create_or_update(wanted, progress)))
 
-        is_new = _is_new(services, name, deployment)
+        is_new = _is_new(services, wanted.endpoint_name, wanted.name)
         operation = services.operations.start(work)
-        begun = deployment_begun(name, deployment, operation.id, is_new=is_new)
+        begun = deployment_begun(wanted.endpoint_name, wanted.name, operation.id, is_new=is_new)
         return jsonify(begun), 201 if is_new else 200, poll_headers(operation)
 
     @routes.delete(one)
@@ -199,7 +210,7 @@ def _insight_routes(routes: Blueprint, services: Services) -> None:
         errors=(404,),
     )
     def tree(name: str) -> Response:
-        deployment = deployments.get(name, request.args.get("deployment"))
+        deployment = deployments.get(name, _asked_deployment(services, name))
         files = deployments.tree(name, deployment.name)
         variables = deployments.platform_variables(deployment)
         return jsonify({"files": [{"path": p, "size": s} for p, s in files], "variables": variables})
@@ -212,7 +223,7 @@ def _insight_routes(routes: Blueprint, services: Services) -> None:
         errors=(404,),
     )
     def collected(name: str) -> Response:
-        deployment, collection = request.args.get("deployment"), request.args.get("collection")
+        deployment, collection = _asked_deployment(services, name), request.args.get("collection")
         lines = collecting.get_collected(
             deployments.get(name, deployment), collection, tail=number("tail"), follow=flag("follow")
         )
@@ -240,7 +251,7 @@ def _log_routes(routes: Blueprint, services: Services) -> None:
     def get_logs(name: str) -> Response:
         lines = deployments.get_logs(
             name,
-            request.args.get("deployment"),
+            _asked_deployment(services, name),
             tail=number("tail"),
             follow=flag("follow"),
             instance=number("instance") or 0,
@@ -258,6 +269,12 @@ def _log_routes(routes: Blueprint, services: Services) -> None:
     def events(name: str) -> Response:
         lines = deployments.get_event_log(name, tail=number("tail"), follow=flag("follow"))
         return Response(line_stream(lines), mimetype="application/x-ndjson")
+
+
+def _asked_deployment(services: Services, name: str) -> str | None:
+    """The deployment that the query names, by the name that it has."""
+    asked = request.args.get("deployment")
+    return services.workspace.endpoints.known_name(name, asked) if asked else asked
 
 
 def _is_new(services: Services, endpoint_name: str, name: str) -> bool:

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from emulator.entities.base import Entity, TextOr, check_local_path, rule
-from emulator.entities.endpoint import AuthMode, ProvisioningState, Target
+from emulator.entities.endpoint import AuthMode, ProvisioningState, Target, put_in_small_letters
 from emulator.entities.environment import Environment, InferenceConfig, Platform
 from emulator.entities.model import ModelRequest
 from emulator.entities.reference import parse_model_reference
@@ -127,6 +127,7 @@ class DeploymentRequest(Entity):
     default.  `explicit_source_dir` tells whether the user named the folder, which decides the layout of v1's targets
     (contract/v1 §7).  `conda` says where conda packages come from (`auto`, `channels`, `pip`), None as the emulator is
     set.  `platform` goes before the environment's own.  What the probes leave open is the target's default.
+    `is_from_files` tells that Azure's own files describe it: it gets the share of the traffic that its target gives.
     `cloud_settings` are fields that only the cloud acts upon, kept for whoever reads the deployment; `differences` is
     what the door has found in that respect.
     """
@@ -161,6 +162,12 @@ class DeploymentRequest(Entity):
     instance_type: str | None = Field(None, min_length=1, max_length=64)
     resources: ResourceRequirements | None = None
     debug_port: int | None = Field(None, ge=1, le=65535)
+    is_from_files: bool = False
+
+    @model_validator(mode="after")
+    def _names_in_small_letters(self) -> DeploymentRequest:
+        put_in_small_letters(self, "name", "endpoint_name")
+        return self
 
     @field_validator("models")
     @classmethod
@@ -240,6 +247,7 @@ class OnlineDeployment(Entity):
     resources: ResourceRequirements | None = None
     debug_port: int | None = None
     read_only_mounts: bool = True
+    is_from_files: bool = False
     differences: tuple[str, ...] = ()
     serving: bool = False
     provisioning_state: ProvisioningState = "Creating"

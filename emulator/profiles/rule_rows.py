@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
-from emulator.profiles.rows import Row, assumed, documented, row
+from emulator.profiles.rows import UNCHANGED, Row, assumed, documented, observed, row
 
 _V2_NAME = documented("[a-zA-Z]([-a-zA-Z0-9]*[a-zA-Z0-9])?", "contract/managed §4.4: SDK name regex")
 _V1_NAME = documented("[a-z]([-a-z0-9]*[a-z0-9])?", "contract/v1 §7: service name")
 _NO_DEPLOYMENT_NAMES = documented(None, "contract/v1 §4: a v1 service has no deployments")
 _ONE_DEPLOYMENT = documented(1, "contract/v1 §4: a v1 service has no deployments")
+_SMALL_LETTERS = documented(
+    UNCHANGED,
+    "azure-ai-ml `Endpoint`, `Deployment`, `_strip_zeroes_from_traffic`: azure-sdk-for-python#28715",
+)
+_V1_CAPITALS = documented(UNCHANGED, "contract/v1 §7: service name")
+_NO_SHARE = documented(0, "contract/managed §7.2: 0 % unless --all-traffic")
+_WHOLE_SERVICE = documented(100, "contract/v1 §4: a v1 service has no deployments, it gets every request")
+_TAKE_AWAY_FIRST = assumed(True, "contract/managed §7.10: the documented order is weight to 0, then delete")
+_NOTHING_TO_TAKE_AWAY = documented(False, "contract/v1 §4: a v1 service has no deployments")
+_V1_REDEPLOYS = assumed(False, "contract/v1 §7: a service is deployed with overwrite=True, whatever its state")
 _NO_MODEL_LIMIT = assumed(None, "contract/managed §5.4 advises on the number of files only")
 _V1_MODULE = documented(True, "contract/v1 §7: a Python identifier and no keyword; §10.31")
 _V2_ANY_NAME = assumed(False, "contract/v1 §10.31 is of v1 only; the server itself takes any name")
@@ -33,6 +43,16 @@ RULE_ROWS: tuple[Row, ...] = (
         local=_V1_NAME,
     ),
     row(
+        "names.case",
+        "Capitals in the names of endpoints and deployments, and in the keys of traffic, become small letters: in"
+        " files, flags and requests. A v1 service's name with capitals is refused (row names.endpoint).",
+        managed=_SMALL_LETTERS,
+        kubernetes=_SMALL_LETTERS,
+        aks=_V1_CAPITALS,
+        aci=_V1_CAPITALS,
+        local=_V1_CAPITALS,
+    ),
+    row(
         "names.together",
         "How long the names of endpoint and deployment may be together, in characters. None: no limit.",
         managed=documented(None, "contract/managed §4.4 names it for Kubernetes only"),
@@ -40,6 +60,35 @@ RULE_ROWS: tuple[Row, ...] = (
         aks=_NO_DEPLOYMENT_NAMES,
         aci=_NO_DEPLOYMENT_NAMES,
         local=_NO_DEPLOYMENT_NAMES,
+    ),
+    row(
+        "traffic.new_deployment",
+        "The share of the traffic, in percent, that the first deployment of an endpoint gets when it is made of files"
+        " without --all-traffic. One made of flags gets all of it everywhere, which is said.",
+        managed=_NO_SHARE,
+        kubernetes=_NO_SHARE,
+        aks=_WHOLE_SERVICE,
+        aci=_WHOLE_SERVICE,
+        local=documented(100, "contract/managed §11.2 T47: one deployment, no traffic rules"),
+    ),
+    row(
+        "traffic.refuses_delete",
+        "A deployment that has a share of the traffic, live or mirrored, cannot be deleted before that is 0.",
+        managed=_TAKE_AWAY_FIRST,
+        kubernetes=_TAKE_AWAY_FIRST,
+        aks=_NOTHING_TO_TAKE_AWAY,
+        aci=_NOTHING_TO_TAKE_AWAY,
+        local=_NOTHING_TO_TAKE_AWAY,
+    ),
+    row(
+        "deployment.failed_create_is_final",
+        "A deployment whose first create failed cannot be updated, only deleted and created again. Here the same"
+        " command again goes on, and that is told as a difference.",
+        managed=observed(True, "contract/managed §8.3"),
+        kubernetes=assumed(True, "contract/managed §8.3: seen with managed endpoints"),
+        aks=_V1_REDEPLOYS,
+        aci=_V1_REDEPLOYS,
+        local=_V1_REDEPLOYS,
     ),
     row(
         "limits.instances",

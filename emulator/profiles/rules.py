@@ -15,6 +15,9 @@ class RulesProfile:
 
     endpoint_name_pattern: str = field(metadata=_row("names.endpoint"))
     longest_names_together: int | None = field(metadata=_row("names.together"))
+    new_deployment_percent: int = field(metadata=_row("traffic.new_deployment"))
+    refuses_delete_with_traffic: bool = field(metadata=_row("traffic.refuses_delete"))
+    failed_create_is_final: bool = field(metadata=_row("deployment.failed_create_is_final"))
     max_instances: int | None = field(metadata=_row("limits.instances"))
     max_deployments: int | None = field(metadata=_row("limits.deployments"))
     max_model_bytes: int | None = field(metadata=_row("limits.model_bytes"))

@@ -265,6 +265,10 @@ class Store:
         )
         return [endpoint for endpoint in found if endpoint]
 
+    def endpoint_names(self) -> list[str]:
+        """The names of all endpoints, those that cannot be read among them."""
+        return names_in(self._endpoints)
+
     def find_endpoint(self, name: str) -> OnlineEndpoint | None:
         """That endpoint, None when there is none, or none can have such a name."""
         if not may_name_endpoint(name):

@@ -78,6 +78,17 @@ def named_path(path: Path) -> Path:
     return path.resolve() if ".." in path.parts else path
 
 
+def _check_no_dead_link(file: TreeFile) -> None:
+    """BadArgument for a link that leads nowhere: an upload of the SDK ends at it, where it asks for its size."""
+    if file.source.is_symlink() and not file.source.exists():
+        raise BadArgument(
+            f"'{file.path}' of the code folder is a link that leads nowhere, to '{file.source.readlink()}':"
+            " the cloud's upload fails at it",
+            target=f"code folder {file.source.parent}",
+            hint="remove it, or name it in .amlignore",
+        )
+
+
 def _not_there(path: Path) -> str:
     if path.exists():
         return "is neither a file nor a folder"
@@ -108,10 +119,13 @@ def code_tree(
     with translated(f"code folder {folder}"):
         ignored = _ignore_rules(reach, folder, ignore_files if reach.root is None else ())
         for file in _walk(folder, "", frozenset(), reach, None if tool_folders else left_out):
-            if (ignored and ignored.match_file(file.path)) or not file.source.is_file():
+            if ignored and ignored.match_file(file.path):
                 left_out.append(file.path)
-            else:
+            elif file.source.is_file():
                 files.append(file)
+            else:
+                _check_no_dead_link(file)
+                left_out.append(file.path)
     _check_spelling(files)
     return Tree(tuple(files), _shortened(left_out))
 

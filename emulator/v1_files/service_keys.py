@@ -62,10 +62,8 @@ def _amounts(cpu: float | None, memory_gb: float | None) -> dict[str, str]:
 
 
 def app_insights(values: Mapping[Path, Any], reading: Reading) -> dict[str, bool]:
-    """The `app_insights_enabled` of the request."""
+    """The `app_insights_enabled` of the request; what becomes of it is told of the deployment."""
     enabled = values.get(("appInsightsEnabled",))
-    if enabled:
-        reading.differs(("appInsightsEnabled",), "nothing is sent anywhere: there is no Application Insights")
     return {} if enabled is None else {"app_insights_enabled": enabled}
 
 

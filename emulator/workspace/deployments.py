@@ -50,6 +50,7 @@ from emulator.workspace.planning import (
     plan_code,
     registry_differences,
     script_path,
+    told_of_failed_create,
     version_differences,
     with_debugger,
 )
@@ -58,6 +59,7 @@ from emulator.workspace.serving_settings import (
     request_settings_differences,
     settled_request_settings,
 )
+from emulator.workspace.traffic_rules import check_may_go
 
 
 class Deployments:
@@ -205,6 +207,7 @@ class Deployments:
         check_instance_type(request, target, f"deployment {request.name} of endpoint {request.endpoint_name}")
         environment = with_override_file(environment, target)
         before = self._store.find_deployment(request.endpoint_name, request.name)
+        request = told_of_failed_create(request, before, target)
         check_own_image(request, environment, target, before if before and before.serving else None)
         reach = self._store.reach(Path(configuration.code if configuration else "."))
         if configuration:
@@ -240,7 +243,7 @@ class Deployments:
                 include={"name", "endpoint_name", "explicit_source_dir", "environment_variables", "instance_count",
                          "gpus", "instance_type", "resources", "debug_port", "model_mount_path",
                          "app_insights_enabled", "data_collector", "description", "tags", "properties",
-                         "cloud_settings"}
+                         "cloud_settings", "is_from_files"}
             ),
             **plan.probes,
             request_settings=plan.request_settings,
@@ -334,12 +337,14 @@ class Deployments:
     def give_traffic(self, deployment: OnlineDeployment, *, is_first: bool) -> None:
         """Tell the front door; the first deployment of an endpoint that serves gets all of the traffic.
 
+        One that is made of files gets what its target gives it (row traffic.new_deployment).
+
         `is_first` says that the deployment has not served before.
         """
         endpoint = self._endpoints.get(deployment.endpoint_name)
         others = [d for d in self._store.deployments(endpoint.name) if d.serving and d.name != deployment.name]
         traffic = endpoint.traffic
-        if not any(traffic.values()) and not others and is_first:
+        if not any(traffic.values()) and not others and is_first and _gets_all(deployment):
             traffic = {deployment.name: 100}
         self._endpoints.put(endpoint.model_copy(update={"traffic": traffic, "provisioning_state": "Succeeded"}))
 
@@ -406,6 +411,8 @@ class Deployments:
             if name not in self._store.deployment_names(endpoint_name):
                 self.get(endpoint_name, name)  # which says what there is
             deployment = self._store.readable_deployment(endpoint_name, name)
+            if deployment is not None:  # a damaged one goes whatever it had
+                check_may_go(endpoint, name)
             traffic = {d: weight for d, weight in endpoint.traffic.items() if d != name}
             if sum(traffic.values()) not in (0, 100):
                 traffic = {}
@@ -483,6 +490,10 @@ def _refuse_twice(models: Sequence[Model]) -> None:
 def _stop_if_canceled(progress: Progress) -> None:
     if progress.canceled.is_set():
         raise OperationCanceled("the deployment was interrupted")
+
+
+def _gets_all(deployment: OnlineDeployment) -> bool:
+    return not deployment.is_from_files or profile_of(deployment.target).rules.new_deployment_percent == 100
 
 
 def _differences(

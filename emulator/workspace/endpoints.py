@@ -28,14 +28,14 @@ from emulator.errors import (
     OutOfQuota,
     ResourceNotFound,
 )
-from emulator.names import check_key
+from emulator.names import check_key, in_small_letters, may_name_endpoint
 from emulator.profiles import profile_of
 from emulator.routes import DeploymentRoute, EndpointRoute, Instance
 from emulator.store import Store
 from emulator.store.damage import Damage
 from emulator.workspace.effects import Effects, FrontDoor
 from emulator.workspace.tokens import EndpointTokens
-from emulator.workspace.traffic_rules import check_traffic
+from emulator.workspace.traffic_rules import check_traffic, small_letters
 
 DeploymentKey = tuple[str, str]
 """Endpoint name, deployment name."""
@@ -109,6 +109,18 @@ class Endpoints:
     def list_names(self) -> list[str]:
         """The names of all endpoints."""
         return [endpoint.name for endpoint in self._store.endpoints()]
+
+    def known_name(self, name: str, deployment: str | None = None) -> str:
+        """The name that an endpoint has, or that deployment of it, whatever the case in which it is asked for.
+
+        What is not there keeps its spelling, for whoever says so.
+        """
+        asked = name if deployment is None else deployment
+        small = in_small_letters(asked)
+        if small == asked or not (may_name_endpoint(asked) and may_name_endpoint(name)):
+            return asked
+        names = self._store.endpoint_names() if deployment is None else self._store.deployment_names(name)
+        return small if asked not in names and small in names else asked
 
     def get(self, name: str) -> OnlineEndpoint:
         """That endpoint; ResourceNotFound."""
@@ -321,8 +333,9 @@ class Endpoints:
         with self.hold(name):
             endpoint = self.get(name)
             changes = {"traffic": traffic, "mirror_traffic": mirror_traffic}
-            given = {key: dict(value) for key, value in changes.items() if value is not None}
-            check_traffic(endpoint.model_copy(update=given), {d.name for d in self._store.deployments(name)})
+            deployments = {d.name for d in self._store.deployments(name)}
+            given = {key: small_letters(value, deployments) for key, value in changes.items() if value is not None}
+            check_traffic(endpoint.model_copy(update=given), deployments)
             kept = {key: {k: percent for k, percent in value.items() if percent} for key, value in given.items()}
             return self.put(endpoint.model_copy(update=kept))
 

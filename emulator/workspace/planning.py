@@ -15,6 +15,7 @@ from emulator.entities import (
     Environment,
     Model,
     ModelRequest,
+    OnlineDeployment,
     OnlineRequestSettings,
     ProbeSettings,
     Target,
@@ -193,6 +194,20 @@ def without_debugger(environment: Environment) -> Environment:
             "differences": tuple(text for text in told if text not in (_ADDED_DEBUGGER, _NO_PROBES)),
         }
     )
+
+
+def told_of_failed_create(
+    request: DeploymentRequest, before: OnlineDeployment | None, target: Target
+) -> DeploymentRequest:
+    """The request, with a difference where the cloud would not take it (row deployment.failed_create_is_final)."""
+    failed = before is not None and before.provisioning_state == "Failed" and not before.serving
+    if not failed or not profile_of(target).rules.failed_create_is_final:
+        return request
+    told = (
+        f"deployment {request.name} is created anew after its first create failed: in the cloud it is unrecoverable"
+        " then, and has to be deleted first"
+    )
+    return request.model_copy(update={"differences": (*request.differences, told)})
 
 
 def name_differences(request: DeploymentRequest) -> list[str]:

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Set
 
 from emulator.entities import OnlineEndpoint
 from emulator.errors import BadArgument
+from emulator.names import in_small_letters
 from emulator.profiles import profile_of
 
 
@@ -18,6 +19,26 @@ def check_traffic(endpoint: OnlineEndpoint, deployments: Set[str]) -> None:
     _check_weights(endpoint)
     if any(endpoint.mirror_traffic.values()):
         _check_mirror(endpoint)
+
+
+def check_may_go(endpoint: OnlineEndpoint, deployment: str) -> None:
+    """Raise BadArgument for a deployment with traffic, where its target keeps it (row traffic.refuses_delete)."""
+    percent = endpoint.traffic.get(deployment, 0)
+    if percent and profile_of(endpoint.target).rules.refuses_delete_with_traffic:
+        others = [name for name, weight in endpoint.traffic.items() if weight and name != deployment]
+        first = f"{others[0]}={endpoint.traffic[others[0]] + percent}" if others else ""
+        rest = [f"{name}={endpoint.traffic[name]}" for name in others[1:]]
+        split = " ".join([f"{deployment}=0", *([first] if first else []), *rest])
+        raise BadArgument(
+            f"deployment '{deployment}' has {percent} % of the traffic, which is taken away before it can be deleted",
+            target=f"deployment {deployment} of endpoint {endpoint.name}",
+            hint=f"`amlemu traffic {endpoint.name} {split}`, then delete it; or delete the endpoint with all it has",
+        )
+
+
+def small_letters(percents: Mapping[str, int], deployments: Set[str]) -> dict[str, int]:
+    """The same percents by the names that the deployments have; capitals are small ones (row names.case)."""
+    return {name if name in deployments else in_small_letters(name): value for name, value in percents.items()}
 
 
 def _check_weights(endpoint: OnlineEndpoint) -> None:

@@ -287,7 +287,9 @@ def test_a_deployment_from_put_to_delete(served: Served) -> None:
     probe = {"initialDelay": "PT10S", "period": "PT10S", "timeout": "PT2S"}
     assert deployment["properties"]["livenessProbe"] == {**probe, "successThreshold": 1, "failureThreshold": 30}
     assert deployment["properties"]["readinessProbe"] == deployment["properties"]["livenessProbe"]
-    assert served.ask("DELETE", f"{ENDPOINTS}/iris/deployments/blue").json() == {}
+    assert served.error("DELETE", f"{ENDPOINTS}/Iris/deployments/Blue")[0] == 400, "it has all of the traffic"
+    assert served.ask("PATCH", f"{ENDPOINTS}/iris", json={"traffic": {"BLUE": 0}}).status_code == 200
+    assert served.ask("DELETE", f"{ENDPOINTS}/Iris/deployments/Blue").json() == {}
     assert served.ask("GET", f"{ENDPOINTS}/iris").json()["amlemu"]["deployments"] == []
     assert served.ask("DELETE", f"{ENDPOINTS}/iris").json() == {}
     assert served.error("GET", f"{ENDPOINTS}/iris")[:2] == (404, "ResourceNotFound")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+from typing import get_args
 
 import pytest
 from core_support import PORTS, House, Said
@@ -11,6 +12,7 @@ from fake_engine import Behaviour
 
 from emulator.entities import Target
 from emulator.errors import BadArgument, OperationCanceled, OutOfQuota, ResourceNotFound, ResourceNotReady
+from emulator.profiles import overridden, read_overrides
 
 # ports
 
@@ -212,6 +214,7 @@ def test_the_first_that_serves_gets_the_traffic(house: House) -> None:
 def test_deleting_a_deployment(house: House) -> None:
     house.deploy()
     house.deploy(name="green")
+    house.workspace.endpoints.update_traffic("iris", {})
     house.workspace.deployments.delete("iris", "blue")
     assert [deployment.name for deployment in house.workspace.deployments.list_of("iris")] == ["green"]
     assert house.workspace.endpoints.get("iris").traffic == {}
@@ -219,6 +222,58 @@ def test_deleting_a_deployment(house: House) -> None:
     assert house.layouts() == ["iris/green/2"]
     with pytest.raises(ResourceNotFound, match="has no such deployment; it has: green"):
         house.workspace.deployments.delete("iris", "blue")
+
+
+@pytest.mark.row("traffic.refuses_delete")
+@pytest.mark.parametrize("target", get_args(Target))
+def test_one_with_traffic_cannot_be_deleted_where_it_is_one_of_several(house: House, target: Target) -> None:
+    house.deploy(target=target)
+    if target not in ("managed", "kubernetes"):
+        house.workspace.deployments.delete("iris", "blue")
+        assert house.workspace.endpoints.get("iris").traffic == {}
+        return
+    house.deploy(name="green", target=target)
+    house.workspace.endpoints.update_traffic("iris", {"blue": 70, "green": 30})
+    with pytest.raises(BadArgument, match="deployment 'blue' has 70 % of the traffic") as caught:
+        house.workspace.deployments.delete("iris", "blue")
+    assert "`amlemu traffic iris blue=0 green=100`" in caught.value.hint
+    house.workspace.endpoints.update_traffic("iris", {"blue": 0, "green": 100})
+    house.workspace.deployments.delete("iris", "blue")
+    with pytest.raises(BadArgument, match="100 %") as caught:
+        house.workspace.deployments.delete("iris", "green")
+    assert "`amlemu traffic iris green=0`" in caught.value.hint
+    house.workspace.deployments.delete_endpoint("iris")
+
+
+@pytest.mark.row("traffic.refuses_delete")
+def test_settings_may_say_that_it_can(house: House) -> None:
+    house.deploy()
+    with overridden(read_overrides({"managed": {"traffic.refuses_delete": False}})[0]):
+        house.workspace.deployments.delete("iris", "blue")
+    assert house.workspace.endpoints.get("iris").traffic == {}
+
+
+@pytest.mark.row("traffic.new_deployment")
+@pytest.mark.parametrize("target", get_args(Target))
+def test_the_first_deployment_of_files_gets_what_its_target_gives(house: House, target: Target) -> None:
+    house.deploy(target=target, is_from_files=True)
+    given = {} if target in ("managed", "kubernetes") else {"blue": 100}
+    assert house.workspace.endpoints.get("iris").traffic == given
+    house.deploy(target=target, is_from_files=True)
+    assert house.workspace.endpoints.get("iris").traffic == given, "an update changes nothing of it"
+    house.deploy("pets", target=target)
+    assert house.workspace.endpoints.get("pets").traffic == {"blue": 100}, "one of flags gets all of it"
+
+
+@pytest.mark.row("deployment.failed_create_is_final")
+@pytest.mark.parametrize("target", get_args(Target))
+def test_the_same_command_after_a_failed_create_is_a_difference(house: House, target: Target) -> None:
+    house.engine.behaviours.append(Behaviour(exit_code=1, log=("broken",)))
+    with pytest.raises(ResourceNotReady):
+        house.deploy(target=target)
+    told = [text for text in house.deploy(target=target).differences if "unrecoverable" in text]
+    assert len(told) == (1 if target in ("managed", "kubernetes") else 0)
+    assert not any("unrecoverable" in text for text in house.deploy(target=target).differences)
 
 
 def test_deleting_one_without_traffic_leaves_the_traffic(house: House) -> None:

@@ -632,6 +632,7 @@ def test_the_events_of_a_life(house: House) -> None:
     house.settle()
     assert house.names(since=6) == [*RESTART, "Killing", "Killing"]
     assert house.events()[-1] == ("Killing", "Stopping container inference-server")
+    house.workspace.endpoints.update_traffic("iris", {})
     house.workspace.deployments.delete("iris", "blue")
     assert house.names(since=11) == ["Killing"]
     assert set(house.names()) <= set(profile_of("managed").probes.event_names)

@@ -37,11 +37,18 @@ def tree(house: House, endpoint: str = "iris") -> list[str]:
 # names
 
 
-@pytest.mark.row("names.endpoint")
+@pytest.mark.row("names.endpoint", "names.case")
 @each_target
-def test_a_service_of_v1_has_no_capitals(house: House, target: Target) -> None:
+def test_a_service_of_v1_has_no_capitals_and_those_of_v2_become_small(house: House, target: Target) -> None:
     if target not in V1:
-        assert house.deploy("Iris", target=target).endpoint_name == "Iris"
+        deployed = house.deploy("Iris", target=target, name="Blue")
+        assert (deployed.endpoint_name, deployed.name) == ("iris", "blue")
+        house.deploy("IRIS", target=target, name="green")
+        traffic = house.workspace.endpoints.update_traffic("iris", {"BLUE": 90, "Green": 10}).traffic
+        assert traffic == {"blue": 90, "green": 10}
+        assert house.workspace.endpoints.known_name("iRis") == "iris"
+        assert house.workspace.endpoints.known_name("iris", "GREEN") == "green"
+        assert house.workspace.endpoints.known_name("Other") == "Other"
         return
     with pytest.raises(BadArgument, match=f"'Iris' cannot name a service of target {target}") as caught:
         house.deploy("Iris", target=target)

@@ -109,7 +109,16 @@ def test_files_from_nothing_to_an_answer(environ: Environ, files: Path) -> None:
 def test_a_deployments_file_alone_makes_its_endpoint(environ: Environ, files: Path) -> None:
     told = amlemu(environ, "deploy", "-f", "deploy/blue.yml", "--name", "pets", cwd=files).stderr
     assert "endpoint 'pets' is new: target managed, auth_mode key" in told
-    assert json_of(environ, "show", "pets")["traffic"] == {"blue": 100}
+    # As in the cloud it has no traffic: nobody reaches it, but with the header; and so it is said.
+    assert json_of(environ, "show", "pets")["traffic"] == {}
+    assert "deployment blue has 0 %: requests without the header azureml-model-deployment get 404" in told
+    assert "invoke pets --deployment blue --data" in told
+    assert "answered with 404" in amlemu(environ, "invoke", "pets", "--data", "{}", code=6).stderr
+    amlemu(environ, "invoke", "Pets", "--deployment", "Blue", "--data", "{}", code=None)
+    amlemu(environ, "traffic", "pets", "BLUE=100")
+    assert amlemu(environ, "traffic", "pets").stdout == "blue=100\n"
+    told = amlemu(environ, "delete", "pets", "--deployment", "blue", "--yes", code=2).stderr
+    assert "`amlemu traffic pets blue=0`" in told
 
 
 @pytest.mark.parametrize(

@@ -54,7 +54,7 @@ def test_a_v1_service_of_two_models_moves_to_v2(environ: Environ, folder: Path) 
 
     # Whole again from nothing but the folder.
     amlemu(environ, "delete", "pair", "--yes")
-    files = ("-f", "out/endpoint.yml", "-f", "out/blue-deployment.yml")
+    files = ("-f", "out/endpoint.yml", "-f", "out/blue-deployment.yml", "--all-traffic")
     told = amlemu(environ, "deploy", *files, cwd=folder, code=2).stderr
     assert "environment_variables.MODE: the placeholder {{MODE}} is not filled" in told
     amlemu(environ, "deploy", *files, "--set", "environment_variables.MODE=s3cret", cwd=folder)

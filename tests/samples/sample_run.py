@@ -77,6 +77,7 @@ def deploy_words(sample: Sample, references: list[str]) -> list[str]:
     }
     words += [word for option, value in options.items() if value for word in (option, value)]
     words += [word for file in deploy.files for word in ("-f", file)]
+    words += ["--all-traffic"] if deploy.files else []
     return [*words, *(word for reference in references for word in ("--model", reference))]
 
 

@@ -40,6 +40,7 @@ class HeldBack:
 
 
 def gone(house: House, endpoint: str = "iris", deployment: str = "blue") -> None:
+    house.workspace.endpoints.update_traffic(endpoint, {})
     house.workspace.deployments.delete(endpoint, deployment)
 
 

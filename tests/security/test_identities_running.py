@@ -71,6 +71,7 @@ def test_an_old_request_runs_while_its_deployment_is_deleted_and_made_again(engi
         team.deploy("first")
         with team.an_old_request():
             team.deploy("second")
+            team.client.update_traffic("iris", {})
             team.client.delete_deployment("iris", "blue")
             team.deploy("third")
             assert team.ask() == "third"

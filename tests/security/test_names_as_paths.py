@@ -234,13 +234,13 @@ def test_names_in_paths_of_requests(house: House, served: Served) -> None:
     assert written(house.folder) == before
 
 
-def test_what_has_other_case_is_another(house: House) -> None:
+def test_what_has_other_case_is_another_model_and_the_same_endpoint(house: House) -> None:
     """On a disk that makes no difference the second is refused (test_damaged_documents: a document names itself)."""
     for name in ("iris", "Iris"):
         house.deploy(name)
     house.register("M", "upper")
     house.register("m", "lower")
-    assert [e.name for e in house.workspace.endpoints.all()] == ["Iris", "iris"]
+    assert [e.name for e in house.workspace.endpoints.all()] == ["iris"]
     assert house.workspace.models.get("M").sha256 != house.workspace.models.get("m").sha256
 
 

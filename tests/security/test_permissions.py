@@ -52,7 +52,9 @@ def open_to_others(home: Path) -> dict[str, str]:
 def test_nobody_else_reads_a_home(tmp_path: Path, mask: int) -> None:
     with umask(mask):
         house = build(tmp_path)
-        again(house).workspace.deployments.delete("iris", "green")
+        begun = again(house)
+        begun.workspace.endpoints.update_traffic("iris", {})
+        begun.workspace.deployments.delete("iris", "green")
     assert open_to_others(house.store.home) == {}
     assert mode_of(house.store.home) == 0o700
     assert mode_of(house.store.home / "endpoints/iris/keys.json") == 0o600

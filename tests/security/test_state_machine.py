@@ -6,6 +6,7 @@ again and again: what was acknowledged holds, and nothing is left of what is gon
 
 from __future__ import annotations
 
+import json
 import tempfile
 from pathlib import Path
 from random import Random
@@ -22,7 +23,9 @@ STEPS_IF_SLOW = 2000
 def run(seed: int, steps: int) -> None:
     with tempfile.TemporaryDirectory(prefix="amlemu-machine-", ignore_cleanup_errors=True) as name:
         folder = Path(name)
-        environ = new_environ(folder / "home", TMPDIR=name)
+        # Deleting is refused while there is traffic; a machine of random steps asks for it at any time.
+        chosen = json.dumps({"managed": {"traffic.refuses_delete": False}})
+        environ = new_environ(folder / "home", TMPDIR=name, AMLEMU_ASSUMED=chosen)
         (folder / "sent").mkdir()
         doomed = Doomed(environ, folder)
         machine = Machine(doomed, folder / "sent", Random(seed))

@@ -120,6 +120,7 @@ class World:
         known = self.expected["pair"]
 
         def do() -> bool:
+            self.client.update_traffic("pair", {"blue": 100})
             self.client.delete_deployment("pair", "green")
             return True
 

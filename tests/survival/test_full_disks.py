@@ -123,7 +123,6 @@ def test_the_emulators_own_documents(environ: Environ, serving: Serving, filler:
     before = home_of(environ)
     no_room(environ, "keys", "lasting", "--regenerate", "primary")
     no_room(environ, "traffic", "lasting", "blue=0")
-    no_room(environ, "delete", "lasting", "--deployment", "blue", "--yes")
     assert home_of(environ) == before
     assert serving.answer()
     assert json_of(environ, "keys", "lasting") == serving.keys

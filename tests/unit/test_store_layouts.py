@@ -197,11 +197,21 @@ def test_a_long_list_of_what_was_left_out_is_shortened(code: Path) -> None:
 
 def test_odd_files_of_the_code_are_left_out(code: Path) -> None:
     os.mkfifo(code / "pipe")
-    (code / "nowhere").symlink_to("none")
-    (code / "circle").symlink_to("circle")
     (code / "up").symlink_to(code)
     assert taken(code) == ["score.py"]
-    assert left_out(code) == ("circle", "nowhere", "pipe")
+    assert left_out(code) == ("pipe",)
+
+
+@pytest.mark.parametrize("target", ["none", "dead", "/nowhere/at/all"])
+def test_a_link_that_leads_nowhere_fails_as_the_upload_does(code: Path, target: str) -> None:
+    (code / "data").mkdir()
+    (code / "data" / "dead").symlink_to(target)
+    with pytest.raises(BadArgument, match="'data/dead' of the code folder is a link that leads nowhere") as caught:
+        taken(code)
+    assert ".amlignore" in caught.value.hint
+    (code / ".amlignore").write_text("dead\n")
+    assert taken(code) == [".amlignore", "score.py"]
+    assert "data/dead" in left_out(code)
 
 
 def test_links_of_the_code_are_followed(code: Path, tmp_path: Path) -> None:

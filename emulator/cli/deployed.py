@@ -1,0 +1,77 @@
+"""What `deploy` says at its end: where it answers, its traffic, how to try it, where it differs from the cloud."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+
+from emulator.cli.differences import say_differences
+from emulator.cli.output import say
+from emulator.cli.program import program, shown_path
+
+_HEADER = "azureml-model-deployment"
+_V2 = ("managed", "kubernetes")
+
+
+def print_deployed(
+    endpoint: Mapping[str, Any], names: Sequence[str], *, is_from_files: bool = False, code: str | None = None
+) -> None:
+    """Tell of the deployments `names`; `code` is the folder in which the last one's request.json may lie."""
+    from emulator.cli.endpoints import say_out_of_service
+
+    click.echo(endpoint["scoring_uri"])
+    say_out_of_service(endpoint)
+    of_deployments = [text for d in endpoint["deployments"] if d["name"] in names for text in d["differences"]]
+    say_differences([*endpoint["differences"], *of_deployments])
+    if not endpoint["deployments"]:
+        return
+    for line in traffic_lines(endpoint, names, is_from_files=is_from_files):
+        say(line)
+    for line in try_lines(endpoint, names[-1] if names else "", request_file(code)):
+        say(line)
+
+
+def traffic_lines(endpoint: Mapping[str, Any], names: Sequence[str], *, is_from_files: bool) -> list[str]:
+    """The split, and what of it the cloud would have done otherwise or a caller has to know."""
+    traffic, target = endpoint["traffic"], endpoint["target"]
+    split = " ".join(f"{name}={percent}" for name, percent in traffic.items()) or "none"
+    lines = [f"traffic: {split}"]
+    if target not in _V2:
+        return lines
+    if not any(traffic.values()):
+        name = names[-1] if names else endpoint["deployments"][0]["name"]
+        lines.append(
+            f"  as in the cloud, deployment {name} has 0 %: requests without the header {_HEADER} get 404."
+            f" `{program()} traffic {endpoint['name']} {name}=100` opens it, or --all-traffic with deploy"
+        )
+    elif not is_from_files and len(endpoint["deployments"]) == 1 and traffic.get(names[-1] if names else "") == 100:
+        lines[0] += "    (given by deploy with flags; `az ml` and files leave it at 0 % without --all-traffic)"
+    return lines
+
+
+def try_lines(endpoint: Mapping[str, Any], deployment: str, data: str | None) -> list[str]:
+    """Commands that ask the deployment that was just made, whatever its traffic; `data` is a file with a request."""
+    name, amlemu = endpoint["name"], program()
+    needs_header = endpoint["target"] in _V2 and endpoint["traffic"].get(deployment, 0) != 100
+    chosen = f" --deployment {deployment}" if deployment and needs_header else ""
+    body = shlex.quote(f"@{data}") if data else "'{}'"
+    bearer = f' -H "Authorization: Bearer $({amlemu} keys {name})"' if endpoint["auth_mode"] != "none" else ""
+    header = f" -H '{_HEADER}: {deployment}'" if chosen else ""
+    return [
+        f"try: {amlemu} invoke {name}{chosen} --data {body}    (or curl:)",
+        f"  curl {endpoint['scoring_uri']} -H 'Content-Type: application/json'{bearer}{header} -d {body}",
+    ]
+
+
+def request_file(code: str | None) -> str | None:
+    """A request that lies here or in the code folder, as a path to type; None for none."""
+    folders = [Path.cwd(), *([Path(code), Path(code).parent] if code else [])]
+    for folder in folders:
+        for name in ("request.json", "sample-request.json", "sample_request.json"):
+            if (folder / name).is_file():
+                return shown_path(folder / name)
+    return None

@@ -1,0 +1,167 @@
+"""What a day with the command line needs: near verbs, completion, tables, differences by what they mean."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+
+from emulator.cli import COMMANDS, cli
+from emulator.cli.deployed import request_file, traffic_lines, try_lines
+from emulator.cli.differences import group_of, grouped
+from emulator.cli.endpoints import request_line
+from emulator.cli.invoke import _body
+from emulator.cli.near_verbs import near_command
+from emulator.cli.program import program
+
+# verbs of others
+
+
+@pytest.mark.parametrize(
+    ("words", "meant"),
+    [
+        ("ps", "amlemu list"),
+        ("rm iris", "amlemu delete ENDPOINT"),
+        ("stop", "amlemu down"),
+        ("endpoint list", "amlemu list"),
+        ("online-endpoint show -n iris", "amlemu show ENDPOINT"),
+        ("online-deployment create -f blue.yml", "amlemu deploy -f FILE"),
+        ("online-deployment get-logs -n blue", "amlemu logs ENDPOINT --deployment DEPLOYMENT"),
+        ("az ml online-endpoint get-credentials -n iris", "amlemu keys ENDPOINT"),
+        ("ml model create -f model.yml", "amlemu model register"),
+        ("service list", "amlemu list"),
+        ("docker logs", "amlemu logs"),
+        ("depoly", "deploy"),
+    ],
+)
+def test_verbs_of_others_are_pointed_at_ours(words: str, meant: str) -> None:
+    assert near_command(words.split(), COMMANDS) == meant
+    said = CliRunner().invoke(cli, words.split())
+    assert said.exit_code == 2
+    assert f"Did you mean '{meant}'?" in said.output
+
+
+def test_what_is_like_nothing_is_not_guessed() -> None:
+    assert near_command(["xyzzy"], COMMANDS) == ""
+
+
+def test_models_are_archived() -> None:
+    assert "amlemu model archive" in CliRunner().invoke(cli, ["model", "delete", "m:1"]).output
+
+
+# completion
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_completion(shell: str) -> None:
+    said = CliRunner().invoke(cli, ["completion", shell])
+    assert said.exit_code == 0
+    assert "_AMLEMU_COMPLETE" in said.output
+
+
+def test_commands_complete() -> None:
+    found = CliRunner().invoke(
+        cli,
+        [],
+        prog_name="amlemu",
+        env={"_AMLEMU_COMPLETE": "bash_complete", "COMP_WORDS": "amlemu de", "COMP_CWORD": "1"},
+    )
+    assert [line.partition(",")[2] for line in found.output.splitlines()] == ["demo", "deploy", "delete"]
+
+
+# what deploy says
+
+
+def endpoint(traffic: dict[str, int], *names: str, target: str = "managed") -> dict[str, Any]:
+    return {
+        "name": "iris", "target": target, "traffic": traffic, "auth_mode": "key", "scoring_uri": "http://h:1/score",
+        "deployments": [{"name": name} for name in names],
+    }  # fmt: skip
+
+
+def test_the_deployment_that_was_made_is_tried() -> None:
+    invoke, curl = try_lines(endpoint({"blue": 100}, "blue", "green"), "green", "request.json")
+    assert "invoke iris --deployment green --data @request.json" in invoke
+    assert "-H 'azureml-model-deployment: green'" in curl
+    assert "--deployment" not in try_lines(endpoint({"blue": 100}, "blue"), "blue", None)[0]
+    assert "--deployment" not in try_lines(endpoint({"blue": 100}, "blue", target="aci"), "blue", None)[0]
+
+
+def test_a_request_is_named_only_where_there_is_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "src").mkdir()
+    assert request_file(str(tmp_path / "src")) is None
+    assert "--data '{}'" in try_lines(endpoint({"blue": 100}, "blue"), "blue", None)[0]
+    (tmp_path / "src/request.json").write_text("{}")
+    assert request_file(str(tmp_path / "src")) == "src/request.json"
+
+
+def test_traffic_is_told() -> None:
+    (closed, how) = traffic_lines(endpoint({}, "blue"), ["blue"], is_from_files=True)
+    assert closed == "traffic: none"
+    assert "traffic iris blue=100` opens it" in how
+    assert "leave it at 0 %" in traffic_lines(endpoint({"blue": 100}, "blue"), ["blue"], is_from_files=False)[0]
+    given = traffic_lines(endpoint({"blue": 90, "green": 10}, "blue", "green"), ["green"], is_from_files=True)
+    assert given == ["traffic: blue=90 green=10"]
+    assert traffic_lines(endpoint({"blue": 100}, "blue", target="aks"), ["blue"], is_from_files=False) == [
+        "traffic: blue=100"
+    ]
+
+
+def test_the_program_is_called_as_the_shell_finds_it(tmp_path: Path) -> None:
+    own = tmp_path / ".venv/bin/amlemu"
+    own.parent.mkdir(parents=True)
+    python = own.parent / "python"
+    assert program(str(python), "/nowhere", tmp_path) == ".venv/bin/python -m emulator"
+    own.touch(mode=0o755)
+    assert program(str(python), str(own.parent), tmp_path) == "amlemu"
+    assert program(str(python), "/nowhere", tmp_path) == ".venv/bin/amlemu"
+    assert program(str(python), "/nowhere", tmp_path / "elsewhere") == str(own)
+
+
+@pytest.mark.parametrize(
+    ("text", "group"),
+    [
+        ("the cloud refuses the name 'a_b': letters, digits and '-' only", "will fail in the cloud"),
+        ("managed endpoints take one model per deployment: 2 are laid out as v1 services have them",
+         "will fail in the cloud"),
+        ("deployment blue is created anew after its first create failed: in the cloud it is unrecoverable then",
+         "will fail in the cloud"),
+        ("base image x could not be pulled: y (a local stand-in) was used", "only here"),
+        ("identity: system_assigned is only for the cloud: no identity is given to the container", "only here"),
+        ("max_queue_wait_ms has no effect: the front door of target aci has no queue", "differs"),
+    ],
+)  # fmt: skip
+def test_groups_of_differences(text: str, group: str) -> None:
+    assert group_of(text) == group
+
+
+def test_repeats_are_folded() -> None:
+    many = [f"'python{n}' is another here" for n in range(6)]
+    found = grouped([*many, *many, "the cloud refuses the name 'a_b'"])
+    assert list(found) == ["will fail in the cloud", "differs"]
+    assert found["differs"] == [many[0], many[1], "… and 4 more alike: `amlemu show` has them all"]
+
+
+# invoke and logs
+
+
+def test_a_file_is_a_body(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "request.json").write_text("[1]")
+    (tmp_path / "7").write_text("a file with the name of a number")
+    assert _body("request.json") == _body("@request.json") == b"[1]"
+    assert _body("7") == b"7"
+    assert _body("none.json") == b"none.json"
+    assert _body("x" * 5000) == b"x" * 5000
+    assert _body(None) is None
+
+
+def test_a_line_of_the_front_door_as_columns() -> None:
+    line = json.dumps({"TimeGenerated": "2026-01-01T00:00:00.000Z", "DeploymentName": "blue", "Method": "POST",
+                       "ResponseCode": "200", "TotalDurationMs": 3, "Path": "/score"})  # fmt: skip
+    assert request_line(line) == "2026-01-01T00:00:00.000Z blue           POST    200     3         /score"
+    assert request_line("no JSON") == "no JSON"
