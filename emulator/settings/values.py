@@ -59,7 +59,7 @@ def _pairs(text: str, form: str) -> Any:
             return json.loads(text)
         except (ValueError, RecursionError) as error:
             raise BadArgument(f"is not valid JSON: {error}") from error
-    pairs = [pair.partition("=") for pair in re.split(r"[\s,]+", re.sub(r"\s*=\s*", "=", text)) if pair]
+    pairs = [pair.partition("=") for pair in re.split(r"[\s,]+", text) if pair]
     if not all(equals for _, equals, _ in pairs):
         raise BadArgument(f"'{text}' must be JSON, or {form} pairs with commas or spaces between")
     return {name: value for name, _, value in pairs}

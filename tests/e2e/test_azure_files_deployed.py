@@ -126,7 +126,7 @@ def test_a_deployments_file_alone_makes_its_endpoint(environ: Environ, files: Pa
     [
         (("-f", "deploy/blue.yml", "--entry", "src/score.py"), "with -f, the files name the script"),
         (("-f", "deploy/endpoint.yml", "--name", "iris", "--all-traffic"), "name one file of a deployment"),
-        (("--entry", "src/score.py", "--set", "a=b"), "--set and --all-traffic go with -f FILE"),
+        (("--entry", "src/score.py", "--set", "a=b"), "--set goes with -f FILE"),
         ((), "--entry names the scoring script"),
         (("-f", "deploy/none.yml"), "does not exist"),
     ],

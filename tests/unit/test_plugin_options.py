@@ -115,7 +115,7 @@ def test_azure_s_own_file(root: Path) -> None:
         ({"entry": "src/score.py", "models": {"m": {"paht": "model.pkl"}}}, "unknown: paht"),
         ({"entry": "src/score.py", "models": {"m": {"type": "mlflow_model"}}}, "path is missing"),
         ({"entry": "src/score.py", "env": {"NOT_IN_THIS_SHELL": None}}, "no such variable"),
-        ({"entry": "src/score.py", "set": {"a": 1}}, "--set and --all-traffic go with -f"),
+        ({"entry": "src/score.py", "set": {"a": 1}}, "--set goes with -f"),
         ({"file": "none.yml"}, "none.yml' does not exist"),
         ({}, "--entry names the scoring script"),
     ],

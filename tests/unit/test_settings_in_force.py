@@ -257,13 +257,13 @@ def test_no_port_is_free(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["a=https://x/a,b=/folder", "a=https://x/a b=/folder", "a=https://x/a, b = /folder",
+    "text", ["a=https://x/a,b=/folder", "a=https://x/a b=/folder", "a=https://x/a, b=/folder",
              '{"a": "https://x/a", "b": "/folder"}'],
 )  # fmt: skip
 def test_lists_have_commas_or_spaces_between(text: str, tmp_path: Path) -> None:
     assert asked(tmp_path, {"AMLEMU_CONDA_CHANNELS": text}).conda_channels == {"a": "https://x/a", "b": "/folder"}
 
 
-@pytest.mark.parametrize("text", ["a=x:1,b=y:2", "a=x:1 b=y:2", "a = x:1 , b=y:2", '{"a": "x:1", "b": "y:2"}'])
+@pytest.mark.parametrize("text", ["a=x:1,b=y:2", "a=x:1 b=y:2", "a=x:1 , b=y:2", '{"a": "x:1", "b": "y:2"}'])
 def test_images_are_such_a_list(text: str, tmp_path: Path) -> None:
     assert asked(tmp_path, {"AMLEMU_BASE_IMAGES": text}).base_images == {"a": "x:1", "b": "y:2"}
