@@ -10,10 +10,12 @@ from typing import IO, Any
 import click
 
 from emulator.cli.completion import deployment_names, endpoint_names
+from emulator.cli.mlflow_bodies import input_data_hint
 from emulator.cli.output import say
 from emulator.names import in_small_letters
 
 _TIMEOUT_SECONDS = 320.0
+_MOST_BYTES = 1 << 12  # of an answer, in which the reason is looked for
 _SCRIPT_HINT = "`amlemu logs ENDPOINT` shows the script's side"
 _HINTS = {
     408: "raise --request-timeout-ms, or make run() faster; the container goes on with the request all the same",
@@ -142,6 +144,7 @@ def _send(
 
     session = requests.Session()
     session.trust_env = False
+    told = b""
     try:
         with session.request(
             method, url, headers=dict(headers), data=body, files=form or None, stream=True, timeout=_TIMEOUT_SECONDS
@@ -151,6 +154,7 @@ def _send(
             for chunk in answer.iter_content(chunk_size=None):
                 sys.stdout.buffer.write(chunk)
                 sys.stdout.buffer.flush()
+                told = (told + chunk)[:_MOST_BYTES]
             if sys.stdout.isatty() or not answer.ok:
                 click.echo(err=not answer.ok)
             status = answer.status_code
@@ -163,7 +167,8 @@ def _send(
         for _, file in form.values():
             file.close()
     if status >= 400:
-        raise RequestFailed(f"{method} {url} was answered with {status}", hint=_HINTS.get(status, _SCRIPT_HINT))
+        hint = input_data_hint(body or b"", told) or _HINTS.get(status, _SCRIPT_HINT)
+        raise RequestFailed(f"{method} {url} was answered with {status}", hint=hint)
 
 
 def _print_head(answer: Any) -> None:

@@ -335,6 +335,25 @@ def test_nothing_is_deleted_unasked(environ: Environ, folder: Path) -> None:
     assert "mortal" in amlemu(environ, "show", "mortal", code=8).stderr
 
 
+NO_INPUT_DATA = """
+from azureml_inference_server_http.api.aml_response import AMLResponse
+
+def init():
+    pass
+
+def run(data):
+    return AMLResponse({"message": "A value is not provided for the 'input_data' parameter."}, 400, json_str=True)
+"""
+
+
+def test_invoke_says_what_to_send_instead_of_mlflows_own_bodies(environ: Environ, folder: Path) -> None:
+    """The answer is that of the server to a model without a script; that it is, tests/no_code proves."""
+    amlemu(environ, "deploy", "--name", "wants-input-data", "--entry", project(folder, NO_INPUT_DATA))
+    refused = amlemu(environ, "invoke", "wants-input-data", "--data", '{"inputs": [[1, 2]]}', code=6)
+    assert '{"input_data": [[1, 2]]}' in refused.stderr
+    amlemu(environ, "delete", "wants-input-data", "--yes")
+
+
 def test_invoke_sends_bodies_files_and_headers(environ: Environ, steady: str, tmp_path: Path) -> None:
     (tmp_path / "body.json").write_text('{"from": "a file"}')
     assert score(environ, steady, data=f"@{tmp_path / 'body.json'}")["data"] == '{"from": "a file"}'
