@@ -60,7 +60,8 @@ class CondaEnvironment:
 def parse_conda(document: Document, locate: Locate = str) -> CondaEnvironment:
     """What a conda file says; BadDocument lists every fault.
 
-    As conda does (`conda/env/env.py`), it passes over keys that it does not know, and takes the last pip section.
+    As conda does (`conda/env/env.py`), it passes over keys that it does not know, and takes the last pip section; but
+    with such keys and no `dependencies` nothing would be installed, and they are faults.
 
     `locate` refuses folders that are not this document's to name as channels.
 
@@ -68,9 +69,11 @@ def parse_conda(document: Document, locate: Locate = str) -> CondaEnvironment:
     does this.
     """
     found = _Found(faults=_names(document))
-    found.differences += [
-        f"{f.where}: {f.message}; conda ignores it, and so is done here" for f in document.unknown_keys(CONDA_KEYS)
-    ]
+    unknown = document.unknown_keys(CONDA_KEYS)
+    if "dependencies" in document.data:
+        found.differences += [f"{f.where}: {f.message}; conda ignores it, and so is done here" for f in unknown]
+    else:  # an environment of nothing serves nobody: what was written must have been meant
+        found.faults += unknown
     channels = _channels(document, locate, found.faults)
     dependencies = document.data.get("dependencies")
     if dependencies is None or isinstance(dependencies, list):

@@ -210,6 +210,9 @@ class Environments:
     def build(self, environment: Environment, progress: Progress) -> Image:
         """The environment's image: the one that is there, or a new one, whose log is kept."""
         spec, told = self._spec(environment)
+        for difference in environment.differences:
+            if difference.startswith(f"{environment.source}:"):  # of a line, which may be why it will not serve
+                progress.log(difference)
         if isinstance(spec, OwnImageSpec):
             image = self._find_own(environment, spec, progress)
         else:

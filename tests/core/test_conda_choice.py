@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from core_support import House
+from core_support import House, Said
 
 from emulator.entities import Environment, OnlineDeployment
 from emulator.errors import BadDocument
@@ -51,6 +51,16 @@ def test_what_is_built_is_not_decided_again(house: House) -> None:
     assert third.image != first.image
     assert deploy(house).image == third.image, "what channels have given is preferred"
     assert len(house.asked_channels) == 1
+
+
+def test_what_conda_passes_over_is_told_as_it_is_deployed(house: House) -> None:
+    """It may be the reason why the server is not there."""
+    said = Said()
+    (house.code / "conda.yml").write_text("dependencies:\n- {pip: [azureml-inference-server-http]}\n- {pip: [numpy]}\n")
+    deployed = house.deploy(said=said)
+    told = "conda.yml:2: of several pip sections conda takes the last"
+    assert any(text.startswith(told) for text in deployed.differences)
+    assert any(told in str(text) for text in said.lines)
 
 
 def test_channels_asked_for_are_not_replaced(house: House) -> None:

@@ -183,6 +183,12 @@ def test_a_key_that_conda_does_not_know_is_passed_over_and_told() -> None:
     assert "did you mean 'dependencies'?" in told[1]
 
 
+def test_unknown_keys_are_faults_where_nothing_would_be_installed() -> None:
+    with pytest.raises(BadDocument) as caught:
+        read_environment("name: x\ndependancies: [numpy]\n", "conda.yml", lambda name: name)
+    assert "did you mean 'dependencies'?" in caught.value.faults[0].message
+
+
 def test_of_several_pip_sections_the_last_is_taken() -> None:
     """Also where an earlier one has what the last may not have: conda does not read it."""
     environment = read("python=3.10", {"pip": ["numpy", "https://me:pw@host/x"]}, "pip", {"pip": ["scipy"]})
