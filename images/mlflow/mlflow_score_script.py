@@ -52,17 +52,19 @@ class AnyParameterType(AbstractParameterType):
         return {"type": "object", "example": {}}
 
 
-class NoSample(Exception):
-    """The cloud's script ends where it makes this sample, and so does the start here; the text says why."""
-
-
 def read_table(content, orient="split"):
     """The table that JSON describes.
 
     As in the cloud it is read by pandas' own reader of JSON, which takes columns called `date`, `created_at` and the
     like for times, and which from pandas 3 on takes JSON for the name of a file, and fails.
     """
-    return pandas.read_json(json.dumps(content), orient=orient, dtype=False)
+    try:
+        return pandas.read_json(json.dumps(content), orient=orient, dtype=False)
+    except FileNotFoundError as error:
+        message = (
+            "pandas {} reads no table from JSON text, in the cloud either: log the model with a signature, or pandas<3"
+        )
+        raise ValueError(message.format(pandas.__version__)) from error
 
 
 def sample_of_example(model, folder):
@@ -92,9 +94,12 @@ def _arrays(inputs):
 
 
 def sample_of_inputs(schema, example, is_transformers):
-    """What a request's input_data looks like, as the model's example or else its signature has it."""
+    """What a request's input_data looks like, as the model's example or else its signature has it.
+
+    Raises ValueError, here and in what it calls, where the cloud's script ends too: such a model does not start.
+    """
     if schema is None:
-        raise NoSample("the model's signature has no inputs: log it with infer_signature(inputs, outputs)")
+        raise ValueError("the model's signature has no inputs: log it with infer_signature(inputs, outputs)")
     first = schema.inputs[0]
     if is_transformers and isinstance(first, ColSpec) and (first.name is not None or schema == ONE_TEXT):
         return sample_of_columns(schema)
@@ -106,7 +111,7 @@ def sample_of_inputs(schema, example, is_transformers):
         return sample_of_table(schema)
     except Exception as error:  # of whatever type of column has none of pandas'
         if first.name is not None and not is_transformers:
-            raise NoSample(_no_table(schema, "input")) from error
+            raise ValueError(_no_table(schema, "input")) from error
         return sample_of_columns(schema)
 
 
@@ -119,12 +124,14 @@ def sample_of_outputs(schema):
     try:
         return sample_of_table(schema)
     except Exception as error:
-        raise NoSample(_no_table(schema, "output")) from error
+        raise ValueError(_no_table(schema, "output")) from error
 
 
 def _no_table(schema, side):
     types = ", ".join(sorted({str(column.type).replace("DataType.", "") for column in schema.inputs}))
-    return f"no table of pandas' can be made of the {side} columns, whose types are: {types}"
+    return (
+        f"no table of pandas' can be made of the {side} columns, whose types are: {types}; they need a scoring script"
+    )
 
 
 def sample_of_tensors(schema, side):
@@ -141,7 +148,7 @@ def _zeros(spec, side):
         message = (
             "the {} tensor{} has the shape {}: no dimension but the first may be variable (-1) without a scoring script"
         )
-        raise NoSample(message.format(side, "" if spec.name is None else " " + repr(spec.name), tuple(spec.shape)))
+        raise ValueError(message.format(side, "" if spec.name is None else " " + repr(spec.name), tuple(spec.shape)))
     return numpy.zeros(shape, dtype=spec.type)
 
 
@@ -162,7 +169,8 @@ def sample_of_columns(schema):
     for column in schema.inputs:
         value = _value_of_type(column.type, value)  # a type without one gets what its neighbour has
         if value is None:
-            raise NoSample(f"there is no sample of the input column {column.name!r}, whose type is {column.type}")
+            message = "there is no sample of the input column {!r}, whose type is {}; it needs a scoring script"
+            raise ValueError(message.format(column.name, column.type))
         sample[column.name] = value
     return sample
 
@@ -202,7 +210,7 @@ def parameter_type(sample, orient="split"):
     if isinstance(sample, dict):
         if not all(isinstance(value, numpy.ndarray) for value in sample.values()):
             message = "the model's input_example is a mapping of values ({}), not of arrays: log it as a DataFrame"
-            raise NoSample(message.format(", ".join(map(str, sample))))
+            raise ValueError(message.format(", ".join(map(str, sample))))
         tensors = {name: NumpyParameterType(value, enforce_shape=False) for name, value in sample.items()}
         return StandardPythonParameterType(tensors)
     return AnyParameterType()

@@ -61,7 +61,8 @@ def ask_script(models: Path) -> Callable[[], str]:
 
     def ask() -> str:
         command = [python_with("pandas2"), HERE / "ask_mlflow_script.py", SCRIPT.parent]
-        environ = {**variables(), "AZUREML_MODEL_DIR": str(models), "MLFLOW_MODEL_FOLDER": "unsigned"}
+        ours = {"AZUREML_MODEL_DIR": str(models), "MLFLOW_MODEL_FOLDER": "unsigned"}
+        environ = {**variables(), **ours, "PYTHONDONTWRITEBYTECODE": "1"}  # nothing beside the script
         done = subprocess.run(command, env=environ, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stderr
         return done.stdout
