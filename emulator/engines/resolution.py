@@ -124,8 +124,8 @@ def lock_requirements(
     return Lock("\n".join(options + locked) + "\n", differences)
 
 
-Look = Callable[[Sequence[str], str], "tuple[UselessIndex, ...]"]
-"""Asks the indexes of requirement lines, and those of this machine that stand beside them, for a package."""
+Look = Callable[[Sequence[str], str, bool], "tuple[UselessIndex, ...]"]
+"""Asks the indexes of requirement lines and, if wanted, those of this machine that stand beside them for a package."""
 
 
 def _resolve(
@@ -143,8 +143,8 @@ def _resolve(
             locked = [_checked(line) for line in result.stdout.splitlines() if line and not _OPTION.match(line)]
             # What asks for a login is passed over by the resolver in silence.
             asked = next(iter(names_of(locked)), "") if index_urls(lines) else ""
-            refusing = look(lines, asked) if asked else ()
-            return _Resolved(locked, lines, (*passed_over, *(index for index in refusing if index.line)))
+            refusing = look(lines, asked, False) if asked else ()
+            return _Resolved(locked, lines, (*passed_over, *refusing))
         if useless := useless_index(lines, result.stderr):
             lines = without_index(lines, useless)
             passed_over.append(useless)
@@ -153,7 +153,7 @@ def _resolve(
         unknown = next((text for text in fixed if _is_not_there(text, result.stderr)), None)
         if unknown is None:
             is_unsolved = "No solution found" in result.stderr
-            silent = look(lines, _missing(result.stderr) or "pip") if is_unsolved else ()
+            silent = look(lines, _missing(result.stderr) or "pip", True) if is_unsolved else ()
             raise lock_failure(result.stderr, beside=bool(fixed), useless=(*passed_over, *silent))
         fixed.remove(unknown)
 
@@ -242,12 +242,13 @@ def _compile_here(
 
 
 def _useless_indexes(
-    lines: Sequence[str], name: str, packaging: HostPackaging, canceled: threading.Event
+    lines: Sequence[str], name: str, with_machines: bool, packaging: HostPackaging, canceled: threading.Event
 ) -> tuple[UselessIndex, ...]:
     """Of an index alone the resolver says why it cannot be read."""
     named = index_urls(lines)
+    others = machine_index_urls(packaging.variables, lines) if with_machines else []
     found = []
-    for url in dict.fromkeys([*named, *machine_index_urls(packaging.variables, lines)]):
+    for url in dict.fromkeys([*named, *others]):
         words = ["pip", "compile", "--no-deps", "--no-header", "--index-strategy", "first-index"]
         files = {"requirements.in": f"{name}\n"}
         alone = {
