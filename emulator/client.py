@@ -29,6 +29,7 @@ _WORKSPACE = (
     "/providers/Microsoft.MachineLearningServices/workspaces/amlemu"
 )
 _OWN = "/_amlemu"
+_BEGINNING = 2000
 _CONNECT_SECONDS = 5.0
 
 Json = dict[str, Any]
@@ -254,6 +255,11 @@ class Client:
         """Replace the primary or the secondary key."""
         return self._call("POST", _endpoint(name) + "/regenerateKeys", body={"keyType": which.capitalize()})
 
+    def explain(self, name: str, answer: requests.Response, beginning: bytes) -> tuple[str, str]:
+        """Why the endpoint answered so, and what to do next; `beginning` is that of the answer's body."""
+        told = self._call("POST", _endpoint(name) + "/explain", body=_answered(answer, beginning))
+        return str(told["cause"]), str(told["hint"])
+
     def get_tree(self, name: str, deployment: str | None) -> Json:
         """What lies below /var/azureml-app: `files` and the platform's `variables`."""
         return self._call("GET", _endpoint(name) + "/tree", query=_given(deployment=deployment))
@@ -374,6 +380,22 @@ class Client:
             return answer
         with answer:
             raise _error_of(answer)
+
+
+def _answered(answer: requests.Response, beginning: bytes) -> Json:
+    """What an answer to a scored request shows of its reasons, as the control API takes it."""
+    status = answer.headers.get("ms-azureml-model-error-statuscode", "")
+    asked = answer.request.headers
+    return {
+        "deployment": answer.headers.get("azureml-model-deployment"),
+        "status": answer.status_code,
+        "modelStatus": int(status) if status.isdecimal() else 0,
+        "reason": answer.headers.get("ms-azureml-model-error-reason", "")[:200],
+        "message": beginning[:_BEGINNING].decode("utf-8", "replace"),
+        "asked": str(asked.get("azureml-model-deployment", ""))[:200],
+        "contentType": str(asked.get("Content-Type", ""))[:200],
+        "method": str(answer.request.method),
+    }
 
 
 def _error_of(answer: requests.Response) -> EmulatorError:

@@ -82,6 +82,7 @@ MAY_IMPORT: Mapping[str, frozenset[str]] = {
     | {
         "client",
         "child_environment",
+        "diagnosis",  # of answers
         "settings",
         "lock",
         "admin_token",

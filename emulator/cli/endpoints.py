@@ -103,19 +103,27 @@ def _print_deployment(deployment: Mapping[str, Any]) -> None:
     ):
         click.echo(f"  {key:18} {value}")
     for instance in deployment["instances"]:
-        if instance["state"] != "Ready" or instance["restarts"]:
+        if instance["state"] != "Ready" or instance["restarts"] or instance["out_of_memory"]:
             click.echo(f"  {'instance':18} {instance['name']}: {_state_text(instance)}")
     for difference in deployment["differences"]:
         click.echo(f"  {'difference':18} {difference}")
     if deployment["error"]:
         click.echo(f"  {'error':18} {deployment['error']['code']}: {deployment['error']['message']}")
+        if deployment["error"].get("hint"):
+            click.echo(f"  {'':18} → {deployment['error']['hint']}")
 
 
 def _state_text(instance: Mapping[str, Any]) -> str:
     told = {"NotReady": "not ready", "BackOff": "dead, waiting to be restarted"}
     restarts = instance["restarts"]
-    again = f", restarted {'once' if restarts == 1 else f'{restarts} times'}" if restarts else ""
-    return told.get(instance["state"], "ready") + again
+    again = f", restarted {_times(restarts)}" if restarts else ""
+    kills = instance["out_of_memory"]
+    killed = f", a worker was killed {_times(kills)} because memory ran out" if kills else ""
+    return told.get(instance["state"], "ready") + again + killed
+
+
+def _times(count: int) -> str:
+    return "once" if count == 1 else f"{count} times"
 
 
 @click.command("logs")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 
 import click
 
@@ -14,17 +14,14 @@ from emulator.cli.mlflow_bodies import input_data_hint
 from emulator.cli.output import say
 from emulator.names import in_small_letters
 
+if TYPE_CHECKING:
+    import requests
+
+    from emulator.errors import EmulatorError
+
 _TIMEOUT_SECONDS = 320.0
-_MOST_BYTES = 1 << 12  # of an answer, in which the reason is looked for
-_SCRIPT_HINT = "`amlemu logs ENDPOINT` shows the script's side"
-_HINTS = {
-    408: "raise --request-timeout-ms, or make run() faster; the container goes on with the request all the same",
-    424: "`amlemu logs ENDPOINT` shows the script's side; the container's own status is in"
-    " ms-azureml-model-error-statuscode",
-    429: "more requests at once than 2 * max_concurrent_requests_per_instance * instance_count",
-    401: "`amlemu keys ENDPOINT` prints the key or a token; a client sends it as Authorization: Bearer KEY",
-    405: "only GET and POST reach a container, as in the cloud",
-}
+# Of an answer that is looked at for what is odd about it.
+_MOST_BYTES = 1 << 20
 
 
 @click.command("invoke")
@@ -48,7 +45,10 @@ def invoke_command(  # noqa: PLR0913 - the command's options
     deployment: str | None,
     include: bool,
 ) -> None:
-    """Send one request to an endpoint and print the answer's body; exit code 6 for an error status."""
+    """Send one request to an endpoint and print the answer's body.
+
+    An error status is explained, and ends with exit code 6.
+    """
     from emulator.cli.connection import connect
 
     with connect() as client:
@@ -61,7 +61,33 @@ def invoke_command(  # noqa: PLR0913 - the command's options
     body = _body(data)
     method = method or ("GET" if body is None and not files else "POST")
     url = document["scoring_uri"] if path is None else document["openapi_uri"].removesuffix("/swagger.json") + path
-    _send(method.upper(), url, sent, body, _form(files), include=include)
+    answer, beginning = _send(method.upper(), url, sent, body, _form(files), include=include)
+    if answer.status_code >= 400:
+        raise _explained(endpoint, answer, beginning, body or b"")
+    _say_what_is_odd(answer, beginning)
+
+
+def _explained(endpoint: str, answer: requests.Response, beginning: bytes, sent: bytes) -> EmulatorError:
+    """The error that tells why an answer has that status."""
+    from emulator.cli.connection import connect
+    from emulator.errors import EmulatorError, RequestFailed
+
+    target = f"{answer.request.method} {answer.request.url}: {answer.status_code}"
+    try:
+        with connect() as client:
+            cause, hint = client.explain(endpoint, answer, beginning)
+    except EmulatorError as error:  # the answer is there all the same
+        return RequestFailed(f"the request was answered with {answer.status_code}", target=target, hint=error.message)
+    return RequestFailed(cause, target=target, hint=input_data_hint(sent, beginning) or hint)
+
+
+def _say_what_is_odd(answer: requests.Response, body: bytes) -> None:
+    from emulator.diagnosis import odd_answer
+
+    odd = odd_answer(answer.headers.get("Content-Type", ""), body) if len(body) < _MOST_BYTES else None
+    if odd:
+        say(f"note: {odd}")
+        say(f"  → {odd.hint}")
 
 
 def _refuse_out_of_service(endpoint: Mapping[str, Any]) -> None:
@@ -137,27 +163,28 @@ def _form(files: Sequence[str]) -> dict[str, tuple[str, IO[bytes]]]:
 
 def _send(
     method: str, url: str, headers: Mapping[str, str], body: bytes | None, form: Mapping[str, Any], *, include: bool
-) -> None:
+) -> tuple[requests.Response, bytes]:
+    """Print the answer as it comes; its head, and the beginning of its body."""
     import requests
 
     from emulator.errors import OperationTimedOut, RequestFailed
 
     session = requests.Session()
     session.trust_env = False
-    told = b""
+    beginning = b""
     try:
         with session.request(
             method, url, headers=dict(headers), data=body, files=form or None, stream=True, timeout=_TIMEOUT_SECONDS
         ) as answer:
-            if include or not answer.ok:
+            if include:
                 _print_head(answer)
             for chunk in answer.iter_content(chunk_size=None):
                 sys.stdout.buffer.write(chunk)
                 sys.stdout.buffer.flush()
-                told = (told + chunk)[:_MOST_BYTES]
+                beginning = (beginning + chunk)[:_MOST_BYTES]
             if sys.stdout.isatty() or not answer.ok:
                 click.echo(err=not answer.ok)
-            status = answer.status_code
+            return answer, beginning
     except requests.Timeout as error:
         raise OperationTimedOut(f"{url} did not answer within {_TIMEOUT_SECONDS:.0f} s") from error
     except requests.RequestException as error:
@@ -166,9 +193,6 @@ def _send(
         session.close()
         for _, file in form.values():
             file.close()
-    if status >= 400:
-        hint = input_data_hint(body or b"", told) or _HINTS.get(status, _SCRIPT_HINT)
-        raise RequestFailed(f"{method} {url} was answered with {status}", hint=hint)
 
 
 def _print_head(answer: Any) -> None:

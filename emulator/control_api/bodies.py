@@ -93,6 +93,23 @@ class EndpointUpdate(_CamelCase):
         return self
 
 
+class AnsweredRequest(_CamelCase):
+    """How a request to an endpoint was answered: by which deployment, and what a caller saw of it.
+
+    `status` is the caller's, `model_status` the container's own, 0 where it gave none or that was the same; `reason` is
+    the front door's word, `message` the beginning of the body, `asked` the deployment that the request named.
+    """
+
+    deployment: str | None = None
+    status: int = Field(ge=100, le=999)
+    model_status: int = Field(0, ge=0, le=999)
+    reason: str = Field("", max_length=200)
+    message: str = Field("", max_length=4000)
+    asked: str = Field("", max_length=200)
+    content_type: str = Field("", max_length=200)
+    method: str = Field("POST", max_length=40)
+
+
 class RegenerateKeys(_CamelCase):
     """Which key, and its new value; without one it is drawn."""
 

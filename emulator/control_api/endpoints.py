@@ -9,7 +9,8 @@ from typing import Any
 
 from flask import Blueprint, Response, jsonify, request
 
-from emulator.control_api.bodies import EndpointUpdate, RegenerateKeys
+from emulator.control_api.access import needs
+from emulator.control_api.bodies import AnsweredRequest, EndpointUpdate, RegenerateKeys
 from emulator.control_api.described import NOTHING, POLLED, Answer, described
 from emulator.control_api.json_text import revealed
 from emulator.control_api.operations import poll_headers
@@ -30,13 +31,16 @@ from emulator.control_api.shapes import (
     Deployments,
     Endpoint,
     Endpoints,
+    Explained,
     Keys,
     LayoutTree,
     Token,
 )
 from emulator.control_api.streams import line_stream
+from emulator.diagnosis import Answered
 from emulator.entities import DeploymentRequest, EndpointRequest, OnlineDeployment, OnlineEndpoint
 from emulator.errors import DamagedDocument, ResourceNotFound
+from emulator.secret import mask_credentials
 from emulator.workspace.effects import Progress
 
 _LINES = {200: Answer(text="Each line as a JSON text on a line of its own.", media_type="application/x-ndjson")}
@@ -214,6 +218,15 @@ def _insight_routes(routes: Blueprint, services: Services) -> None:
         files = deployments.tree(name, deployment.name)
         variables = deployments.platform_variables(deployment)
         return jsonify({"files": [{"path": p, "size": s} for p, s in files], "variables": variables})
+
+    @routes.post("/onlineEndpoints/<name>/explain")
+    @needs("viewer")
+    @described("Why a request was answered as it was.", Explained, body=AnsweredRequest, errors=(404,))
+    def explain(name: str) -> Response:
+        given = body_of(AnsweredRequest, target=f"endpoint {name}")
+        answered = Answered(**given.model_dump(exclude={"deployment"}))
+        found = services.workspace.explanations.of_answer(name, given.deployment, answered)
+        return jsonify({"cause": mask_credentials(str(found)), "hint": mask_credentials(found.hint)})
 
     @routes.get("/onlineEndpoints/<name>/collected")
     @described(

@@ -336,6 +336,13 @@ class LaidOutFile(Shape):
     size: int
 
 
+class Explained(Shape):
+    """Why a request was answered so: the cause in one line, and what to do next."""
+
+    cause: str
+    hint: str
+
+
 class LayoutTree(Shape):
     """What a deployment's container sees."""
 

@@ -68,6 +68,7 @@ class StartProfile:
             "init": self.init_failed_code,
             "import": self.import_failed_code,
             "function": self.function_missing_code,
+            "run": self.crashed_code,
             "other": self.crashed_code,
         }
         return codes[stage]

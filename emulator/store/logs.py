@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Set
+import json
+from collections.abc import Callable, Iterable, Iterator, Sequence, Set
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -10,7 +11,7 @@ from emulator.store.disk import make_folder, remove_whole, translated
 from emulator.store.privacy import owner_opener
 from emulator.store.segments import segment
 
-_OF_ENDPOINTS = (".requests.jsonl", ".events.jsonl", ".insights.jsonl", ".failed.log")
+_OF_ENDPOINTS = (".requests.jsonl", ".events.jsonl", ".insights.jsonl", ".failed.log", ".failed.tree.json")
 
 
 class Logs:
@@ -53,8 +54,22 @@ class Logs:
         return path.read_text(encoding="utf-8", errors="replace").splitlines() if path.is_file() else []
 
     def forget_container(self, endpoint_name: str, deployment_name: str) -> None:
-        """Drop what was kept."""
+        """Drop what was kept, the tree too."""
         remove_whole(self._container(endpoint_name, deployment_name))
+        remove_whole(self._tree(endpoint_name, deployment_name))
+
+    def keep_tree(self, endpoint_name: str, deployment_name: str, files: Sequence[tuple[str, int]]) -> None:
+        """Keep which files the container of a failed start had: path and size."""
+        with open(self._tree(endpoint_name, deployment_name), "w", encoding="utf-8", opener=owner_opener) as file:
+            json.dump(files, file)
+
+    def kept_tree(self, endpoint_name: str, deployment_name: str) -> list[tuple[str, int]]:
+        """What was kept of the files of a failed start, nothing when there is none or it cannot be read."""
+        try:
+            found = json.loads(self._tree(endpoint_name, deployment_name).read_text(encoding="utf-8"))
+            return [(str(path), int(size)) for path, size in found]
+        except (OSError, ValueError, TypeError):
+            return []
 
     def requests(self, endpoint_name: str) -> Path:
         """The file of the front door's lines, one JSON object each."""
@@ -84,3 +99,6 @@ class Logs:
 
     def _container(self, endpoint_name: str, deployment_name: str) -> Path:
         return self._folder / segment(f"{endpoint_name}.{deployment_name}.failed.log")
+
+    def _tree(self, endpoint_name: str, deployment_name: str) -> Path:
+        return self._folder / segment(f"{endpoint_name}.{deployment_name}.failed.tree.json")

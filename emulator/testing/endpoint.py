@@ -44,6 +44,7 @@ class Endpoint:
         self._credentials: dict[str, str] = {}
         self._secrets: set[str] = set()
         self._last_id = ""
+        self._failed: requests.Response | None = None
 
     def __repr__(self) -> str:
         return f"<Endpoint {self.name} at {self._known['scoring_uri']}>"
@@ -145,6 +146,7 @@ class Endpoint:
         method = method or ("GET" if body is None and not files else "POST")
         answer = _send(method, url, own | dict(headers or {}), body, files, timeout)
         self._last_id = answer.headers.get(_ID_HEADER, "")
+        self._failed = None if answer.ok else answer
         return answer
 
     def swagger(self, version: int | None = None) -> Json:
@@ -157,6 +159,14 @@ class Endpoint:
         return document
 
     # what it says
+
+    def explain(self) -> tuple[str, str] | None:
+        """Why the last `invoke` was answered with an error status, and what to do next; None when it was not."""
+        return self.client.explain(self.name, self._failed, self._failed.content) if self._failed is not None else None
+
+    def begin_test(self) -> None:
+        """Forget what an earlier test was answered."""
+        self._failed = None
 
     def logs(self, deployment: str | None = None, *, tail: int | None = None) -> list[str]:
         """The lines of a deployment's container, of the only or first one when None."""

@@ -71,6 +71,8 @@ class EndpointFactory:
 
     def begin_test(self) -> None:
         """Nothing has been touched so far."""
+        for endpoint in self.used:
+            endpoint.begin_test()
         self.used.clear()
         self.failures.clear()
 

@@ -34,6 +34,9 @@ def sections(endpoints: Iterable[Endpoint], secrets: Iterable[str]) -> Iterator[
 
 
 def _sections(endpoint: Endpoint, hidden: Iterable[str]) -> Iterator[tuple[str, str]]:
+    if explained := endpoint.explain():
+        cause, hint = explained
+        yield f"amlemu: why {endpoint.name} answered so", without(hidden, f"{cause}\n  → {hint}")
     for deployment in endpoint.client.get_endpoint(endpoint.name)["deployments"]:
         lines = endpoint.logs(deployment["name"], tail=_LOG_LINES)
         yield f"amlemu: log of {endpoint.name}/{deployment['name']}", without(hidden, "\n".join(lines) or "(nothing)")

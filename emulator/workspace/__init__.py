@@ -22,6 +22,7 @@ from emulator.workspace.effects import Effects, FrontDoor, Progress, silent_prog
 from emulator.workspace.endpoints import Endpoints
 from emulator.workspace.environments import Environments
 from emulator.workspace.events import Events
+from emulator.workspace.explanations import Explanations
 from emulator.workspace.exports import Exports
 from emulator.workspace.gate import Gate
 from emulator.workspace.generations import Generations
@@ -66,6 +67,7 @@ class Workspace:
         )
         self.exports = Exports(store, engine, self.models, self.environments, self.endpoints, self.deployments)
         crashes = Crashes(store, engine, self.models, self.endpoints, generations, events, self._gate)
+        self.explanations = Explanations(store, engine, effects, self.endpoints, crashes)
         self.uses = Uses(store, engine, effects, self.endpoints, generations)
         self.health = Health(store, engine, effects, self.endpoints, crashes, events)
 

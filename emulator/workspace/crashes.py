@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 
+from emulator.diagnosis import Deployed
 from emulator.engines import Container, Engine
-from emulator.entities import OnlineDeployment
+from emulator.entities import Model, OnlineDeployment
 from emulator.errors import EmulatorError, ResourceNotReady, from_dict
 from emulator.scoring_container import LABEL_GENERATION
 from emulator.store import Store
+from emulator.workspace.deployed import deployed_of
 from emulator.workspace.endpoints import Endpoints
 from emulator.workspace.events import Events
 from emulator.workspace.gate import Gate
@@ -20,8 +22,8 @@ from emulator.workspace.out_of_memory import memory_of
 from emulator.workspace.readiness import read_log, tail_of, why_it_died
 from emulator.workspace.watched import CRASH_LOOP_TARGET, Watched, is_crash_loop
 
-_STARTED_AGAIN = "it is started again with longer and longer waits; `amlemu logs` shows its last words"
-_NOT_STARTED_AGAIN = "nothing starts it again; `amlemu logs` shows its last words"
+_STARTED_AGAIN = "it is started again with longer and longer waits"
+_NOT_STARTED_AGAIN = "nothing starts it again"
 
 
 class Crashes:
@@ -70,7 +72,14 @@ class Crashes:
         if state.stopped_because:
             self._events.stopped(watched.container, state.stopped_because)
         memory = memory_of(deployment, self._engine)
-        return why_it_died(log, state, str(self._generations.layout(deployment)), memory)
+        return why_it_died(log, state, self.facts(deployment), memory)
+
+    def facts(self, deployment: OnlineDeployment) -> Deployed:
+        """What is known of the deployment; without its models where they cannot be read."""
+        models: Sequence[Model] = ()
+        with suppress(EmulatorError):
+            models = laid_out_models(deployment, self._models, self._store)
+        return deployed_of(deployment, models, self._store)
 
     def kill(self, watched: Watched) -> None:
         """End a container that failed its liveness probe."""
@@ -93,17 +102,20 @@ class Crashes:
     def save_failed(self, watched: Watched, error: EmulatorError) -> None:
         """The deployment has Failed, with the cloud's code for a crash loop and the reason of the last death."""
         profile = watched.profile
+        again = _STARTED_AGAIN if profile.run else _NOT_STARTED_AGAIN
+        deployment = watched.deployment
+        logs = f"`amlemu logs {deployment.endpoint_name} --deployment {deployment.name}` shows its last words"
         told = error.to_dict() | {
             "code": profile.crash_loop_code,
             "message": profile.crash_loop_message.format(reason=error.message),
             "target": CRASH_LOOP_TARGET + watched.container.name,
-            "hint": error.hint or (_STARTED_AGAIN if profile.run else _NOT_STARTED_AGAIN),
+            "hint": f"{again}; {error.hint or logs}",
         }
-        with self._endpoints.hold(watched.deployment.endpoint_name, restoring=True):
-            deployment = self._current(watched)
-            if deployment:
+        with self._endpoints.hold(deployment.endpoint_name, restoring=True):
+            current = self._current(watched)
+            if current:
                 failed = {"provisioning_state": "Failed", "error": from_dict(told).to_dict()}
-                self._store.put_deployment(deployment.model_copy(update=failed))
+                self._store.put_deployment(current.model_copy(update=failed))
 
     def save_recovered(self, watched: Watched) -> None:
         """The deployment has Succeeded again, unless its error is another one by now."""

@@ -23,8 +23,6 @@ from emulator.errors import BadArgument, EmulatorError, OperationCanceled, Resou
 from emulator.profiles import profile_of
 from emulator.scoring_container import (
     container_differences,
-    model_mount,
-    path_at_mount,
     platform_variables,
 )
 from emulator.store import Store
@@ -123,12 +121,10 @@ class Deployments:
     def tree(self, endpoint_name: str, name: str | None) -> list[tuple[str, int]]:
         """Every file below /var/azureml-app as the script sees it: path and size in bytes.
 
-        Models at a mount path elsewhere have absolute paths.
+        Models at a mount path elsewhere have absolute paths.  Of a deployment that failed to start, what its container
+        saw.
         """
-        deployment = self.get(endpoint_name, name)
-        files = self._store.layouts.files(self._generations.layout(deployment))
-        mount = model_mount(deployment)
-        return [(path_at_mount(path, mount), size) for path, size in files] if mount else files
+        return self._generations.files(self.get(endpoint_name, name))
 
     def platform_variables(self, deployment: OnlineDeployment) -> dict[str, str]:
         """What the target's cloud sets in the container."""
@@ -271,7 +267,7 @@ class Deployments:
             self._make_room(draft, progress)
             containers = self._generations.start(draft, plan.models, progress)
         except BaseException:
-            self._store.layouts.remove(self._generations.layout(draft))
+            self._generations.discard(draft)
             raise
         deployment = draft.model_copy(
             update={

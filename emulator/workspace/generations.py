@@ -6,6 +6,7 @@ import contextlib
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from emulator.container_size import NO_LIMIT, container_size, is_sized
@@ -13,9 +14,17 @@ from emulator.engines import Container, Engine
 from emulator.entities import Model, OnlineDeployment
 from emulator.errors import EmulatorError
 from emulator.profiles import profile_of
-from emulator.scoring_container import LABEL_INSTANCE, ContainerSpec, container_specs, models_folder
+from emulator.scoring_container import (
+    LABEL_INSTANCE,
+    ContainerSpec,
+    container_specs,
+    model_mount,
+    models_folder,
+    path_at_mount,
+)
 from emulator.store import Placement, Store
 from emulator.workspace.collecting import Collecting
+from emulator.workspace.deployed import deployed_of
 from emulator.workspace.effects import Effects, FrontDoor, Progress
 from emulator.workspace.events import Events
 from emulator.workspace.out_of_memory import memory_of
@@ -72,8 +81,8 @@ class Generations:
 
     def start(self, deployment: OnlineDeployment, models: Sequence[Model], progress: Progress) -> tuple[Container, ...]:
         """Start every instance and wait until all are ready; on a failure none is left, but its log is kept."""
-        layout = str(self.layout(deployment))
         specs = self._specs(deployment, models)
+        facts = partial(deployed_of, deployment, models, self._store)
         started: list[Container] = []
         progress.step(f"starting {_count(len(specs), 'container')} on {self._engine.name}")
         try:
@@ -83,7 +92,7 @@ class Generations:
             budget = float(deployment.liveness_probe.budget_seconds)
             probe, memory = StartProbe(deployment, self._effects.probe), memory_of(deployment, self._engine)
             with self._polling.waiting_for(len(started)):
-                wait_until_ready(self._engine, started, budget, self._polling, progress, layout, memory, probe)
+                wait_until_ready(self._engine, started, budget, self._polling, progress, facts, memory, probe)
         except BaseException:
             with contextlib.suppress(OSError):  # a full disk must neither hide the reason nor keep the containers
                 self._keep_log(deployment, started)
@@ -126,6 +135,21 @@ class Generations:
         told = sorted(containers, key=self._is_running)[:1]
         lines = [line for container in told for line in read_log(self._engine, container)]
         self._store.logs.keep_container(deployment.endpoint_name, deployment.name, lines)
+
+    def files(self, deployment: OnlineDeployment) -> list[tuple[str, int]]:
+        """Path and size of every file that its containers see, or saw as they failed to start."""
+        files = self._store.layouts.files(self.layout(deployment))
+        files = files or self._store.logs.kept_tree(deployment.endpoint_name, deployment.name)
+        mount = model_mount(deployment)
+        return [(path_at_mount(path, mount), size) for path, size in files] if mount else files
+
+    def discard(self, deployment: OnlineDeployment) -> None:
+        """Remove the layout of a generation that failed to start, and remember which files it had."""
+        layout = self.layout(deployment)
+        with contextlib.suppress(OSError):  # a full disk must not hide the reason
+            files = self._store.layouts.files(layout)
+            self._store.logs.keep_tree(deployment.endpoint_name, deployment.name, files)
+        self._store.layouts.remove(layout)
 
     def _is_running(self, container: Container) -> bool:
         try:

@@ -75,7 +75,9 @@ class Health:
         containers = self._endpoints.running(endpoint_name, deployment_name)
         with self._lock:
             watched = [self._watched.get(container.id) for container in containers]
-        return [w.state if w else InstanceState(c.name, "Ready", 0) for c, w in zip(containers, watched, strict=True)]
+        states = [w.state if w else InstanceState(c.name, "Ready", 0) for c, w in zip(containers, watched, strict=True)]
+        kills = [self._memory_kills.count(container.id) for container in containers]
+        return [replace(state, out_of_memory=count) for state, count in zip(states, kills, strict=True)]
 
     def tick(self) -> float:
         """Do what is due; for how many seconds nothing will be."""

@@ -40,9 +40,14 @@ class Memory:
         return size_text(self.limit_bytes) if self.limit_bytes else "none"
 
     @property
+    def workers(self) -> int:
+        """How many workers the scoring server of a container has."""
+        return workers(self.deployment)
+
+    @property
     def most_kills(self) -> int:
         """After how many kills a container is not waited for any longer."""
-        return _KILLS_OF_A_WORKER * workers(self.deployment)
+        return _KILLS_OF_A_WORKER * self.workers
 
     def error(self, what: str, log_tail: str, peak_bytes: int | None = None) -> EmulatorError:
         """That `what` was killed (row deployment.out_of_memory_code)."""
@@ -90,6 +95,11 @@ class MemoryKills:
             for deployment, container in serving:
                 for _ in range(self._new(container.id, kills.get(container.id, 0))):
                     self._events.out_of_memory(container, memory_of(deployment, self._engine).limit_text)
+
+    def count(self, container_id: str) -> int:
+        """How many there were in that container, as of the last look."""
+        with self._lock:
+            return self._told.get(container_id, 0)
 
     def _new(self, container_id: str, kills: int) -> int:
         """How many of them nobody has been told of."""

@@ -136,8 +136,7 @@ def check_scoring_script(code: CodeConfiguration, environment: Environment, targ
         return
     problem = check_script(source, code.scoring_script)
     if problem:
-        hint = "a scoring script defines init() and run(data)"
-        told = ResourceNotReady(str(problem), target=f"scoring script {code.scoring_script}", hint=hint)
+        told = ResourceNotReady(str(problem), target=f"scoring script {code.scoring_script}", hint=problem.hint)
         raise with_code(told, profile_of(target).start.code_of(problem.stage))
 
 

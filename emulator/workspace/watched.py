@@ -21,11 +21,15 @@ CRASH_LOOP_TARGET = "instance "
 
 @dataclass(frozen=True)
 class InstanceState:
-    """An instance as `show` tells it: `state` is Ready, NotReady or BackOff (dead, and to be started again)."""
+    """An instance as `show` tells it: `state` is Ready, NotReady or BackOff (dead, and to be started again).
+
+    `out_of_memory` is how many of its workers were killed because memory ran out.
+    """
 
     name: str
     state: Literal["Ready", "NotReady", "BackOff"]
     restarts: int
+    out_of_memory: int = 0
 
 
 @dataclass(frozen=True)

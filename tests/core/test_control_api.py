@@ -769,8 +769,8 @@ def test_how_instances_are(served: Served) -> None:
     house.pass_time(3)
     endpoint = served.ask("GET", f"{ENDPOINTS}/iris").json()["amlemu"]
     assert endpoint["deployments"][0]["instances"] == [
-        {"name": names[0], "state": "NotReady", "restarts": 0},
-        {"name": names[1], "state": "Ready", "restarts": 1},
+        {"name": names[0], "state": "NotReady", "restarts": 0, "out_of_memory": 0},
+        {"name": names[1], "state": "Ready", "restarts": 1, "out_of_memory": 0},
     ]
     (one,) = served.ask("GET", f"{ENDPOINTS}/iris/deployments").json()["value"]
     assert one["amlemu"]["instances"] == endpoint["deployments"][0]["instances"]

@@ -178,4 +178,4 @@ def test_a_crash_loop_of_a_container_without_memory(house: House) -> None:
     assert error is not None
     assert error["code"] == "DeploymentCrashLoopBackOff"
     assert "the container was killed because it ran out of memory: its limit is 256 MiB" in error["message"]
-    assert error["hint"] == "raise resources.limits.memory"
+    assert error["hint"] == "it is started again with longer and longer waits; raise resources.limits.memory"

@@ -67,6 +67,8 @@ ROUTES: dict[tuple[str, str], tuple[str, Effect]] = {
     ("GET", "/onlineEndpoints/<name>/deployments/<deployment>/layout"): ("viewer", "reads"),
     ("GET", "/onlineEndpoints/<name>/export"): ("viewer", "reads"),
     ("GET", "/onlineEndpoints/<name>/tree"): ("viewer", "reads"),
+    # It tells what the logs tell, which a viewer reads.
+    ("POST", "/onlineEndpoints/<name>/explain"): ("viewer", "reads"),
     ("GET", "/onlineEndpoints/<name>/collected"): ("viewer", "reads"),
     ("GET", "/onlineEndpoints/<name>/insights"): ("viewer", "reads"),
     ("GET", "/onlineEndpoints/<name>/logs"): ("viewer", "reads"),

@@ -9,7 +9,18 @@ from pathlib import Path
 
 import pytest
 
-from emulator.diagnosis import MISSING_SERVER, check_script, explain
+from emulator.diagnosis import (
+    MISSING_SERVER,
+    Answered,
+    Deployed,
+    WorkerEnds,
+    check_script,
+    explain,
+    explain_answer,
+    explain_start,
+    odd_answer,
+    worker_ends,
+)
 
 LOGS = Path(__file__).parent / "logs"
 ROOTS = ("/var/azureml-app", "/home/me/layouts/iris/blue/1")
@@ -30,7 +41,7 @@ def cause_of(log: str) -> str:
             " (code/score.py, line 5)",
         ),
         ("import_error", "ModuleNotFoundError: No module named 'no_such_package' (code/score.py, line 2)"),
-        ("chained", "RuntimeError: no model (code/score.py, line 9)"),
+        ("chained", "RuntimeError: no model in the folder (code/score.py, line 9)"),
         ("init_exits", "SystemExit: 3 (code/score.py, line 5)"),
         ("logged_before", "entry_module.init.<locals>.Bad: local (code/score.py, line 11)"),
     ],
@@ -126,6 +137,77 @@ def test_a_log_without_a_cause(log: str) -> None:
 def test_a_traceback_that_was_cut_off_is_none() -> None:
     log = traceback(("/var/azureml-app/code/score.py", 5), end="").rstrip()
     assert explain(log, ROOTS) is None
+
+
+DEPLOYED = Deployed(
+    "taxi",
+    "blue",
+    "managed",
+    ROOTS,
+    files=("azureml-models/taxi/1/model/model.pkl", "code/score.py"),
+    models=("taxi:1",),
+    variables={
+        "AML_APP_ROOT": "/var/azureml-app/code",
+        "AZUREML_ENTRY_SCRIPT": "score.py",
+        "AZUREML_MODEL_DIR": "/var/azureml-app/azureml-models/taxi/1",
+    },
+    environment="conda.yml",
+)
+
+
+@pytest.mark.parametrize("server", ["server_0.4", "server_1.5"])
+def test_the_next_step_for_both_generations_of_the_server(server: str) -> None:
+    lines = (LOGS / f"{server}.init_raises.log").read_text(encoding="utf-8").splitlines()
+    told = explain_start(lines, DEPLOYED)
+    assert told and 'os.path.join(os.environ["AZUREML_MODEL_DIR"], "model", "model.pkl")' in told.hint
+    assert "`amlemu tree taxi --deployment blue`" in told.hint
+
+
+def test_a_model_of_another_scikit_learn() -> None:
+    """scikit-learn only warns of it, as the model is loaded; what fails is something else, later."""
+    log = (LOGS / "server_1.5.another_scikit_learn.log").read_text(encoding="utf-8").splitlines()
+    answered = Answered(424, 500, "model_error", '{"message": "… Check the logs for more info."}')
+    told = explain_answer(answered, DEPLOYED, log, WorkerEnds(0), None)
+    assert str(told).startswith("AttributeError: 'LogisticRegression' object has no attribute")
+    assert "the model was saved with scikit-learn 0.24.2, and the environment has 1.9.1" in str(told)
+    assert "pin scikit-learn==0.24.2 in conda.yml" in told.hint
+
+
+@pytest.mark.parametrize(
+    ("lines", "count", "how"),
+    [
+        (["Booting worker with pid: 3"], 0, ""),
+        # gunicorn 20, of the servers of 2021: it names signals by their number, and no codes at all
+        (["Worker with pid 3 was terminated due to signal 11"], 1, "SIGSEGV"),
+        ([f"Booting worker with pid: {pid}" for pid in range(3, 7)], 3, ""),
+        (["E [2] gunicorn.error - Worker (pid:3) was sent SIGKILL! Perhaps out of memory?"] * 2, 2, "SIGKILL"),
+        (["E [2] gunicorn.error - Worker (pid:3) exited with code 7."], 1, "code 7"),
+        (["Worker (pid:3) was sent SIGTERM!"], 0, ""),
+    ],
+    ids=["none", "gunicorn 20 signal", "gunicorn 20 code", "killed", "code", "ended by amlemu"],
+)
+def test_workers_that_ended(lines: list[str], count: int, how: str) -> None:
+    ends = worker_ends(lines, 1, ROOTS)
+    assert (ends.count, ends.how) == (count, how)
+
+
+@pytest.mark.parametrize(
+    ("body", "told"),
+    [
+        (b'"{\\"a\\": 1}"', "quoted string"),
+        (b'"[1, 2]"', "quoted string"),
+        (b"NaN", "NaN"),
+        (b'{"p": NaN}', "NaN"),
+        (b'"hello"', None),
+        (b'"1"', None),
+        (b'{"a": "NaN"}', None),
+        (b"[1]", None),
+    ],
+)
+def test_answers_that_are_no_error_and_odd_all_the_same(body: bytes, told: str | None) -> None:
+    found = odd_answer("application/json", body)
+    assert (told in str(found)) if told else found is None
+    assert odd_answer("text/plain", body) is None
 
 
 GOOD = "def init():\n    pass\n\n\ndef run(data):\n    return data\n"
