@@ -372,7 +372,7 @@ def test_a_script_that_answers_with_an_error_is_no_bug_of_amlemu(environ: Enviro
     amlemu(environ, "deploy", "--name", "raises", "--entry", project(folder, text))
     told = amlemu(environ, "invoke", "raises", "--data", "{}", code=6).stderr
     first, second = told.splitlines()[-2:]
-    assert first.startswith("RequestFailed: KeyError: 'missing' (code/score.py, line 5)  [POST http://")
+    assert first.startswith("RequestFailed: KeyError: 'missing' (code/score.py, line 4)  [POST http://")
     assert second == (
         "  → the line is `return {}['missing']`; `amlemu logs raises --deployment blue` prints all that was said"
     )
