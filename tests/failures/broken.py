@@ -403,6 +403,30 @@ STARTS: dict[str, BrokenStart] = {
     ),
 }  # fmt: skip
 
+# Of the same kinds as others, which every run deploys.
+SLOW_STARTS = frozenset(
+    {
+        "the case of a file's name",
+        "a path of the training run",
+        "no model, asked for with getenv",
+        "a variable under another name",
+        "PIL without Pillow",
+        "sklearn without scikit-learn",
+        "a name of another version of a package",
+        "an exception raised from another",
+        "an exception without a word",
+        "pydantic's errors",
+        "run(*args)",
+        "SIGKILL in init()",
+        "SIGILL at import",
+        "a slow import",
+        "the working folder written to",
+        "no pickle",
+        "a model of a newer Python",
+        "a name that nobody has defined",
+    }
+)
+
 
 REQUESTS: dict[str, BrokenRequest] = {
     "a key that is not there": BrokenRequest(

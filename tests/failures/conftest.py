@@ -99,9 +99,16 @@ def bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
         bench.close()
 
 
+def wanted(request: pytest.FixtureRequest) -> set[str]:
+    """The faults of the tests that this run has."""
+    specs = (getattr(item, "callspec", None) for item in request.session.items)
+    return {spec.params["fault"] for spec in specs if spec and "fault" in spec.params}
+
+
 @pytest.fixture(scope="session")
-def starts(bench: Bench) -> dict[str, Future[Told]]:
+def starts(bench: Bench, request: pytest.FixtureRequest) -> dict[str, Future[Told]]:
     """What is said of deployments that do not come about."""
+    faults = wanted(request)
 
     def tell(number: int, broken: BrokenStart) -> Told:
         endpoint = f"start-{number}"
@@ -122,6 +129,7 @@ def starts(bench: Bench) -> dict[str, Future[Told]]:
     return {
         name: bench.begin(lambda number=number, broken=broken: tell(number, broken))
         for number, (name, broken) in enumerate(STARTS.items())
+        if name in faults
     }
 
 
