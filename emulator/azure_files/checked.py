@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import difflib
 from collections.abc import Iterator, Mapping
 from typing import Any, TypeVar, get_args, get_origin
@@ -18,6 +19,8 @@ from emulator.errors import Fault
 F = TypeVar("F", bound=AzureFile)
 
 IS_REQUIRED = "is required"
+_MOST_ROUNDS = 10
+_STAND_IN = "stand-in"
 _SENTENCES: Mapping[str, str] = {
     "missing": IS_REQUIRED,
     "bool_parsing": "must be true or false",
@@ -41,6 +44,40 @@ def checked(document: Document, kind: type[F]) -> tuple[F | None, list[Fault]]:
         return kind.model_validate(dict(document.data)), []
     except ValidationError as error:
         return None, [_fault(document, kind, details) for details in error.errors(include_url=False)]
+
+
+def salvaged(document: Document, kind: type[F]) -> F | None:
+    """What a document with faults says all the same, without its faulty parts; None where nothing is left of it.
+
+    For whoever looks for more faults, so that all are told in one round: what it names, and whether that is there.
+    """
+    data = copy.deepcopy(dict(document.data))
+    for _ in range(_MOST_ROUNDS):
+        try:
+            return kind.model_validate(data)
+        except ValidationError as error:
+            for details in error.errors(include_url=False):
+                _take_out(data, field_path(details["loc"]), is_missing=details["type"] == "missing")
+    return None
+
+
+def _take_out(data: dict[str, Any], path: Path, *, is_missing: bool) -> None:
+    """Remove what is wrong; of what is missing, the part that lacks it, or a stand-in where that is the whole."""
+    if is_missing and len(path) == 1:
+        data[str(path[0])] = _STAND_IN
+        return
+    path = path[:-1] if is_missing else path
+    node: Any = data
+    for part in path[:-1]:
+        inner = node.get(part) if isinstance(node, dict) else None
+        if not isinstance(inner, dict):  # in a list, or in what is no mapping: the whole of it goes
+            break
+        node = inner
+    else:
+        if isinstance(node, dict) and path[-1] in node:
+            del node[path[-1]]
+            return
+    data.pop(str(path[0]), None)
 
 
 def _fault(document: Document, kind: type[AzureFile], details: ErrorDetails) -> Fault:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 
-from emulator.azure_files.checked import IS_REQUIRED, F, checked
+from emulator.azure_files.checked import IS_REQUIRED, F, checked, salvaged
 from emulator.azure_files.deployment import DeploymentFile, KubernetesDeploymentFile, ManagedDeploymentFile
 from emulator.azure_files.endpoint import EndpointFile
 from emulator.azure_files.given import KINDS, Setting, with_settings, without
@@ -59,11 +59,13 @@ def read_files(
     name: str = "",
     deployment: str = "",
     replaced: Collection[str] = (),
+    also: Callable[[Sequence[ReadDeployment]], Sequence[Fault]] = lambda _deployments: (),
 ) -> ReadFiles:
     """The endpoint and the deployments that the files describe, with the command line's values in place.
 
     `name` is the endpoint's, `deployment` the deployment's; `replaced` are keys of deployments that the command line
-    gives in another way, and that are not looked at.  Raises BadDocument with every fault of every file, and
+    gives in another way, and that are not looked at.  `also` finds what else is wrong with deployments, of which those
+    with faults come without their faulty parts.  Raises BadDocument with every fault of every file, and
     BadArgument for what the command line gives that fits none of them.
     """
     faults: list[Fault] = []
@@ -73,18 +75,35 @@ def read_files(
     given = _named(name, deployment, kinds) + _settled(settings, kinds)
     endpoints: list[tuple[Document, EndpointFile | None]] = []
     deployments: list[tuple[Source, Document, DeploymentFile | None]] = []
+    in_part: list[ReadDeployment] = []
     for source, document, kind in documents:
         filled = with_settings(document, [setting for setting in given if setting.kind == kind])
         if kind == "endpoint":
             endpoints.append((filled, _checked(filled, EndpointFile, faults)))
         else:
             filled = without(filled, replaced)
-            deployments.append((source, filled, _checked(filled, _class_of(filled), faults)))
+            file = _checked(filled, _class_of(filled), faults)
+            deployments.append((source, filled, file))
+            rest = file or salvaged(filled, _class_of(filled))
+            in_part += [ReadDeployment(source, filled, rest)] if rest else []
     read = [ReadDeployment(source, document, file) for source, document, file in deployments if file]
     known = [(document, file) for document, file in endpoints if file]
     faults += _several(endpoints) + _against_each_other(known, read)
+    faults += _news(also(in_part), faults)
     refuse_all([source.file for source in sources], faults)
     return ReadFiles(known[0][1] if known else None, known[0][0] if known else None, tuple(read))
+
+
+def _news(found: Sequence[Fault], told: Sequence[Fault]) -> list[Fault]:
+    """Without those of fields that have a fault already, of which they are the consequence."""
+    places = {(fault.where.rpartition(":")[0], fault.field) for fault in told if fault.field}
+
+    def is_told(fault: Fault) -> bool:
+        parts = fault.field.split(".")
+        file = fault.where.rpartition(":")[0]
+        return any((file, ".".join(parts[:count])) in places for count in range(1, len(parts) + 1))
+
+    return [fault for fault in found if not is_told(fault)]
 
 
 def _check_placeholders(settings: Sequence[Setting], documents: Sequence[Document]) -> None:

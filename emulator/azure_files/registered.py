@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from emulator.azure_files.checked import checked
+from emulator.azure_files.checked import checked, salvaged
 from emulator.azure_files.given import Setting, with_settings
 from emulator.azure_files.model import ModelFile
 from emulator.azure_files.requests import Disk, model_request
 from emulator.azure_files.source import Source, left_open, parsed, refuse_all
+from emulator.errors import Fault
 
 
 def read_model_file(source: Source, disk: Disk, settings: Sequence[Setting] = ()) -> dict[str, Any]:
@@ -19,6 +20,9 @@ def read_model_file(source: Source, disk: Disk, settings: Sequence[Setting] = ()
     file, found = checked(document, ModelFile)
     told = {fault.field for fault in left}
     faults = [*left, *(fault for fault in found if fault.field not in told)]
-    request = model_request(file, source.folder, disk, document, faults) if file else {}
-    refuse_all([source.file], faults)
+    missing: list[Fault] = []
+    rest = file or salvaged(document, ModelFile)
+    request = model_request(rest, source.folder, disk, document, missing) if rest else {}
+    told = {fault.field for fault in faults}
+    refuse_all([source.file], [*faults, *(fault for fault in missing if fault.field not in told)])
     return request

@@ -8,7 +8,7 @@ from __future__ import annotations
 import ntpath
 import posixpath
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -63,6 +63,14 @@ def deployment_requests(
     """
     faults: list[Fault] = []
     return [(one.file.name, _request(one, disk, variables, faults)) for one in files.deployments], faults
+
+
+def deployment_faults(deployments: Sequence[ReadDeployment], disk: Disk, variables: Mapping[str, str]) -> list[Fault]:
+    """Everything that is wrong with what the deployments' files name."""
+    faults: list[Fault] = []
+    for one in deployments:
+        _request(one, disk, variables, faults)
+    return faults
 
 
 def _request(

@@ -15,6 +15,7 @@ import click
 
 from emulator.child_environment import EMULATOR, child_environment
 from emulator.cli.output import say
+from emulator.cli.program import program
 from emulator.settings import Settings
 
 _SAMPLE = "samples/two_models"
@@ -44,6 +45,8 @@ def demo_command(folder: Path) -> None:
     environ = dict(os.environ)
     if not _choose_engine(settings, environ):
         environ["AMLEMU_ENGINE"] = "process"
+    for line in shell_lines(folder, program()):
+        say(f"$ {line}")
     _train(folder, environ)
     _register(folder, environ)
     models = ["--model", "my_first_model:1", "--model", "my_second_model:2"]
@@ -51,7 +54,24 @@ def demo_command(folder: Path) -> None:
     _amlemu(folder, environ, "invoke", _ENDPOINT, "--data", "@request.json")
     click.echo()
     _show_preflight(folder, environ)
-    say(f"the endpoint stays: `amlemu show {_ENDPOINT}`, `amlemu logs {_ENDPOINT} -f`, `amlemu delete {_ENDPOINT}`")
+    say("the endpoint stays; where you are:")
+    request = shlex.quote(f"@{folder / 'request.json'}")
+    for words in (f"invoke {_ENDPOINT} --data {request}", f"show {_ENDPOINT}", f"logs {_ENDPOINT} -f",
+                  f"delete {_ENDPOINT} --yes"):  # fmt: skip
+        say(f"  {program()} {words}")
+
+
+def shell_lines(folder: Path, amlemu: str) -> list[str]:
+    """What makes the commands that are shown work in a shell as they are printed.
+
+    >>> shell_lines(Path("amlemu-demo"), "amlemu"), shell_lines(Path("d"), ".venv/bin/amlemu")
+    (['cd amlemu-demo'], ['export PATH="$PWD/.venv/bin:$PATH"', 'cd d'])
+    """
+    lines = [f"cd {shlex.quote(str(folder))}"]
+    if amlemu == "amlemu" or not amlemu.endswith("/amlemu"):
+        return lines
+    place = str(Path(amlemu).parent)
+    return [f'export PATH="{place if place.startswith("/") else "$PWD/" + place}:$PATH"', *lines]
 
 
 def _choose_engine(settings: Settings, environ: Mapping[str, str]) -> bool:

@@ -13,6 +13,7 @@ import click
 from emulator.cli.completion import deployment_names, endpoint_names, model_names
 from emulator.cli.environments import conda_option
 from emulator.cli.output import output_option, print_result, say
+from emulator.cli.progress import Printer, progress_options
 from emulator.names import in_small_letters
 
 if TYPE_CHECKING:
@@ -68,8 +69,9 @@ _DEFAULT_DEPLOYMENT = "blue"
 @click.option("--debug", "debug_port", type=int, is_flag=False, flag_value=_DEBUG_PORT, metavar="[PORT]",
               help=f"Run the server under debugpy (default port {_DEBUG_PORT}).")  # fmt: skip
 @click.option("--watch", is_flag=True, help="Deploy again whenever a file of the code folder changes.")
+@progress_options
 @output_option
-def deploy_command(watch: bool, output: str, **options: Any) -> None:
+def deploy_command(watch: bool, output: str, *, verbose: bool, quiet: bool, **options: Any) -> None:
     """Deploy a scoring script, an MLflow model or a custom container, and wait until it serves.
 
     The same command again updates the same endpoint; what serves goes on until the new containers are ready.
@@ -84,14 +86,12 @@ def deploy_command(watch: bool, output: str, **options: Any) -> None:
     """
     from emulator.cli.connection import connect_or_start
     from emulator.cli.deploy_plan import deploy_plan
-    from emulator.cli.progress import Printer
 
     plan = read_plan({**options, "watch": watch})
-    printer = Printer()
-    with connect_or_start() as client:
+    with connect_or_start() as client, Printer(verbose=verbose, quiet=quiet) as printer:
         document = deploy_plan(client, plan, printer)
         printer.end(f"{plan.endpoint_name} {'serves' if plan.deployments else 'is there'}")
-        print_result(document, output, lambda: _print_deployed(document, plan))
+        print_result(document, output, lambda: _print_deployed(document, plan, quiet=quiet))
         for _, request in plan.deployments:
             if request.get("debug_port"):
                 say(_debugger_snippet(request))
@@ -102,7 +102,10 @@ def deploy_command(watch: bool, output: str, **options: Any) -> None:
                 watch_folder(client, plan.endpoint_name, name, request)
 
 
-def _print_deployed(document: Mapping[str, Any], plan: DeployPlan) -> None:
+def _print_deployed(document: Mapping[str, Any], plan: DeployPlan, *, quiet: bool) -> None:
+    if quiet:
+        click.echo(document["scoring_uri"])
+        return
     from emulator.cli.deployed import print_deployed
 
     code = plan.deployments[-1][1].get("code") if plan.deployments else None

@@ -9,6 +9,7 @@ import click
 
 from emulator.azure_files import (
     Setting,
+    deployment_faults,
     deployment_requests,
     endpoint_request,
     parse_setting,
@@ -51,6 +52,7 @@ def plan_files(options: Mapping[str, Any], variables: Mapping[str, str]) -> Depl
         name=options["endpoint"] or "",
         deployment=options["deployment"] or "",
         replaced=[key for key, flag in _IN_PLACE_OF.items() if options[flag]],
+        also=lambda deployments: deployment_faults(deployments, disk(), variables),
     )
     requests, faults = deployment_requests(files, disk(), variables)
     refuse_all([source.file for source in sources], faults)

@@ -7,16 +7,18 @@ import platform
 import shutil
 import socket
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import click
 
+from emulator import __version__
 from emulator.cli.output import output_option, print_result
 from emulator.container_size import DEFAULT_LIMITS, DefaultLimits
 from emulator.errors import EmulatorError, EngineUnavailable
-from emulator.settings import Settings
+from emulator.settings import Settings, not_in_force, origin_of, unknown_variables
 from emulator.usage import Machine, size_text
 
 _LOW_DISK_BYTES = 5_000_000_000
@@ -56,7 +58,9 @@ def _print(findings: list[Finding]) -> None:
 
 def examine(settings: Settings) -> Iterator[Finding]:
     """Every finding, in the order in which they matter."""
+    yield Finding("amlemu", True, __version__)
     yield Finding("python", True, f"{platform.python_version()} on {platform.system()} {platform.machine()}")
+    yield from settings_findings(settings, os.environ)
     yield _home(settings)
     yield from _documents(settings)
     yield _packaging()
@@ -66,6 +70,17 @@ def examine(settings: Settings) -> Iterator[Finding]:
     yield from _docker_parts()
     yield _checked("engine process", lambda: _process(settings))
     yield _emulator(settings)
+
+
+def settings_findings(settings: Settings, environ: Mapping[str, str]) -> Iterator[Finding]:
+    """What was asked for, and where; variables that mean nothing."""
+    asked = [f"{name} ({origin_of(name, settings)})" for name in settings.origins]
+    yield Finding("settings", True, ", ".join(asked) or "all are defaults; `amlemu config` shows them")
+    ports = settings.endpoint_ports
+    told = f"{settings.port} ({origin_of('port', settings)}), {settings.gateway_port}, {ports.start}-{ports.stop - 1}"
+    yield Finding("ports", True, told if settings.port else "free ones, when the emulator starts")
+    for name in unknown_variables(environ):
+        yield Finding("variable", False, f"{name} means nothing to amlemu", "`amlemu config` lists what does")
 
 
 def _checked(name: str, check: Callable[[], str]) -> Finding:
@@ -184,13 +199,23 @@ def _disk_text(settings: Settings) -> str:
     return f"what they write to the disk: {share} (AMLEMU_CONTAINER_DISK)"
 
 
+def _running(settings: Settings, description: Mapping[str, Any]) -> Finding:
+    """The emulator that commands here speak to, on whatever machine."""
+    where = f"at {settings.url or description['url']}"
+    told = f"version {description['version']} runs {where}, engine {description['engine']}, home {description['home']}"
+    missing = not_in_force(settings, description.get("settings", {}))
+    if missing:
+        return Finding("emulator", False, f"{told}; not in force: {'; '.join(missing)}", "`amlemu down`, `amlemu up`")
+    return Finding("emulator", True, told)
+
+
 def _emulator(settings: Settings) -> Finding:
     from emulator.cli.connection import connect
 
     try:
         with connect(settings) as client:
             description = client.describe()
-        return Finding("emulator", True, f"runs at {description['url']}, engine {description['engine']}")
+        return _running(settings, description)
     except EngineUnavailable:
         pass  # none runs: could one?
     except EmulatorError as error:

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 import click
 
 from emulator.cli.output import output_option, print_result, print_table, say
+from emulator.cli.progress import Printer, progress_options
 
 _V1_FILE = "azureml_environment.json"
 F = TypeVar("F", bound=Callable[..., Any])
@@ -110,16 +111,15 @@ def _kind(environment: dict[str, Any]) -> str:
 @click.argument("environment", metavar="FILE|NAME[:VERSION]|URI")
 @click.option("--platform", metavar="OS/ARCH", help="What it is built for, such as linux/amd64.")
 @conda_option
-def build(environment: str, platform: str | None, conda: str | None) -> None:
+@progress_options
+def build(environment: str, platform: str | None, conda: str | None, *, verbose: bool, quiet: bool) -> None:
     """Build or pull an environment's image ahead of a deployment; one that is unchanged is not built again."""
     from emulator.cli.connection import connect_or_start
-    from emulator.cli.progress import Printer
 
-    printer = Printer()
-    with connect_or_start() as client:
+    with connect_or_start() as client, Printer(verbose=verbose, quiet=quiet) as printer:
         chosen = _choice(conda) | ({"platform": platform} if platform else {})
         client.build_environment(named(environment) | chosen, printer)
-    printer.end("built")
+        printer.end("built")
 
 
 def _choice(conda: str | None) -> dict[str, str]:

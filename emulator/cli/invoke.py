@@ -34,6 +34,8 @@ _MOST_BYTES = 1 << 20
 @click.option("-H", "--header", "headers", multiple=True, metavar="NAME: VALUE", help="A header more; repeat.")
 @click.option("--deployment", help="Send it to this deployment, whatever the traffic.", shell_complete=deployment_names)
 @click.option("-i", "--include", is_flag=True, help="Print status and headers too, to stderr.")
+@click.option("-o", "--output", type=click.Choice(["body", "json"]), default="body",
+              help="The body as it comes, or status, headers and body as JSON.")  # fmt: skip
 def invoke_command(  # noqa: PLR0913 - the command's options
     endpoint: str,
     data: str | None,
@@ -44,6 +46,7 @@ def invoke_command(  # noqa: PLR0913 - the command's options
     headers: Sequence[str],
     deployment: str | None,
     include: bool,
+    output: str,
 ) -> None:
     """Send one request to an endpoint and print the answer's body.
 
@@ -61,7 +64,7 @@ def invoke_command(  # noqa: PLR0913 - the command's options
     body = _body(data)
     method = method or ("GET" if body is None and not files else "POST")
     url = document["scoring_uri"] if path is None else document["openapi_uri"].removesuffix("/swagger.json") + path
-    answer, beginning = _send(method.upper(), url, sent, body, _form(files), include=include)
+    answer, beginning = _send(method.upper(), url, sent, body, _form(files), include=include, as_json=output == "json")
     if answer.status_code >= 400:
         raise _explained(endpoint, answer, beginning, body or b"")
     _say_what_is_odd(answer, beginning)
@@ -162,7 +165,14 @@ def _form(files: Sequence[str]) -> dict[str, tuple[str, IO[bytes]]]:
 
 
 def _send(
-    method: str, url: str, headers: Mapping[str, str], body: bytes | None, form: Mapping[str, Any], *, include: bool
+    method: str,
+    url: str,
+    headers: Mapping[str, str],
+    body: bytes | None,
+    form: Mapping[str, Any],
+    *,
+    include: bool,
+    as_json: bool = False,
 ) -> tuple[requests.Response, bytes]:
     """Print the answer as it comes; its head, and the beginning of its body."""
     import requests
@@ -176,6 +186,9 @@ def _send(
         with session.request(
             method, url, headers=dict(headers), data=body, files=form or None, stream=True, timeout=_TIMEOUT_SECONDS
         ) as answer:
+            if as_json:
+                click.echo(answer_as_json(answer.status_code, answer.headers, answer.content))
+                return answer, answer.content[:_MOST_BYTES]
             if include:
                 _print_head(answer)
             for chunk in answer.iter_content(chunk_size=None):
@@ -193,6 +206,23 @@ def _send(
         session.close()
         for _, file in form.values():
             file.close()
+
+
+def answer_as_json(status: int, headers: Mapping[str, str], content: bytes) -> str:
+    """An answer as one JSON document: its body as JSON where it is that, as text, else in base64."""
+    import base64
+    import json
+
+    told: dict[str, Any] = {"status": status, "headers": dict(headers)}
+    try:
+        text = content.decode()
+    except UnicodeDecodeError:
+        return json.dumps(told | {"body_base64": base64.b64encode(content).decode()}, indent=2)
+    try:
+        told["body"] = json.loads(text)
+    except ValueError:
+        told["body"] = text
+    return json.dumps(told, indent=2, ensure_ascii=False)
 
 
 def _print_head(answer: Any) -> None:

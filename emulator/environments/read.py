@@ -149,6 +149,8 @@ def azure_environment(document: Document, read: ReadText, folder: str = "", loca
     faults = document.unknown_keys(_ENVIRONMENT_KEYS) + check_combination(document) + _bad_fields(document)
     build = read_build(document, read, folder, locate, faults)
     inference_config = read_inference_config(document, faults)
+    if faults and not any(fault.field.endswith("conda_file") for fault in faults):
+        faults += _faults_of_conda(document, read, locate)
     refuse(document, faults)
     conda = _conda_of(document, read) if "conda_file" in data else None
     base = (
@@ -173,6 +175,19 @@ def azure_environment(document: Document, read: ReadText, folder: str = "", loca
     base_image = f"{build.path}/{build.dockerfile_path}" if build else environment.image
     routes = data.get("inference_config")
     return _versioned(environment, anonymous_version(base_image, conda.data if conda else None, routes))
+
+
+def _faults_of_conda(document: Document, read: ReadText, locate: Locate) -> list[Fault]:
+    """What is wrong with the conda file of a document that has other faults, so that all are told in one round."""
+    if not isinstance(document.data.get("conda_file"), str | dict) or not document.data["conda_file"]:
+        return []
+    try:
+        _from_conda(parse_conda(_conda_of(document, read), locate), document.file)
+    except BadDocument as error:
+        return list(error.faults) or [document.fault(("conda_file",), error.message)]
+    except BadArgument as error:
+        return [document.fault(("conda_file",), error.message)]
+    return []
 
 
 def _bad_fields(document: Document) -> list[Fault]:

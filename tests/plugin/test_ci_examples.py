@@ -23,6 +23,7 @@ SCHEMAS = {
     "azure": ("--builtin-schema", "vendor.azure-pipelines", "--data-transform", "azure-pipelines",
               "--regex-variant", "nonunicode"),
 }  # fmt: skip
+PACKAGE = "amlemu @ git+https://example.com/team/amlemu@1.0"
 TEST = """
 import pytest
 
@@ -84,6 +85,7 @@ def shell_of(suite: Suite, given: Mapping[str, str]) -> dict[str, str]:
 def run_job(suite: Suite, service: str, job: str, given: Mapping[str, str]) -> str:
     """Run the commands of a job one after the other; all that they have said."""
     said = []
+    given = {"AMLEMU_PACKAGE": PACKAGE} | dict(given)
     for step in steps_of(service, job):
         variables = {name: value_of(str(value), given, suite) for name, value in step.variables.items()}
         done = subprocess.run(
@@ -114,6 +116,18 @@ def test_both_files_run_the_same_commands(jobs: tuple[str, str]) -> None:
     assert github == [text for text in azure if "$RESULTS/told" not in text] and github
 
 
+@pytest.mark.parametrize(("service", "job"), [("github", "runner"), ("azure", "agent"), ("github", "sandbox")])
+def test_nothing_is_installed_by_a_name_that_anybody_could_take(service: str, job: str, tmp_path: Path) -> None:
+    """Without the variable the job ends with what to set, before pip is asked."""
+    suite = Suite(tmp_path)
+    (install,) = (step for step in steps_of(service, job) if "pip install" in step.text)
+    environ = shell_of(suite, {"AMLEMU_PACKAGE": ""})
+    done = subprocess.run(["bash", "-e", "-c", install.text], env=environ, capture_output=True, text=True, check=False)
+    assert done.returncode != 0
+    assert "set the variable AMLEMU_PACKAGE, as in amlemu @ git+https://" in done.stderr
+    assert not (suite.temporary / "pip.txt").exists()
+
+
 @pytest.mark.docker
 def test_the_job_on_docker(tmp_path: Path) -> None:
     suite = Suite(tmp_path)
@@ -126,7 +140,7 @@ def test_the_job_on_docker(tmp_path: Path) -> None:
     assert (results / "pytest.xml").exists()
     loaded, saved = (suite.temporary / "docker.txt").read_text().splitlines()
     assert loaded.startswith("load --input ") and "amlemu/environment:" in saved
-    assert (suite.temporary / "pip.txt").read_text().startswith("-m pip install amlemu pytest")
+    assert (suite.temporary / "pip.txt").read_text().startswith(f"-m pip install {PACKAGE} pytest")
 
 
 def test_the_job_on_a_team_s_emulator(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ import pytest
 from emulator.azure_files import (
     Disk,
     Source,
+    deployment_faults,
     deployment_requests,
     endpoint_request,
     parse_setting,
@@ -342,3 +343,85 @@ def test_another_kind_of_file_is_named_with_what_takes_it(text: str, what: str) 
         read_files([source(text)])
     (fault,) = raised.value.faults
     assert fault.message.startswith(f"this is the file of {what}")
+
+
+# all in one round
+
+
+BROKEN = """\
+name: blue
+endpoint_name: iris
+modle: azureml:iris:1
+model: {path: ../nowhere, colour: red}
+code_configuration: {code: ../gone, scoring_script: score.py}
+environment: {conda_file: lost.yml, imgae: x, image: python:3.11}
+environment_variables: {TOKEN: "${{azureml://connections/x/credentials/key}}"}
+instance_type: Standard_DS3_v2
+instance_count: many
+"""
+
+
+def nothing_there() -> Disk:
+    def read(path: str) -> str:
+        raise BadArgument(f"the file '{path}' does not exist")
+
+    return Disk(lambda _path: "", read)
+
+
+def test_unknown_keys_missing_files_and_inline_environments_are_told_in_one_round() -> None:
+    with pytest.raises(BadDocument) as caught:
+        read_files(
+            [Source("blue.yml", "/work", BROKEN)], also=lambda some: deployment_faults(some, nothing_there(), {})
+        )
+    told = {fault.field for fault in caught.value.faults}
+    assert {
+        "modle", "model.colour", "model.path", "code_configuration.code", "environment_variables.TOKEN",
+        "instance_count", "environment.imgae", "environment.conda_file",
+    } <= told  # fmt: skip
+    assert len(caught.value.faults) == len(set(map(str, caught.value.faults)))
+
+
+@pytest.mark.parametrize("missing", ["name", "endpoint_name"])
+def test_what_is_missing_hides_nothing_else(missing: str) -> None:
+    text = "".join(line + "\n" for line in BROKEN.splitlines() if not line.startswith(f"{missing}:"))
+    with pytest.raises(BadDocument) as caught:
+        read_files([Source("blue.yml", "/work", text)], also=lambda some: deployment_faults(some, nothing_there(), {}))
+    assert {missing, "code_configuration.code", "model.path"} <= {fault.field for fault in caught.value.faults}
+
+
+def test_a_models_own_file_likewise() -> None:
+    with pytest.raises(BadDocument) as caught:
+        read_model_file(Source("model.yml", "/work", "name: m\npath: gone\ncolour: red\n"), nothing_there())
+    assert {fault.field for fault in caught.value.faults} == {"colour", "path"}
+
+
+# numbers and names as the SDK takes them
+
+
+def test_numbers_with_a_point_and_names_with_capitals() -> None:
+    text = (
+        "name: Blue\nendpoint_name: Iris\nmodel: azureml:m:1\ninstance_type: Standard_DS3_v2\ninstance_count: 2.0\n"
+        "request_settings: {request_timeout_ms: 60000.0, max_concurrent_requests_per_instance: 2.0}\n"
+    )
+    endpoint = "name: IRIS\ntraffic: {BLUE: 90.0, Green: 10}\nmirror_traffic: {Red: 5}\n"
+    files = read_files([Source("e.yml", "/work", endpoint), Source("blue.yml", "/work", text)])
+    assert files.endpoint is not None
+    assert (files.endpoint_name, files.deployments[0].file.name) == ("iris", "blue")
+    assert files.endpoint.traffic == {"blue": 90, "green": 10}
+    assert files.endpoint.mirror_traffic == {"red": 5}
+    settings = files.deployments[0].file.request_settings
+    assert settings is not None
+    assert settings.request_timeout_ms == 60000
+    assert files.deployments[0].file.instance_count == 2
+
+
+@pytest.mark.parametrize("number", [".inf", ".nan", "true", "'60000.0'"])
+def test_what_is_no_number_of_the_sdk(number: str) -> None:
+    with pytest.raises(BadDocument, match="one fault"):
+        read_files([Source("e.yml", "/work", f"name: iris\ntraffic: {{blue: {number}}}\n")])
+
+
+def test_traffic_of_one_deployment_under_two_spellings() -> None:
+    with pytest.raises(BadDocument) as caught:
+        read_files([Source("e.yml", "/work", "name: iris\ntraffic: {blue: 50, Blue: 50}\n")])
+    assert "blue is named twice" in caught.value.faults[0].message

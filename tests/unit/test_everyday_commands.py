@@ -12,10 +12,13 @@ from click.testing import CliRunner
 from emulator.cli import COMMANDS, cli
 from emulator.cli.deployed import request_file, traffic_lines, try_lines
 from emulator.cli.differences import group_of, grouped
+from emulator.cli.doctor import settings_findings
 from emulator.cli.endpoints import request_line
-from emulator.cli.invoke import _body
+from emulator.cli.invoke import _body, answer_as_json
 from emulator.cli.near_verbs import near_command
 from emulator.cli.program import program
+from emulator.cli.progress import Printer
+from emulator.settings import read_settings
 
 # verbs of others
 
@@ -165,3 +168,63 @@ def test_a_line_of_the_front_door_as_columns() -> None:
                        "ResponseCode": "200", "TotalDurationMs": 3, "Path": "/score"})  # fmt: skip
     assert request_line(line) == "2026-01-01T00:00:00.000Z blue           POST    200     3         /score"
     assert request_line("no JSON") == "no JSON"
+
+
+def test_an_answer_as_one_document() -> None:
+    assert json.loads(answer_as_json(200, {"A": "b"}, b"[1]")) == {"status": 200, "headers": {"A": "b"}, "body": [1]}
+    assert json.loads(answer_as_json(500, {}, b"no JSON"))["body"] == "no JSON"
+    assert json.loads(answer_as_json(200, {}, b"\xff\x00"))["body_base64"] == "/wA="
+
+
+# builds
+
+
+def test_lines_of_a_build_are_counted_and_kept(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    log = tmp_path / "new" / "build.log"
+    with Printer(log=log) as printer:
+        printer("step", "building the environment from requirements.txt")
+        for number in range(80):
+            printer("log", f"package {number}")
+        printer("step", "waiting for the scoring server: init()")
+        printer("log", "a line of the script")
+        printer.end("iris serves")
+    told = capsys.readouterr().err
+    assert f"80 lines of the build: {log} (-v shows them)" in told
+    assert "package 79" not in told
+    assert "| a line of the script" in told
+    assert log.read_text().splitlines() == [f"package {number}" for number in range(80)]
+
+
+def test_a_build_that_fails_is_shown(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(ValueError, match="broken"), Printer(log=tmp_path / "build.log") as printer:
+        printer("step", "building the environment from requirements.txt")
+        for number in range(80):
+            printer("log", f"package {number}")
+        raise ValueError("broken")
+    told = capsys.readouterr().err
+    assert "| package 79" in told
+    assert "| package 39\n" not in told
+    assert (tmp_path / "build.log").read_text().startswith("package 0\n")
+
+
+def test_a_build_word_by_word_and_in_silence(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for verbose, quiet in ((True, False), (False, True)):
+        printer = Printer(verbose=verbose, quiet=quiet, log=tmp_path / "build.log")
+        printer("step", "building the environment from requirements.txt")
+        printer("log", "a package")
+        printer.end("built")
+        told = capsys.readouterr().err
+        assert ("| a package" in told, bool(told)) == (verbose, not quiet)
+
+
+# doctor
+
+
+def test_doctor_says_where_settings_come_from(tmp_path: Path) -> None:
+    environ = {"HOME": str(tmp_path), "AMLEMU_PORT": "19000", "AMLEMU_OWN_WORD": "1"}
+    found = {one.name: one for one in settings_findings(read_settings(environ, tmp_path), environ)}
+    assert found["settings"].found == "port (AMLEMU_PORT)"
+    assert found["ports"].found == "19000 (AMLEMU_PORT), 19001, 19020-19119"
+    assert (found["variable"].ok, found["variable"].found) == (False, "AMLEMU_OWN_WORD means nothing to amlemu")
+    plain = {one.name: one.found for one in settings_findings(read_settings({"HOME": str(tmp_path)}, tmp_path), {})}
+    assert plain["settings"].startswith("all are defaults")
