@@ -113,7 +113,7 @@ def test_a_deployments_file_alone_makes_its_endpoint(environ: Environ, files: Pa
     assert json_of(environ, "show", "pets")["traffic"] == {}
     assert "deployment blue has 0 %: requests without the header azureml-model-deployment get 404" in told
     assert "invoke pets --deployment blue --data" in told
-    assert "answered with 404" in amlemu(environ, "invoke", "pets", "--data", "{}", code=6).stderr
+    assert "gives none of its traffic" in amlemu(environ, "invoke", "pets", "--data", "{}", code=6).stderr
     amlemu(environ, "invoke", "Pets", "--deployment", "Blue", "--data", "{}", code=None)
     amlemu(environ, "traffic", "pets", "BLUE=100")
     assert amlemu(environ, "traffic", "pets").stdout == "blue=100\n"
