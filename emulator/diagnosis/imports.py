@@ -66,7 +66,8 @@ def _missing(module: str, failure: Explanation, deployed: Deployed) -> tuple[str
         why = f"{parent} is installed in a version without {module}"
         return why, f"pin {name} in {where} to the version that the model or the script was made with"
     if package:
-        return f"`{asked}` comes with the package {package}", f"add {package} to {where}, and deploy again"
+        why = "" if package == asked else f"`{asked}` comes with the package {package}"
+        return why, f"add {package} to {where}, and deploy again"
     folder = deployed.app_root or deployed.root
     return "", (
         f"if {module} is a package, add it to {where}; a module of your own must lie in {folder} (AML_APP_ROOT), the"
