@@ -23,7 +23,18 @@ PROOFS = pytest.StashKey[Proofs]()
 
 _TESTS = Path(__file__).parent
 # What takes long goes first where tests run side by side, so that no process is left with a long one at the end.
-_LONG_FIRST = ("compose", "failures", "survival", "samples", "engines", "e2e", "repositories", "plugin", "differential", "no_code")
+_LONG_FIRST = (
+    "compose",
+    "failures",
+    "survival",
+    "samples",
+    "engines",
+    "e2e",
+    "repositories",
+    "plugin",
+    "differential",
+    "no_code",
+)
 # Folders whose tests share servers that cost seconds to start.
 _OF_ONE_PROCESS = ("differential", "failures", "no_code")
 # Folders whose tests have a sample and an engine for parameters, `[SAMPLE-ENGINE]`, and train each sample once.
