@@ -10,7 +10,7 @@ _NO_DEPLOYMENT_NAMES = documented(None, "contract/v1 §4: a v1 service has no de
 _ONE_DEPLOYMENT = documented(1, "contract/v1 §4: a v1 service has no deployments")
 _SMALL_LETTERS = documented(
     UNCHANGED,
-    "azure-ai-ml `Endpoint`, `Deployment`, `_strip_zeroes_from_traffic`: azure-sdk-for-python#28715",
+    "page azure-sdk-for-python#28715: azure-ai-ml `Endpoint`, `Deployment`, `_strip_zeroes_from_traffic`",
 )
 _V1_CAPITALS = documented(UNCHANGED, "contract/v1 §7: service name")
 _NO_SHARE = documented(0, "contract/managed §7.2: 0 % unless --all-traffic")

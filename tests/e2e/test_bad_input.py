@@ -254,7 +254,7 @@ def test_a_wrong_word_is_told_before_anything_is_done(
         (["traffic", "nobody", "blue=100"], 8, ["ResourceNotFound", "nobody"]),
         (["invoke", "nobody"], 8, ["ResourceNotFound", "nobody"]),
         (["delete", "nobody", "--yes"], 8, ["ResourceNotFound", "nobody"]),
-        (["delete"], 2, ["name one endpoint, or --all"]),
+        (["delete"], 2, ["name endpoints, or --all"]),
         (["deply"], 2, ["No such command 'deply'", "Did you mean 'deploy'?"]),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) and "Bad" not in value[0] else None,
