@@ -17,7 +17,7 @@ from sandbox import Sandbox, inspect, reaches, run
 
 pytestmark = pytest.mark.docker
 
-NOT_AN_ANSWER = "405 Method Not Allowed"
+NOT_AN_ANSWER = "OPTIONS does not reach a container"
 SECONDS_TO_END = 30.0
 
 

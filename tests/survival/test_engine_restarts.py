@@ -91,7 +91,8 @@ def test_an_endpoint_outlives_its_engine(dockerd: PrivateDockerd, image: str, tm
         deployed = json_of(environ, "deploy", "--name", "lasting", "--entry", path)
         assert deployed["deployments"][0]["provisioning_state"] == "Succeeded", "and it can be deployed to"
         amlemu(environ, "delete", "lasting", "--yes")
-        assert dockerd.docker("ps", "--all", "--quiet").stdout == b""
+        # what the update has replaced is drained first
+        until(lambda: dockerd.docker("ps", "--all", "--quiet").stdout == b"", "its containers are gone")
 
 
 def test_the_usual_engine_has_lost_nothing(dockerd: PrivateDockerd) -> None:
