@@ -117,10 +117,10 @@ def test_one_emulator_per_home(own: Environ, endpoint: str) -> None:
 
 def test_another_home_on_the_same_ports_is_told_so(own: Environ, endpoint: str, tmp_path: Path) -> None:
     serving(own, endpoint)
-    told = amlemu({**own, "AMLEMU_HOME": str(tmp_path / "home")}, "list", code=1).stderr
+    told = amlemu({**own, "AMLEMU_HOME": str(tmp_path / "home")}, "list", code=2).stderr
     assert f"the emulator on port {own['AMLEMU_PORT']} is another home's" in told
     assert own["AMLEMU_HOME"] not in told, "it was told to somebody without a token"
-    assert "set AMLEMU_PORT" in told
+    assert "AMLEMU_PORT=0 gives this one free ports" in told
 
 
 def test_up_in_the_foreground_ends_on_ctrl_c(own: Environ, endpoint: str) -> None:
