@@ -37,7 +37,8 @@ _LONG_FIRST = (
 )
 # Folders whose tests share servers that cost seconds to start.
 _OF_ONE_PROCESS = ("differential", "failures", "no_code")
-# Folders whose tests have a sample and an engine for parameters, `[SAMPLE-ENGINE]`, and train each sample once.
+# Folders whose tests have a sample and an engine for parameters, `[SAMPLE.VARIANT-ENGINE]`: its variants share what is
+# trained, and their environment.
 _BY_SAMPLE = ("samples", "repositories")
 
 
@@ -105,11 +106,13 @@ def group_of(nodeid: str) -> str:
 
     >>> group_of("tests/samples/test_samples.py::test_a_sample_serves[two_models-docker]")
     'tests/samples/test_samples.py two_models'
+    >>> group_of("tests/samples/test_samples.py::test_a_sample_serves[v1_configs.aks-docker]")
+    'tests/samples/test_samples.py v1_configs'
     """
     file, _, test = nodeid.partition("::")
     folder = Path(file).parts[1]
     if folder in _BY_SAMPLE and "[" in test:
-        return f"{file} {test.partition('[')[2].rpartition('-')[0]}"
+        return f"{file} {test.partition('[')[2].rpartition('-')[0].partition('.')[0]}"
     return folder if folder in _OF_ONE_PROCESS else file
 
 
