@@ -288,7 +288,7 @@ def delete_command(endpoints: Sequence[str], deployment: str | None, every: bool
         raise click.UsageError("--deployment names one of one endpoint's")
     with connect_or_start() as client:
         names = [e["name"] for e in client.list_endpoints()] if every else list(dict.fromkeys(endpoints))
-        for name in () if every else names:
+        for name in () if every or len(names) == 1 else names:
             client.get_endpoint(name)  # of several either all are deleted or none
         what = f"deployment {deployment} of {names[0]}" if deployment else f"endpoint {', '.join(names)}"
         if names and not yes:

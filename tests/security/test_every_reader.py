@@ -59,6 +59,7 @@ FUNCTIONS: Mapping[str, str] = {
     "emulator.store.layouts:Layouts.files": "below the layout; links out of it are left out",
     "emulator.store.layouts:Layouts._place_code": "files of a tree that was walked",
     "emulator.store.sources:file_names": WALKED,
+    "emulator.store.trees:_check_no_dead_link": WALKED,
     "emulator.store.trees:_walk": WALKED,
 }
 # Modules of the store that know nothing but the home.

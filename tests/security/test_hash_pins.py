@@ -116,7 +116,7 @@ def test_v1s_environment() -> None:
     document = {"name": "v1", "version": "1", "python": {"condaDependencies": packages}}
     found = read(json.dumps(document), "azureml_environment.json")
     assert found.requirements == (f"azureml-defaults==1.36.0 --hash=sha256:{A}",)
-    packages["dependencies"].append({"pip": ["six"]})
+    packages["dependencies"][-1] = {"pip": [f"azureml-defaults==1.36.0 --hash=sha256:{A}", "six"]}
     with pytest.raises(BadDocument):
         read(json.dumps(document), "azureml_environment.json")
 
