@@ -277,10 +277,9 @@ def test_a_build_is_canceled_in_its_middle(builder: DockerEngine) -> None:
     dockerfile = f"ARG BASE_IMAGE\nFROM ${{BASE_IMAGE}}\nRUN echo {spec.digest} && sleep 60\n"
     spec = dataclasses.replace(spec, dockerfile=dockerfile)
     listener = Listener(cancel_at="sleep 60")
-    began = time.monotonic()
     with pytest.raises(OperationCanceled):
         builder.build_image(spec, listener, listener.canceled)
-    assert time.monotonic() - began < 10
+    assert time.monotonic() - listener.canceled_at < 10
     assert builder.find_image(spec.digest) is None
 
 
