@@ -244,7 +244,9 @@ def _compile_here(
 def _useless_indexes(
     lines: Sequence[str], name: str, with_machines: bool, packaging: HostPackaging, canceled: threading.Event
 ) -> tuple[UselessIndex, ...]:
-    """Of an index alone the resolver says why it cannot be read."""
+    """Of an index alone the resolver says why it cannot be read; on Windows nothing is resolved on this side."""
+    if sys.platform == "win32":
+        return ()
     named = index_urls(lines)
     others = machine_index_urls(packaging.variables, lines) if with_machines else []
     found = []
@@ -275,7 +277,8 @@ def _quiet(_line: str) -> None:
     """The resolver's chatter is shown only when it fails."""
 
 
-_MISSING = re.compile(r"Because (\S+) was not found in the (?:package registry|provided package locations)")
+# A package's own code may write to the same output: what follows must be a name, as the indexes are asked for it.
+_MISSING = re.compile(r"Because ([A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?) was not found in the (?:package registry|provided package locations)")
 _REFUSED_FILE = re.compile(r"HTTP status \w+ error \((?P<why>\d{3} [^)]*)\) for url \((?P<url>[^)\s]+)\)")
 _NETWORK = re.compile(r"dns error|[Cc]onnection refused|timed out|error sending request|Failed to fetch")
 

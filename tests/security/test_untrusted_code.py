@@ -354,13 +354,13 @@ def spec_of(*requirements: str, **fields: Any) -> ImageSpec:
 class Apart:
     """What would be resolved where containers run."""
 
-    def __init__(self, answer: str = "") -> None:
-        self.answer = answer
+    def __init__(self, answer: str = "", said: str = "", returncode: int = 0) -> None:
+        self.answer, self.said, self.returncode = answer, said, returncode
         self.asked: list[str] = []
 
     def resolve(self, words: Sequence[str], files: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
         self.asked.append(files["requirements.in"])
-        return subprocess.CompletedProcess(list(words), 0, self.answer, "")
+        return subprocess.CompletedProcess(list(words), self.returncode, self.answer, self.said)
 
 
 def lock(packaging: HostPackaging, apart: Apart, *requirements: str) -> str:
@@ -432,6 +432,23 @@ def test_what_a_package_makes_the_resolver_say_is_checked(
 ) -> None:
     with pytest.raises(ImageBuildFailure, match="wants what no build may have"):
         lock(packaging_of(index, shell, tmp_path), Apart(answer), "x @ https://host/x-1.tar.gz")
+
+
+@pytest.mark.parametrize(
+    "said",
+    ["file:///etc/x-1.tar.gz", "x@git+file:///srv/x", "-rother.txt", "./x", "..", "x;y", "https://host/x", "${HOME}"],
+)
+def test_what_a_package_calls_missing_is_asked_for_by_its_name_alone(
+    index: PackageIndex, shell: Mapping[str, str], tmp_path: Path, said: str
+) -> None:
+    """The resolver's output holds what packages print: none of it becomes a requirement on this side."""
+    asked = tmp_path / "asked"
+    uv = program(tmp_path, "uv", f"cat requirements.in >> {asked}; exit 1")
+    packaging = read_host_packaging({**shell, "UV_DEFAULT_INDEX": index.index}, uv)
+    failed = Apart(said=f"No solution found: Because {said} was not found in the package registry", returncode=1)
+    with pytest.raises(ImageBuildFailure, match="cannot be installed together"):
+        lock(packaging, failed, "x @ https://host/x-1.tar.gz")
+    assert set(asked.read_text().splitlines()) == {"pip"}
 
 
 def test_a_uv_that_asks_in_another_way_runs_nothing(shell: Mapping[str, str], tmp_path: Path) -> None:
