@@ -8,7 +8,7 @@ import sys
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -21,7 +21,14 @@ from emulator.cli.upload_bar import UploadBar
 from emulator.client import Client
 from emulator.errors import AuthenticationFailed, AuthorizationFailed, BadArgument, EmulatorError, EngineUnavailable
 from emulator.lock import read_holder
-from emulator.settings import Settings, not_in_force, read_settings, unknown_variables, variables_of
+from emulator.settings import (
+    Settings,
+    not_in_force,
+    of_this_machine,
+    read_settings,
+    unknown_variables,
+    variables_of,
+)
 
 _START_SECONDS = 60.0
 _LOG_NAME = "server.log"
@@ -79,7 +86,7 @@ def start_or_refuse(settings: Settings, program: Sequence[str] = ("emulator", "u
 
     Raises BadArgument where one runs already without what the settings ask for.
     """
-    settings = replace(settings, url="")  # of this machine, whatever emulator commands speak to
+    settings = of_this_machine(settings)
     if (read_holder(settings.home) or {}).get("url") is None:
         return start_in_background(settings, program), True
     address = address_of(settings)

@@ -64,9 +64,11 @@ def up_command(
 def _serve(flags: dict[str, Any], *, demo: bool) -> None:
     from emulator.cli.connection import current_settings
     from emulator.server import quiet_libraries, serve
+    from emulator.settings import of_this_machine
 
     quiet_libraries()
-    serve(current_settings(flags), os.environ, lambda description: say(_running(description)), demo=demo)
+    settings = of_this_machine(current_settings(flags))
+    serve(settings, os.environ, lambda description: say(_running(description)), demo=demo)
     say("stopped")
 
 

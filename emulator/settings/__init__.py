@@ -1,7 +1,17 @@
 """Settings: what an emulator and its commands are told, where it was said, and whether it is in force."""
 
 from emulator.settings.in_force import not_in_force, shown_settings
-from emulator.settings.model import CONDA, ENGINES, LIMITS, TABLES, VARIABLES, Settings, shown, variables_of
+from emulator.settings.model import (
+    CONDA,
+    ENGINES,
+    LIMITS,
+    TABLES,
+    VARIABLES,
+    Settings,
+    of_this_machine,
+    shown,
+    variables_of,
+)
 from emulator.settings.ports import PORTS_FILE, chosen_ports, origin_of, ports_to_remember
 from emulator.settings.read import PROJECT_FILE, read_settings
 from emulator.settings.unknown_variables import unknown_variables
@@ -17,6 +27,7 @@ __all__ = [
     "Settings",
     "chosen_ports",
     "not_in_force",
+    "of_this_machine",
     "origin_of",
     "ports_to_remember",
     "read_settings",

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from emulator.secret import mask_credentials
+from emulator.secret import masked_values
 
 _EVERYWHERE = ("0.0.0.0", "::", "localhost")  # noqa: S104 - names of addresses, nothing is opened
 FREE_PORTS = range(1)
@@ -112,6 +112,8 @@ CURATED_VARIABLE = "AMLEMU_CURATED_ENVIRONMENTS"
 # What they hold, as JSON, is taken together with what the files hold.
 TABLES: Mapping[str, str] = {"assumed": ASSUMED_VARIABLE, "curated_environments": CURATED_VARIABLE}
 
+LOGIN = "amlemu login"
+"""The origin of what a login has chosen."""
 PROJECT_FILE_VARIABLE = "AMLEMU_PROJECT_FILE"
 NO_FILE = "none"
 
@@ -121,11 +123,15 @@ def shown(name: str, settings: Settings) -> Any:
     value = _plain(name, getattr(settings, name))
     if name == "token":
         return "(set)" if value else ""
-    if isinstance(value, str):
-        return mask_credentials(value)
-    if name == "conda_channels":
-        return {channel: mask_credentials(url) for channel, url in value.items()}
-    return value
+    return masked_values(value)
+
+
+def of_this_machine(settings: Settings) -> Settings:
+    """The settings for an emulator on this machine, whatever emulator commands speak to.
+
+    The token of a login is another emulator's: here it would be the admin's.
+    """
+    return replace(settings, url="", token="" if settings.origins.get("token") == LOGIN else settings.token)
 
 
 def variables_of(settings: Settings) -> dict[str, str]:

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from emulator.errors import BadArgument, BadDocument, Fault
 from emulator.logins import config_folder, read_login
 from emulator.settings.model import (
+    LOGIN,
     NO_FILE,
     PROJECT_FILE_VARIABLE,
     TABLES,
@@ -78,7 +79,7 @@ def read_settings(environ: Mapping[str, str], folder: Path, flags: Mapping[str, 
         except BadArgument as error:
             raise BadArgument(f"{where}: {error.message}") from error
     for name, value in _of_login(environ, asked.values).items():
-        asked.take(name, value, asked.origins.get(name, "") or "amlemu login")
+        asked.take(name, value, asked.origins.get(name, "") or LOGIN)
     # Resolved, because an emulator is recognised by its home however that is spelled.
     home = (asked.values.pop("home", None) or _default_home(environ)).resolve()
     values: dict[str, Any] = {**asked.values, **asked.tables}
