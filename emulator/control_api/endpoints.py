@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator
 from functools import partial
-from typing import Any
 
 from flask import Blueprint, Response, jsonify, request
 
@@ -15,7 +14,7 @@ from emulator.control_api.described import NOTHING, POLLED, Answer, described
 from emulator.control_api.json_text import revealed
 from emulator.control_api.operations import poll_headers
 from emulator.control_api.paths import deployment_body
-from emulator.control_api.requests import Services, body_of, flag, number
+from emulator.control_api.requests import Services, body_of, flag, number, take_names_in_any_case
 from emulator.control_api.resources import (
     Json,
     Shown,
@@ -50,14 +49,7 @@ def endpoint_routes(services: Services) -> Blueprint:
     """`{workspace}/onlineEndpoints…`."""
     routes = Blueprint("endpoints", __name__)
 
-    @routes.url_value_preprocessor
-    def known_names(_route: str | None, values: dict[str, Any] | None) -> None:
-        """Whatever the case of the names in the path (row names.case)."""
-        if values and "name" in values:
-            values["name"] = services.workspace.endpoints.known_name(values["name"])
-            if "deployment" in values:
-                values["deployment"] = services.workspace.endpoints.known_name(values["name"], values["deployment"])
-
+    take_names_in_any_case(routes, services)
     _reading_routes(routes, services)
     _writing_routes(routes, services)
     _credential_routes(routes, services)
@@ -91,7 +83,7 @@ def _writing_routes(routes: Blueprint, services: Services) -> None:
         errors=(409, 507),
     )
     def create_or_update_endpoint(name: str) -> Response:
-        wanted = body_of(EndpointRequest, target=f"endpoint {name}", name=name)
+        wanted = body_of(EndpointRequest, target=f"endpoint {name}", in_any_case=True, name=name)
         endpoints.create_or_update(wanted)
         return jsonify(_resource(services, wanted.name))
 
@@ -185,7 +177,14 @@ def _deployment_routes(routes: Blueprint, services: Services) -> None:
     def create_or_update(name: str, deployment: str) -> tuple[Response, int, dict[str, str]]:
         target = f"deployment {deployment} of endpoint {name}"
         located = partial(deployment_body, services)
-        wanted = body_of(DeploymentRequest, target=target, located=located, endpoint_name=name, name=deployment)
+        wanted = body_of(
+            DeploymentRequest,
+            target=target,
+            located=located,
+            in_any_case=True,
+            endpoint_name=name,
+            name=deployment,
+        )
 
         def work(progress: Progress) -> Json:
             return deployment_resource(*_shown(services, deployments.create_or_update(wanted, progress)))

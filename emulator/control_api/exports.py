@@ -7,7 +7,7 @@ from flask import Blueprint, Response
 from emulator.control_api.access import values_are_asked_for
 from emulator.control_api.described import Answer, described
 from emulator.control_api.json_text import answer_with_values
-from emulator.control_api.requests import Services
+from emulator.control_api.requests import Services, take_names_in_any_case
 from emulator.control_api.shapes import Export
 from emulator.control_api.tar_stream import tar_stream
 
@@ -17,6 +17,7 @@ _TAR = {200: Answer(text="A tar of the files.", media_type="application/x-tar")}
 def export_routes(services: Services) -> Blueprint:
     """`{workspace}/onlineEndpoints/<name>/export` and the files beside it."""
     routes = Blueprint("exports", __name__)
+    take_names_in_any_case(routes, services)
     exports, deployments = services.workspace.exports, services.workspace.deployments
     one = "/onlineEndpoints/<name>/deployments/<deployment>"
 

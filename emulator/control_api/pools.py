@@ -16,8 +16,9 @@ from emulator.errors import EmulatorError, OperationInProgress, OutOfQuota
 _HEALTH = f"{OWN_PATH}/health"
 _READY = f"{OWN_PATH}/ready"
 _PIECES = f"{OWN_PATH}/uploads/files/"
-# The last word of the paths whose answers last: followed logs and operations, downloads.
+# The last words of the paths whose answers last: followed logs and operations, and downloads.
 _LASTING = frozenset({"logs", "requests", "events", "collected", "insights", "content", "code", "context", "layout"})
+_EXPLAIN = "/explain"  # changes nothing, and waits for a container's log
 _READS = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
@@ -43,13 +44,18 @@ def room_of(request: Any) -> str:
     """Which pool answers a request that was received whole."""
     if request.error is not None:
         return "strangers"
-    path, method = request.path, request.command
-    if path == _HEALTH:
+    if request.path == _HEALTH:
         return "health"
-    if not request.is_known or path == _READY:
+    if not request.is_known or request.path == _READY:
         return "strangers"
+    return _room_of_known(request.command, request.path)
+
+
+def _room_of_known(method: str, path: str) -> str:
     if method == "PATCH" and path.startswith(_PIECES):
         return "pieces"
+    if method == "POST" and path.endswith(_EXPLAIN):
+        return "streams"
     if method not in _READS:
         return "changes"
     return "streams" if path.rpartition("/")[2] in _LASTING else "reads"

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from flask import request
+from flask import Blueprint, request
 from werkzeug.exceptions import UnsupportedMediaType
 
 from emulator.control_api.described import LARGEST_NUMBER
@@ -19,6 +19,7 @@ from emulator.documents import whole_number
 from emulator.entities import Entity
 from emulator.errors import BadArgument
 from emulator.metrics import EndpointMetrics
+from emulator.names import in_small_letters
 from emulator.secret import MASK, masked_places
 from emulator.workspace import Workspace
 from emulator.workspace.operations import Operations
@@ -60,6 +61,23 @@ class Services:
         return Addresses(host, self.shared_port)
 
 
+def take_names_in_any_case(routes: Blueprint, services: Services) -> None:
+    """Have the views get the names that endpoints and deployments have, whatever their case in the path.
+
+    That is row names.case.  It happens once the caller is admitted: a stranger's request reads nothing.
+    """
+
+    def take() -> None:
+        values = request.view_args
+        if values and "name" in values:
+            endpoints = services.workspace.endpoints
+            values["name"] = endpoints.known_name(values["name"])
+            if "deployment" in values:
+                values["deployment"] = endpoints.known_name(values["name"], values["deployment"])
+
+    routes.before_request(take)
+
+
 def body_of(
     shape: type[E],
     *,
@@ -67,15 +85,21 @@ def body_of(
     optional: bool = False,
     most_bytes: int = _LARGEST_BODY,
     located: Callable[[dict[str, Any]], dict[str, Any]] = dict,
+    in_any_case: bool = False,
     **of_path: str,
 ) -> E:
     """The request's JSON object as that entity, with the fields that the path gives, and its files `located`.
 
-    BadArgument tells every fault at once; an `optional` body that is not there is an empty object.
+    BadArgument tells every fault at once; an `optional` body that is not there is an empty object.  `in_any_case` says
+    that the body may spell those fields in another case than the path.
     """
     document = {} if optional and not _data(most_bytes) else _json_object(most_bytes)
     for name, value in of_path.items():
-        if document.setdefault(name, value) != value:
+        given = document.get(name, value)
+        if in_any_case and isinstance(given, str) and in_small_letters(given) == in_small_letters(value):
+            given = value
+        document[name] = given
+        if given != value:
             raise BadArgument(f"{name} is '{value}' in the path and another in the body", target=target)
     _refuse_masked(document, target)
     return shape.parse(located(document), target=target, strict=True)

@@ -287,6 +287,10 @@ def test_a_deployment_from_put_to_delete(served: Served) -> None:
     probe = {"initialDelay": "PT10S", "period": "PT10S", "timeout": "PT2S"}
     assert deployment["properties"]["livenessProbe"] == {**probe, "successThreshold": 1, "failureThreshold": 30}
     assert deployment["properties"]["readinessProbe"] == deployment["properties"]["livenessProbe"]
+    for path in ("Iris/export", "Iris/deployments/Blue/layout", "IRIS/deployments/BLUE/code"):
+        assert served.ask("GET", f"{ENDPOINTS}/{path}").status_code == 200
+    assert served.ask("PUT", f"{ENDPOINTS}/Iris", json={"name": "IRIS"}).json()["name"] == "iris"
+    assert served.error("PUT", f"{ENDPOINTS}/Iris", json={"name": "rose"})[0] == 400
     assert served.error("DELETE", f"{ENDPOINTS}/Iris/deployments/Blue")[0] == 400, "it has all of the traffic"
     assert served.ask("PATCH", f"{ENDPOINTS}/iris", json={"traffic": {"BLUE": 0}}).status_code == 200
     assert served.ask("DELETE", f"{ENDPOINTS}/Iris/deployments/Blue").json() == {}

@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, suppress
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -20,7 +21,7 @@ from gateway_support import Door, ask, caller, container, post, running_door
 from served import Served, serving
 
 from emulator.control_api import http_server
-from emulator.control_api.pools import ROOMS
+from emulator.control_api.pools import ROOMS, room_of
 from emulator.control_api.resources import WORKSPACE_PATH
 from emulator.gateway.listener import CONNECTIONS as GATEWAY_CONNECTIONS
 
@@ -39,6 +40,21 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
         yield served
     house.settle()
     resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "room"),
+    [
+        ("POST", "/onlineEndpoints/iris/explain", "streams"),
+        ("GET", "/onlineEndpoints/iris/logs", "streams"),
+        ("GET", "/onlineEndpoints/explain", "reads"),
+        ("POST", "/onlineEndpoints/iris/regenerateKeys", "changes"),
+        ("PUT", "/onlineEndpoints/explain", "changes"),
+    ],
+)
+def test_what_lasts_takes_no_thread_from_changes_and_reads(method: str, path: str, room: str) -> None:
+    request = SimpleNamespace(error=None, is_known=True, command=method, path=WORKSPACE_PATH + path)
+    assert room_of(request) == room
 
 
 def connected(port: int) -> socket.socket:

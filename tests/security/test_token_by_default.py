@@ -135,6 +135,14 @@ def test_open_routes_tell_nothing_of_what_is_deployed(house: House) -> None:
         after.settle()
 
 
+def test_nothing_is_read_for_a_request_before_its_caller_is_admitted(strangers: Served) -> None:
+    flask = create_control_api(strangers.services)
+    assert flask.url_value_preprocessors == {}, "they run before the guard"
+    before = flask.before_request_funcs
+    assert [f.__qualname__ for f in before.pop(None)] == ["guard.<locals>.admit"], "the application's go first"
+    assert set(before) == {"endpoints", "exports"}, "what takes names in any case"
+
+
 def test_a_workspace_whose_admin_is_nobody_opens_to_nobody(tmp_path: Path) -> None:
     access = House(tmp_path, admin_token="").workspace.access
     for token in ("", hashlib.sha256(b"").hexdigest(), "anybody", ADMIN):
