@@ -6,6 +6,7 @@ import posixpath
 import re
 
 from emulator.diagnosis.explanation import Deployed, Explanation
+from emulator.diagnosis.paths import is_model_path
 
 _NO_MODULE = re.compile(r"^ModuleNotFoundError: No module named '(?P<module>[^']+)'")
 _NO_NAME = re.compile(r"^ImportError: cannot import name '(?P<name>[^']+)' from (?:partially initialized module )?"
@@ -95,11 +96,12 @@ def _of_the_user(module: str, deployed: Deployed) -> tuple[str, str] | None:
     if first == posixpath.basename(app_root):
         why = f"Python looks inside AML_APP_ROOT={app_root}, which is the folder '{first}' itself"
         return why, f"import what lies in it without '{first}.': `import NAME`, not `from {first}.NAME import …`"
-    models = deployed.model_dir or "\0"
-    places = [p for p in deployed.paths if _is_module(p, first, deployed) and not p.startswith(models)]
+    places = [p for p in deployed.paths if _is_module(p, first, deployed) and not is_model_path(p, deployed)]
     if not places:
         return None
     place = min(places, key=lambda p: (p.count("/"), p))
+    if posixpath.dirname(place) == app_root:
+        return _not_in(place, module) if module != first else None
     why = f"{place} is there, but Python looks in AML_APP_ROOT={app_root}, the scoring script's folder"
     folder = posixpath.dirname(place)
     if folder.startswith(app_root + "/"):
@@ -109,6 +111,16 @@ def _of_the_user(module: str, deployed: Deployed) -> tuple[str, str] | None:
     return why, (
         f"move it beside {posixpath.basename(deployed.script)}, or before the import:"
         f" sys.path.append(os.path.join(os.path.dirname(__file__), {way}))"
+    )
+
+
+def _not_in(place: str, module: str) -> tuple[str, str]:
+    """A module that is looked for in the user's own package, or in another one that takes its name."""
+    first = module.partition(".")[0]
+    why = f"{place} has no {module}"
+    return why, (
+        f"look into {place}, and for an __init__.py in it: an installed package named {first} goes before a folder"
+        " that has none"
     )
 
 

@@ -6,10 +6,11 @@ import difflib
 import posixpath
 import re
 from collections.abc import Iterator
+from itertools import takewhile
 
 from emulator.diagnosis.explanation import Deployed, Explanation
 
-_QUOTED = re.compile(r"(?:No such file or directory|Is a directory|Not a directory|File exists): '([^']+)'")
+_QUOTED = re.compile(r"(?:No such file or directory|Is a directory|Not a directory): '([^']+)'")
 _MODEL_DIR = 'os.environ["AZUREML_MODEL_DIR"]'
 _HERE = "os.path.dirname(__file__)"
 _MOST_NAMES = 5
@@ -27,7 +28,7 @@ def path_step(failure: Explanation, deployed: Deployed) -> tuple[str, str] | Non
 
 def _paths_in(text: str, deployed: Deployed) -> Iterator[str]:
     """The paths that an exception is about: what Python quotes, and what any library says of /var/azureml-app."""
-    if ".so" in text and "cannot open shared object file" in text:
+    if "cannot open shared object file" in text or "File exists" in text:
         return
     for found in _QUOTED.findall(text):
         yield found
@@ -99,7 +100,7 @@ def nearest(path: str, deployed: Deployed) -> str:
 def _ending(one: str, other: str) -> int:
     """How many parts at the end two paths have in common, whatever their case."""
     pairs = zip(reversed(one.lower().split("/")), reversed(other.lower().split("/")), strict=False)
-    return next((number for number, (a, b) in enumerate(pairs) if a != b), 0)
+    return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], pairs))
 
 
 def expression(path: str, deployed: Deployed) -> str:

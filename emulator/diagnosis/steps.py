@@ -27,8 +27,9 @@ _VERSIONS = re.compile(r"Trying to unpickle estimator (?P<class>\w+) from versio
 _READ_ONLY = re.compile(r"(?:Read-only file system|Permission denied)(?:: '(?P<path>[^']+)')?")
 _MISSING_ARGUMENT = re.compile(r"TypeError: (?P<function>init|run)\(\) (?:missing|takes)")
 _DECORATED = re.compile(r'provided param_name "(?P<name>\w+)" is not in the decorated function')
-_UNREACHED = ("Name or service not known", "Connection refused", "Temporary failure in name resolution",
-              "Max retries exceeded", "Network is unreachable", "No address associated", "timed out")  # fmt: skip
+_UNKNOWN_HOST = ("Name or service not known", "failure in name resolution", "No address associated",
+                 "getaddrinfo failed")  # fmt: skip
+_UNREACHED = (*_UNKNOWN_HOST, "Connection refused", "Max retries exceeded", "Network is unreachable", "timed out")
 
 _AS_JSON = {
     "ndarray": "return result.tolist()",
@@ -203,7 +204,7 @@ def _name(failure: Explanation, _deployed: Deployed) -> Told | None:
         return None
     name = found["name"]
     if failure.stage != "run":
-        return "", f"import or assign '{name}' before `{failure.source}`" if failure.source else ""
+        return ("", f"import or assign '{name}' before `{failure.source}`") if failure.source else None
     return "", f"if init() assigns {name}, say `global {name}` in it first: run() sees nothing else of what it made"
 
 
@@ -245,7 +246,8 @@ def _network(failure: Explanation, _deployed: Deployed) -> Told | None:
     text = f"{failure.exception} {failure.because}"
     if not any(sign in text for sign in _UNREACHED):
         return None
-    why = "what the script calls does not answer" if "name" not in text.lower() else "that host's name is not known"
+    is_unknown = any(sign in text for sign in _UNKNOWN_HOST)
+    why = "that host's name is not known" if is_unknown else "what the script calls does not answer"
     return why, "check the address and the network; in a container, localhost is the container itself"
 
 

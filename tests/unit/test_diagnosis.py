@@ -163,6 +163,62 @@ def test_the_next_step_for_both_generations_of_the_server(server: str) -> None:
     assert "`amlemu tree taxi --deployment blue`" in told.hint
 
 
+IRIS = Deployed(
+    "iris",
+    "blue",
+    "managed",
+    ROOTS,
+    files=("code/score.py", "code/lib/load.py", "azureml-models/m/1/lib/lib.py", "azureml-models/m/1/data/lib.bin"),
+    models=("m:1",),
+    variables={
+        "AML_APP_ROOT": "/var/azureml-app/code",
+        "AZUREML_ENTRY_SCRIPT": "score.py",
+        "AZUREML_MODEL_DIR": "/var/azureml-app/azureml-models/m/1",
+    },
+)
+
+
+def told_of(exception: str) -> str:
+    """The cause and the hint for an exception of the script's import, in a container with IRIS's files."""
+    log = traceback(("/var/azureml-app/code/score.py", 3), end=exception).replace("    code()\n", "")
+    found = explain_start(log.splitlines(), IRIS)
+    assert found is not None
+    return f"{found} → {found.hint}"
+
+
+def test_a_module_that_ones_own_package_lacks_is_not_called_out_of_reach() -> None:
+    told = told_of("ModuleNotFoundError: No module named 'lib.missing'")
+    assert "/var/azureml-app/code/lib has no lib.missing" in told
+    assert "an installed package named lib goes before" in told
+    assert "sys.path" not in told
+
+
+def test_a_path_is_compared_from_its_end() -> None:
+    told = told_of("FileNotFoundError: [Errno 2] No such file or directory: 'data/lib.bin'")
+    assert '"data", "lib.bin")' in told
+
+
+def test_a_file_that_exists_is_not_looked_for() -> None:
+    told = told_of("FileExistsError: [Errno 17] File exists: '/var/azureml-app/code/scores.py'")
+    assert "nearest" not in told
+
+
+@pytest.mark.parametrize(
+    ("exception", "why"),
+    [
+        ("socket.gaierror: [Errno -2] Name or service not known", "that host's name is not known"),
+        ("socket.gaierror: [Errno -3] Temporary failure in name resolution", "that host's name is not known"),
+        ("ConnectionError: host='hostname' port=80: Connection refused", "what the script calls does not answer"),
+    ],
+)
+def test_a_host_without_a_name_is_told_from_one_that_does_not_answer(exception: str, why: str) -> None:
+    assert why in told_of(exception)
+
+
+def test_a_name_whose_line_is_unknown_has_a_hint_all_the_same() -> None:
+    assert "prints all that was said" in told_of("NameError: name 'pd' is not defined")
+
+
 def test_a_model_of_another_scikit_learn() -> None:
     """scikit-learn only warns of it, as the model is loaded; what fails is something else, later."""
     log = (LOGS / "server_1.5.another_scikit_learn.log").read_text(encoding="utf-8").splitlines()
