@@ -45,7 +45,27 @@ COMMANDS = {
 }
 
 
-class LazyGroup(click.Group):
+class HintingGroup(click.Group):
+    """A group that says of a command that does not exist which one is meant."""
+
+    def hint_of(self, args: Sequence[str]) -> str:
+        """What is told of these words, '' where nothing comes near."""
+        raise NotImplementedError
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """As click's, with the hint behind its error."""
+        try:
+            return super().resolve_command(ctx, args)
+        except click.UsageError as error:
+            hint = self.hint_of(args)
+            if not hint:
+                raise
+            raise click.UsageError(f"{error.format_message()} {hint}", ctx) from error
+
+
+class LazyGroup(HintingGroup):
     """A group that knows its commands' names and help lines before their modules are imported."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
@@ -65,19 +85,12 @@ class LazyGroup(click.Group):
         with formatter.section("Commands"):
             formatter.write_dl([(name, text) for name, (_, text) in COMMANDS.items()])
 
-    def resolve_command(
-        self, ctx: click.Context, args: list[str]
-    ) -> tuple[str | None, click.Command | None, list[str]]:
-        """As click's, with the nearest command for one that does not exist."""
-        try:
-            return super().resolve_command(ctx, args)
-        except click.UsageError as error:
-            from emulator.cli.near_verbs import near_command
+    def hint_of(self, args: Sequence[str]) -> str:
+        """The nearest command."""
+        from emulator.cli.near_verbs import near_command
 
-            near = near_command(args, COMMANDS)
-            if not near:
-                raise
-            raise click.UsageError(f"{error.format_message()} Did you mean '{near}'?", ctx) from error
+        near = near_command(args, COMMANDS)
+        return f"Did you mean '{near}'?" if near else ""
 
 
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})

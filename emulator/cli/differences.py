@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Literal
 
 from emulator.cli.output import say
@@ -54,10 +54,10 @@ def grouped(differences: Iterable[str]) -> Mapping[Group, list[str]]:
     return found
 
 
-def _folded(texts: list[str]) -> list[str]:
+def _folded(texts: Sequence[str]) -> Sequence[str]:
     if len(texts) <= _MOST_ALIKE + 1:
         return texts
-    return [*texts[:_MOST_ALIKE], f"… and {len(texts) - _MOST_ALIKE} more alike: `amlemu show` has them all"]
+    return [*texts[:_MOST_ALIKE], f"… and {len(texts) - _MOST_ALIKE} more alike: `amlemu show ENDPOINT` has them all"]
 
 
 def say_differences(differences: Iterable[str]) -> None:

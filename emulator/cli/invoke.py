@@ -72,15 +72,19 @@ def invoke_command(  # noqa: PLR0913 - the command's options
 
 def _explained(endpoint: str, answer: requests.Response, beginning: bytes, sent: bytes) -> EmulatorError:
     """The error that tells why an answer has that status."""
-    from emulator.cli.connection import connect
+    from emulator.cli.connection import running_client
     from emulator.errors import EmulatorError, RequestFailed
 
     target = f"{answer.request.method} {answer.request.url}: {answer.status_code}"
+    told = f"the request was answered with {answer.status_code}"
+    client = running_client()
+    if client is None:  # it has ended meanwhile
+        return RequestFailed(told, target=target)
     try:
-        with connect() as client:
+        with client:
             cause, hint = client.explain(endpoint, answer, beginning)
     except EmulatorError as error:  # the answer is there all the same
-        return RequestFailed(f"the request was answered with {answer.status_code}", target=target, hint=error.message)
+        return RequestFailed(told, target=target, hint=error.message)
     return RequestFailed(cause, target=target, hint=input_data_hint(sent, beginning) or hint)
 
 

@@ -8,11 +8,12 @@ from typing import Any
 
 import click
 
+from emulator.cli import HintingGroup
 from emulator.cli.completion import model_names
 from emulator.cli.output import output_option, print_result, print_table, say, size_text
 
 
-class _ModelGroup(click.Group):
+class _ModelGroup(HintingGroup):
     """Points verbs of others at ours."""
 
     _NEAR: Mapping[str, str] = {
@@ -25,16 +26,9 @@ class _ModelGroup(click.Group):
         "rm": "a version never goes, as deployments may name it: `amlemu model archive NAME:VERSION` hides it",
     }
 
-    def resolve_command(
-        self, ctx: click.Context, args: list[str]
-    ) -> tuple[str | None, click.Command | None, list[str]]:
-        """As click's."""
-        try:
-            return super().resolve_command(ctx, args)
-        except click.UsageError as error:
-            if args[0] not in self._NEAR:
-                raise
-            raise click.UsageError(f"{error.format_message()} {self._NEAR[args[0]]}", ctx) from error
+    def hint_of(self, args: Sequence[str]) -> str:
+        """What stands for that verb here."""
+        return self._NEAR.get(args[0], "")
 
 
 @click.group("model", cls=_ModelGroup)

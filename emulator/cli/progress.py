@@ -45,7 +45,7 @@ class Printer:
     def __exit__(
         self, kind: type[BaseException] | None, _error: BaseException | None, _at: TracebackType | None
     ) -> None:
-        if kind is None or not self._is_building:
+        if kind is None or not self._kept:
             return
         for line in self._kept[-_MOST_SHOWN:]:
             self._print_line(line)
