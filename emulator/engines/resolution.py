@@ -278,7 +278,8 @@ def _quiet(_line: str) -> None:
 
 
 # A package's own code may write to the same output: what follows must be a name, as the indexes are asked for it.
-_MISSING = re.compile(r"Because ([A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?) was not found in the (?:package registry|provided package locations)")
+_NAME = r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?"
+_MISSING = re.compile(rf"Because ({_NAME}) was not found in the (?:package registry|provided package locations)")
 _REFUSED_FILE = re.compile(r"HTTP status \w+ error \((?P<why>\d{3} [^)]*)\) for url \((?P<url>[^)\s]+)\)")
 _NETWORK = re.compile(r"dns error|[Cc]onnection refused|timed out|error sending request|Failed to fetch")
 
