@@ -257,8 +257,14 @@ class Client:
 
     def explain(self, name: str, answer: requests.Response, beginning: bytes) -> tuple[str, str]:
         """Why the endpoint answered so, and what to do next; `beginning` is that of the answer's body."""
+        from emulator.diagnosis import input_data_hint
+
         told = self._call("POST", _endpoint(name) + "/explain", body=_answered(answer, beginning))
-        return str(told["cause"]), str(told["hint"])
+        # What was sent stays here, and what to send instead may be all of it.
+        sent: Any = answer.request.body  # an iterator where it was streamed
+        sent = sent.encode() if isinstance(sent, str) else sent
+        instead = input_data_hint(sent if isinstance(sent, bytes) else b"", beginning)
+        return str(told["cause"]), instead or str(told["hint"])
 
     def get_tree(self, name: str, deployment: str | None) -> Json:
         """What lies below /var/azureml-app: `files` and the platform's `variables`."""

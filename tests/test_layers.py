@@ -74,7 +74,7 @@ MAY_IMPORT: Mapping[str, frozenset[str]] = {
     # doors: none knows another; none touches Docker or the disk
     "control_api": LOWEST | PURE | {"workspace"},
     "gateway": LOWEST | PURE | {"listening"},
-    "client": LOWEST | {"sending"},
+    "client": LOWEST | {"sending", "diagnosis"},
     # the client's part of an upload: the user's files, by the rules by which the emulator would take them
     "sending": LOWEST | PURE | {"store"},
     # besides what it needs to be a client: the user's own documents are read where the user is

@@ -10,7 +10,6 @@ from typing import IO, TYPE_CHECKING, Any
 import click
 
 from emulator.cli.completion import deployment_names, endpoint_names
-from emulator.cli.mlflow_bodies import input_data_hint
 from emulator.cli.output import say
 from emulator.names import in_small_letters
 
@@ -66,11 +65,11 @@ def invoke_command(  # noqa: PLR0913 - the command's options
     url = document["scoring_uri"] if path is None else document["openapi_uri"].removesuffix("/swagger.json") + path
     answer, beginning = _send(method.upper(), url, sent, body, _form(files), include=include, as_json=output == "json")
     if answer.status_code >= 400:
-        raise _explained(endpoint, answer, beginning, body or b"")
+        raise _explained(endpoint, answer, beginning)
     _say_what_is_odd(answer, beginning)
 
 
-def _explained(endpoint: str, answer: requests.Response, beginning: bytes, sent: bytes) -> EmulatorError:
+def _explained(endpoint: str, answer: requests.Response, beginning: bytes) -> EmulatorError:
     """The error that tells why an answer has that status."""
     from emulator.cli.connection import running_client
     from emulator.errors import EmulatorError, RequestFailed
@@ -85,7 +84,7 @@ def _explained(endpoint: str, answer: requests.Response, beginning: bytes, sent:
             cause, hint = client.explain(endpoint, answer, beginning)
     except EmulatorError as error:  # the answer is there all the same
         return RequestFailed(told, target=target, hint=error.message)
-    return RequestFailed(cause, target=target, hint=input_data_hint(sent, beginning) or hint)
+    return RequestFailed(cause, target=target, hint=hint)
 
 
 def _say_what_is_odd(answer: requests.Response, body: bytes) -> None:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import requests
 from core_support import House
 from fake_engine import Behaviour
 from served import Served
@@ -61,6 +62,29 @@ def test_the_whole_way(client: Client, house: House, tmp_path: Path) -> None:
     client.delete_endpoint("iris")
     assert client.list_endpoints() == []
     assert client.prune(dry_run=True) == [f"image {digest[:8]}" for digest in house.engine.images]
+
+
+@pytest.mark.parametrize(
+    ("sent", "hint"),
+    [
+        ('{"inputs": [[1]]}', '{"input_data": [[1]]}'),
+        (b'{"inputs": [[2]]}', '{"input_data": [[2]]}'),
+        (iter([b"{}"]), 'has to be {"input_data": …}'),
+    ],
+    ids=["text", "bytes", "stream"],
+)
+def test_every_user_of_an_explanation_is_told_what_to_send_instead(
+    client: Client, house: House, sent: Any, hint: str
+) -> None:
+    deploy(client, house)
+    answer = requests.Response()
+    answer.status_code = 424
+    answer.headers["ms-azureml-model-error-statuscode"] = "400"
+    answer.request = requests.Request("POST", "http://localhost/score", data=sent).prepare()
+    body = json.dumps({"message": "A value is not provided for the 'input_data' parameter."}).encode()
+    cause, told = client.explain("iris", answer, body)
+    assert cause.startswith("the request lacks a parameter of run()")
+    assert hint in told
 
 
 def test_models(client: Client, tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""What `invoke` says of a body that a model without a script refuses."""
+"""What is said of a body that a model without a script refuses."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from emulator.cli.mlflow_bodies import input_data_hint
+from emulator.diagnosis import input_data_hint
 from emulator.profiles import rows
 
 (MISSING,) = (row.facts["managed"].value.body.encode() for row in rows() if row.id == "mlflow.input_data_missing")
