@@ -22,6 +22,7 @@ from emulator.settings import Settings, not_in_force, origin_of, unknown_variabl
 from emulator.usage import Machine, size_text
 
 _LOW_DISK_BYTES = 5_000_000_000
+_NO_BASE_IMAGES = "none here: each is pulled when an environment first needs it; `amlemu images` makes stand-ins"
 
 
 @dataclass(frozen=True)
@@ -64,9 +65,9 @@ def examine(settings: Settings) -> Iterator[Finding]:
     yield _home(settings)
     yield from _documents(settings)
     yield _packaging()
-    limits: list[str] = []
-    yield _checked("engine docker", lambda: _docker(settings, limits.append))
-    yield from (Finding("container limits", True, told) for told in limits)
+    more: list[Finding] = []
+    yield _checked("engine docker", lambda: _docker(settings, more.append))
+    yield from more
     yield from _docker_parts()
     yield _checked("engine process", lambda: _process(settings))
     yield _emulator(settings)
@@ -141,7 +142,7 @@ def docker_answers() -> bool:
     return _checked("engine docker", lambda: _docker(None)).ok
 
 
-def _docker(settings: Settings | None, tell: Callable[[str], None] = lambda _limits: None) -> str:
+def _docker(settings: Settings | None, tell: Callable[[Finding], None] = lambda _finding: None) -> str:
     from emulator.engines.docker import connect_docker_engine
     from emulator.engines.packages import read_host_packaging
 
@@ -149,7 +150,8 @@ def _docker(settings: Settings | None, tell: Callable[[str], None] = lambda _lim
     engine = connect_docker_engine("doctor", read_host_packaging(os.environ), limits=limits)
     try:
         engine.check()
-        tell(_limits_text(engine.machine(), limits))
+        tell(Finding("container limits", True, _limits_text(engine.machine(), limits)))
+        tell(Finding("base images", True, ", ".join(engine.base_images()) or _NO_BASE_IMAGES))
     finally:
         engine.close()
     return "answers"
@@ -220,8 +222,15 @@ def _emulator(settings: Settings) -> Finding:
         pass  # none runs: could one?
     except EmulatorError as error:
         return Finding("emulator", False, error.message, error.hint)
+    wanted = [port for port in (settings.port, settings.gateway_port) if port]
+    if taken := [port for port in wanted if _is_taken(port)]:
+        ports = " and ".join(map(str, taken))
+        told = f"does not run, and port {ports} is in use by another program"
+        return Finding("emulator", False, told, "AMLEMU_PORT=0 takes free ones, AMLEMU_PORT=19080 those from there on")
+    free = f"port {settings.port} is free" if settings.port else "it takes free ports"
+    return Finding("emulator", True, f"does not run; {free}")
+
+
+def _is_taken(port: int) -> bool:
     with socket.socket() as probe:
-        taken = probe.connect_ex(("127.0.0.1", settings.port)) == 0
-    if taken:
-        return Finding("emulator", False, f"port {settings.port} is in use by another program", "set AMLEMU_PORT")
-    return Finding("emulator", True, f"does not run; port {settings.port} is free")
+        return probe.connect_ex(("127.0.0.1", port)) == 0

@@ -44,6 +44,7 @@ from emulator.engines.docker_oom import OomKills, nanoseconds
 from emulator.engines.docker_own_image import find_own_image, provide_own_image, prune_own_images
 from emulator.engines.docker_places import OwnContainer, bind_mount, container_ids, find_own_container
 from emulator.engines.docker_resolve import resolve_in_build
+from emulator.engines.docker_stand_ins import base_images
 from emulator.engines.docker_usage import CGROUPS, usage_of_all, usage_of_stats
 from emulator.engines.leftover_builds import marked
 from emulator.engines.packages import HostPackaging
@@ -124,6 +125,10 @@ class DockerEngine:
         """Raise EngineUnavailable unless the engine answers and the docker command can build."""
         check_engine(self._client)
         self._host.has_buildx()
+
+    def base_images(self) -> list[str]:
+        """The names of the images that environments can be built upon without a pull."""
+        return base_images(self._client)
 
     def find_image(self, digest: str) -> Image | None:
         """The image that is tagged for this digest, if its label says so in full; else the image with this very id."""

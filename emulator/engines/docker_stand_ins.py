@@ -29,6 +29,13 @@ def is_in_disguise(client: docker.DockerClient, name: str) -> bool:
             return False
 
 
+def base_images(client: docker.DockerClient) -> list[str]:
+    """The names of the images here that environments are built upon: those of Python, and their stand-ins."""
+    with docker_errors("the images"):
+        tags = [tag for image in client.images.list() for tag in image.tags]
+    return sorted(tag for tag in tags if _NAMES.fullmatch(tag.removeprefix("amlemu/")))
+
+
 def stand_in_differences(client: docker.DockerClient, text: str) -> tuple[str, ...]:
     """What to say of an image that `text`, its name or its Dockerfile, makes of stand-ins."""
     names: Iterable[str] = dict.fromkeys(_NAMES.findall(text))

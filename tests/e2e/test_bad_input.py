@@ -314,6 +314,13 @@ def test_a_taken_port_of_the_emulator_is_told(taken: int, variable: str) -> None
         assert "→" in told
 
 
+def test_doctor_names_a_port_of_another_program(taken: int) -> None:
+    with temporary_environ(AMLEMU_GATEWAY_PORT=str(taken)) as environ:
+        findings = {finding["name"]: finding for finding in json_of(environ, "doctor")}
+        assert findings["emulator"]["ok"] is False
+        assert f"port {taken} is in use by another program" in findings["emulator"]["found"]
+
+
 @pytest.mark.parametrize(("status", "body"), [(200, b"hello"), (200, b'{"a": 1}'), (404, b"no such page")])
 def test_a_stranger_on_the_control_port_is_no_emulator(status: int, body: bytes) -> None:
     with stranger(status, body) as port, temporary_environ(AMLEMU_PORT=str(port)) as environ:

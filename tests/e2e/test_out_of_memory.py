@@ -81,12 +81,17 @@ def test_run_takes_too_much(environ: Environ, tmp_path: Path) -> None:
     killed = score(400)
 
     assert killed.status_code == 424, "the worker is gone before it answered"
+    with client_of(environ) as client:
+        cause, hint = client.explain("run", killed, killed.content)
+    assert "a worker of the scoring server (once) was killed because it ran out of memory: its limit is" in cause
+    assert "raise resources.limits.memory" in hint
     events = until(lambda: killings(environ, "run"), "the event", 10)
     container = "killed a process of container inference-server (limit: 200 MiB)"
     assert events == [f"Memory cgroup out of memory: {container}"]
     assert until(lambda: score(1).status_code == 200, "another worker serves", 30)
     (instance,) = json_of(environ, "show", "run")["deployments"][0]["instances"]
     assert (instance["state"], instance["restarts"]) == ("Ready", 0), "the container has never stopped"
+    assert "a worker was killed once because memory ran out" in amlemu(environ, "show", "run").stdout
     values = metrics(environ)
     assert 5 < values["cpu_memory_utilization_percentage"] < 100
     assert 0 <= values["cpu_utilization_percentage"] <= 110

@@ -10,7 +10,7 @@ import docker.errors
 import pytest
 
 from emulator.engines.docker_build import DockerHost, provide_base_image
-from emulator.engines.docker_stand_ins import is_in_disguise, stand_in_differences
+from emulator.engines.docker_stand_ins import base_images, is_in_disguise, stand_in_differences
 from emulator.entities import Environment
 from emulator.environments import image_spec
 
@@ -26,7 +26,7 @@ def client_with(**labels: dict[str, str]) -> Any:
             raise docker.errors.ImageNotFound("no such image")
         return SimpleNamespace(labels=labels[name], attrs={})
 
-    return SimpleNamespace(images=SimpleNamespace(get=get))
+    return SimpleNamespace(images=SimpleNamespace(get=get, list=lambda: [SimpleNamespace(tags=[n]) for n in labels]))
 
 
 def test_a_stand_in_under_the_real_name_is_told_by_its_label() -> None:
@@ -38,6 +38,11 @@ def test_a_stand_in_under_the_real_name_is_told_by_its_label() -> None:
 @pytest.mark.parametrize("name", [STAND_IN, "team/base:1", "registry/python:3.11-slim-bookworm", "python:3.11"])
 def test_what_is_built_from_a_stand_in_or_named_as_one_is_none_in_disguise(name: str) -> None:
     assert not is_in_disguise(client_with(**{name: MARKED}), name)
+
+
+def test_the_images_that_environments_are_built_upon() -> None:
+    names = (PYTHON, STAND_IN, "amlemu/environment:0123456789abcdef", "team/python:3.11-slim-bookworm", "python:3.11")
+    assert base_images(client_with(**dict.fromkeys(names, {}))) == [STAND_IN, PYTHON]
 
 
 def test_what_a_dockerfile_makes_of_one_is_a_difference() -> None:
