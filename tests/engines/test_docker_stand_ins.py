@@ -42,7 +42,7 @@ def test_what_is_built_from_a_stand_in_or_named_as_one_is_none_in_disguise(name:
 
 def test_the_images_that_environments_are_built_upon() -> None:
     names = (PYTHON, STAND_IN, "amlemu/environment:0123456789abcdef", "team/python:3.11-slim-bookworm", "python:3.11")
-    assert base_images(client_with(**dict.fromkeys(names, {}))) == [STAND_IN, PYTHON]
+    assert base_images(client_with(**{name: {} for name in names})) == [STAND_IN, PYTHON]
 
 
 def test_what_a_dockerfile_makes_of_one_is_a_difference() -> None:
