@@ -9,6 +9,9 @@ from emulator.errors import BadArgument
 TOKEN_PREFIX = "amlemu_"  # noqa: S105 - of all tokens, not one of them
 """With which access tokens begin, so that whoever looks for secrets in files and logs can know them."""
 
+V1_TARGETS = ("aks", "aci", "local")
+"""The targets of Azure ML's first SDK and CLI."""
+
 # contract/v1 §1.4: azureml-core `_model_management/_util.py`
 _ASSET_NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9\-\._]{0,254}")
 # contract/managed §4.4: azure-ai-ml `entities/_endpoint/_endpoint_helpers.py`

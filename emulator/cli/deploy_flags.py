@@ -10,9 +10,8 @@ from typing import Any
 
 import click
 
-from emulator.names import in_small_letters
+from emulator.names import V1_TARGETS, in_small_letters
 
-_TARGETS_OF_V1 = ("aks", "aci", "local")
 _AS_THEY_ARE = ("target", "conda", "platform", "model_mount_path", "auth_mode", "port", "primary_key", "gpus",
                 "instance_type", "debug_port")  # fmt: skip
 
@@ -40,7 +39,7 @@ def read_options(options: Mapping[str, Any], environ: Mapping[str, str]) -> tupl
 def endpoint_of(options: Mapping[str, Any]) -> str:
     """The endpoint's name as the cloud has it; of v1's targets as it is, for their rule to refuse."""
     name = options["endpoint"] or ""
-    return name if options["target"] in _TARGETS_OF_V1 else in_small_letters(name)
+    return name if options["target"] in V1_TARGETS else in_small_letters(name)
 
 
 def _check_without_script(options: Mapping[str, Any]) -> None:

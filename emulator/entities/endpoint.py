@@ -7,19 +7,16 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, model_validator
 
 from emulator.entities.base import Entity, rule
-from emulator.names import check_endpoint_name, check_key, in_small_letters
+from emulator.names import V1_TARGETS, check_endpoint_name, check_key, in_small_letters
 
 Target = Literal["managed", "kubernetes", "aks", "aci", "local"]
 AuthMode = Literal["key", "aml_token", "aad_token", "none"]
 ProvisioningState = Literal["Creating", "Updating", "Scaling", "Deleting", "Succeeded", "Failed", "Canceled"]
 
 
-_OF_V1 = ("aks", "aci", "local")
-
-
 def put_in_small_letters(request: Entity, *fields: str) -> None:
     """Names of a request that is being made, as the cloud spells them; v1 refuses capitals (row names.case)."""
-    if getattr(request, "target", None) not in _OF_V1:
+    if getattr(request, "target", None) not in V1_TARGETS:
         for name in fields:
             object.__setattr__(request, name, in_small_letters(getattr(request, name)))
 

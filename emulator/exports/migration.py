@@ -8,12 +8,12 @@ from typing import Any, Literal
 
 from emulator.entities import AuthMode, OnlineDeployment, OnlineEndpoint, ResourceRequirements
 from emulator.entities.resources import quantity
+from emulator.names import V1_TARGETS
 from emulator.profiles import profile_of
 from emulator.profiles.instance_types import INSTANCE_TYPES
 
 Kind = Literal["managed", "kubernetes"]
 DEFAULT_INSTANCE_TYPE = "Standard_DS3_v2"
-_V1 = ("aks", "aci", "local")
 
 # Cores and GB up to which Microsoft's page takes each size (migrate-to-v2-managed-online-endpoints).
 _SIZES = (
@@ -45,7 +45,7 @@ class Settled:
 
 def is_v1(target: str) -> bool:
     """Whether the target is one of v1's."""
-    return target in _V1
+    return target in V1_TARGETS
 
 
 def kind_of(target: str, wanted: str | None) -> Kind:

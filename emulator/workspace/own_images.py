@@ -7,6 +7,7 @@ from pathlib import Path
 from emulator.entities import DeploymentRequest, Environment, OnlineDeployment, Target
 from emulator.environments import read_override_config
 from emulator.errors import BadArgument
+from emulator.names import V1_TARGETS
 from emulator.profiles import profile_of
 from emulator.store.reach import context_reach
 
@@ -26,6 +27,18 @@ def with_override_file(environment: Environment, target: Target) -> Environment:
     return environment.model_copy(update={"inference_config": config})
 
 
+def _no_script(request: DeploymentRequest, target: Target, resource: str) -> BadArgument:
+    message = "there is no scoring script"
+    if target in V1_TARGETS and request.models:
+        # azureml-core's Model.deploy without an InferenceConfig; the server in such an image is Azure's own.
+        message += ", and what v1 makes of a model alone (ONNX, scikit-learn, TensorFlow) is not emulated"
+        hint = "write init() and run(data) and name the script with --entry; an MLflow model needs none on managed"
+        return BadArgument(message, target=resource, hint=hint)
+    message += ", and the environment is no container that does without"
+    hint = "name the script with --entry, or say in the environment's inference_config where its container answers"
+    return BadArgument(message, target=resource, hint=hint)
+
+
 def check_own_image(
     request: DeploymentRequest, environment: Environment, target: Target, serving: OnlineDeployment | None
 ) -> None:
@@ -37,9 +50,7 @@ def check_own_image(
     config = environment.inference_config
     needs_none = environment.no_code or (config is not None and environment.runs_own_command)
     if request.scoring_script is None and not needs_none:
-        message = "there is no scoring script, and the environment is no container that does without"
-        hint = "name the script with --entry, or say in the environment's inference_config where its container answers"
-        raise BadArgument(message, target=resource, hint=hint)
+        raise _no_script(request, target, resource)
     if request.model_mount_path is not None and config is None:
         message = "model_mount_path is for custom containers, whose environment has inference_config"
         raise BadArgument(message, target=resource, hint="leave it out: AZUREML_MODEL_DIR says where the model is")

@@ -11,6 +11,7 @@ from fake_engine import Behaviour
 
 from emulator.entities import ANONYMOUS, Environment, InferenceConfig, Model, ModelRequest, Route, Target
 from emulator.errors import BadArgument, BadDocument, ResourceNotReady
+from emulator.names import V1_TARGETS
 from emulator.profiles import overridden, profile_of, read_overrides
 
 TARGETS: tuple[Target, ...] = get_args(Target)
@@ -164,6 +165,14 @@ def test_another_model_needs_a_script(house: House) -> None:
     house.register("m")
     with pytest.raises(BadArgument, match="there is no scoring script") as caught:
         no_code(house, models=["m"])
+    assert "--entry" in caught.value.hint
+
+
+@pytest.mark.parametrize("target", V1_TARGETS)
+def test_what_v1_makes_of_a_model_alone_is_said_not_to_be_there(house: House, target: Target) -> None:
+    house.register("m")
+    with pytest.raises(BadArgument, match=r"\(ONNX, scikit-learn, TensorFlow\) is not emulated") as caught:
+        no_code(house, models=["m"], target=target)
     assert "--entry" in caught.value.hint
 
 
