@@ -17,6 +17,7 @@ Told = tuple[str, str]
 
 _KEY = re.compile(r"^KeyError: '(?P<key>[^']+)'")
 _GETENV = re.compile(r"(?:os\.getenv|environ\.get)\(\s*['\"](?P<name>[^'\"]+)['\"]")
+_IDENTITY = re.compile(r"\b(?P<name>MSI_ENDPOINT|MSI_SECRET|IDENTITY_ENDPOINT|IDENTITY_HEADER)\b", re.IGNORECASE)
 _NOT_JSON = re.compile(r"TypeError: Object of type (?P<type>\w+) is not JSON serializable")
 _KEYS = re.compile(r"TypeError: keys must be str, int, float, bool or None, not (?P<type>\w+)")
 _NO_ATTRIBUTE = re.compile(r"AttributeError: module '(?P<module>[\w.]+)' has no attribute '(?P<name>\w+)'")
@@ -87,6 +88,21 @@ def _variable(failure: Explanation, deployed: Deployed) -> Told | None:
     if got and "NoneType" in failure.exception and got["name"] not in set_ones:
         return _unset(got["name"], "the environment variable {name} is not set, so it is None", deployed)
     return None
+
+
+def _identity(failure: Explanation, deployed: Deployed) -> Told | None:
+    """A script, or azure-identity, that asks for the managed identity of the cloud's container."""
+    text = f"{failure.exception} {failure.because}"
+    named = _IDENTITY.search(failure.source) or _IDENTITY.search(failure.exception)
+    asks = named and ("NoneType" in text or "KeyError" in text)
+    if not (asks or "ManagedIdentityCredential" in text or "DefaultAzureCredential failed" in text):
+        return None
+    if named and named["name"].upper() in {*deployed.variables, *deployed.own_variables}:
+        return None
+    return "the container has no managed identity here: MSI_ENDPOINT and IDENTITY_ENDPOINT are not set", (
+        "give it a service principal: --env AZURE_TENANT_ID --env AZURE_CLIENT_ID --env AZURE_CLIENT_SECRET are what"
+        " azure-identity's DefaultAzureCredential reads; or read a key of your own where MSI_ENDPOINT is not set"
+    )
 
 
 def _unset(name: str, why: str, deployed: Deployed) -> Told:
@@ -269,6 +285,6 @@ def _versions(log: str, deployed: Deployed) -> Told | None:
 
 
 _RULES: tuple[Callable[[Explanation, Deployed], Told | None], ...] = (
-    _server, _variable, _function, _arguments, _decorator, _returned, _syntax, _text_for_json, _class_gone, _pickle,
+    _server, _identity, _variable, _function, _arguments, _decorator, _returned, _syntax, _text_for_json, _class_gone, _pickle,
     import_step, _read_only, path_step, _name, _attribute, _ended, _network, _cuda,
 )  # fmt: skip

@@ -141,6 +141,11 @@ STARTS: dict[str, BrokenStart] = {
         ("--env MY_API_KEY",),
         variables={"MY_APIKEY": "x"},
     ),
+    "no managed identity": BrokenStart(
+        init("msi_endpoint = os.environ.get('MSI_ENDPOINT')\nurl = msi_endpoint + '?resource=https://vault.azure.net'"),
+        ("unsupported operand", "the container has no managed identity here: MSI_ENDPOINT"),
+        ("--env AZURE_CLIENT_ID", "DefaultAzureCredential"),
+    ),
     "a variable that is None": BrokenStart(
         init("os.getenv('API_HOST') + '/v1'"),
         ("unsupported operand", "the environment variable API_HOST is not set, so it is None"),

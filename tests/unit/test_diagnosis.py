@@ -215,6 +215,20 @@ def test_a_host_without_a_name_is_told_from_one_that_does_not_answer(exception: 
     assert why in told_of(exception)
 
 
+@pytest.mark.parametrize(
+    "exception",
+    [
+        "KeyError: 'IDENTITY_ENDPOINT'",
+        "azure.core.exceptions.ClientAuthenticationError: DefaultAzureCredential failed to retrieve a token",
+        "azure.identity._exceptions.CredentialUnavailableError: ManagedIdentityCredential authentication unavailable",
+    ],
+)
+def test_a_managed_identity_that_is_not_there_is_named(exception: str) -> None:
+    told = told_of(exception)
+    assert "the container has no managed identity here" in told
+    assert "--env AZURE_CLIENT_SECRET" in told
+
+
 def test_a_name_whose_line_is_unknown_has_a_hint_all_the_same() -> None:
     assert "prints all that was said" in told_of("NameError: name 'pd' is not defined")
 
