@@ -285,6 +285,6 @@ def _versions(log: str, deployed: Deployed) -> Told | None:
 
 
 _RULES: tuple[Callable[[Explanation, Deployed], Told | None], ...] = (
-    _server, _identity, _variable, _function, _arguments, _decorator, _returned, _syntax, _text_for_json, _class_gone, _pickle,
-    import_step, _read_only, path_step, _name, _attribute, _ended, _network, _cuda,
+    _server, _identity, _variable, _function, _arguments, _decorator, _returned, _syntax, _text_for_json, _class_gone,
+    _pickle, import_step, _read_only, path_step, _name, _attribute, _ended, _network, _cuda,
 )  # fmt: skip
