@@ -6,6 +6,7 @@ import os
 import random
 import signal
 from collections.abc import Iterable
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -37,9 +38,9 @@ _LONG_FIRST = (
 )
 # Folders whose tests share servers that cost seconds to start.
 _OF_ONE_PROCESS = ("differential", "failures", "no_code")
-# Folders whose tests have a sample and an engine for parameters, `[SAMPLE.VARIANT-ENGINE]`: its variants share what is
-# trained, and their environment.
-_BY_SAMPLE = ("samples", "repositories")
+# Folders whose tests have a sample and an engine for parameters, `[SAMPLE.VARIANT-ENGINE]`, and where those samples lie.
+# Variants of a sample, and samples with the same packages, share an environment.
+_BY_SAMPLE = {"samples": _TESTS.parent / "samples", "repositories": _TESTS / "repositories"}
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -102,18 +103,33 @@ class _InGroups(LoadScopeScheduling):  # type: ignore[misc]
 
 
 def group_of(nodeid: str) -> str:
-    """What a test shares fixtures with: a sample's training, a folder's servers, else its file.
+    """What a test shares fixtures with: a sample's environment, a folder's servers, else its file.
 
-    >>> group_of("tests/samples/test_samples.py::test_a_sample_serves[two_models-docker]")
-    'tests/samples/test_samples.py two_models'
     >>> group_of("tests/samples/test_samples.py::test_a_sample_serves[v1_configs.aks-docker]")
     'tests/samples/test_samples.py v1_configs'
+    >>> group_of("tests/samples/test_samples.py::test_a_sample_serves[two_models-docker]")
+    'tests/samples/test_samples.py single_model_file'
     """
     file, _, test = nodeid.partition("::")
     folder = Path(file).parts[1]
     if folder in _BY_SAMPLE and "[" in test:
-        return f"{file} {test.partition('[')[2].rpartition('-')[0].partition('.')[0]}"
+        sample = test.partition("[")[2].rpartition("-")[0].partition(".")[0]
+        return f"{file} {_first_with_its_packages(folder).get(sample, sample)}"
     return folder if folder in _OF_ONE_PROCESS else file
+
+
+@cache
+def _first_with_its_packages(folder: str) -> dict[str, str]:
+    """By sample, the first one whose environment file asks for the same packages."""
+    first: dict[str, str] = {}
+    found = {}
+    for sample in sorted(_BY_SAMPLE[folder].iterdir()):
+        for name in ("requirements.txt", "conda.yml"):
+            if (sample / name).is_file():
+                lines = (sample / name).read_text(encoding="utf-8").splitlines()
+                packages = "\n".join(line for line in lines if not line.startswith("name:"))
+                found[sample.name] = first.setdefault(packages, sample.name)
+    return found
 
 
 def _length(item: pytest.Item) -> int:
