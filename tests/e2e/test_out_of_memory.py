@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -83,15 +84,17 @@ def test_run_takes_too_much(environ: Environ, tmp_path: Path) -> None:
     assert killed.status_code == 424, "the worker is gone before it answered"
     with client_of(environ) as client:
         cause, hint = client.explain("run", killed, killed.content)
-    assert "a worker of the scoring server (once) was killed because it ran out of memory: its limit is" in cause
+    assert re.search(r"a worker of the scoring server \(.+\) was killed because it ran out of memory: its limit is", cause)
     assert "raise resources.limits.memory" in hint
     events = until(lambda: killings(environ, "run"), "the event", 10)
     container = "killed a process of container inference-server (limit: 200 MiB)"
-    assert events == [f"Memory cgroup out of memory: {container}"]
+    # The kernel may tell the engine of one kill more than once.
+    assert set(events) == {f"Memory cgroup out of memory: {container}"}
     assert until(lambda: score(1).status_code == 200, "another worker serves", 30)
     (instance,) = json_of(environ, "show", "run")["deployments"][0]["instances"]
     assert (instance["state"], instance["restarts"]) == ("Ready", 0), "the container has never stopped"
-    assert "a worker was killed once because memory ran out" in amlemu(environ, "show", "run").stdout
+    shown = amlemu(environ, "show", "run").stdout
+    assert re.search(r"a worker was killed (once|\d+ times) because memory ran out", shown)
     values = metrics(environ)
     assert 5 < values["cpu_memory_utilization_percentage"] < 100
     assert 0 <= values["cpu_utilization_percentage"] <= 110

@@ -146,7 +146,7 @@ def test_repeats_are_folded() -> None:
     many = [f"'python{n}' is another here" for n in range(6)]
     found = grouped([*many, *many, "the cloud refuses the name 'a_b'"])
     assert list(found) == ["will fail in the cloud", "differs"]
-    assert found["differs"] == [many[0], many[1], "… and 4 more alike: `amlemu show` has them all"]
+    assert found["differs"] == [many[0], many[1], "… and 4 more alike: `amlemu show ENDPOINT` has them all"]
 
 
 # invoke and logs
