@@ -6,7 +6,7 @@ import http.client
 import json
 import tarfile
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -77,7 +77,9 @@ class Client:
 
     def shutdown(self, *, keep_containers: bool = False) -> None:
         """End the server, and its containers unless they are to stay."""
-        self._call("POST", f"{_OWN}/shutdown", body={"keep_containers": keep_containers})
+        body = {"keep_containers": keep_containers}
+        with self._open("POST", f"{_OWN}/shutdown", body=body) as answer, suppress(requests.RequestException):
+            _ = answer.content  # of which the end of the server may cut off a part
 
     def prune(self, *, dry_run: bool) -> list[str]:
         """Remove what nothing uses; a line for each thing."""
@@ -348,6 +350,8 @@ class Client:
                 result = answer.json()
             except ValueError as error:
                 raise _stranger(answer) from error
+            except requests.RequestException as error:
+                raise _ended_early() from error
             if not isinstance(result, dict):
                 raise _stranger(answer)
             return result
@@ -409,6 +413,8 @@ def _error_of(answer: requests.Response) -> EmulatorError:
         return from_dict(answer.json()["error"])
     except (ValueError, KeyError, TypeError, AttributeError):
         return _stranger(answer)
+    except requests.RequestException:
+        return _ended_early()
 
 
 def _stranger(answer: requests.Response) -> EmulatorError:

@@ -233,6 +233,12 @@ def http(status: str, body: bytes, *headers: str, length: int | None = None) -> 
     return "\r\n".join(lines).encode() + body
 
 
+@pytest.mark.parametrize("sent", [b"", b'{"a"'])
+def test_a_server_may_end_before_it_has_confirmed_its_shutdown(sent: bytes) -> None:
+    with stranger(http("202 Accepted", sent, length=22)) as url, Client(url) as client:
+        client.shutdown()
+
+
 CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
 
 
@@ -241,6 +247,8 @@ CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
     [
         (http("200 OK", b"<html>"), EmulatorError, "is that an amlemu"),
         (http("200 OK", b"[]"), EmulatorError, "is that an amlemu"),
+        (http("200 OK", b"{", length=22), EngineUnavailable, "ended before its answer did"),
+        (http("404 Not Found", b"{", length=22), EngineUnavailable, "ended before its answer did"),
         (http("404 Not Found", b"nope"), EmulatorError, "answered 404; is that an amlemu"),
         (http("500 Oops", b'{"error": "text"}'), EmulatorError, "answered 500; is that an amlemu"),
         (http("500 Oops", b"[1]"), EmulatorError, "answered 500; is that an amlemu"),
