@@ -38,7 +38,7 @@ _LONG_FIRST = (
 )
 # Folders whose tests share servers that cost seconds to start.
 _OF_ONE_PROCESS = ("differential", "failures", "no_code")
-# Folders whose tests have a sample and an engine for parameters, `[SAMPLE.VARIANT-ENGINE]`, and where those samples lie.
+# Folders whose tests have a sample and an engine for parameters, `[SAMPLE.VARIANT-ENGINE]`, and where samples lie.
 # Variants of a sample, and samples with the same packages, share an environment.
 _BY_SAMPLE = {"samples": _TESTS.parent / "samples", "repositories": _TESTS / "repositories"}
 
