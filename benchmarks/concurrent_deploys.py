@@ -29,9 +29,9 @@ from typing import Any
 import docker
 from docker.types import LogConfig, Mount
 
-from emulator.admin_token import read_admin_token
-from emulator.client import Client
-from emulator.scoring_container import SCORING_PORT
+from emulator.client.client import Client
+from emulator.config.admin_token import read_admin_token
+from emulator.containers.spec import SCORING_PORT
 
 SCORE = "def init():\n    pass\n\n\ndef run(data):\n    return data\n"
 REQUIREMENTS = "azureml-inference-server-http==1.5.1\n"

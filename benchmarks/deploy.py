@@ -23,10 +23,10 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from emulator.admin_token import read_admin_token
-from emulator.client import Client
-from emulator.engines.packages import read_host_packaging
-from emulator.scoring_container import SCORING_PORT
+from emulator.client.client import Client
+from emulator.config.admin_token import read_admin_token
+from emulator.containers.spec import SCORING_PORT
+from emulator.engines.packaging.python_packages import read_host_packaging
 
 SCORE = """\
 import os

@@ -48,7 +48,7 @@ from scoring_server import SERVER, free_port, scoring_server, server_python
 
 from emulator.gateway import Gateway
 from emulator.profiles import profile_of
-from emulator.routes import DeploymentRoute, EndpointRoute, Instance
+from emulator.routing.routes import DeploymentRoute, EndpointRoute, Instance
 
 KEY = "benchmark-key"
 BODY = b'{"data": [[1, 2, 3, 4]]}'

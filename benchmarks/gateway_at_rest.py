@@ -25,7 +25,7 @@ from scoring_server import free_port
 
 from emulator.gateway import Gateway
 from emulator.profiles import profile_of
-from emulator.routes import DeploymentRoute, EndpointRoute, Instance
+from emulator.routing.routes import DeploymentRoute, EndpointRoute, Instance
 
 KEY = "benchmark-key"
 RESIDENT_AT_MOST_MB = 90

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
-    from emulator.settings import Settings
+    from emulator.config import Settings
     from emulator.testing.factory import EndpointFactory
     from emulator.testing.run import Run
     from emulator.testing.session import Emulator, Session

@@ -18,8 +18,8 @@ from typing import Any
 import requests
 from command_forks import CommandForks
 
-from emulator.admin_token import read_admin_token
-from emulator.client import Client
+from emulator.client.client import Client
+from emulator.config.admin_token import read_admin_token
 
 AMLEMU = (sys.executable, "-m", "emulator")
 PORTS = range(20000, 28000)

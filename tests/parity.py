@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from emulator.profiles import rows
-from emulator.profiles.document import Proof, render
+from emulator.profiles.parity_page import Proof, render
 
 TESTS = Path(__file__).parent
 PAGE = TESTS.parent / "docs/parity.md"

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
-    from emulator.client import Client
+    from emulator.client.client import Client
 
 SHELLS = ("bash", "zsh", "fish")
 _VARIABLE = "_AMLEMU_COMPLETE"

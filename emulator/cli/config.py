@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from emulator.cli.output import output_option, print_result, print_table, say
-from emulator.settings import TABLES, VARIABLES, Settings, not_in_force, origin_of, shown, unknown_variables
+from emulator.config import TABLES, VARIABLES, Settings, not_in_force, origin_of, shown, unknown_variables
 
 
 @click.command("config")

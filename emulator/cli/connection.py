@@ -14,14 +14,10 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from emulator import __version__
-from emulator.admin_token import is_loopback, read_admin_token
-from emulator.child_environment import EMULATOR, child_environment
 from emulator.cli.output import say
 from emulator.cli.upload_bar import UploadBar
-from emulator.client import Client
-from emulator.errors import AuthenticationFailed, AuthorizationFailed, BadArgument, EmulatorError, EngineUnavailable
-from emulator.lock import read_holder
-from emulator.settings import (
+from emulator.client.client import Client
+from emulator.config import (
     Settings,
     not_in_force,
     of_this_machine,
@@ -29,6 +25,10 @@ from emulator.settings import (
     unknown_variables,
     variables_of,
 )
+from emulator.config.admin_token import is_loopback, read_admin_token
+from emulator.config.home_lock import read_holder
+from emulator.errors import AuthenticationFailed, AuthorizationFailed, BadArgument, EmulatorError, EngineUnavailable
+from emulator.system.child_environment import EMULATOR, child_environment
 
 _START_SECONDS = 60.0
 _LOG_NAME = "server.log"

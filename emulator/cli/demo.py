@@ -13,10 +13,10 @@ from pathlib import Path
 
 import click
 
-from emulator.child_environment import EMULATOR, child_environment
 from emulator.cli.output import say
 from emulator.cli.program import program
-from emulator.settings import Settings
+from emulator.config import Settings
+from emulator.system.child_environment import EMULATOR, child_environment
 
 _SAMPLE = "samples/two_models"
 _ENDPOINT = "two-models"
@@ -37,7 +37,7 @@ def demo_command(folder: Path) -> None:
     Everything is written to FOLDER (default ./amlemu-demo); `amlemu delete two-models` undoes the deployment.
     """
     from emulator.cli.connection import current_settings
-    from emulator.shipped import shipped_folder
+    from emulator.system.package_files import shipped_folder
 
     source = shipped_folder(_SAMPLE)
     shutil.copytree(source, folder, dirs_exist_ok=True, ignore=shutil.ignore_patterns("*.pkl", "v?", "__pycache__"))
@@ -96,7 +96,7 @@ def _choose_engine(settings: Settings, environ: Mapping[str, str]) -> bool:
 
 
 def _train(folder: Path, environ: Mapping[str, str]) -> None:
-    from emulator.engines.packages import read_host_packaging
+    from emulator.engines.packaging.python_packages import read_host_packaging
 
     if all((folder / path).exists() for _, path in _MODELS):
         return

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from emulator.cli.output import say
-from emulator.client import Client, OnEvent
+from emulator.client.client import Client, OnEvent
 from emulator.errors import Fault, ResourceNotFound
 
 if TYPE_CHECKING:
-    from emulator.documents import Document
+    from emulator.documents.yaml_document import Document
 
 Json = dict[str, Any]
 

@@ -8,14 +8,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
+from emulator.azure_files.v1.deployment_config import read_deployment_config
+from emulator.azure_files.v1.inference_config import InferenceConfigFile, read_inference_config
 from emulator.cli.deploy_flags import read_options
 from emulator.cli.files import read_text
-from emulator.documents import parse_yaml_or_json
+from emulator.documents.values import together
+from emulator.documents.yaml_document import parse_yaml_or_json
 from emulator.entities import Environment
 from emulator.errors import BadArgument, BadDocument
-from emulator.v1_files.deployment_config import read_deployment_config
-from emulator.v1_files.inference_config import InferenceConfigFile, read_inference_config
-from emulator.v1_files.reading import together
 
 T = TypeVar("T")
 

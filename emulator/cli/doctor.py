@@ -16,10 +16,10 @@ import click
 
 from emulator import __version__
 from emulator.cli.output import output_option, print_result
-from emulator.container_size import DEFAULT_LIMITS, DefaultLimits
+from emulator.config import Settings, not_in_force, origin_of, unknown_variables
+from emulator.containers.size import DEFAULT_LIMITS, DefaultLimits
+from emulator.containers.usage import Machine, size_text
 from emulator.errors import EmulatorError, EngineUnavailable
-from emulator.settings import Settings, not_in_force, origin_of, unknown_variables
-from emulator.usage import Machine, size_text
 
 _LOW_DISK_BYTES = 5_000_000_000
 _NO_BASE_IMAGES = "none here: each is pulled when an environment first needs it; `amlemu images` makes stand-ins"
@@ -102,7 +102,7 @@ def _home(settings: Settings) -> Finding:
 
 def _documents(settings: Settings) -> Iterator[Finding]:
     """What of the home cannot be read."""
-    from emulator.offline import damage_of
+    from emulator.server.offline import damage_of
 
     for damage in damage_of(settings.home):
         hint = "`amlemu down`, then `amlemu doctor --fix` moves it aside, and deletes nothing"
@@ -113,7 +113,7 @@ def _documents(settings: Settings) -> Iterator[Finding]:
 
 def _fixed(settings: Settings) -> Iterator[Finding]:
     """What was moved aside."""
-    from emulator.offline import damage_of, move_damage_aside
+    from emulator.server.offline import damage_of, move_damage_aside
 
     if not damage_of(settings.home):
         return
@@ -126,7 +126,7 @@ def _fixed(settings: Settings) -> Iterator[Finding]:
 
 
 def _packaging() -> Finding:
-    from emulator.engines.packages import read_host_packaging
+    from emulator.engines.packaging.python_packages import read_host_packaging
 
     def check() -> str:
         packaging = read_host_packaging(os.environ)
@@ -143,8 +143,8 @@ def docker_answers() -> bool:
 
 
 def _docker(settings: Settings | None, tell: Callable[[Finding], None] = lambda _finding: None) -> str:
-    from emulator.engines.docker import connect_docker_engine
-    from emulator.engines.packages import read_host_packaging
+    from emulator.engines.docker.engine import connect_docker_engine
+    from emulator.engines.packaging.python_packages import read_host_packaging
 
     limits = DefaultLimits(settings.container_memory, settings.container_pids) if settings else DEFAULT_LIMITS
     engine = connect_docker_engine("doctor", read_host_packaging(os.environ), limits=limits)
@@ -186,8 +186,8 @@ _PLUGIN_FOLDERS = (
 
 
 def _process(settings: Settings) -> str:
-    from emulator.engines.packages import read_host_packaging
-    from emulator.engines.process import ProcessEngine
+    from emulator.engines.packaging.python_packages import read_host_packaging
+    from emulator.engines.process.engine import ProcessEngine
 
     engine = ProcessEngine(settings.home / "process", "doctor", read_host_packaging(os.environ))
     engine.check()

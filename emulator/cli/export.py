@@ -10,7 +10,7 @@ import click
 from emulator.cli.output import output_option, print_result, say
 
 if TYPE_CHECKING:
-    from emulator.client import Client
+    from emulator.client.client import Client
     from emulator.exports import EndpointSource, Export
 
 

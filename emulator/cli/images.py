@@ -10,7 +10,7 @@ from pathlib import Path
 
 import click
 
-from emulator.child_environment import EMULATOR, child_environment
+from emulator.system.child_environment import EMULATOR, child_environment
 
 
 @click.command("images")
@@ -20,7 +20,7 @@ def images_command(versions: Sequence[str]) -> int:
 
     Nothing is made where the real image is there or an image registry answers.
     """
-    from emulator.shipped import shipped_folder
+    from emulator.system.package_files import shipped_folder
 
     script = shipped_folder("images/python") / "build"
     # The script asks uv for interpreters, and uv lies beside this Python, which need not be on PATH.

@@ -18,6 +18,6 @@ def schema_command(kind: str) -> None:
     \b
       amlemu schema managed-deployment > .vscode/managed-deployment.json
     """
-    from emulator.schemas import schema_of
+    from emulator.azure_files.schemas import schema_of
 
     click.echo(json.dumps(schema_of(kind), indent=2, ensure_ascii=False))

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from emulator.cli.output import output_option, print_result, say
+from emulator.config import origin_of
 from emulator.errors import BadArgument
-from emulator.settings import origin_of
 
 if TYPE_CHECKING:
-    from emulator.client import Client
+    from emulator.client.client import Client
 
 
 @click.command("up")
@@ -38,7 +38,7 @@ def up_command(
     One runs per AMLEMU_HOME.  What was deployed when it last went down comes back.  In the foreground, Ctrl-C ends it.
     """
     from emulator.cli.connection import current_settings, start_or_refuse
-    from emulator.removal import temporary_folder
+    from emulator.system.removal import temporary_folder
 
     flags: dict[str, Any] = {"engine": engine, "limits": limits, "port": port}
     if ephemeral and detach:
@@ -63,8 +63,8 @@ def up_command(
 
 def _serve(flags: dict[str, Any], *, demo: bool) -> None:
     from emulator.cli.connection import current_settings
-    from emulator.server import quiet_libraries, serve
-    from emulator.settings import of_this_machine
+    from emulator.config import of_this_machine
+    from emulator.server.serve import quiet_libraries, serve
 
     quiet_libraries()
     settings = of_this_machine(current_settings(flags))
@@ -82,8 +82,8 @@ def _running(description: dict[str, Any]) -> str:
 def down_command() -> None:
     """Stop the emulator and its scoring containers; models and deployments stay, `up` brings them back."""
     from emulator.cli.connection import connect, current_settings
+    from emulator.config.home_lock import read_holder
     from emulator.errors import EngineUnavailable
-    from emulator.lock import read_holder
 
     settings = current_settings()
     try:
@@ -157,7 +157,7 @@ def prune_command(dry_run: bool) -> None:
     Where no emulator runs, also the containers that one which was killed has left; `up` brings back what they served.
     """
     from emulator.cli.connection import connect, current_settings
-    from emulator.offline import kept_of, prune_offline
+    from emulator.server.offline import kept_of, prune_offline
 
     settings = current_settings()
     removed = None if settings.url else prune_offline(settings, os.environ, dry_run=dry_run)

@@ -22,8 +22,8 @@ def token_command(context: click.Context) -> None:
 
 
 def _print_admin_token() -> None:
-    from emulator.admin_token import read_admin_token
     from emulator.cli.connection import address_of, current_settings
+    from emulator.config.admin_token import read_admin_token
     from emulator.errors import ResourceNotFound
 
     settings = current_settings()
@@ -82,8 +82,8 @@ def login_command(url: str) -> None:
     The token is asked for, or read from AMLEMU_TOKEN or, without a terminal, from standard input.  `amlemu logout`
     undoes it; AMLEMU_URL and AMLEMU_HOME go before it.
     """
-    from emulator.client import Client
-    from emulator.logins import Login, write_login
+    from emulator.client.client import Client
+    from emulator.config.login import Login, write_login
 
     token = os.environ.get("AMLEMU_TOKEN") or _ask()
     login = Login(url.rstrip("/"), token)
@@ -107,6 +107,6 @@ def _ask() -> str:
 @click.command("logout")
 def logout_command() -> None:
     """Forget the login: commands speak to this machine's own emulator again."""
-    from emulator.logins import remove_login
+    from emulator.config.login import remove_login
 
     say("logged out" if remove_login(os.environ) else "there was no login")

@@ -9,7 +9,7 @@ from typing import Any
 
 from emulator.cli.failures import print_error
 from emulator.cli.output import say
-from emulator.client import Client
+from emulator.client.client import Client
 from emulator.errors import EmulatorError
 from emulator.store.trees import code_tree
 

@@ -12,18 +12,18 @@ from werkzeug.exceptions import HTTPException
 from emulator.control_api.access import guard, knows, token_routes
 from emulator.control_api.api_version import API_VERSION, API_VERSION_HEADER
 from emulator.control_api.bounded_streams import STREAMS, bounded_streams
-from emulator.control_api.endpoints import endpoint_routes
-from emulator.control_api.exports import export_routes
 from emulator.control_api.http_server import CONNECTIONS, ControlServer
 from emulator.control_api.json_text import QuickJson
-from emulator.control_api.models import model_routes
-from emulator.control_api.operations import operation_routes
-from emulator.control_api.own import own_routes
 from emulator.control_api.readiness import Condition, all_restored, engine_answers
-from emulator.control_api.requests import Services
+from emulator.control_api.request_parsing import Services
 from emulator.control_api.resources import OWN_PATH, WORKSPACE_PATH
+from emulator.control_api.routes.endpoints import endpoint_routes
+from emulator.control_api.routes.exports import export_routes
+from emulator.control_api.routes.models import model_routes
+from emulator.control_api.routes.operations import operation_routes
+from emulator.control_api.routes.system import own_routes
+from emulator.control_api.routes.uploads import upload_routes
 from emulator.control_api.statuses import STATUSES
-from emulator.control_api.uploads import upload_routes
 from emulator.errors import AuthenticationFailed, BadArgument, EmulatorError, ResourceNotFound
 
 __all__ = ["Condition", "Services", "all_restored", "control_server", "create_control_api", "engine_answers"]

@@ -9,11 +9,11 @@ from urllib.parse import urlsplit
 
 from flask import Blueprint, Flask, Response, g, jsonify, request
 
-from emulator.control_api.bodies import TokenRequest
-from emulator.control_api.described import NOTHING, Answer, described
 from emulator.control_api.json_text import revealed
-from emulator.control_api.requests import Services, body_of, flag
-from emulator.control_api.shapes import NewTokenOfAccess, TokensOfAccess
+from emulator.control_api.openapi_metadata import NOTHING, Answer, described
+from emulator.control_api.request_parsing import Services, body_of, flag
+from emulator.control_api.request_schemas import TokenRequest
+from emulator.control_api.response_schemas import NewTokenOfAccess, TokensOfAccess
 from emulator.entities import AccessToken, Caller, Role
 from emulator.errors import AuthenticationFailed, AuthorizationFailed, BadArgument
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
-from emulator.workspace.collection_counts import Counted
+from emulator.workspace.collecting.counts import Counted
 
 if TYPE_CHECKING:
     from prometheus_client.metrics_core import Metric

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 from emulator.control_api.collection_metrics import collection_metrics
 from emulator.control_api.use_metrics import use_metrics
-from emulator.metrics import QUANTILES, EndpointMetrics, quantile
-from emulator.workspace.collection_counts import Counted
-from emulator.workspace.uses import InstanceUse
-from emulator.workspace.watched import InstanceState
+from emulator.routing.metrics import QUANTILES, EndpointMetrics, quantile
+from emulator.workspace.collecting.counts import Counted
+from emulator.workspace.health.instance_state import InstanceState
+from emulator.workspace.health.resource_usage import InstanceUse
 
 if TYPE_CHECKING:
     from prometheus_client.metrics_core import Metric

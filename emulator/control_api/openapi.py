@@ -15,7 +15,7 @@ from werkzeug.routing import Rule
 
 from emulator.control_api.access import Needed, needed_role
 from emulator.control_api.api_version import API_VERSION, API_VERSION_HEADER
-from emulator.control_api.described import (
+from emulator.control_api.openapi_metadata import (
     ANSWER_HEADERS,
     HEADERS,
     PATH,
@@ -25,7 +25,7 @@ from emulator.control_api.described import (
     Description,
     description_of,
 )
-from emulator.control_api.shapes import ErrorAnswer
+from emulator.control_api.response_schemas import ErrorAnswer
 
 Json = dict[str, Any]
 

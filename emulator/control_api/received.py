@@ -11,7 +11,7 @@ from waitress.parser import HTTPRequestParser, ParsingError
 
 from emulator.control_api.refusal import Refusal
 from emulator.errors import BadArgument
-from emulator.heads import authority_of, is_host
+from emulator.routing.http_heads import authority_of, is_host
 
 MOST_HEAD_BYTES = 64 << 10
 _MOST_HEADERS = 200

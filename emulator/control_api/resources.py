@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from emulator.containers.spec import scoring_path
 from emulator.entities import (
     AZUREML_ROUTES,
     BuildContext,
@@ -23,8 +24,7 @@ from emulator.entities import (
     Target,
 )
 from emulator.profiles import profile_of, rendered
-from emulator.scoring_container import scoring_path
-from emulator.workspace.watched import InstanceState
+from emulator.workspace.health.instance_state import InstanceState
 
 SUBSCRIPTION = "00000000-0000-0000-0000-000000000000"
 GROUP = "amlemu"

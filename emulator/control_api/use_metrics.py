@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from emulator.workspace.uses import InstanceUse
+from emulator.workspace.health.resource_usage import InstanceUse
 
 if TYPE_CHECKING:
     from prometheus_client.metrics_core import Metric

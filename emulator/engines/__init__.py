@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Set
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
+from emulator.containers.spec import ContainerSpec
+from emulator.containers.usage import Machine, Usage
 from emulator.environments import AnyImageSpec
-from emulator.scoring_container import ContainerSpec
-from emulator.usage import Machine, Usage
 
 Log = Callable[[str], None]
 """Takes one line of progress, without its line end."""

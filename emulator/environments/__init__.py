@@ -1,8 +1,6 @@
 """From an environment file to the specification of an image."""
 
-from emulator.environments.anonymous import anonymous_version
 from emulator.environments.base_images import BaseImages, ImageChoices
-from emulator.environments.conda_channels import channel_urls, local_folder
 from emulator.environments.conda_pypi import from_pypi
 from emulator.environments.curated import (
     CURATED_REGISTRY,
@@ -14,12 +12,10 @@ from emulator.environments.curated import (
     with_curated,
 )
 from emulator.environments.curated_table import CURATED, CuratedEnvironment
-from emulator.environments.image_spec import ENVIRONMENT_FOLDER, LAUNCHER, CondaPackages, ImageSpec, image_spec
-from emulator.environments.mlflow import MLFLOW_FOLDER, MLFLOW_SCRIPT, as_mlflow_environment, mlflow_environment
-from emulator.environments.override_config import read_override_config
-from emulator.environments.own_image import ContextContent, ContextSpec, OwnImageSpec
-from emulator.environments.prebuilt import prebuilt_stand_in
-from emulator.environments.read import (
+from emulator.environments.files.anonymous_version import anonymous_version
+from emulator.environments.files.conda_channels import channel_urls, local_folder
+from emulator.environments.files.override_config import read_override_config
+from emulator.environments.files.read import (
     DEFAULT_ENVIRONMENT,
     FILE_NAMES,
     FOLDERS_NEARBY,
@@ -30,8 +26,12 @@ from emulator.environments.read import (
     versioned_by_content,
     with_files_nearby,
 )
-from emulator.environments.requirements import ReadText, check_requirement
-from emulator.environments.variants import AnyImageSpec, any_image_spec
+from emulator.environments.files.requirements_file import ReadText, check_requirement
+from emulator.environments.image_spec import ENVIRONMENT_FOLDER, LAUNCHER, CondaPackages, ImageSpec, image_spec
+from emulator.environments.mlflow import MLFLOW_FOLDER, MLFLOW_SCRIPT, as_mlflow_environment, mlflow_environment
+from emulator.environments.own_image import ContextContent, ContextSpec, OwnImageSpec
+from emulator.environments.prebuilt import prebuilt_stand_in
+from emulator.environments.select_spec import AnyImageSpec, any_image_spec
 
 __all__ = [
     "CURATED",

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 
-from emulator.environments.conda_spec import CondaSpec
+from emulator.environments.files.conda_spec import CondaSpec
 
 _FAMILIES = re.compile(
     r"_.*|ld_impl_.*|r-.*|m2w64-.*|msys2-.*|xorg-.*|font-ttf-.*|fonts-.*|aws-(c|checksums|crt-cpp|sdk-cpp)\b.*"

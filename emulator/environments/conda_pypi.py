@@ -13,11 +13,11 @@ from packaging.utils import canonicalize_name
 
 from emulator.entities import Environment
 from emulator.environments.abi_bounds import numpy_bound
-from emulator.environments.conda import named_python
 from emulator.environments.conda_native import is_native
-from emulator.environments.conda_spec import CondaSpec, parse_spec, pip_version
+from emulator.environments.files.conda_file import named_python
+from emulator.environments.files.conda_spec import CondaSpec, parse_spec, pip_version
+from emulator.environments.files.requirements_file import check_requirement
 from emulator.environments.import_check import names_of
-from emulator.environments.requirements import check_requirement
 from emulator.errors import BadDocument, Fault
 
 # conda name → PyPI name, where they differ; None: nothing to install.

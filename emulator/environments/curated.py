@@ -10,7 +10,7 @@ from typing import Any
 
 from emulator.entities import Environment
 from emulator.environments.curated_table import CURATED, CuratedEnvironment
-from emulator.environments.requirements import check_requirement
+from emulator.environments.files.requirements_file import check_requirement
 from emulator.errors import BadArgument
 from emulator.names import check_asset_name
 

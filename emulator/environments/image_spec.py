@@ -12,15 +12,15 @@ from types import MappingProxyType
 
 from emulator.entities import Environment
 from emulator.environments.build_tools import INSTALL_BUILD_TOOLS, LACKS_BUILD_TOOLS
-from emulator.environments.conda_channels import (
+from emulator.environments.curated import setting_of
+from emulator.environments.files.conda_channels import (
     channel_problem,
     channel_urls,
     with_channel_url,
 )
-from emulator.environments.conda_spec import spec_problem
-from emulator.environments.curated import setting_of
+from emulator.environments.files.conda_spec import spec_problem
+from emulator.environments.files.requirements_file import check_requirement, plain_line
 from emulator.environments.mlflow import MLFLOW_FOLDER, MLFLOW_SCRIPT
-from emulator.environments.requirements import check_requirement, plain_line
 from emulator.environments.system_libraries import system_libraries
 from emulator.errors import BadArgument, BadDocument, Fault
 from emulator.secret import mask_credentials, revealed

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from packaging.requirements import InvalidRequirement, Requirement
 
-from emulator.environments.conda_spec import parse_spec
+from emulator.environments.files.conda_spec import parse_spec
 from emulator.environments.hash_pins import without_hashes
 from emulator.errors import ImageBuildFailure
 

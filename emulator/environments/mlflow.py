@@ -14,12 +14,12 @@ from typing import Any
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 
-from emulator.documents import Document, parse_document, refuse
+from emulator.documents.yaml_document import Document, parse_document, refuse
 from emulator.entities import ANONYMOUS, Environment
+from emulator.environments.files.read import read_environment
+from emulator.environments.files.requirements_file import ReadText
 from emulator.environments.hash_pins import without_hashes
 from emulator.environments.mlflow_versions import version_differences
-from emulator.environments.read import read_environment
-from emulator.environments.requirements import ReadText
 from emulator.errors import BadArgument, Fault
 
 MLMODEL, CONDA_FILE, PYTHON_FILE, REQUIREMENTS_FILE = "MLmodel", "conda.yaml", "python_env.yaml", "requirements.txt"

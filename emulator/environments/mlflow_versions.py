@@ -12,7 +12,7 @@ from packaging.version import InvalidVersion, Version
 
 from emulator.entities import Environment
 from emulator.environments.conda_pypi import pypi_name
-from emulator.environments.conda_spec import parse_spec, pip_version
+from emulator.environments.files.conda_spec import parse_spec, pip_version
 from emulator.environments.hash_pins import without_hashes
 
 # The key of a flavour that holds a version, and whose version it is (mlflow 3.17; the keys have not changed since 1.0).

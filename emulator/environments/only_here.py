@@ -6,8 +6,8 @@ import re
 from collections.abc import Iterable, Sequence
 from urllib.parse import urlsplit
 
-from emulator.environments.conda_channels import local_folder
-from emulator.environments.conda_spec import parse_spec
+from emulator.environments.files.conda_channels import local_folder
+from emulator.environments.files.conda_spec import parse_spec
 from emulator.secret import mask_credentials
 
 _URL = re.compile(r"(?:[a-z]+\+)?https?://[^\s'\"]+", re.I)

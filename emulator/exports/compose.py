@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from emulator.container_size import container_size
+from emulator.containers.size import container_size
+from emulator.containers.usage import Machine
 from emulator.exports.container import (
     ExportedContainer,
     changes_of_front_door,
@@ -16,7 +17,6 @@ from emulator.exports.container import (
 from emulator.exports.result import Change, Export, cloud_name
 from emulator.exports.source import EndpointSource
 from emulator.exports.yaml_text import yaml_text
-from emulator.usage import Machine
 
 FILE = "compose.yaml"
 _FIRST_PORT = 5001

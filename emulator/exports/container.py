@@ -6,13 +6,13 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from emulator.container_size import ContainerSize, asked_size
+from emulator.containers.size import ContainerSize, asked_size
+from emulator.containers.spec import APP_ROOT, MODELS_FOLDER, SCORING_PORT, code_name
 from emulator.entities import OnlineDeployment, ProbeSettings, Route
 from emulator.errors import BadArgument
 from emulator.exports.result import Change, DeploymentCopy, cloud_name
 from emulator.exports.source import DeploymentSource, EndpointSource
 from emulator.profiles import profile_of
-from emulator.scoring_container import APP_ROOT, MODELS_FOLDER, SCORING_PORT, code_name
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*")
 LAYOUT = "app"

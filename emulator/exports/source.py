@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from emulator.containers.usage import Machine
 from emulator.entities import Environment, Model, OnlineDeployment, OnlineEndpoint
-from emulator.usage import Machine
 
 
 @dataclass(frozen=True)

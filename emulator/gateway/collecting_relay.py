@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from emulator.gateway.caller import Caller
+from emulator.gateway.connection_pool import Pool
+from emulator.gateway.container_connection import Connection, UpstreamLost
 from emulator.gateway.payload_log import Capture, PayloadLog
-from emulator.gateway.pool import Pool
 from emulator.gateway.relay import Door, Relay
-from emulator.gateway.upstream import Connection, UpstreamLost
-from emulator.heads import ResponseHead
-from emulator.routes import EndpointRoute, Instance
+from emulator.routing.http_heads import ResponseHead
+from emulator.routing.routes import EndpointRoute, Instance
 
 
 class CollectingRelay(Relay):

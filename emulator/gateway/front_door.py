@@ -1,6 +1,6 @@
 """What the front door decides about one request before any container sees it.  Pure.
 
-Source of each rule: the row that the profile's field names (emulator/profiles/front_door_rows.py).
+Source of each rule: the row that the profile's field names (emulator/profiles/table/front_door.py).
 """
 
 from __future__ import annotations
@@ -8,10 +8,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from emulator import traffic
-from emulator.credentials import Verdict
 from emulator.profiles import Answer
-from emulator.routes import DeploymentRoute, EndpointRoute, Instance
+from emulator.routing import traffic
+from emulator.routing.credentials import Verdict
+from emulator.routing.routes import DeploymentRoute, EndpointRoute, Instance
 
 _NOT_A_TUNNEL = Answer(405, "Method not allowed")
 

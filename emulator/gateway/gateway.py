@@ -14,18 +14,18 @@ from concurrent.futures import TimeoutError as FutureTimeoutError
 from functools import partial
 from typing import Any, TypeVar
 
-from emulator.gateway.conversation import Handler as Handling
+from emulator.gateway.caller_connection import Handler as Handling
+from emulator.gateway.connection_pool import Pool
 from emulator.gateway.handler import Handler
-from emulator.gateway.limits import Limits
 from emulator.gateway.listener import Listener
+from emulator.gateway.listening import bind, is_free
 from emulator.gateway.measured import Measured
 from emulator.gateway.payload_log import PayloadLog
-from emulator.gateway.pool import Pool
+from emulator.gateway.quotas import Limits
 from emulator.gateway.traffic_log import TrafficLog, WriteLine
-from emulator.listening import bind, is_free
-from emulator.metrics import EndpointMetrics
 from emulator.profiles import ScoringProfile
-from emulator.routes import EndpointRoute, Snapshot, longest_shared_head
+from emulator.routing.metrics import EndpointMetrics
+from emulator.routing.routes import EndpointRoute, Snapshot, longest_shared_head
 
 T = TypeVar("T")
 

@@ -8,26 +8,26 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from itertools import count
 
-from emulator import traffic
-from emulator.admission import InFlight, Line
 from emulator.entities import Target
-from emulator.gateway.answers import answer_changes, legal_client_id, own_lines
 from emulator.gateway.caller import Caller
+from emulator.gateway.caller_connection import Answering, Conversation
 from emulator.gateway.collecting_relay import CollectingRelay
-from emulator.gateway.conversation import Answering, Conversation
+from emulator.gateway.connection_pool import Pool
+from emulator.gateway.container_connection import UpstreamLost
 from emulator.gateway.front_door import Asked, Refused, decide, free_instance, least_busy, refuse_version
-from emulator.gateway.limits import Limits
 from emulator.gateway.mirror import Silence, copy_of
 from emulator.gateway.payload_log import PayloadLog
-from emulator.gateway.pool import Pool
+from emulator.gateway.quotas import Limits
 from emulator.gateway.relay import Relay
 from emulator.gateway.request import BrokenBody, Request
+from emulator.gateway.response_rewriting import answer_changes, legal_client_id, own_lines
 from emulator.gateway.traffic_log import Exchange, TrafficLog
-from emulator.gateway.upstream import UpstreamLost
 from emulator.gateway.waiting import DeploymentKey, Waiting
-from emulator.heads import Changes, line, request_head
 from emulator.profiles import Answer, profile_of
-from emulator.routes import DeploymentRoute, EndpointRoute, Instance, Snapshot, split_prefix
+from emulator.routing import traffic
+from emulator.routing.admission import InFlight, Line
+from emulator.routing.http_heads import Changes, line, request_head
+from emulator.routing.routes import DeploymentRoute, EndpointRoute, Instance, Snapshot, split_prefix
 
 _CLIENT_GONE = 499  # nobody gets it; it is what proxies write into their logs
 _UNKNOWN_CODING = Answer(501, "Not Implemented")

@@ -10,9 +10,9 @@ from collections import deque
 from operator import itemgetter
 from typing import Any
 
-from emulator.gateway.conversation import Conversation, Handler
-from emulator.listening import BACKLOG
-from emulator.metrics import WINDOW_SECONDS
+from emulator.gateway.caller_connection import Conversation, Handler
+from emulator.gateway.listening import BACKLOG
+from emulator.routing.metrics import WINDOW_SECONDS
 
 _SWEEP_SECONDS = 15.0
 CONNECTIONS = 4096

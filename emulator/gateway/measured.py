@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 
 from emulator.gateway.traffic_log import Exchange
-from emulator.metrics import Answered, Minute, Window
+from emulator.routing.metrics import Answered, Minute, Window
 
 
 class Measured:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from emulator.gateway.conversation import Answering
+from emulator.gateway.caller_connection import Answering
 from emulator.gateway.request import Request
-from emulator.heads import Changes
+from emulator.routing.http_heads import Changes
 
 
 class Silence:

@@ -14,11 +14,11 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from emulator.cloud_events import Collected, attribute_name, content_range
+from emulator.containers.cloud_events import Collected, attribute_name, content_range
 from emulator.gateway.traffic_log import Exchange
-from emulator.heads import ResponseHead
 from emulator.profiles import CollectionProfile
-from emulator.routes import EndpointRoute, PayloadCollection
+from emulator.routing.http_heads import ResponseHead
+from emulator.routing.routes import EndpointRoute, PayloadCollection
 from emulator.secret import mask_credentials
 
 TakeMany = Callable[[Sequence[Collected]], None]

@@ -8,16 +8,16 @@ from collections.abc import Awaitable, Callable
 from http import HTTPStatus
 from typing import Protocol
 
-from emulator.gateway.answers import answer_changes, mapped
 from emulator.gateway.caller import Caller
-from emulator.gateway.conversation import connection_header
-from emulator.gateway.limits import Bandwidth, Limits
-from emulator.gateway.pool import Pool
+from emulator.gateway.caller_connection import connection_header
+from emulator.gateway.connection_pool import Pool
+from emulator.gateway.container_connection import Connection, UpstreamLost
+from emulator.gateway.quotas import Bandwidth, Limits
 from emulator.gateway.request import BrokenBody, Request
+from emulator.gateway.response_rewriting import answer_changes, mapped
 from emulator.gateway.traffic_log import Exchange
-from emulator.gateway.upstream import Connection, UpstreamLost
-from emulator.heads import CONTINUE, LAST_CHUNK, ResponseHead, chunk, line, response_head
-from emulator.routes import EndpointRoute, Instance
+from emulator.routing.http_heads import CONTINUE, LAST_CHUNK, ResponseHead, chunk, line, response_head
+from emulator.routing.routes import EndpointRoute, Instance
 
 # Repeating these is harmless (RFC 9110 §9.2.2), so a lost reused connection may be tried again.
 _IDEMPOTENT = frozenset({"GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE"})

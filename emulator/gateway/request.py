@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable
 
 from emulator.gateway.front_door import Refused
-from emulator.heads import Headers
+from emulator.routing.http_heads import Headers
 
 # Bytes of a body that may wait for a slow container before the caller is made to wait.
 _HIGH_WATER = 256 * 1024

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable
 from typing import Protocol
 
-from emulator.admission import Line
+from emulator.routing.admission import Line
 
 DeploymentKey = tuple[str, str]
 """Endpoint name, deployment name."""

@@ -1,10 +1,10 @@
 """How each target behaves: the parity table, every fact with its source, and the profiles resolved from it."""
 
 from emulator.profiles.collection_profile import CollectionProfile
-from emulator.profiles.document import rendered
+from emulator.profiles.facts import UNCHANGED, Answer, Certainty, Fact, RoutedPaths, Row, StatusMapping
 from emulator.profiles.layout import LayoutProfile
-from emulator.profiles.log_rows import LogProfile
 from emulator.profiles.overrides import TARGETS, Misfit, read_overrides
+from emulator.profiles.parity_page import rendered
 from emulator.profiles.probe_profile import ProbeProfile
 from emulator.profiles.profile import (
     PARTS,
@@ -16,10 +16,10 @@ from emulator.profiles.profile import (
     row_of_field,
     rows,
 )
-from emulator.profiles.rows import UNCHANGED, Answer, Certainty, Fact, RoutedPaths, Row, StatusMapping
 from emulator.profiles.rules import RulesProfile
 from emulator.profiles.scoring_profile import ScoringProfile
-from emulator.profiles.start_rows import StartProfile
+from emulator.profiles.table.log import LogProfile
+from emulator.profiles.table.start import StartProfile
 
 __all__ = [
     "PARTS",

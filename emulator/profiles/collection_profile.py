@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
-from emulator.profiles.rows import read_from as _row
+from emulator.profiles.facts import read_from as _row
 
 
 @dataclass(frozen=True)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from emulator.profiles.rows import read_from as _row
+from emulator.profiles.facts import read_from as _row
 
 
 @dataclass(frozen=True)
 class LayoutProfile:
-    """Where files come to lie below /var/azureml-app, and which; templates as in `layout_rows`."""
+    """Where files come to lie below /var/azureml-app, and which; templates as in `table.layout`."""
 
     code_folder_template: str = field(metadata=_row("layout.code_folder"))
     script_alone_templates: tuple[str, ...] = field(metadata=_row("layout.script_alone"))

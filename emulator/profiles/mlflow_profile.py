@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from emulator.profiles.rows import read_from as _row
+from emulator.profiles.facts import read_from as _row
 
 
 @dataclass(frozen=True)
 class MlflowProfile:
-    """What a target's cloud takes of MLflow models, and sets for them; templates as in `mlflow_rows`."""
+    """What a target's cloud takes of MLflow models, and sets for them; templates as in `table.mlflow`."""
 
     no_code: bool = field(metadata=_row("mlflow.no_code"))
     script_needs_environment: bool = field(metadata=_row("mlflow.script_needs_environment"))

@@ -15,8 +15,8 @@ from functools import cache
 from typing import Any, get_args, get_type_hints
 
 from emulator.entities import Target
+from emulator.profiles.facts import Answer, Fact, Row
 from emulator.profiles.profile import PARTS, Overrides, row_of_field, rows
-from emulator.profiles.rows import Answer, Fact, Row
 from emulator.profiles.values import Unfit, fit
 
 TARGETS: tuple[Target, ...] = get_args(Target)

@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from emulator.entities import ProbeSettings
-from emulator.probing import BackOff, CrashLoop
-from emulator.profiles.probe_rows import EventMessages
-from emulator.profiles.rows import read_from as _row
-from emulator.profiles.start_rows import NotReadyCode
+from emulator.entities.probing import BackOff, CrashLoop
+from emulator.profiles.facts import read_from as _row
+from emulator.profiles.table.probe import EventMessages
+from emulator.profiles.table.start import NotReadyCode
 
 
 @dataclass(frozen=True)

@@ -12,30 +12,30 @@ from functools import cache
 from typing import Any, get_type_hints
 
 from emulator.entities import AuthMode, Target
-from emulator.profiles.admission_rows import ADMISSION_ROWS
-from emulator.profiles.asset_rows import ASSET_ROWS
-from emulator.profiles.auth_rows import AUTH_ROWS
 from emulator.profiles.collection_profile import CollectionProfile
-from emulator.profiles.collection_rows import COLLECTION_ROWS
-from emulator.profiles.container_rows import CONTAINER_ROWS
-from emulator.profiles.front_door_rows import FRONT_DOOR_ROWS
+from emulator.profiles.facts import Answer, RoutedPaths, Row
+from emulator.profiles.facts import read_from as _row
 from emulator.profiles.layout import LayoutProfile
-from emulator.profiles.layout_rows import LAYOUT_ROWS
-from emulator.profiles.log_rows import LOG_ROWS, LogProfile
 from emulator.profiles.mlflow_profile import MlflowProfile
-from emulator.profiles.mlflow_rows import MLFLOW_ROWS
-from emulator.profiles.own_image_rows import OWN_IMAGE_ROWS
 from emulator.profiles.probe_profile import ProbeProfile
-from emulator.profiles.probe_rows import PROBE_ROWS
-from emulator.profiles.rows import Answer, RoutedPaths, Row
-from emulator.profiles.rows import read_from as _row
-from emulator.profiles.rule_rows import RULE_ROWS
 from emulator.profiles.rules import RulesProfile
 from emulator.profiles.scoring_profile import ScoringProfile
-from emulator.profiles.server_rows import SERVER_ROWS
-from emulator.profiles.size_rows import SIZE_ROWS
-from emulator.profiles.start_rows import START_ROWS, StartProfile
-from emulator.profiles.status_rows import STATUS_ROWS
+from emulator.profiles.table.admission import ADMISSION_ROWS
+from emulator.profiles.table.asset import ASSET_ROWS
+from emulator.profiles.table.auth import AUTH_ROWS
+from emulator.profiles.table.collection import COLLECTION_ROWS
+from emulator.profiles.table.container import CONTAINER_ROWS
+from emulator.profiles.table.front_door import FRONT_DOOR_ROWS
+from emulator.profiles.table.layout import LAYOUT_ROWS
+from emulator.profiles.table.log import LOG_ROWS, LogProfile
+from emulator.profiles.table.mlflow import MLFLOW_ROWS
+from emulator.profiles.table.own_image import OWN_IMAGE_ROWS
+from emulator.profiles.table.probe import PROBE_ROWS
+from emulator.profiles.table.rule import RULE_ROWS
+from emulator.profiles.table.server import SERVER_ROWS
+from emulator.profiles.table.size import SIZE_ROWS
+from emulator.profiles.table.start import START_ROWS, StartProfile
+from emulator.profiles.table.status import STATUS_ROWS
 
 Overrides = Mapping[Target, Mapping[str, Any]]
 """By target and row id, the value in place of an assumed one."""
@@ -43,7 +43,7 @@ Overrides = Mapping[Target, Mapping[str, Any]]
 
 @dataclass(frozen=True)
 class ContainerProfile:
-    """What a target's cloud sets in and places into a scoring container; templates as in `container_rows`.
+    """What a target's cloud sets in and places into a scoring container; templates as in `table.container`.
 
     The methods fill the templates in; a None from them means that the variable is not set.
     """

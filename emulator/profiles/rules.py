@@ -6,7 +6,7 @@ import keyword
 import re
 from dataclasses import dataclass, field
 
-from emulator.profiles.rows import read_from as _row
+from emulator.profiles.facts import read_from as _row
 
 
 @dataclass(frozen=True)

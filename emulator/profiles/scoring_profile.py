@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
-from emulator.profiles.rows import Answer, StatusMapping
-from emulator.profiles.rows import read_from as _row
+from emulator.profiles.facts import Answer, StatusMapping
+from emulator.profiles.facts import read_from as _row
 
 
 @dataclass(frozen=True)

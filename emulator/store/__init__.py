@@ -25,7 +25,6 @@ from emulator.entities import (
 )
 from emulator.errors import BadArgument, DamagedDocument, EmulatorError, ResourceNotFound, damaged_document
 from emulator.names import is_segment, may_name_endpoint
-from emulator.removal import remove_tree
 from emulator.store.build_contexts import copy_context
 from emulator.store.collected import CollectedData
 from emulator.store.content_name import content_name
@@ -47,6 +46,7 @@ from emulator.store.unknown_uses import UnknownUses
 from emulator.store.uploads import Uploads
 from emulator.store.versions import created_after
 from emulator.store.workspace_document import workspace_id
+from emulator.system.removal import remove_tree
 
 __all__ = ["Layouts", "Placement", "Store", "Tree", "code_tree", "model_tree", "placements"]
 

@@ -14,10 +14,10 @@ from emulator.entities import BuildContext
 from emulator.environments import ContextContent
 from emulator.environments.dockerignore import IgnoreRule, is_ignored, parse_ignore
 from emulator.errors import BadArgument
-from emulator.removal import remove_tree
 from emulator.store.disk import make_folder, translated
 from emulator.store.reach import context_reach
 from emulator.store.segments import inner_path, segment
+from emulator.system.removal import remove_tree
 
 _IGNORE_FILE = ".dockerignore"
 _BLOCK = 1 << 20

@@ -10,11 +10,11 @@ import threading
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
-from emulator.cloud_events import Written
-from emulator.removal import remove_tree
+from emulator.containers.cloud_events import Written
 from emulator.store.disk import make_folder
 from emulator.store.privacy import owner_opener
 from emulator.store.segments import inner_path, segment
+from emulator.system.removal import remove_tree
 
 _POLL_SECONDS = 0.1
 

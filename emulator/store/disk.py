@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from emulator.errors import BadArgument, EmulatorError, OutOfQuota, damaged_document
-from emulator.removal import remove_tree
 from emulator.store.privacy import OWNER_FILE, OWNER_FOLDER
+from emulator.system.removal import remove_tree
 
 # A fifo in a document's place is not waited for.
 _READ = os.O_RDONLY | sum(getattr(os, flag, 0) for flag in ("O_NONBLOCK", "O_CLOEXEC", "O_BINARY"))

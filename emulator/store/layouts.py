@@ -10,12 +10,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from emulator.entities import Model
-from emulator.removal import remove_tree
 from emulator.store.disk import make_folder, translated
 from emulator.store.files import Files
 from emulator.store.reach import Reach
 from emulator.store.segments import inner_path, segment
 from emulator.store.trees import Tree, TreeFile
+from emulator.system.removal import remove_tree
 
 ModelFolder = Callable[[str, str], str]
 """From a model's name and version to the place of its folder."""

@@ -14,9 +14,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from emulator.removal import remove_tree
 from emulator.store.disk import make_folder, translated
 from emulator.store.segments import segment
+from emulator.system.removal import remove_tree
 
 _LONGEST_FILE = 96 << 20  # more than a sink writes at once
 # Not there on Windows, whose containers are Docker's.

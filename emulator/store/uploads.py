@@ -18,12 +18,12 @@ from pathlib import Path
 
 from emulator.entities import UPLOAD_PREFIX, Upload, UploadedFile
 from emulator.errors import BadArgument, ResourceNotFound
-from emulator.removal import remove_tree
 from emulator.store.claims import Claims
 from emulator.store.disk import make_folder, translated
 from emulator.store.files import Files, StoredFile
 from emulator.store.segments import inner_path, segment
 from emulator.store.upload_parts import UploadParts, not_the_file
+from emulator.system.removal import remove_tree
 
 # What a client has not used by then it has given up.
 _KEPT_SECONDS = 3600.0

@@ -10,7 +10,7 @@ from typing import Any
 
 import requests
 
-from emulator.client import Client
+from emulator.client.client import Client
 from emulator.errors import OperationTimedOut, RequestFailed, ResourceNotFound
 
 _TIMEOUT_SECONDS = 320.0

@@ -12,12 +12,12 @@ from pathlib import Path
 from typing import Any
 
 from emulator.cli.deploy_plan import DeployPlan, deploy_plan
-from emulator.client import Client
+from emulator.client.client import Client
 from emulator.errors import EmulatorError, ResourceNotFound
 from emulator.names import legal_endpoint_name
 from emulator.testing.endpoint import Endpoint
+from emulator.testing.file_fingerprints import stamps_of
 from emulator.testing.options import read_call
-from emulator.testing.stamps import stamps_of
 
 _log = logging.getLogger("amlemu")
 _LONGEST_NAME = 32

@@ -19,9 +19,9 @@ from typing import Any
 import psutil
 
 from emulator.cli.connection import connect, start_in_background
+from emulator.config import Settings
 from emulator.errors import EmulatorError
-from emulator.removal import remove_tree
-from emulator.settings import Settings
+from emulator.system.removal import remove_tree
 
 # Below the ports that Linux gives to clients by itself (32768 and more), so that those do not get in the way.
 _PORTS = range(20000, 32000)
@@ -99,7 +99,7 @@ class Run:
         return held
 
     def _start(self, wanted: Settings, *, keep: bool) -> dict[str, Any]:
-        guarded = ("emulator.testing.guarded", str(self.owner_pid), str(self.folder))
+        guarded = ("emulator.testing.watchdog", str(self.owner_pid), str(self.folder))
         for left in reversed(range(_TRIES)):
             ports = _free_ports()
             try:

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from emulator.cli.connection import address_of, connect
-from emulator.client import Client
-from emulator.settings import Settings, read_settings
+from emulator.client.client import Client
+from emulator.config import Settings, read_settings
 from emulator.testing.factory import EndpointFactory
 from emulator.testing.run import Run
 

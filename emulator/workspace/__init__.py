@@ -6,31 +6,31 @@ from collections.abc import Iterable, Sequence
 from functools import partial
 from pathlib import Path
 
+from emulator.containers.spec import LABEL_DEPLOYMENT, LABEL_ENDPOINT, LABEL_GENERATION
 from emulator.engines import Container, Engine
 from emulator.entities import OnlineDeployment
 from emulator.errors import OperationCanceled
-from emulator.scoring_container import LABEL_DEPLOYMENT, LABEL_ENDPOINT, LABEL_GENERATION
 from emulator.store import Store
 from emulator.store.damage import Damage
 from emulator.workspace.access import Access
-from emulator.workspace.choices import Choices
-from emulator.workspace.collecting import Collecting
-from emulator.workspace.conda_sources import CondaSources
-from emulator.workspace.crashes import Crashes
-from emulator.workspace.deployments import Deployments
+from emulator.workspace.assets.conda_sources import CondaSources
+from emulator.workspace.assets.environments import Environments
+from emulator.workspace.assets.models import Models
+from emulator.workspace.assets.uploads import Uploads
+from emulator.workspace.collecting.collector import Collecting
+from emulator.workspace.config import Choices
+from emulator.workspace.deploying.deployments import Deployments
 from emulator.workspace.effects import Effects, FrontDoor, Progress, silent_progress
+from emulator.workspace.endpoint_tokens import EndpointTokens
 from emulator.workspace.endpoints import Endpoints
-from emulator.workspace.environments import Environments
-from emulator.workspace.events import Events
-from emulator.workspace.explanations import Explanations
 from emulator.workspace.exports import Exports
-from emulator.workspace.gate import Gate
-from emulator.workspace.generations import Generations
-from emulator.workspace.health import Health
-from emulator.workspace.models import Models
-from emulator.workspace.tokens import EndpointTokens
-from emulator.workspace.uploads import Uploads
-from emulator.workspace.uses import Uses
+from emulator.workspace.health.crashes import Crashes
+from emulator.workspace.health.explanations import Explanations
+from emulator.workspace.health.monitor import Health
+from emulator.workspace.health.resource_usage import Uses
+from emulator.workspace.prune_lock import Gate
+from emulator.workspace.running.events import Events
+from emulator.workspace.running.generations import Generations
 
 __all__ = ["Choices", "CondaSources", "Effects", "FrontDoor", "Progress", "Workspace", "silent_progress"]
 

@@ -7,10 +7,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
+from emulator.containers.usage import Gpu
 from emulator.engines import Container
-from emulator.probing import ProbeAnswer
-from emulator.routes import EndpointRoute
-from emulator.usage import Gpu
+from emulator.entities.probing import ProbeAnswer
+from emulator.routing.routes import EndpointRoute
 
 
 class FrontDoor(Protocol):

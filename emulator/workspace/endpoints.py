@@ -8,7 +8,7 @@ import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
-from emulator.data_collection import payload_collection
+from emulator.containers.data_collection import payload_collection
 from emulator.engines import Container
 from emulator.entities import (
     AuthMode,
@@ -30,11 +30,11 @@ from emulator.errors import (
 )
 from emulator.names import check_key, in_small_letters, may_name_endpoint
 from emulator.profiles import profile_of
-from emulator.routes import DeploymentRoute, EndpointRoute, Instance
+from emulator.routing.routes import DeploymentRoute, EndpointRoute, Instance
 from emulator.store import Store
 from emulator.store.damage import Damage
 from emulator.workspace.effects import Effects, FrontDoor
-from emulator.workspace.tokens import EndpointTokens
+from emulator.workspace.endpoint_tokens import EndpointTokens
 from emulator.workspace.traffic_rules import check_traffic, small_letters
 
 DeploymentKey = tuple[str, str]

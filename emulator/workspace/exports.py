@@ -10,19 +10,19 @@ from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import IO, Any
 
+from emulator.containers.spec import MODELS_FOLDER, code_name
 from emulator.engines import Engine
 from emulator.entities import CodeConfiguration, Entity, Environment, OnlineDeployment
 from emulator.errors import ResourceNotFound, ResourceNotReady
 from emulator.profiles import profile_of
-from emulator.scoring_container import MODELS_FOLDER, code_name
 from emulator.store import Store
 from emulator.store.build_contexts import context_files
 from emulator.store.reach import Reach, context_reach
-from emulator.workspace.deployments import Deployments
+from emulator.workspace.assets.environments import Environments
+from emulator.workspace.assets.models import Models
+from emulator.workspace.deploying.deployments import Deployments
+from emulator.workspace.deploying.planning import without_debugger
 from emulator.workspace.endpoints import Endpoints
-from emulator.workspace.environments import Environments
-from emulator.workspace.models import Models
-from emulator.workspace.planning import without_debugger
 
 Files = list[tuple[str, Callable[[], AbstractContextManager[IO[bytes]]]]]
 """Paths below the folder that is exported, with '/', and what opens each of them: nothing that lies elsewhere."""

@@ -7,15 +7,15 @@ from pathlib import Path
 import pytest
 
 from emulator.azure_files import deployment_requests, read_files, read_model_file, refuse_all
+from emulator.azure_files.v1.deployment_config import read_deployment_config
+from emulator.azure_files.v1.inference_config import read_inference_config
 from emulator.cli.files import disk, read_source
-from emulator.documents import parse_yaml_or_json
+from emulator.config import PROJECT_FILE, read_settings
+from emulator.documents.yaml_document import parse_yaml_or_json
 from emulator.environments import FILE_NAMES, mlflow_environment, read_environment
+from emulator.environments.files.v1_environment import V1_FILE
 from emulator.errors import BadDocument
-from emulator.settings import PROJECT_FILE, read_settings
 from emulator.store.sources import read_text
-from emulator.v1_files.deployment_config import read_deployment_config
-from emulator.v1_files.environment import V1_FILE
-from emulator.v1_files.inference_config import read_inference_config
 
 HERE = Path(__file__).parent
 AZURE_FILES = ("endpoint*.yml", "deployment*.yml")

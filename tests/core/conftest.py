@@ -9,7 +9,7 @@ import pytest
 from core_support import ADMIN, House
 from served import Served, serving
 
-from emulator.client import Client
+from emulator.client.client import Client
 
 
 @pytest.fixture

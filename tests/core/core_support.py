@@ -18,9 +18,9 @@ from emulator.engines import Container
 from emulator.entities import DeploymentRequest, Model, ModelRequest, OnlineDeployment
 from emulator.environments import CURATED, CuratedEnvironment
 from emulator.errors import BadArgument, EmulatorError
-from emulator.routes import EndpointRoute
+from emulator.routing.routes import EndpointRoute
+from emulator.routing.tokens import AadTrust
 from emulator.store import Store
-from emulator.tokens import AadTrust
 from emulator.workspace import Choices, CondaSources, Effects, Progress, Workspace
 
 SCRIPT = "def init():\n    pass\n\n\ndef run(data):\n    return data\n"

@@ -7,12 +7,12 @@ import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Set
 from dataclasses import dataclass, field, replace
 
+from emulator.containers.spec import LABEL_WORKSPACE, ContainerSpec
+from emulator.containers.usage import Machine, Usage
 from emulator.engines import Container, Image, Log
+from emulator.entities.probing import ProbeAnswer
 from emulator.environments import AnyImageSpec, ImageSpec, OwnImageSpec
 from emulator.errors import EngineUnavailable, ImageBuildFailure, OperationCanceled, ResourceNotFound
-from emulator.probing import ProbeAnswer
-from emulator.scoring_container import LABEL_WORKSPACE, ContainerSpec
-from emulator.usage import Machine, Usage
 
 CANCEL_SECONDS = 10.0
 

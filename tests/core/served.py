@@ -15,7 +15,7 @@ from emulator.control_api import Services, all_restored, control_server, engine_
 from emulator.control_api.bounded_streams import STREAMS
 from emulator.control_api.http_server import CONNECTIONS
 from emulator.control_api.resources import WORKSPACE_PATH
-from emulator.metrics import EndpointMetrics
+from emulator.routing.metrics import EndpointMetrics
 from emulator.workspace.operations import Operations
 
 

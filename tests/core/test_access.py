@@ -11,7 +11,7 @@ from core_support import ADMIN, House
 from flask import Flask
 from served import Served, serving
 
-from emulator.client import Client
+from emulator.client.client import Client
 from emulator.control_api import create_control_api
 from emulator.control_api.access import needed_role
 from emulator.errors import AuthenticationFailed, AuthorizationFailed, BadArgument, ResourceNotFound

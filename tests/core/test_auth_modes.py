@@ -13,12 +13,12 @@ from fake_engine import Behaviour
 from served import Served
 from signing import OBJECT_ID, TENANT, claims, jwks, public_jwk, rsa_key, signed
 
-from emulator.client import Client
+from emulator.client.client import Client
 from emulator.entities import AuthMode, EndpointToken, Target
 from emulator.errors import BadArgument, BadDocument, ResourceNotFound, ResourceNotReady
-from emulator.jwks import read_jwks
 from emulator.profiles import overridden, profile_of
-from emulator.tokens import AadTrust
+from emulator.routing.jwks import read_jwks
+from emulator.routing.tokens import AadTrust
 
 TOKEN_MODES: tuple[AuthMode, ...] = ("aml_token", "aad_token")
 every_token_mode = pytest.mark.parametrize("mode", TOKEN_MODES)

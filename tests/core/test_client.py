@@ -19,7 +19,7 @@ from core_support import House
 from fake_engine import Behaviour
 from served import Served
 
-from emulator.client import Client
+from emulator.client.client import Client
 from emulator.errors import (
     BadArgument,
     EmulatorError,

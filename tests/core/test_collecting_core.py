@@ -12,12 +12,12 @@ import pytest
 from core_support import House
 from served import Served
 
-from emulator.client import Client
-from emulator.cloud_events import Collected
-from emulator.data_collection import SINK_FOLDER
+from emulator.client.client import Client
+from emulator.containers.cloud_events import Collected
+from emulator.containers.data_collection import SINK_FOLDER
 from emulator.errors import BadArgument, ResourceNotFound
 from emulator.profiles import overridden, profile_of, rows
-from emulator.routes import PayloadCollection
+from emulator.routing.routes import PayloadCollection
 
 KEPT = "collected data is kept in AMLEMU_HOME/modelDataCollector; no data asset is registered for it"
 

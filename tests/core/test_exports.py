@@ -16,7 +16,7 @@ from emulator.cli.deploy import deploy_command
 from emulator.cli.deploy_files import plan_files
 from emulator.cli.deploy_plan import deploy_plan
 from emulator.cli.export import write_export
-from emulator.client import Client
+from emulator.client.client import Client
 from emulator.entities import Environment
 from emulator.errors import ResourceNotFound, ResourceNotReady
 from emulator.exports import export_az_ml, export_compose, kind_of, read_source

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from core_support import House
 
-from emulator.first_demo import FirstDemo, demo_command, demo_environ
+from emulator.server.first_demo import FirstDemo, demo_command, demo_environ
 from emulator.store import Store
 
 SUCCEEDS = "open('ran', 'a').write('x')"

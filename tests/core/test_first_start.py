@@ -13,7 +13,7 @@ from emulator.cli.failures import EXIT_CODES
 from emulator.entities import Target
 from emulator.errors import ResourceNotReady, all_error_classes
 from emulator.profiles import overridden
-from emulator.profiles.start_rows import NotReadyCode
+from emulator.profiles.table.start import NotReadyCode
 
 LOGS = Path(__file__).parents[1] / "unit" / "logs"
 TARGETS: tuple[Target, ...] = ("managed", "kubernetes", "aks", "aci", "local")

@@ -15,7 +15,7 @@ from core_support import ADMIN, House
 from fake_engine import Behaviour
 from served import Served, serving
 
-from emulator.client import Client
+from emulator.client.client import Client
 from emulator.control_api.api_version import API_VERSION
 from emulator.control_api.bounded_streams import STREAMS, bounded_streams
 from emulator.control_api.pools import ROOMS

@@ -8,10 +8,10 @@ import pytest
 from core_support import House
 from fake_engine import Behaviour
 
+from emulator.containers.usage import Machine, Usage
 from emulator.entities import Target
 from emulator.errors import BadArgument, EmulatorError, OperationTimedOut
 from emulator.profiles import overridden
-from emulator.usage import Machine, Usage
 
 GIB = 2**30
 TARGETS: tuple[Target, ...] = ("managed", "kubernetes", "aks", "aci", "local")

@@ -9,8 +9,8 @@ from core_support import House
 from prometheus_client.parser import text_string_to_metric_families
 from served import Served
 
-from emulator.metrics import Answered, EndpointMetrics, Window
 from emulator.profiles import profile_of, rows
+from emulator.routing.metrics import Answered, EndpointMetrics, Window
 
 LABELS = ("endpoint", "deployment", "status_code", "status_code_class", "model_status_code", "state")
 NAMES = frozenset(profile_of("managed").logs.metrics)

@@ -13,10 +13,10 @@ from served import Served
 
 from emulator.control_api import create_control_api
 from emulator.control_api.api_version import API_VERSION
-from emulator.control_api.described import QUERY
 from emulator.control_api.openapi import described_routes, openapi_document
+from emulator.control_api.openapi_metadata import QUERY
 from emulator.control_api.resources import WORKSPACE_PATH
-from emulator.control_api.shapes import Health
+from emulator.control_api.response_schemas import Health
 from emulator.control_api.statuses import STATUSES
 
 FILE = Path(__file__).parents[2] / "docs/schemas/control-api.json"

@@ -10,9 +10,9 @@ import pytest
 from core_support import House, Said
 from fake_engine import Behaviour, FakeEngine
 
+from emulator.containers.spec import ContainerSpec
 from emulator.entities import OnlineDeployment
 from emulator.errors import EngineUnavailable, OperationCanceled
-from emulator.scoring_container import ContainerSpec
 
 
 def crashed(house: House, **changes: object) -> OnlineDeployment:

@@ -10,10 +10,10 @@ from core_support import House, Said
 from fake_engine import Behaviour
 from served import Served
 
+from emulator.containers.spec import container_differences
 from emulator.entities import ModelRequest, Target
 from emulator.errors import BadArgument, OutOfQuota, ResourceNotReady
 from emulator.profiles import overridden, profile_of, read_overrides
-from emulator.scoring_container import container_differences
 
 TARGETS: tuple[Target, ...] = get_args(Target)
 DIES = Behaviour(exit_code=3, log=("Traceback (most recent call last):", "ValueError: no model"))

@@ -13,9 +13,9 @@ import pytest
 from core_support import ADMIN, SCRIPT, House
 from served import Served, serving
 
-from emulator.client import Client
+from emulator.client.client import Client
+from emulator.client.uploading import transfer
 from emulator.errors import BadArgument, EmulatorError, EngineUnavailable, ResourceNotFound
-from emulator.sending import transfer
 
 MIB = 1 << 20
 

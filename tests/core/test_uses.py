@@ -9,10 +9,10 @@ from core_support import ADMIN, House
 from prometheus_client.parser import text_string_to_metric_families
 from served import serving
 
+from emulator.containers.usage import Gpu, Usage
 from emulator.profiles import rows
-from emulator.usage import Gpu, Usage
 from emulator.workspace import Choices, Effects, Workspace
-from emulator.workspace.uses import GpuUse
+from emulator.workspace.health.resource_usage import GpuUse
 
 GIB = 2**30
 

@@ -11,7 +11,7 @@ import requests
 from amlemu_process import Environ, amlemu, json_of, running, temporary_environ, until_said
 from far_away import remote, url_of
 
-from emulator.admin_token import read_admin_token
+from emulator.config.admin_token import read_admin_token
 
 EVERYWHERE = "0.0.0.0"
 

@@ -18,7 +18,7 @@ from pathlib import Path
 
 from uv import find_uv_bin
 
-from emulator.engines.conda import conda_platform
+from emulator.engines.packaging.conda import conda_platform
 
 PLACEHOLDER = "/opt/a_prefix_that_is_long_enough_to_be_replaced_by_any_other"
 _LEFT_OUT = re.compile(r"/(__pycache__|test|tests|site-packages|idlelib|tkinter|ensurepip|config-[^/]*)(/|$)|\.a$")

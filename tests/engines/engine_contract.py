@@ -20,11 +20,11 @@ from typing import Any
 
 import pytest
 
+from emulator.containers.spec import APP_ROOT, ContainerSpec
 from emulator.engines import Container, Engine
 from emulator.entities import Environment
 from emulator.environments import ImageSpec, image_spec
 from emulator.errors import ImageBuildFailure, OperationCanceled, ResourceNotFound
-from emulator.scoring_container import APP_ROOT, ContainerSpec
 
 SERVER = "azureml-inference-server-http==1.5.1"
 LAUNCHER = (Path(__file__).parents[2] / "images/scoring/launch.py").read_text(encoding="utf-8")

@@ -13,12 +13,12 @@ from amlemu_process import amlemu, json_of, temporary_environ
 from conda_channel import PLACEHOLDER, File, add_package, add_python, add_wheels, index
 
 from emulator.engines import Engine
-from emulator.engines.docker import connect_docker_engine
-from emulator.engines.packages import HostPackaging, read_host_packaging
-from emulator.engines.process import ProcessEngine
+from emulator.engines.docker.engine import connect_docker_engine
+from emulator.engines.packaging.python_packages import HostPackaging, read_host_packaging
+from emulator.engines.process.engine import ProcessEngine
 from emulator.environments import ENVIRONMENT_FOLDER, ImageSpec, image_spec, read_environment
 from emulator.errors import EmulatorError, ImageBuildFailure
-from emulator.shipped import launcher_text
+from emulator.system.package_files import launcher_text
 
 _SCRIPT = f"#!{PLACEHOLDER}/bin/python\nprint('here')\n"
 SERVER = "azureml-inference-server-http"

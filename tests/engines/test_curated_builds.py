@@ -11,9 +11,9 @@ import pytest
 from engine_contract import LAUNCHER, Listener, answers, container_spec, managed_layout, temporary_engine, until
 
 from emulator.engines import Engine
-from emulator.engines.docker import connect_docker_engine
-from emulator.engines.packages import read_host_packaging
-from emulator.engines.process import ProcessEngine
+from emulator.engines.docker.engine import connect_docker_engine
+from emulator.engines.packaging.python_packages import read_host_packaging
+from emulator.engines.process.engine import ProcessEngine
 from emulator.environments import CURATED, CuratedEnvironment, curated_environment, image_spec
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]

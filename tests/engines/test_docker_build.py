@@ -14,7 +14,7 @@ import docker.errors
 import pytest
 
 from emulator.engines import Log
-from emulator.engines.docker_build import (
+from emulator.engines.docker.build import (
     DockerHost,
     build_command,
     place,
@@ -22,9 +22,9 @@ from emulator.engines.docker_build import (
     write_context,
     write_secrets,
 )
-from emulator.engines.docker_build_log import BuildLog, build_failure
-from emulator.engines.docker_pull import RegistrySilent, pull_failure, pull_image
-from emulator.engines.packages import HostPackaging
+from emulator.engines.docker.build_log import BuildLog, build_failure
+from emulator.engines.docker.pull import RegistrySilent, pull_failure, pull_image
+from emulator.engines.packaging.python_packages import HostPackaging
 from emulator.entities import Environment
 from emulator.environments import ImageSpec, image_spec
 from emulator.errors import (

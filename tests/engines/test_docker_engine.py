@@ -38,11 +38,12 @@ from engine_contract import (
     until,
 )
 
-from emulator.engines.docker import DockerEngine, connect_docker_engine
-from emulator.engines.docker_build import DockerHost, image_tag
-from emulator.engines.docker_cli import run_command
-from emulator.engines.packages import HostPackaging, linux_platform, read_host_packaging
-from emulator.engines.resolution import lock_requirements
+from emulator.containers.spec import APP_ROOT
+from emulator.engines.docker.build import DockerHost, image_tag
+from emulator.engines.docker.cli import run_command
+from emulator.engines.docker.engine import DockerEngine, connect_docker_engine
+from emulator.engines.packaging.python_packages import HostPackaging, linux_platform, read_host_packaging
+from emulator.engines.packaging.resolution import lock_requirements
 from emulator.errors import (
     BadArgument,
     EngineUnavailable,
@@ -50,7 +51,6 @@ from emulator.errors import (
     OperationCanceled,
     ResourceNotFound,
 )
-from emulator.scoring_container import APP_ROOT
 
 pytestmark = pytest.mark.docker
 

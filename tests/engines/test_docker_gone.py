@@ -18,11 +18,11 @@ import docker
 import pytest
 from engine_contract import SERVER, build, container_spec, managed_layout, new_spec, temporary_engine
 
-from emulator.engines.docker import DockerEngine, connect_docker_engine
-from emulator.engines.docker_build import DockerHost
-from emulator.engines.docker_cli import run_command
-from emulator.engines.docker_connection import Endpoint, connect, find_endpoint
-from emulator.engines.packages import read_host_packaging
+from emulator.engines.docker.build import DockerHost
+from emulator.engines.docker.cli import run_command
+from emulator.engines.docker.connection import Endpoint, connect, find_endpoint
+from emulator.engines.docker.engine import DockerEngine, connect_docker_engine
+from emulator.engines.packaging.python_packages import read_host_packaging
 from emulator.errors import EngineUnavailable
 
 # The SDK does not close a socket that it could not connect.

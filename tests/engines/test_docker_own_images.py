@@ -29,11 +29,11 @@ from engine_contract import (
 )
 
 from emulator.engines import Container, Image
-from emulator.engines.docker import DockerEngine, connect_docker_engine
-from emulator.engines.docker_build import DockerHost
-from emulator.engines.docker_cli import run_command
-from emulator.engines.docker_context_build import base_image_failure, context_command
-from emulator.engines.packages import read_host_packaging
+from emulator.engines.docker.build import DockerHost
+from emulator.engines.docker.cli import run_command
+from emulator.engines.docker.context_build import base_image_failure, context_command
+from emulator.engines.docker.engine import DockerEngine, connect_docker_engine
+from emulator.engines.packaging.python_packages import read_host_packaging
 from emulator.entities import BuildContext, Environment
 from emulator.environments import (
     AnyImageSpec,
@@ -43,8 +43,8 @@ from emulator.environments import (
     any_image_spec,
 )
 from emulator.errors import BadArgument, EngineUnavailable, ImageBuildFailure, ResourceNotReady
-from emulator.shipped import launcher_text
 from emulator.store.build_contexts import read_context
+from emulator.system.package_files import launcher_text
 
 BASE = "amlemu/debian:bookworm-slim"
 PYTHON_BASE = "amlemu/python:3.11-slim-bookworm"

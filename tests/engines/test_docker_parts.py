@@ -15,11 +15,12 @@ import docker.errors
 import pytest
 import requests
 
-from emulator.data_collection import SINK_FOLDER
+from emulator.containers.data_collection import SINK_FOLDER
+from emulator.containers.spec import ContainerSpec
 from emulator.engines import Log
-from emulator.engines.docker_cli import run_command
-from emulator.engines.docker_connection import check_engine, find_endpoint, has_buildx
-from emulator.engines.docker_container import (
+from emulator.engines.docker.cli import run_command
+from emulator.engines.docker.connection import check_engine, find_endpoint, has_buildx
+from emulator.engines.docker.container import (
     Network,
     address_of,
     container_of,
@@ -28,8 +29,8 @@ from emulator.engines.docker_container import (
     network_of,
     start_failure,
 )
-from emulator.engines.docker_errors import docker_errors
-from emulator.engines.docker_logs import frames, split_lines
+from emulator.engines.docker.errors import docker_errors
+from emulator.engines.docker.logs import frames, split_lines
 from emulator.errors import (
     BadArgument,
     EngineUnavailable,
@@ -38,7 +39,6 @@ from emulator.errors import (
     ResourceNotFound,
     ResourceNotReady,
 )
-from emulator.scoring_container import ContainerSpec
 
 UNIX = "http+docker://localhost"
 BRIDGE, PUBLISHED = Network(publish=False), Network(publish=True)

@@ -9,11 +9,11 @@ import docker.errors
 import pytest
 import requests
 
-from emulator.data_collection import SINK_FOLDER
-from emulator.engines.docker_container import Network, address_of, create_arguments, network_of
-from emulator.engines.docker_places import OwnContainer, container_ids, find_own_container, own_container
+from emulator.containers.data_collection import SINK_FOLDER
+from emulator.containers.spec import ContainerSpec
+from emulator.engines.docker.container import Network, address_of, create_arguments, network_of
+from emulator.engines.docker.mounts import OwnContainer, container_ids, find_own_container, own_container
 from emulator.errors import EngineUnavailable
-from emulator.scoring_container import ContainerSpec
 
 ME, OTHER = "a" * 64, "b" * 64
 HOME = "/var/lib/amlemu"

@@ -9,8 +9,8 @@ from typing import Any
 import docker.errors
 import pytest
 
-from emulator.engines.docker_build import DockerHost, provide_base_image
-from emulator.engines.docker_stand_ins import base_images, is_in_disguise, stand_in_differences
+from emulator.engines.docker.build import DockerHost, provide_base_image
+from emulator.engines.docker.stand_ins import base_images, is_in_disguise, stand_in_differences
 from emulator.entities import Environment
 from emulator.environments import image_spec
 

@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
-from emulator.engines import docker_oom
-from emulator.engines.docker_oom import OomKills, nanoseconds
-from emulator.engines.docker_usage import read_cgroup, usage_of_all, usage_of_stats
-from emulator.usage import Usage
+from emulator.containers.usage import Usage
+from emulator.engines.docker import oom_events
+from emulator.engines.docker.oom_events import OomKills, nanoseconds
+from emulator.engines.docker.usage import read_cgroup, usage_of_all, usage_of_stats
 
 ID = "0123456789abcdef" * 4
 OTHER = "f" * 64
@@ -195,7 +195,7 @@ def test_a_clock_that_is_set_back_hides_nothing() -> None:
 
 
 def test_moments() -> None:
-    assert doctest.testmod(docker_oom).failed == 0
+    assert doctest.testmod(oom_events).failed == 0
     assert nanoseconds("2026-11-25T00:50:43.126300447Z") == 1795567843126300447
     assert nanoseconds("1970-01-01T00:00:00Z") == 0
     for text in ("", "now", "1970-01-01", "1970-01-01T00:00:00"):

@@ -36,14 +36,14 @@ from engine_contract import (
     until,
 )
 
-from emulator.data_collection import SINK_FOLDER, SINK_PROGRAM, SINK_VARIABLE
+from emulator.containers.data_collection import SINK_FOLDER, SINK_PROGRAM, SINK_VARIABLE
+from emulator.containers.spec import APP_ROOT
 from emulator.engines import Container
-from emulator.engines.packages import HostPackaging, read_host_packaging
-from emulator.engines.process import ProcessEngine
-from emulator.engines.process_containers import ContainerRecord, Containers
-from emulator.engines.process_facts import ProcessFacts, is_alive, is_same_process, read_facts, send_signal
-from emulator.engines.process_files import locked
-from emulator.engines.process_isolation import (
+from emulator.engines.packaging.python_packages import HostPackaging, read_host_packaging
+from emulator.engines.process.containers import ContainerRecord, Containers
+from emulator.engines.process.engine import ProcessEngine
+from emulator.engines.process.files import locked
+from emulator.engines.process.isolation import (
     Entry,
     Folders,
     Isolation,
@@ -55,20 +55,20 @@ from emulator.engines.process_isolation import (
     without_isolation,
     working_dir,
 )
-from emulator.engines.process_launch import probe, read_machine
-from emulator.engines.process_log import LogLines
+from emulator.engines.process.launch import probe, read_machine
+from emulator.engines.process.log import LogLines
 from emulator.entities import Environment
 from emulator.environments import image_spec
 from emulator.errors import BadArgument, EngineUnavailable, OperationCanceled, ResourceNotFound
-from emulator.removal import remove_tree
-from emulator.scoring_container import APP_ROOT
-from emulator.shipped import sink_text
+from emulator.system.os_process import ProcessFacts, is_alive, is_same_process, read_facts, send_signal
+from emulator.system.package_files import sink_text
+from emulator.system.removal import remove_tree
 
 ROOT = Isolation("root", pid_namespace=True)
 USER = Isolation("user", pid_namespace=True)
 USER_WITHOUT_PIDS = Isolation("user", pid_namespace=False)
 NONE = Isolation("none", pid_namespace=False, reason="not wanted")
-SUPERVISOR = Path(probe.__code__.co_filename).with_name("process_supervisor.py")
+SUPERVISOR = Path(probe.__code__.co_filename).with_name("supervisor.py")
 
 
 @pytest.fixture(scope="module")
@@ -183,7 +183,7 @@ def test_a_container_is_apart_from_the_machine(
     assert seen["homes"] == ["dockeruser"]
     assert not [name for name in seen["tmp"] if not name.startswith("wgunicorn")]
     assert seen["server"]
-    assert ("process_supervisor" in seen["first"]) == isolation.pid_namespace
+    assert ("supervisor.py" in seen["first"]) == isolation.pid_namespace
     assert seen["model"] == ["model.txt"]
     assert seen["folder"] == "/azureml-envs/amlemu"
     assert seen["tool"] == "usage:"
@@ -444,10 +444,10 @@ def test_a_container_outlives_its_emulator(engines: Engines, image: str, layout:
     program = f"""
 import os
 from pathlib import Path
-from emulator.engines.packages import read_host_packaging
-from emulator.engines.process import ProcessEngine
-from emulator.engines.process_containers import ContainerRecord, Containers
-from emulator.scoring_container import ContainerSpec
+from emulator.engines.packaging.python_packages import read_host_packaging
+from emulator.engines.process.engine import ProcessEngine
+from emulator.engines.process.containers import ContainerRecord, Containers
+from emulator.containers.spec import ContainerSpec
 engine = ProcessEngine(Path({str(folder)!r}), "mine", read_host_packaging(os.environ))
 print(engine.start({spec!r}).id, flush=True)
 os.kill(os.getpid(), 9)

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 from engine_contract import container_spec, managed_layout, new_spec
 
-from emulator.engines.packages import linux_platform, packaging_for, read_host_packaging
-from emulator.engines.process import ProcessEngine
+from emulator.engines.packaging.python_packages import linux_platform, packaging_for, read_host_packaging
+from emulator.engines.process.engine import ProcessEngine
 from emulator.environments import AnyImageSpec, ContextSpec, OwnImageSpec
 from emulator.errors import EngineUnavailable
 

@@ -13,9 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from emulator.engines.index_lines import useless_index, without_index
-from emulator.engines.packages import HostPackaging, packaging_for, read_host_packaging
-from emulator.engines.resolution import Lock, lock_failure, lock_requirements
+from emulator.engines.packaging.indexes import useless_index, without_index
+from emulator.engines.packaging.python_packages import HostPackaging, packaging_for, read_host_packaging
+from emulator.engines.packaging.resolution import Lock, lock_failure, lock_requirements
 from emulator.entities import Environment
 from emulator.environments import image_spec
 from emulator.errors import ImageBuildFailure

@@ -27,8 +27,8 @@ from engine_contract import (
 )
 
 from emulator.engines import Container
-from emulator.engines.packages import read_host_packaging
-from emulator.engines.process import ProcessEngine
+from emulator.engines.packaging.python_packages import read_host_packaging
+from emulator.engines.process.engine import ProcessEngine
 from emulator.profiles import rows
 
 FACTS = {row.id: row.facts["managed"].value for row in rows()}

@@ -22,7 +22,7 @@ from broken import (
     calling_script,
 )
 
-from emulator.client import Client
+from emulator.client.client import Client
 from emulator.errors import EmulatorError, ResourceNotFound
 
 # Of the server that writes the logs; with what the scripts import.

@@ -16,8 +16,8 @@ from scoring_server import free_port
 from emulator.entities import Target
 from emulator.gateway import Gateway
 from emulator.profiles import profile_of
-from emulator.routes import DeploymentRoute, EndpointRoute, Instance
-from emulator.tokens import TokenCheck
+from emulator.routing.routes import DeploymentRoute, EndpointRoute, Instance
+from emulator.routing.tokens import TokenCheck
 
 # No test meets the bounds of admission but those that are about them.
 PLENTY = 10_000

@@ -28,7 +28,7 @@ from gateway_support import (
 
 from emulator.entities import Target
 from emulator.profiles import profile_of
-from emulator.routes import DeploymentRoute, EndpointRoute, Instance
+from emulator.routing.routes import DeploymentRoute, EndpointRoute, Instance
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"
 ALL: tuple[Target, ...] = ("managed", "kubernetes", "aks", "aci", "local")

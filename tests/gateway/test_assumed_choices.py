@@ -29,7 +29,7 @@ from gateway_support import (
 
 from emulator.entities import Target
 from emulator.profiles import Answer, RoutedPaths, overridden, profile_of
-from emulator.routes import DeploymentRoute, EndpointRoute, Instance
+from emulator.routing.routes import DeploymentRoute, EndpointRoute, Instance
 
 FAILED = b"HTTP/1.1 500 Oops\r\nContent-Type: text/x\r\nX-Own: 1\r\nContent-Length: 4\r\n\r\nbody"
 STREAMED = b"HTTP/1.1 500 Oops\r\nTransfer-Encoding: chunked\r\nX-Own: 1\r\n\r\n4\r\nbody\r\n0\r\n\r\n"

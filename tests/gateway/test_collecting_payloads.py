@@ -28,13 +28,13 @@ from gateway_support import (
     post,
 )
 
-from emulator.cloud_events import Collected, written
+from emulator.containers.cloud_events import Collected, written
 from emulator.gateway import Gateway, PayloadLog
 from emulator.gateway.collecting_relay import CollectingRelay
 from emulator.gateway.payload_log import Body, Capture
 from emulator.gateway.relay import Relay
 from emulator.profiles import overridden, profile_of, rows
-from emulator.routes import DeploymentRoute, EndpointRoute, Instance, PayloadCollection
+from emulator.routing.routes import DeploymentRoute, EndpointRoute, Instance, PayloadCollection
 
 BOTH = PayloadCollection(request=True, response=True)
 JSON = b"Content-Type: application/json\r\n"

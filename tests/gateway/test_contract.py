@@ -23,7 +23,7 @@ from gateway_support import (
 
 from emulator.entities import Target
 from emulator.profiles import profile_of
-from emulator.routes import DeploymentRoute, Instance
+from emulator.routing.routes import DeploymentRoute, Instance
 
 ALL: tuple[Target, ...] = ("managed", "kubernetes", "aks", "aci", "local")
 FRONT_DOORS: tuple[Target, ...] = ("managed", "kubernetes", "aks", "aci")

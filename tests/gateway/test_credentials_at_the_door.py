@@ -9,10 +9,10 @@ from gateway_support import AUTHORIZED, KEYS, Answer, Door, ask, container, get,
 from signing import AUDIENCE, OBJECT_ID, TENANT, claims, jwks, public_jwk, rsa_key, signed
 
 from emulator.entities import AuthMode, Target
-from emulator.jwks import read_jwks
 from emulator.profiles import profile_of
-from emulator.routes import DeploymentRoute, Instance
-from emulator.tokens import TokenCheck, issue, own_key
+from emulator.routing.jwks import read_jwks
+from emulator.routing.routes import DeploymentRoute, Instance
+from emulator.routing.tokens import TokenCheck, issue, own_key
 
 FRONT_DOORS: tuple[Target, ...] = ("managed", "kubernetes", "aks", "aci")
 WITH_TOKENS: tuple[Target, ...] = ("managed", "kubernetes", "aks")

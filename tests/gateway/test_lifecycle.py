@@ -13,7 +13,7 @@ from gateway_support import Conversation, Door, Received, answering, ask, caller
 from emulator.entities import Target
 from emulator.errors import BadArgument
 from emulator.gateway import Gateway
-from emulator.routes import DeploymentRoute, Instance
+from emulator.routing.routes import DeploymentRoute, Instance
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"
 

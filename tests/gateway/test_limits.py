@@ -13,9 +13,9 @@ import pytest
 from gateway_support import PLENTY, Caller, Container, Door, ask, caller, container, eventually, post
 
 from emulator.entities import Target
-from emulator.gateway import Gateway, limits
+from emulator.gateway import Gateway, quotas
 from emulator.profiles import profile_of
-from emulator.routes import DeploymentRoute, Instance
+from emulator.routing.routes import DeploymentRoute, Instance
 
 OTHERS: tuple[Target, ...] = ("kubernetes", "aks", "aci", "local")
 ALL: tuple[Target, ...] = ("managed", *OTHERS)
@@ -42,7 +42,7 @@ def serve(door: Door, upstream: Container, target: Target) -> tuple[int, bytes]:
 
 
 def test_the_examples() -> None:
-    assert doctest.testmod(limits).failed == 0
+    assert doctest.testmod(quotas).failed == 0
 
 
 @pytest.mark.row("limits.requests_per_second", "limits.too_fast")

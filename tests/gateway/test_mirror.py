@@ -31,8 +31,8 @@ from gateway_support import (
 from emulator.entities import Target
 from emulator.gateway import Gateway
 from emulator.profiles import profile_of
-from emulator.routes import DeploymentRoute, EndpointRoute, Instance
-from emulator.traffic import choose_deployment
+from emulator.routing.routes import DeploymentRoute, EndpointRoute, Instance
+from emulator.routing.traffic import choose_deployment
 
 NAMED = b"azureml-model-deployment: %s\r\n"
 

@@ -8,7 +8,7 @@ import pytest
 from gateway_support import AUTHORIZED, Conversation, Door, Received, Script, answering, container, free_port
 
 from emulator.engines import Container
-from emulator.probes import probe
+from emulator.server.http_probe import probe
 
 
 def at(port: int) -> Container:

@@ -25,7 +25,7 @@ from fuzz_attempts import KEY
 from gateway_support import Door, answering, ask, container, eventually, post
 
 from emulator.gateway import Gateway
-from emulator.routes import EndpointRoute
+from emulator.routing.routes import EndpointRoute
 
 _RATE = 300.0  # attempts in a second: two cores stay responsive, so that latencies mean something
 _MEGABYTE = 1024 * 1024

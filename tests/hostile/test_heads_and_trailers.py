@@ -24,12 +24,12 @@ from gateway_support import (
 )
 
 from emulator.entities import Target
-from emulator.gateway.conversation import HEAD_SECONDS, IDLE_SECONDS
-from emulator.gateway.conversation import Conversation as CallersSide
-from emulator.gateway.pool import Pool
+from emulator.gateway.caller_connection import HEAD_SECONDS, IDLE_SECONDS
+from emulator.gateway.caller_connection import Conversation as CallersSide
+from emulator.gateway.connection_pool import Pool
 from emulator.gateway.request import Request
-from emulator.heads import Changes
-from emulator.routes import Instance
+from emulator.routing.http_heads import Changes
+from emulator.routing.routes import Instance
 
 CHUNKED = b"POST /score HTTP/1.1\r\nHost: a\r\n" + AUTHORIZED + b"Transfer-Encoding: chunked\r\n\r\n"
 UPGRADE = b"Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAAQ\r\n"

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from scoring import HERE, Asker, Scored, answers_of, make_models, python_with, scoring, variables
 
-from emulator.shipped import shipped_folder
+from emulator.system.package_files import shipped_folder
 
 SCRIPT = shipped_folder("images/mlflow") / "mlflow_score_script.py"
 

@@ -80,7 +80,7 @@ def test_the_installed_program_answers(venv: Path, environ: Environ) -> None:
     installed = partial(amlemu, environ, program=[venv / "bin/amlemu"])
     assert "Commands:" in installed("--help").stdout
     assert __version__ in installed("--version").stdout
-    where = "import emulator.shipped as s; print(s.shipped_folder('images/python'))"
+    where = "import emulator.system.package_files as s; print(s.shipped_folder('images/python'))"
     told = subprocess.run([venv / "bin/python", "-c", where], env=environ, cwd=venv, capture_output=True, check=True)
     images = Path(told.stdout.decode().strip())
     assert images.is_relative_to(venv)

@@ -15,7 +15,7 @@ from amlemu_process import Environ, amlemu, json_of
 from compare import check_contains, check_same
 from sample import ABSENT, Expect, Request, Sample, training_environment
 
-from emulator.engines.packages import read_host_packaging
+from emulator.engines.packaging.python_packages import read_host_packaging
 
 _TIMEOUT_SECONDS = 60.0
 

@@ -12,7 +12,7 @@ from flask import Flask
 from served import Served
 
 from emulator.control_api import create_control_api
-from emulator.control_api.described import description_of
+from emulator.control_api.openapi_metadata import description_of
 from emulator.control_api.resources import OWN_PATH, WORKSPACE_PATH
 from emulator.entities import ROLES
 

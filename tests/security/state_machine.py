@@ -22,7 +22,7 @@ from doomed import Doomed, scored
 from operation_history import ABSENT, FAILED, History
 from projects import project, script
 
-from emulator.client import Client, Json
+from emulator.client.client import Client, Json
 from emulator.errors import (
     BadArgument,
     EmulatorError,

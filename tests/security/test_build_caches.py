@@ -18,18 +18,18 @@ import docker
 import pytest
 from hostile_packages import hostile_sdist, hostile_wheel, served
 
-from emulator.engines.build_caches import CacheIds, cache_ids, read_cache_secret
-from emulator.engines.docker import DockerEngine, connect_docker_engine
-from emulator.engines.docker_build_log import BuildLog
-from emulator.engines.package_files import PackageFiles, container_tags, divided, read_pylock, split_lock
-from emulator.engines.packages import HostPackaging, read_host_packaging
+from emulator.engines.docker.build_caches import CacheIds, cache_ids, read_cache_secret
+from emulator.engines.docker.build_log import BuildLog
+from emulator.engines.docker.engine import DockerEngine, connect_docker_engine
+from emulator.engines.packaging.locked_files import PackageFiles, container_tags, divided, read_pylock, split_lock
+from emulator.engines.packaging.python_packages import HostPackaging, read_host_packaging
 from emulator.entities import BuildContext, Environment
 from emulator.environments import image_spec
 from emulator.environments.image_spec import ImageSpec, dockerfile_of_build
-from emulator.environments.variants import ImageChoices, any_image_spec
+from emulator.environments.select_spec import ImageChoices, any_image_spec
 from emulator.errors import EngineUnavailable
-from emulator.shipped import launcher_text, shipped_folder
 from emulator.store.build_contexts import read_context
+from emulator.system.package_files import launcher_text, shipped_folder
 
 SECRET = "s" * 64
 HASH = "a" * 64

@@ -12,11 +12,11 @@ import requests
 from amlemu_process import Environ, amlemu, json_of, temporary_environ, until
 from projects import project
 
-from emulator.container_size import DEFAULT_LIMITS, DefaultLimits
-from emulator.engines.docker_container import Network, create_arguments
+from emulator.config import read_settings
+from emulator.containers.size import DEFAULT_LIMITS, DefaultLimits
+from emulator.containers.spec import ContainerSpec
+from emulator.engines.docker.container import Network, create_arguments
 from emulator.errors import BadArgument, EmulatorError
-from emulator.scoring_container import ContainerSpec
-from emulator.settings import read_settings
 
 MIB, GIB = 2**20, 2**30
 

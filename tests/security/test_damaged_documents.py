@@ -17,11 +17,11 @@ from core_support import House
 from damaged_home import ADMIN_TOKEN, DAMAGES, DOCUMENTS, again, build, files_of, image_document
 from served import serving
 
+from emulator.config.home_lock import HomeLock
+from emulator.config.login import read_login
 from emulator.entities import EndpointRequest, ModelRequest
 from emulator.errors import AuthenticationFailed, BadArgument, DamagedDocument, EmulatorError, ResourceNotFound
-from emulator.lock import HomeLock
-from emulator.logins import read_login
-from emulator.offline import damage_of, kept_of, move_damage_aside
+from emulator.server.offline import damage_of, kept_of, move_damage_aside
 from emulator.store import Store
 
 OUT_OF_SERVICE = {

@@ -13,11 +13,11 @@ import requests
 from amlemu_process import Environ, amlemu, json_of, temporary_environ, until
 from projects import project
 
-from emulator.container_size import DefaultLimits
-from emulator.engines.process_disk import DiskGuard, DiskShare, Uncountable, reserved_bytes, written_bytes
+from emulator.config import read_settings
+from emulator.containers.size import DefaultLimits
+from emulator.engines.process.disk import DiskGuard, DiskShare, Uncountable, reserved_bytes, written_bytes
 from emulator.errors import BadArgument
-from emulator.removal import remove_tree
-from emulator.settings import read_settings
+from emulator.system.removal import remove_tree
 
 MIB, GIB = 2**20, 2**30
 

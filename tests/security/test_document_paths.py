@@ -20,15 +20,15 @@ import pytest
 from core_support import SCRIPT, House
 from served import Served, serving
 
-from emulator.client import Client
+from emulator.client.client import Client
 from emulator.entities import BuildContext, Environment
 from emulator.environments import read_environment
-from emulator.environments.requirements import check_requirement, parse_requirements
+from emulator.environments.files.requirements_file import check_requirement, parse_requirements
 from emulator.errors import BadArgument, BadDocument, EmulatorError
 from emulator.store.build_contexts import copy_context, read_context
 from emulator.store.reach import Reach, context_reach
 from emulator.store.trees import code_tree, model_tree
-from emulator.workspace.own_images import with_override_file
+from emulator.workspace.deploying.own_images import with_override_file
 
 ADMIN = "amlemu_the-admins-own-token"
 ENDPOINT = "iris"

@@ -16,16 +16,16 @@ import yaml
 from core_support import SCRIPT, House
 from served import serving
 
-from emulator import documents
 from emulator.azure_files import parse_setting
+from emulator.config import read_settings
 from emulator.diagnosis import check_script
-from emulator.documents import parse_document, parse_json, parse_yaml_or_json
-from emulator.engines.packages import read_host_packaging
+from emulator.documents import yaml_document
+from emulator.documents.yaml_document import parse_document, parse_json, parse_yaml_or_json
+from emulator.engines.packaging.python_packages import read_host_packaging
 from emulator.environments import read_environment, read_override_config
 from emulator.environments.dockerignore import is_ignored, parse_ignore
-from emulator.environments.requirements import parse_requirements
+from emulator.environments.files.requirements_file import parse_requirements
 from emulator.errors import BadDocument, EmulatorError
-from emulator.settings import read_settings
 from emulator.store.reach import Reach
 from emulator.store.trees import code_tree
 
@@ -126,7 +126,7 @@ def test_without_libyaml_the_same_is_refused() -> None:
 
 
 def test_libyaml_reads_where_it_is_there() -> None:
-    assert (documents.LOADER is yaml.SafeLoader) is not yaml.__with_libyaml__
+    assert (yaml_document.LOADER is yaml.SafeLoader) is not yaml.__with_libyaml__
 
 
 @pytest.mark.parametrize(

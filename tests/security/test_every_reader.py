@@ -30,27 +30,24 @@ ROOMS: Mapping[str, str] = {
     "emulator.engines": "what the emulator has written for the engine, or the machine's; contexts are checked before",
     "emulator.gateway": "sockets and the request log",
     "emulator.cli": "the caller's own files, read as the caller",
-    "emulator.client": "downloads, written to a folder that its caller names",
-    "emulator.sending": "the client's part: the user's own files, on the user's machine",
+    "emulator.client.client": "downloads, written to a folder that its caller names",
+    "emulator.client.uploading": "the client's part: the user's own files, on the user's machine",
     "emulator.testing": "pytest's own folders",
     "emulator.pytest_plugin": "pytest's own folders",
-    "emulator.admin_token": "a file of the home of a fixed name",
-    "emulator.lock": "a file of the home of a fixed name",
-    "emulator.logins": "a file of the user's own of a fixed name",
-    "emulator.settings": "files that the emulator's owner names",
-    "emulator.server": "files that the emulator's owner names in settings",
-    "emulator.shipped": "files of the package",
-    "emulator.schemas": "nothing but the program's own",
-    "emulator.first_demo": "the package's own samples",
-    "emulator.listening": "sockets",
-    "emulator.removal": "removes what it is handed, and follows no link",
-    "emulator.child_environment": "nothing but the program's own",
+    "emulator.config.admin_token": "a file of the home of a fixed name",
+    "emulator.config.home_lock": "a file of the home of a fixed name",
+    "emulator.config.login": "a file of the user's own of a fixed name",
+    "emulator.config": "files that the emulator's owner names",
+    "emulator.server.serve": "files that the emulator's owner names in settings",
+    "emulator.azure_files.schemas": "nothing but the program's own",
+    "emulator.server.first_demo": "the package's own samples",
+    "emulator.system": "files of the package; the kernel's of processes; folders to be removed, following no link",
 }
 
 OWN = "the home's own files, whose names the emulator has made or checked as single parts of a path"
 WALKED = "below a folder that `Reach` has found, with every link on the way checked"
 FUNCTIONS: Mapping[str, str] = {
-    "emulator.control_api.models:_opener": "contents of registered models, by digest",
+    "emulator.control_api.routes.models:_opener": "contents of registered models, by digest",
     "emulator.store.build_contexts:_copy": "files of a context that were walked; links are copied as links",
     "emulator.store.build_contexts:_walk": "below the context; links are not followed",
     "emulator.store.build_contexts:_content": "regular files of a context that were walked; of links, where they lead",
@@ -130,7 +127,7 @@ def test_every_row_is_needed() -> None:
     assert all(any(f"{module}.".startswith(f"{room}.") for module in modules) for room in ROOMS)
 
 
-PURE_ROOMS = ("azure_files", "documents", "entities", "environments", "v1_files", "exports", "control_api.paths")
+PURE_ROOMS = ("azure_files", "documents", "entities", "environments", "exports", "control_api.file_paths")
 
 
 def test_rooms_that_parse_documents_read_nothing() -> None:
@@ -144,8 +141,8 @@ def test_rooms_that_parse_documents_read_nothing() -> None:
 
 # The user's own files, by a path alone: who calls it knows that they are.
 OWN_TEXT = {
-    "emulator.sending.requests": "the client's part",
-    "emulator.server": "a file that settings name",
+    "emulator.client.uploading.requests": "the client's part",
+    "emulator.server.serve": "a file that settings name",
 }
 
 
@@ -186,7 +183,7 @@ def test_only_known_places_say_that_a_document_is_the_users_own() -> None:
      "return list(map(Path.read_text, paths))", "async def inner():\n        return path.read_text()"],
 )  # fmt: skip
 @pytest.mark.parametrize(
-    "module", ["emulator.workspace.environments", "emulator.environments.read", "emulator.store.new"]
+    "module", ["emulator.workspace.assets.environments", "emulator.environments.files.read", "emulator.store.new"]
 )
 def test_the_scan_sees_a_new_reader(module: str, body: str) -> None:
     found = list(readers({module: f"class A:\n  def f(self, path):\n    {body}\n"}))

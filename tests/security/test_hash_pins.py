@@ -13,16 +13,16 @@ from pathlib import Path
 import pytest
 from hostile_packages import plain_wheel
 
-from emulator.engines.docker_build_log import build_failure
-from emulator.engines.packages import HostPackaging, read_host_packaging
-from emulator.engines.process import ProcessEngine
-from emulator.engines.resolution import lock_requirements
+from emulator.engines.docker.build_log import build_failure
+from emulator.engines.packaging.python_packages import HostPackaging, read_host_packaging
+from emulator.engines.packaging.resolution import lock_requirements
+from emulator.engines.process.engine import ProcessEngine
 from emulator.entities import Environment
 from emulator.environments import image_spec, mlflow_environment, read_environment
 from emulator.environments.hash_pins import hash_failure, hash_problem, hashes_of, without_hashes
 from emulator.environments.image_spec import ImageSpec
 from emulator.errors import BadArgument, BadDocument, ImageBuildFailure
-from emulator.shipped import launcher_text
+from emulator.system.package_files import launcher_text
 
 A, B = "a" * 64, "b" * 64
 CONDA = """

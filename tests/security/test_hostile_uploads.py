@@ -16,9 +16,9 @@ import requests
 from core_support import House
 from served import Served, serving
 
-from emulator.client import Client
+from emulator.client.client import Client
+from emulator.client.uploading import transfer
 from emulator.errors import BadArgument, EmulatorError
-from emulator.sending import transfer
 
 ADMIN = "amlemu_the-admins-own-token"
 DATA = b"what the colleague has sent"

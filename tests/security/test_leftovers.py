@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from core_support import House
 
-from emulator.engines.process_containers import Containers
+from emulator.engines.process.containers import Containers
 
 
 @pytest.fixture

@@ -14,9 +14,9 @@ import pytest
 from core_support import House
 from damaged_home import again, build
 
-from emulator.admin_token import obtain_admin_token
-from emulator.lock import HomeLock
-from emulator.logins import Login, write_login
+from emulator.config.admin_token import obtain_admin_token
+from emulator.config.home_lock import HomeLock
+from emulator.config.login import Login, write_login
 from emulator.store import Store
 from emulator.store.privacy import tighten
 

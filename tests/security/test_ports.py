@@ -21,7 +21,7 @@ from core_support import PORTS, House
 
 from emulator.entities import EndpointRequest
 from emulator.errors import BadArgument, OutOfQuota
-from emulator.listening import bind, is_free
+from emulator.gateway.listening import bind, is_free
 
 # the core
 
@@ -192,7 +192,7 @@ def test_an_address_that_this_machine_has_not(host: str) -> None:
 
 _AS_NOBODY = """
 import ctypes, os
-from emulator.listening import bind
+from emulator.gateway.listening import bind
 if os.geteuid() == 0:
     ctypes.CDLL(None).unshare(0x40000000)  # CLONE_NEWNET: a network in which the low ports are root's
     os.setgid(65534)

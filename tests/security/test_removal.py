@@ -16,9 +16,9 @@ from pathlib import Path
 import pytest
 
 import emulator
-from emulator.engines.process_containers import Containers
-from emulator.removal import remove_tree
+from emulator.engines.process.containers import Containers
 from emulator.store import Store
+from emulator.system.removal import remove_tree
 
 USER = 12_345
 LEVELS = 1_200
@@ -146,7 +146,7 @@ def test_what_another_user_has_closed_is_said_and_all_else_goes(place: Path) -> 
 
 def test_few_descriptors_do(place: Path) -> None:
     program = (
-        "import resource, sys, pathlib; from emulator.removal import remove_tree;"
+        "import resource, sys, pathlib; from emulator.system.removal import remove_tree;"
         "resource.setrlimit(resource.RLIMIT_NOFILE, (16, 16)); sys.setrecursionlimit(100);"
         "remove_tree(pathlib.Path(sys.argv[1]))"
     )

@@ -17,7 +17,7 @@ from served import Served, serving
 
 from emulator.control_api import create_control_api
 from emulator.control_api.access import needed_role
-from emulator.engines.conda_reach import ChannelReach
+from emulator.engines.packaging.conda_reach import ChannelReach
 
 Effect = Literal["reads", "tells secrets", "changes", "works", "sends"]
 """`reads` what is there; `works` builds, starts or stops containers; `sends` asks where it is told."""

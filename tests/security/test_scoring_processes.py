@@ -16,9 +16,9 @@ from typing import Any
 
 import pytest
 
-from emulator.engines.process_containers import stop
-from emulator.engines.process_facts import ProcessFacts, wait_until_gone
-from emulator.engines.process_isolation import (
+from emulator.containers.spec import ContainerSpec
+from emulator.engines.process.containers import stop
+from emulator.engines.process.isolation import (
     Entry,
     Folders,
     Isolation,
@@ -28,9 +28,9 @@ from emulator.engines.process_isolation import (
     not_shown,
     supervisor_plan,
 )
-from emulator.engines.process_launch import bound_socket, launch, read_machine
-from emulator.removal import remove_tree
-from emulator.scoring_container import ContainerSpec
+from emulator.engines.process.launch import bound_socket, launch, read_machine
+from emulator.system.os_process import ProcessFacts, wait_until_gone
+from emulator.system.removal import remove_tree
 
 ROOT, USER = Isolation("root", pid_namespace=True), Isolation("user", pid_namespace=True)
 MODES = [ROOT, USER] if os.geteuid() == 0 else [USER]

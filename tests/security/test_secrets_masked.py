@@ -22,15 +22,15 @@ from core_support import House
 from fake_engine import Behaviour
 from served import Served, serving
 
-from emulator.client import Client
-from emulator.engines.docker_build_log import BuildLog
+from emulator.client.client import Client
+from emulator.config import read_settings
+from emulator.engines.docker.build_log import BuildLog
 from emulator.entities import Environment, OnlineDeployment
 from emulator.environments import read_environment
 from emulator.errors import BadArgument, BadDocument, EmulatorError, Fault, ImageBuildFailure, from_dict
 from emulator.exports import export_az_ml, export_compose, export_kubernetes, read_source
 from emulator.secret import MASK, Secret
-from emulator.server import quiet_libraries
-from emulator.settings import read_settings
+from emulator.server.serve import quiet_libraries
 
 _NUMBERS = iter(range(10_000))
 PLANTED: dict[str, str] = {}

@@ -22,24 +22,33 @@ import psutil
 import pytest
 from package_index import PackageIndex, serving_packages
 
-from emulator.child_environment import CONDA, DOCKER, EMULATOR, INTERPRETER, SUPERVISOR, UV, Child, child_environment
-from emulator.documents import parse_document
-from emulator.engines.docker_cli import run_command
-from emulator.engines.packages import HostPackaging, read_host_packaging, run_uv
-from emulator.engines.process import ProcessEngine
-from emulator.engines.process_apart import part_from_caches
-from emulator.engines.process_bytecode import move_in
-from emulator.engines.process_isolation import Isolation
-from emulator.engines.process_launch import probe, read_machine
-from emulator.engines.refusing_python import refusing_python
-from emulator.engines.resolution import lock_requirements
-from emulator.engines.untrusted_files import read_untrusted, walk_untrusted
+from emulator.documents.yaml_document import parse_document
+from emulator.engines.docker.cli import run_command
+from emulator.engines.packaging.python_packages import HostPackaging, read_host_packaging, run_uv
+from emulator.engines.packaging.refusing_python import refusing_python
+from emulator.engines.packaging.resolution import lock_requirements
+from emulator.engines.packaging.untrusted_files import read_untrusted, walk_untrusted
+from emulator.engines.process.apart import part_from_caches
+from emulator.engines.process.bytecode import move_in
+from emulator.engines.process.engine import ProcessEngine
+from emulator.engines.process.isolation import Isolation
+from emulator.engines.process.launch import probe, read_machine
 from emulator.entities import Environment
 from emulator.environments import ImageSpec, environment_from_conda, image_spec, read_environment
-from emulator.environments.requirements import plain_line
+from emulator.environments.files.requirements_file import plain_line
 from emulator.errors import BadArgument, BadDocument, EmulatorError, ImageBuildFailure
-from emulator.first_demo import FirstDemo
+from emulator.server.first_demo import FirstDemo
 from emulator.store import Store
+from emulator.system.child_environment import (
+    CONDA,
+    DOCKER,
+    EMULATOR,
+    INTERPRETER,
+    SUPERVISOR,
+    UV,
+    Child,
+    child_environment,
+)
 
 CANARY = "canary-of-the-admin-0123456789"
 PACKAGE = Path(__file__).parents[2] / "emulator"
@@ -56,7 +65,7 @@ STARTS = re.compile(
 )
 # Each start that has no environment of ours, and why.
 OWN_WAY = {
-    "process_supervisor.py": "it has no emulator to import, and executes with the variables of its plan alone",
+    "supervisor.py": "it has no emulator to import, and executes with the variables of its plan alone",
 }
 
 
@@ -653,8 +662,8 @@ import os, sys, threading
 sys.path[:0] = {path!r}
 from pathlib import Path
 from test_untrusted_code import spec_of
-from emulator.engines.packages import read_host_packaging
-from emulator.engines.process import ProcessEngine
+from emulator.engines.packaging.python_packages import read_host_packaging
+from emulator.engines.process.engine import ProcessEngine
 ProcessEngine(Path({folder!r}), "w", read_host_packaging(os.environ)).build_image(
     spec_of("endless"), print, threading.Event())
 """

@@ -16,12 +16,12 @@ import docker
 import pytest
 from package_index import PackageIndex, serving_packages
 
-from emulator.engines.docker import DockerEngine, connect_docker_engine
-from emulator.engines.packages import read_host_packaging
+from emulator.engines.docker.engine import DockerEngine, connect_docker_engine
+from emulator.engines.packaging.python_packages import read_host_packaging
 from emulator.entities import Environment
 from emulator.environments import image_spec
 from emulator.errors import ImageBuildFailure
-from emulator.shipped import launcher_text
+from emulator.system.package_files import launcher_text
 
 pytestmark = pytest.mark.docker
 

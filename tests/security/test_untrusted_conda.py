@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 from conda_channel import File, add_package, index
 
-from emulator.engines.conda import link_conda, solve_conda
-from emulator.engines.conda_worker import bad_paths
-from emulator.engines.packages import HostPackaging, read_host_packaging
+from emulator.engines.packaging.conda import link_conda, solve_conda
+from emulator.engines.packaging.conda_worker import bad_paths
+from emulator.engines.packaging.python_packages import HostPackaging, read_host_packaging
 from emulator.environments import ENVIRONMENT_FOLDER, CondaPackages
 from emulator.errors import ImageBuildFailure
 

@@ -15,8 +15,8 @@ from typing import Any
 
 from amlemu_process import Environ, shows_traceback, until
 
-from emulator.admin_token import obtain_admin_token
-from emulator.client import Client, Json
+from emulator.client.client import Client, Json
+from emulator.config.admin_token import obtain_admin_token
 from emulator.errors import EmulatorError
 
 PROGRAM = Path(__file__).with_name("doomed_emulator.py")

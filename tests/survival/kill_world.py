@@ -15,7 +15,7 @@ from amlemu_process import until
 from doomed import Doomed, scored
 from projects import project, script
 
-from emulator.client import Json
+from emulator.client.client import Json
 from emulator.errors import EmulatorError, ResourceNotFound
 
 SETTLED = ("Succeeded", "Failed", "Canceled")

@@ -15,7 +15,7 @@ from amlemu_process import Environ, amlemu, client_of, end, new_environ, until
 from projects import project, script
 from write_workspace import HOME, PROJECT, fixtures, replace_in, seen
 
-from emulator.client import Client
+from emulator.client.client import Client
 from emulator.store import Store
 
 

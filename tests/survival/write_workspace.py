@@ -17,7 +17,7 @@ from typing import Any
 from amlemu_process import Environ, amlemu, client_of, temporary_environ
 from projects import SERVER, script
 
-from emulator.client import Client, Json
+from emulator.client.client import Client, Json
 from emulator.errors import ResourceNotReady
 
 HERE = Path(__file__).parent

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from emulator.containers.usage import Machine
 from emulator.entities import Environment, Model, OnlineDeployment, OnlineEndpoint
 from emulator.exports import DeploymentSource, EndpointSource
-from emulator.usage import Machine
 
 AT = "2024-01-01T00:00:00"
 Made = tuple[OnlineDeployment, Environment, tuple[Model, ...], bool]

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from emulator.admin_token import check_admin_token, obtain_admin_token, read_admin_token
+from emulator.config.admin_token import check_admin_token, obtain_admin_token, read_admin_token
 from emulator.errors import BadArgument
 from emulator.store.leftovers import remove_leftovers
 from emulator.store.logs import Logs

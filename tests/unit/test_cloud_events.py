@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from emulator.cloud_events import DATASTORE, Collected, RollingRate, written
+from emulator.containers.cloud_events import DATASTORE, Collected, RollingRate, written
 from emulator.profiles import profile_of, rows
 
 PROFILE = profile_of("managed").collection

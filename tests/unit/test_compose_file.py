@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
-from emulator.settings import read_settings
+from emulator.config import read_settings
 
 ROOT = Path(__file__).resolve().parents[2]
 COMPOSE = (ROOT / "compose.yaml").read_text(encoding="utf-8")

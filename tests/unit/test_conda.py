@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from emulator.entities import Environment
 from emulator.environments import from_pypi, read_environment
-from emulator.environments.conda_spec import pip_version
-from emulator.environments.requirements import check_requirement
+from emulator.environments.files.conda_spec import pip_version
+from emulator.environments.files.requirements_file import check_requirement
 from emulator.errors import BadDocument
 from emulator.secret import revealed
 

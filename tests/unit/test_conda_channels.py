@@ -6,10 +6,10 @@ import threading
 
 import pytest
 
-from emulator.engines.conda_reach import ChannelReach
+from emulator.engines.packaging.conda_reach import ChannelReach
 from emulator.entities import Environment
 from emulator.environments import channel_urls, image_spec
-from emulator.environments.conda_channels import channel_problem
+from emulator.environments.files.conda_channels import channel_problem
 from emulator.secret import mask_credentials
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from emulator.container_size import (
+from emulator.containers.size import (
     ContainerSize,
     asked_size,
     check_instance_type,
@@ -16,11 +16,11 @@ from emulator.container_size import (
     more_memory_hint,
     size_differences,
 )
+from emulator.containers.usage import Machine
 from emulator.entities import DeploymentRequest, Target
 from emulator.errors import BadArgument
 from emulator.profiles import instance_types, overridden
 from emulator.profiles.instance_types import INSTANCE_TYPES, find_instance_type, next_size_up
-from emulator.usage import Machine
 
 GIB = 2**30
 LARGE = Machine(cpus=256, memory_bytes=4096 * GIB)

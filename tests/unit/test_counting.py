@@ -7,8 +7,8 @@ import doctest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from emulator import admission
-from emulator.admission import InFlight, Line
+from emulator.routing import admission
+from emulator.routing.admission import InFlight, Line
 
 steps = st.lists(st.tuples(st.sampled_from(["enter", "leave"]), st.sampled_from("ab")), max_size=200)
 

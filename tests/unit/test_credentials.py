@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from emulator.credentials import Access
 from emulator.entities import Target
 from emulator.profiles import profile_of
-from emulator.tokens import TokenCheck, own_key
+from emulator.routing.credentials import Access
+from emulator.routing.tokens import TokenCheck, own_key
 
 NOW = 1_700_000_000.0
 TARGETS: tuple[Target, ...] = ("managed", "kubernetes", "aks", "aci", "local")

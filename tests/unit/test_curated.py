@@ -21,7 +21,7 @@ from emulator.environments import (
     read_curated,
     with_curated,
 )
-from emulator.environments.requirements import check_requirement
+from emulator.environments.files.requirements_file import check_requirement
 from emulator.names import check_asset_name
 
 by_name = pytest.mark.parametrize("curated", CURATED, ids=lambda curated: curated.name)

@@ -18,7 +18,7 @@ from emulator.cli.invoke import _body, answer_as_json
 from emulator.cli.near_verbs import near_command
 from emulator.cli.program import program
 from emulator.cli.progress import Printer
-from emulator.settings import read_settings
+from emulator.config import read_settings
 
 # verbs of others
 

@@ -6,8 +6,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from emulator.gpus import gpu_reader, read_gpus
-from emulator.usage import Gpu
+from emulator.containers.usage import Gpu
+from emulator.server.gpus import gpu_reader, read_gpus
 
 
 class NVMLError(Exception):

@@ -11,13 +11,13 @@ from pathlib import Path
 
 import pytest
 
-from emulator.engines.packages import (
+from emulator.engines.packaging.python_packages import (
     HostPackaging,
     read_host_packaging,
     run_uv,
     wheels_named_by,
 )
-from emulator.engines.resolution import Resolve, lock_requirements
+from emulator.engines.packaging.resolution import Resolve, lock_requirements
 from emulator.entities import Environment
 from emulator.environments import image_spec
 from emulator.errors import EngineUnavailable, ImageBuildFailure, OperationCanceled

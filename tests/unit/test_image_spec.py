@@ -10,11 +10,11 @@ from pathlib import Path, PurePosixPath
 
 import pytest
 
+from emulator.containers.spec import SCORING_PORT
 from emulator.entities import Environment
 from emulator.environments import ImageSpec, image_spec
 from emulator.errors import BadArgument
 from emulator.profiles import rows
-from emulator.scoring_container import SCORING_PORT
 from emulator.secret import Secret
 
 GOLDEN = Path(__file__).parent / "golden"

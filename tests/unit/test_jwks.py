@@ -9,7 +9,7 @@ import pytest
 from signing import ec_key, jwks, private_jwk, public_jwk, rsa_key
 
 from emulator.errors import BadDocument
-from emulator.jwks import MOST_KEYS, read_jwks
+from emulator.routing.jwks import MOST_KEYS, read_jwks
 
 GOOD = public_jwk(rsa_key(), kid="r", use="sig")
 

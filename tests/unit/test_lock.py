@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from emulator.config.home_lock import HomeLock, read_holder
 from emulator.errors import BadArgument
-from emulator.lock import HomeLock, read_holder
 
 
 def test_the_second_is_told_who_the_first_is(tmp_path: Path) -> None:
@@ -37,7 +37,10 @@ def test_two_homes_do_not_meet(tmp_path: Path) -> None:
 
 
 def test_the_lock_goes_with_its_holder(tmp_path: Path) -> None:
-    program = "import pathlib, sys; from emulator.lock import HomeLock; HomeLock(pathlib.Path(sys.argv[1])).take({})"
+    program = (
+        "import pathlib, sys; from emulator.config.home_lock import HomeLock;"
+        " HomeLock(pathlib.Path(sys.argv[1])).take({})"
+    )
     subprocess.run([sys.executable, "-c", program, tmp_path], check=True)
     assert (tmp_path / "server.json").exists(), "who ends without giving it back leaves its name behind"
     assert read_holder(tmp_path) is None, "which says nothing any more"

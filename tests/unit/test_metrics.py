@@ -7,8 +7,8 @@ import doctest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from emulator import metrics
-from emulator.metrics import Answered, Window, quantile
+from emulator.routing import metrics
+from emulator.routing.metrics import Answered, Window, quantile
 
 BLUE = Answered("blue", 200, 200)
 times = st.lists(st.floats(0, 300, allow_nan=False), min_size=1, max_size=60).map(sorted)

@@ -9,8 +9,8 @@ import pytest
 from parity import PAGE, Proofs, all_claims, page
 
 from emulator.profiles import Answer, rendered, rows
-from emulator.profiles.document import Proof, render
-from emulator.profiles.rows import UNCHANGED, Fact, assumed, documented, everywhere, row
+from emulator.profiles.facts import UNCHANGED, Fact, assumed, documented, everywhere, row
+from emulator.profiles.parity_page import Proof, render
 from emulator.profiles.values import toml
 
 

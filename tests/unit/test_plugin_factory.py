@@ -7,7 +7,7 @@ from typing import Any, cast
 
 import pytest
 
-from emulator.client import Client
+from emulator.client.client import Client
 from emulator.errors import ResourceNotFound, ResourceNotReady
 from emulator.testing.factory import EndpointFactory
 

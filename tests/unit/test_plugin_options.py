@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from emulator.errors import BadArgument, BadDocument, EmulatorError, Fault
+from emulator.testing.file_fingerprints import stamps_of
 from emulator.testing.options import read_call
 from emulator.testing.reports import failure_text, without
-from emulator.testing.stamps import stamps_of
 
 DEPLOYMENT = """\
 name: green

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from emulator.logins import Login, write_login
+from emulator.config.login import Login, write_login
 from emulator.testing.run import Run
 from emulator.testing.session import wanted_settings
 

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from emulator.entities import ProbeSettings, Target
-from emulator.probing import BackOff, CrashLoop, Deaths, ProbeAnswer, Verdict, next_due
+from emulator.entities.probing import BackOff, CrashLoop, Deaths, ProbeAnswer, Verdict, next_due
 from emulator.profiles import profile_of
 
 SETTINGS = st.builds(ProbeSettings, success_threshold=st.integers(1, 5), failure_threshold=st.integers(1, 5))

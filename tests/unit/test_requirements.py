@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import pytest
 
-from emulator.environments.requirements import check_requirement, parse_requirements
+from emulator.environments.files.requirements_file import check_requirement, parse_requirements
 from emulator.errors import BadArgument, BadDocument
 
 

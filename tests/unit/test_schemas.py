@@ -14,11 +14,11 @@ from jsonschema import Draft7Validator
 from test_azure_files import ENDPOINT, KUBERNETES, MANAGED
 from test_export_az_ml import FOLDERS, exported
 
-from emulator.azure_files.placeholders import quoted_placeholders
+from emulator.azure_files.schemas import KINDS, schema_of
+from emulator.azure_files.v2.placeholders import quoted_placeholders
 from emulator.cli.schema import schema_command
 from emulator.profiles.overrides import assumed_facts
 from emulator.profiles.values import toml
-from emulator.schemas import KINDS, schema_of
 
 ROOT = Path(__file__).resolve().parents[2]
 BAD = ROOT / "tests/bad_documents"

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
+from emulator.config import PROJECT_FILE, Settings, read_settings
+from emulator.config.login import Login, remove_login, write_login
 from emulator.errors import BadArgument, BadDocument
-from emulator.logins import Login, remove_login, write_login
-from emulator.settings import PROJECT_FILE, Settings, read_settings
 
 
 @pytest.fixture

@@ -9,8 +9,7 @@ from typing import Any
 
 import pytest
 
-from emulator.errors import BadArgument
-from emulator.settings import (
+from emulator.config import (
     PORTS_FILE,
     PROJECT_FILE,
     TABLES,
@@ -26,6 +25,7 @@ from emulator.settings import (
     unknown_variables,
     variables_of,
 )
+from emulator.errors import BadArgument
 
 SECRET = "very-secret-1"
 # A value of each setting that is not the default.

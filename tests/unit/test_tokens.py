@@ -12,8 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from signing import AUDIENCE, OBJECT_ID, TENANT, claims, ec_key, jwks, part, public_jwk, public_pem, rsa_key, signed
 
-from emulator.jwks import read_jwks
-from emulator.tokens import LONGEST_TOKEN_BYTES, MOST_REMEMBERED, TokenCheck, issue, own_key
+from emulator.routing.jwks import read_jwks
+from emulator.routing.tokens import LONGEST_TOKEN_BYTES, MOST_REMEMBERED, TokenCheck, issue, own_key
 
 NOW = 1_700_000_000.0
 SECRET = "s" * 64

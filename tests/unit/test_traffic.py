@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from emulator import traffic
+from emulator.routing import traffic
 
 draws = st.floats(min_value=0, max_value=1, exclude_max=True)
 weights = st.dictionaries(st.sampled_from(["blue", "green", "red", "grey"]), st.integers(0, 100))

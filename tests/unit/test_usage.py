@@ -6,8 +6,8 @@ import doctest
 
 import pytest
 
-from emulator import usage
-from emulator.usage import Gpu, Reading, size_text, visible_gpus
+from emulator.containers import usage
+from emulator.containers.usage import Gpu, Reading, size_text, visible_gpus
 
 GPUS = tuple(Gpu(index, f"GPU-{index}", 0.0, 0.0) for index in range(3))
 

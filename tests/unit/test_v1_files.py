@@ -9,16 +9,16 @@ from typing import Any
 
 import pytest
 
+from emulator.azure_files.v1.deployment_config import COMPUTE_TYPES, DeploymentConfigFile, read_deployment_config
+from emulator.azure_files.v1.inference_config import InferenceConfigFile, read_inference_config
 from emulator.cli.deploy import deploy_command
 from emulator.cli.deploy_v1 import read_v1_options
 from emulator.cli.environments import named
-from emulator.documents import parse_yaml_or_json
+from emulator.documents.yaml_document import parse_yaml_or_json
 from emulator.entities import ANONYMOUS, BuildContext, DeploymentRequest, Environment
 from emulator.environments import read_environment
 from emulator.errors import BadArgument, BadDocument
 from emulator.secret import revealed
-from emulator.v1_files.deployment_config import COMPUTE_TYPES, DeploymentConfigFile, read_deployment_config
-from emulator.v1_files.inference_config import InferenceConfigFile, read_inference_config
 
 IMAGE = "mcr.microsoft.com/azureml/openmpi4.1.0-ubuntu22.04"
 CONDA = {"dependencies": ["python=3.9", {"pip": ["azureml-defaults", "scikit-learn==1.3.2"]}]}

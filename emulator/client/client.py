@@ -1,0 +1,477 @@
+"""The control API for programs: one method for each verb, errors as emulator.errors."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import tarfile
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+from urllib.parse import quote
+
+import requests
+import urllib3
+
+from emulator.errors import (
+    BadArgument,
+    EmulatorError,
+    EngineUnavailable,
+    OperationTimedOut,
+    ResourceNotFound,
+    from_dict,
+)
+
+_WORKSPACE = (
+    "/subscriptions/00000000-0000-0000-0000-000000000000/resourceGroups/amlemu"
+    "/providers/Microsoft.MachineLearningServices/workspaces/amlemu"
+)
+_OWN = "/_amlemu"
+_BEGINNING = 2000
+_CONNECT_SECONDS = 5.0
+
+Json = dict[str, Any]
+OnBytes = Callable[[str, int, int], None]
+OnEvent = Callable[[str, str], None]
+"""Takes an event's kind, `step` or `log`, and its text."""
+
+
+class Client:
+    """Speaks to one emulator; closes its connections when left as a context.
+
+    Requests name files of this machine.  `sends_files` says that the emulator is on another: then they are sent there,
+    as they are to one that does not take paths; `on_bytes` hears what, and how many of how many bytes are there.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        token: str = "",
+        session: requests.Session | None = None,
+        *,
+        sends_files: bool = False,
+        on_bytes: OnBytes = lambda _what, _sent, _total: None,
+    ) -> None:
+        self.url = url.rstrip("/")
+        self._sends_files = sends_files
+        self._reads_here: bool | None = None
+        self._on_bytes = on_bytes
+        self._session = session or requests.Session()
+        self._session.trust_env = False  # a proxy for the internet is none for the emulator beside us
+        if token:
+            self._session.headers["Authorization"] = f"Bearer {token}"
+
+    def __enter__(self) -> Client:
+        return self
+
+    def __exit__(self, *_: type[BaseException] | BaseException | TracebackType | None) -> None:
+        self._session.close()
+
+    # the server
+
+    def describe(self, timeout_seconds: float = _CONNECT_SECONDS) -> Json:
+        """Who the server is: version, workspace_id, engine, pid, home."""
+        return self._call("GET", f"{_OWN}/info", timeout=timeout_seconds)
+
+    def shutdown(self, *, keep_containers: bool = False) -> None:
+        """End the server, and its containers unless they are to stay."""
+        body = {"keep_containers": keep_containers}
+        with self._open("POST", f"{_OWN}/shutdown", body=body) as answer, suppress(requests.RequestException):
+            _ = answer.content  # of which the end of the server may cut off a part
+
+    def prune(self, *, dry_run: bool) -> list[str]:
+        """Remove what nothing uses; a line for each thing."""
+        return list(self._call("POST", f"{_OWN}/prune", body={"dry_run": dry_run})["removed"])
+
+    def list_damage(self) -> list[Json]:
+        """What of the emulator's home cannot be read: resource, file, fault."""
+        return list(self._call("GET", f"{_OWN}/damage")["value"])
+
+    def list_kept(self) -> list[str]:
+        """What `prune` keeps because something of the home cannot be read; a line for each thing."""
+        return list(self._call("GET", f"{_OWN}/damage")["kept"])
+
+    # tokens
+
+    def create_token(self, name: str, role: str) -> Json:
+        """Hand out a token: name, role, created_at, and the token itself."""
+        return self._call("POST", "/_amlemu/tokens", body={"name": name, "role": role})
+
+    def list_tokens(self) -> list[Json]:
+        """What was handed out: name, role, created_at."""
+        return list(self._call("GET", "/_amlemu/tokens")["value"])
+
+    def delete_token(self, name: str) -> None:
+        """Take a token back."""
+        self._call("DELETE", f"/_amlemu/tokens/{quote(name, safe='')}")
+
+    # uploads
+
+    def find_uploads(self, offer: Mapping[str, Any]) -> Json:
+        """What of the offered files this caller has not sent: `files`, and `known_sizes`."""
+        return self._call("POST", "/_amlemu/uploads/find", body=offer)
+
+    def append_upload(self, key: str, offset: int, data: bytes, *, restart: bool = False) -> None:
+        """Send a piece of a file; all that came before is thrown away with `restart`."""
+        query = {"offset": str(offset)} | ({"restart": "true"} if restart else {})
+        self._call("PATCH", f"/_amlemu/uploads/files/{key}", query=query, data=data)
+
+    def finish_upload(self, key: str, whole: Mapping[str, Any]) -> Json:
+        """Say that all of a file is there, and that it has this `size` and `sha256`; what the emulator found."""
+        return self._call("POST", f"/_amlemu/uploads/files/{key}/finish", body=whole)
+
+    def create_upload(self, upload: Mapping[str, Any]) -> str:
+        """Make a folder of files that are there; what requests call it in place of a path."""
+        return str(self._call("POST", "/_amlemu/uploads", body=upload)["path"])
+
+    def _takes_paths(self) -> bool:
+        """Whether the emulator reads this machine's files by itself."""
+        if self._reads_here is None:
+            self._reads_here = not self._sends_files and bool(self.describe().get("takes_paths"))
+        return self._reads_here
+
+    # models
+
+    def register_model(self, name: str, request: Mapping[str, Any]) -> Json:
+        """Register the file or folder at request['path']."""
+        if not self._takes_paths():
+            from emulator.client.uploading import sent_model
+
+            request = sent_model(self, request, self._on_bytes)
+        return _flat(self._call("POST", f"{_WORKSPACE}/models/{quote(name, safe='')}/versions", body=request))
+
+    def list_models(self, name: str | None = None, *, include_archived: bool = False) -> list[Json]:
+        """Versions of one model or of all."""
+        path = f"/models/{quote(name, safe='')}/versions" if name else "/models"
+        query = {"includeArchived": "true"} if include_archived else {}
+        return _flats(self._call("GET", _WORKSPACE + path, query=query))
+
+    def get_model(self, name: str, version: str | None) -> Json:
+        """One version, the latest when None."""
+        return _flat(self._call("GET", _model(name, version)))
+
+    def archive_model(self, name: str, version: str, *, archived: bool) -> Json:
+        """Hide a version from lists and from `latest`, or undo that."""
+        return _flat(self._call("PATCH", _model(name, version), body={"isArchived": archived}))
+
+    def download_model(self, name: str, version: str | None, folder: Path) -> list[Path]:
+        """Write the version's files below `folder`; their paths."""
+        return self._download(_model(name, version) + "/content", folder)
+
+    # exports
+
+    def get_export(self, endpoint: str, *, include_values: bool) -> Json:
+        """What the endpoint and its deployments are made of; secrets only when told so."""
+        return self._call("GET", _endpoint(endpoint) + "/export", query=_values(include_values))
+
+    def download_code(self, endpoint: str, deployment: str, folder: Path) -> list[Path]:
+        """Write the files of a deployment's code below `folder`; their paths."""
+        return self._download(f"{_endpoint(endpoint)}/deployments/{quote(deployment, safe='')}/code", folder)
+
+    def download_context(self, endpoint: str, deployment: str, folder: Path) -> list[Path]:
+        """Write the build context of a deployment's environment below `folder`; the paths of its files."""
+        return self._download(f"{_endpoint(endpoint)}/deployments/{quote(deployment, safe='')}/context", folder)
+
+    def download_layout(self, endpoint: str, deployment: str, folder: Path) -> list[Path]:
+        """Write what a deployment's container sees at /var/azureml-app below `folder`; the paths of the files."""
+        return self._download(f"{_endpoint(endpoint)}/deployments/{quote(deployment, safe='')}/layout", folder)
+
+    def _download(self, path: str, folder: Path) -> list[Path]:
+        with self._open("GET", path) as answer, _streaming(answer):
+            answer.raw.decode_content = True
+            with tarfile.open(fileobj=answer.raw, mode="r|") as tar:
+                return [_write_member(tar, member, folder) for member in tar]
+
+    # environments
+
+    def register_environment(self, file: str) -> Json:
+        """Register an environment file."""
+        return _flat(self._call("POST", f"{_WORKSPACE}/environments", body=self._named({"file": file})))
+
+    def list_environments(self, *, curated: bool = False, include_values: bool = False) -> list[Json]:
+        """Every registered environment, or every curated one; their secrets are masked unless told otherwise."""
+        query = ({"curated": "true"} if curated else {}) | _values(include_values)
+        return _flats(self._call("GET", f"{_WORKSPACE}/environments", query=query))
+
+    def resolve_environment(self, named: Mapping[str, str], *, include_values: bool = False) -> Json:
+        """The environment that `file` or `name` means, with its Dockerfile; secrets masked unless told otherwise."""
+        path = f"{_WORKSPACE}/environments/resolve"
+        return _flat(self._call("POST", path, body=self._named(named), query=_values(include_values)))
+
+    def build_environment(self, named: Mapping[str, str], on_event: OnEvent) -> None:
+        """Build the environment's image."""
+        answer = self._call("POST", f"{_WORKSPACE}/environments/build", body=self._named(named))
+        self._follow(answer["operation"], on_event)
+
+    def _named(self, named: Mapping[str, str]) -> Json:
+        """An environment as the emulator can find it: a file's content in place of its path."""
+        if "file" not in named or self._takes_paths():
+            return dict(named)
+        from emulator.client.uploading import sent_environment
+
+        rest = {key: value for key, value in named.items() if key != "file"}
+        return {**rest, "environment": sent_environment(self, named["file"], self._on_bytes)}
+
+    # endpoints
+
+    def list_endpoints(self) -> list[Json]:
+        """Every endpoint."""
+        return _flats(self._call("GET", f"{_WORKSPACE}/onlineEndpoints"))
+
+    def get_endpoint(self, name: str) -> Json:
+        """One endpoint with its deployments."""
+        return _flat(self._call("GET", _endpoint(name)))
+
+    def put_endpoint(self, name: str, request: Mapping[str, Any]) -> Json:
+        """Create or update an endpoint; its deployments and its traffic stay."""
+        return _flat(self._call("PUT", _endpoint(name), body=request))
+
+    def delete_endpoint(self, name: str) -> None:
+        """Remove an endpoint and all its deployments."""
+        self._call("DELETE", _endpoint(name))
+
+    def update_traffic(
+        self, name: str, traffic: Mapping[str, int] | None, mirror_traffic: Mapping[str, int] | None = None
+    ) -> Json:
+        """Set percent by deployment, live and mirrored; None leaves what is."""
+        given = {"traffic": traffic, "mirrorTraffic": mirror_traffic}
+        body = {key: dict(percents) for key, percents in given.items() if percents is not None}
+        return _flat(self._call("PATCH", _endpoint(name), body=body))
+
+    def get_keys(self, name: str) -> Json:
+        """primaryKey and secondaryKey."""
+        return self._call("POST", _endpoint(name) + "/listKeys", body={})
+
+    def get_token(self, name: str) -> Json:
+        """A new token: accessToken, expiryTimeUtc, refreshAfterTimeUtc, tokenType."""
+        return self._call("POST", _endpoint(name) + "/token", body={})
+
+    def get_credentials(self, name: str) -> Json:
+        """The keys of an endpoint that has keys, a new token of one that has tokens."""
+        tokens = self.get_endpoint(name)["auth_mode"] in ("aml_token", "aad_token")
+        return self.get_token(name) if tokens else self.get_keys(name)
+
+    def regenerate_keys(self, name: str, which: str) -> Json:
+        """Replace the primary or the secondary key."""
+        return self._call("POST", _endpoint(name) + "/regenerateKeys", body={"keyType": which.capitalize()})
+
+    def explain(self, name: str, answer: requests.Response, beginning: bytes) -> tuple[str, str]:
+        """Why the endpoint answered so, and what to do next; `beginning` is that of the answer's body."""
+        from emulator.diagnosis import input_data_hint
+
+        told = self._call("POST", _endpoint(name) + "/explain", body=_answered(answer, beginning))
+        # What was sent stays here, and what to send instead may be all of it.
+        sent: Any = answer.request.body  # an iterator where it was streamed
+        sent = sent.encode() if isinstance(sent, str) else sent
+        instead = input_data_hint(sent if isinstance(sent, bytes) else b"", beginning)
+        return str(told["cause"]), instead or str(told["hint"])
+
+    def get_tree(self, name: str, deployment: str | None) -> Json:
+        """What lies below /var/azureml-app: `files` and the platform's `variables`."""
+        return self._call("GET", _endpoint(name) + "/tree", query=_given(deployment=deployment))
+
+    def get_logs(self, name: str, *, kind: str = "logs", follow: bool, **query: str | int | None) -> Iterator[str]:
+        """Lines of the container's log, or of another `kind`; goes on until it ends when following.
+
+        The kinds: `logs`, `requests` (the front door's), `events` (of containers), `collected`, `insights`.
+        """
+        path = f"{_endpoint(name)}/{kind}"
+        given = _given(**query) | ({"follow": "true"} if follow else {})
+        with self._open("GET", path, query=given) as answer, _streaming(answer):
+            for line in answer.iter_lines(chunk_size=None):
+                if line:
+                    yield json.loads(line)
+
+    # deployments
+
+    def deploy(self, endpoint: str, deployment: str, request: Mapping[str, Any], on_event: OnEvent) -> Json:
+        """Create or update a deployment and wait until it serves; an interrupt cancels it."""
+        if not self._takes_paths():
+            request = self._sent(endpoint, request, on_event)
+        answer = self._call("PUT", f"{_endpoint(endpoint)}/deployments/{quote(deployment, safe='')}", body=request)
+        self._follow(answer["operation"], on_event)
+        return self.get_endpoint(endpoint)
+
+    def _sent(self, endpoint: str, request: Mapping[str, Any], on_event: OnEvent) -> Json:
+        from emulator.client.uploading import sent_deployment
+
+        on_event("step", f"sending to {self.url} what it has not")
+        return sent_deployment(self, request, request.get("target") or self._target_of(endpoint), self._on_bytes)
+
+    def _target_of(self, endpoint: str) -> Any:
+        try:
+            return self.get_endpoint(endpoint)["target"]
+        except ResourceNotFound:
+            return "managed"
+
+    def delete_deployment(self, endpoint: str, deployment: str) -> None:
+        """Remove one deployment."""
+        self._call("DELETE", f"{_endpoint(endpoint)}/deployments/{quote(deployment, safe='')}")
+
+    # how
+
+    def _follow(self, operation: str, on_event: OnEvent) -> None:
+        path = f"{_WORKSPACE}/mfeOperationsStatus/{operation}"
+        try:
+            end = self._events(path + "/events", on_event)
+        except KeyboardInterrupt:
+            self._call("DELETE", path)
+            self._events(path + "/events", lambda _kind, _text: None)
+            raise
+        if end.get("status") != "Succeeded":
+            raise from_dict(end.get("error") or {"message": "the operation ended without a result"})
+
+    def _events(self, path: str, on_event: OnEvent) -> Json:
+        with self._open("GET", path) as answer, _streaming(answer):
+            for line in answer.iter_lines(chunk_size=None):
+                field, _, value = line.partition(b":")
+                if field != b"data":
+                    continue  # the event's name and number, which its data has too, or a sign of life
+                event: Json = json.loads(value)
+                if event["kind"] == "end":
+                    return event
+                on_event(event["kind"], event["text"])
+        raise _ended_early()
+
+    def _call(
+        self,
+        method: str,
+        path: str,
+        *,
+        body: Mapping[str, Any] | None = None,
+        query: Mapping[str, str] | None = None,
+        timeout: float | None = None,
+        data: bytes | None = None,
+    ) -> Json:
+        with self._open(method, path, body=body, query=query, timeout=timeout, data=data) as answer:
+            try:
+                result = answer.json()
+            except ValueError as error:
+                raise _stranger(answer) from error
+            except requests.RequestException as error:
+                raise _ended_early() from error
+            if not isinstance(result, dict):
+                raise _stranger(answer)
+            return result
+
+    def _open(
+        self,
+        method: str,
+        path: str,
+        *,
+        body: Mapping[str, Any] | None = None,
+        query: Mapping[str, str] | None = None,
+        timeout: float | None = None,
+        data: bytes | None = None,
+    ) -> requests.Response:
+        try:
+            answer = self._session.request(
+                method,
+                self.url + path,
+                json=body,
+                data=data,
+                params=query,
+                stream=True,
+                timeout=(_CONNECT_SECONDS, timeout),
+                allow_redirects=False,
+            )
+        except requests.ConnectionError as error:
+            message = f"no emulator answers at {self.url}"
+            hint = "look at AMLEMU_URL, and whether it runs there" if self._sends_files else "amlemu up --detach"
+            raise EngineUnavailable(message, hint=hint) from error
+        except requests.Timeout as error:
+            raise OperationTimedOut(f"the emulator at {self.url} does not answer", hint="`amlemu status`") from error
+        except (requests.RequestException, UnicodeError) as error:
+            message = f"'{self.url}' is not the address of an emulator: {error}"
+            raise BadArgument(message, hint="as in AMLEMU_URL=http://127.0.0.1:18080") from error
+        if 200 <= answer.status_code < 300:
+            return answer
+        with answer:
+            raise _error_of(answer)
+
+
+def _answered(answer: requests.Response, beginning: bytes) -> Json:
+    """What an answer to a scored request shows of its reasons, as the control API takes it."""
+    status = answer.headers.get("ms-azureml-model-error-statuscode", "")
+    asked = answer.request.headers
+    return {
+        "deployment": answer.headers.get("azureml-model-deployment"),
+        "status": answer.status_code,
+        "modelStatus": int(status) if status.isdecimal() else 0,
+        "reason": answer.headers.get("ms-azureml-model-error-reason", "")[:200],
+        "message": beginning[:_BEGINNING].decode("utf-8", "replace"),
+        "asked": str(asked.get("azureml-model-deployment", ""))[:200],
+        "contentType": str(asked.get("Content-Type", ""))[:200],
+        "method": str(answer.request.method),
+    }
+
+
+def _error_of(answer: requests.Response) -> EmulatorError:
+    try:
+        return from_dict(answer.json()["error"])
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return _stranger(answer)
+    except requests.RequestException:
+        return _ended_early()
+
+
+def _stranger(answer: requests.Response) -> EmulatorError:
+    return EmulatorError(f"{answer.url} answered {answer.status_code}; is that an amlemu?")
+
+
+def _ended_early() -> EmulatorError:
+    return EngineUnavailable("the emulator ended before its answer did", hint="`amlemu status`, then try again")
+
+
+@contextmanager
+def _streaming(answer: requests.Response) -> Iterator[None]:
+    """Translate what goes wrong in the middle of an answer."""
+    try:
+        yield
+    except (requests.RequestException, urllib3.exceptions.HTTPError, http.client.HTTPException, tarfile.TarError) as e:
+        raise _ended_early() from e
+    except json.JSONDecodeError as error:
+        raise _stranger(answer) from error
+
+
+def _write_member(tar: tarfile.TarFile, member: tarfile.TarInfo, folder: Path) -> Path:
+    path = folder / member.name
+    if not path.resolve().is_relative_to(folder.resolve()):
+        raise EmulatorError(f"the server sent a path outside the folder: {member.name}")
+    if not member.isfile():  # it sends none; a link would lead to where its target says
+        raise EmulatorError(f"the server sent something that is no file: {member.name}")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    source = tar.extractfile(member)
+    with path.open("wb") as target:
+        while source and (chunk := source.read(1 << 20)):
+            target.write(chunk)
+    if member.mode & 0o100:
+        path.chmod(0o755)
+    return path
+
+
+def _flat(resource: Json) -> Json:
+    flat: Json = resource["amlemu"]
+    return flat
+
+
+def _flats(collection: Json) -> list[Json]:
+    return [_flat(resource) for resource in collection["value"]]
+
+
+def _model(name: str, version: str | None) -> str:
+    return f"{_WORKSPACE}/models/{quote(name, safe='')}/versions/{quote(version or 'latest', safe='')}"
+
+
+def _endpoint(name: str) -> str:
+    return f"{_WORKSPACE}/onlineEndpoints/{quote(name, safe='')}"
+
+
+def _values(include: bool) -> dict[str, str]:
+    return {"includeValues": "true"} if include else {}
+
+
+def _given(**query: str | int | None) -> dict[str, str]:
+    return {name: str(value) for name, value in query.items() if value is not None}

@@ -1,0 +1,105 @@
+"""Which files each request names, and the request that names them as uploads."""
+
+from __future__ import annotations
+
+import posixpath
+from collections.abc import Mapping
+from pathlib import Path, PurePath
+from typing import Any
+
+from emulator.client.uploading.transfer import LocalFile, OnBytes, UploadDoor, send_tree
+from emulator.entities import BuildContext, Target, is_arm_id
+from emulator.environments import file_beside, read_environment
+from emulator.errors import BadArgument
+from emulator.profiles import profile_of
+from emulator.store.build_contexts import context_files
+from emulator.store.disk import translated
+from emulator.store.sources import file_names, read_text
+from emulator.store.trees import Tree, TreeFile, left_out_differences, model_tree, named_path, scoring_code_tree
+
+Json = dict[str, Any]
+
+
+def sent_model(door: UploadDoor, request: Mapping[str, Any], on_bytes: OnBytes) -> Json:
+    """The request for a model version, its file or folder sent."""
+    path = named_path(Path(request["path"]))
+    with translated(f"model {request.get('name') or path.name}"):
+        if request.get("type") == "mlflow_model" and path.is_dir() and not (path / "MLmodel").is_file():
+            raise BadArgument(f"'{path}' is no MLflow model: it has no file MLmodel")
+        files = _local_files(model_tree(path), "" if path.is_file() else f"{path.name}/")
+        sent = send_tree(door, path.name, files, on_bytes, is_folder=not path.is_file())
+    return {**request, "path": sent}
+
+
+def sent_environment(door: UploadDoor, file: str, on_bytes: OnBytes) -> Json:
+    """The document of the environment that `file` of this machine describes, its build context sent."""
+    path = Path(file)
+    text = read_text(path, "environment file")
+    folder = str(path.parent.absolute())
+    environment = read_environment(text, path.name, lambda name: read_text(path.parent / name, "file"), folder)
+    return _sent_document(door, environment.revealed_document(exclude_unset=True), on_bytes)
+
+
+def _sent_document(door: UploadDoor, document: Mapping[str, Any], on_bytes: OnBytes) -> Json:
+    build = document.get("build")
+    if not build:
+        return dict(document)
+    context = BuildContext.parse(build, target="build")
+    name = PurePath(context.path).name
+    with translated(f"build context {context.path}"):
+        files = [LocalFile(path, source) for path, source in context_files(context)]
+        sent = send_tree(door, name, files, on_bytes, is_folder=True, as_copies=True)
+    return {**document, "build": {**build, "path": sent}}
+
+
+def sent_deployment(door: UploadDoor, request: Mapping[str, Any], target: Target, on_bytes: OnBytes) -> Json:
+    """The request for a deployment: code, models of its own and environment sent.
+
+    `target` decides what of the code folder goes along, as it does on the emulator's machine.
+    """
+    found = dict(request)
+    found["models"] = [m if isinstance(m, str) else sent_model(door, m, on_bytes) for m in request.get("models") or ()]
+    environment = _environment_of(door, request, on_bytes)
+    if environment is not None:
+        found["environment"] = environment
+    if request.get("code"):
+        folder, tree = _code(request, target)
+        found["code"] = send_tree(door, folder.name, _local_files(tree, ""), on_bytes, is_folder=True)
+        found["differences"] = [*(request.get("differences") or ()), *left_out_differences(tree.left_out)]
+    return found
+
+
+def _code(request: Mapping[str, Any], target: Target) -> tuple[Path, Tree]:
+    """The code folder, and what of it goes along; BadArgument without the script."""
+    folder, script = named_path(Path(request["code"])), str(request["scoring_script"])
+    layout = profile_of(target).layout
+    with translated(f"code folder {folder}"):
+        read_text(folder / script, "scoring script")
+        if not request.get("explicit_source_dir") and layout.script_alone(PurePath(script).name):
+            return folder, Tree((TreeFile(script, folder / script),))
+        takes = layout.takes_tool_folders
+        return folder, scoring_code_tree(folder, script, ignore_files=layout.ignore_files, tool_folders=takes)
+
+
+def _environment_of(door: UploadDoor, request: Mapping[str, Any], on_bytes: OnBytes) -> Json | str | None:
+    """The document of a file, a name as it is; None where the emulator is to take its default."""
+    named = request.get("environment")
+    if isinstance(named, Mapping):
+        return _sent_document(door, named, on_bytes)
+    if isinstance(named, str):
+        is_file = PurePath(named).is_absolute() and not is_arm_id(named)
+        return sent_environment(door, named, on_bytes) if is_file else named
+    if not request.get("code"):
+        return None
+    folder = _script_folder(request)
+    beside = file_beside(file_names(folder))
+    return sent_environment(door, str(folder / beside), on_bytes) if beside else None
+
+
+def _script_folder(request: Mapping[str, Any]) -> Path:
+    folder = Path(request["code"])
+    return folder / posixpath.dirname(str(request["scoring_script"]))
+
+
+def _local_files(tree: Tree, prefix: str) -> list[LocalFile]:
+    return [LocalFile(file.path.removeprefix(prefix), file.source) for file in tree.files]

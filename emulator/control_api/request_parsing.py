@@ -1,0 +1,161 @@
+"""What the routes of the control API share: the services behind them, and bodies read with care."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from flask import Blueprint, request
+from werkzeug.exceptions import UnsupportedMediaType
+
+from emulator.control_api.openapi_metadata import LARGEST_NUMBER
+from emulator.control_api.readiness import Condition
+from emulator.control_api.resources import Addresses
+from emulator.documents.yaml_document import whole_number
+from emulator.entities import Entity
+from emulator.errors import BadArgument
+from emulator.names import in_small_letters
+from emulator.routing.metrics import EndpointMetrics
+from emulator.secret import MASK, masked_places
+from emulator.workspace import Workspace
+from emulator.workspace.operations import Operations
+
+E = TypeVar("E", bound=Entity)
+
+_LARGEST_BODY = 8 << 20  # of JSON, which holds words; contents come by other ways
+LARGEST_LIST = 31 << 20  # the list of an upload may have 200,000 files
+_MOST_DIGITS = 16
+_FAULTS_TOLD = 5
+
+
+@dataclass(frozen=True)
+class Services:
+    """The core and the server that the routes speak to.
+
+    `public_host` is the host of scoring URIs, '' for the one by which the caller came; `describe` says who this server
+    is; `shutdown` ends it, keeping the containers when told so; `metrics` says how the endpoints are doing, `abandoned`
+    on how many requests the containers of a deployment work for nobody; `report` writes an unexpected error to the
+    server log; `conditions` are those under which it is ready,
+    `is_loopback` tells whether only this machine reaches it.
+    """
+
+    workspace: Workspace
+    operations: Operations
+    public_host: str
+    shared_port: int
+    describe: Callable[[], dict[str, Any]]
+    shutdown: Callable[[bool], None]
+    metrics: Callable[[], Sequence[EndpointMetrics]]
+    abandoned: Callable[[str, str], int]
+    report: Callable[[BaseException], None]
+    is_loopback: bool = True
+    conditions: Sequence[Condition] = ()
+
+    def addresses(self) -> Addresses:
+        """The host for scoring URIs in the answer to this request."""
+        host = self.public_host or request.host.rsplit(":", 1)[0]
+        return Addresses(host, self.shared_port)
+
+
+def take_names_in_any_case(routes: Blueprint, services: Services) -> None:
+    """Have the views get the names that endpoints and deployments have, whatever their case in the path.
+
+    That is row names.case.  It happens once the caller is admitted: a stranger's request reads nothing.
+    """
+
+    def take() -> None:
+        values = request.view_args
+        if values and "name" in values:
+            endpoints = services.workspace.endpoints
+            values["name"] = endpoints.known_name(values["name"])
+            if "deployment" in values:
+                values["deployment"] = endpoints.known_name(values["name"], values["deployment"])
+
+    routes.before_request(take)
+
+
+def body_of(
+    shape: type[E],
+    *,
+    target: str = "",
+    optional: bool = False,
+    most_bytes: int = _LARGEST_BODY,
+    located: Callable[[dict[str, Any]], dict[str, Any]] = dict,
+    in_any_case: bool = False,
+    **of_path: str,
+) -> E:
+    """The request's JSON object as that entity, with the fields that the path gives, and its files `located`.
+
+    BadArgument tells every fault at once; an `optional` body that is not there is an empty object.  `in_any_case` says
+    that the body may spell those fields in another case than the path.
+    """
+    document = {} if optional and not _data(most_bytes) else _json_object(most_bytes)
+    for name, value in of_path.items():
+        given = document.get(name, value)
+        if in_any_case and isinstance(given, str) and in_small_letters(given) == in_small_letters(value):
+            given = value
+        document[name] = given
+        if given != value:
+            raise BadArgument(f"{name} is '{value}' in the path and another in the body", target=target)
+    _refuse_masked(document, target)
+    return shape.parse(located(document), target=target, strict=True)
+
+
+def _refuse_masked(document: dict[str, Any], target: str) -> None:
+    """Refuse what was read here with asterisks and is sent back: they would take the place of the secret."""
+    # As JSON's writers may escape an asterisk, its text is no place to look.
+    if places := list(itertools.islice(masked_places(document), _FAULTS_TOLD)):
+        message = f"{', '.join(places)}: {MASK} stands where amlemu has masked a secret, and is no value"
+        hint = "send the value itself, or leave the field out; a deployer reads it with ?includeValues=true"
+        raise BadArgument(message, target=target, hint=hint)
+
+
+def _data(most_bytes: int) -> bytes:
+    request.max_content_length = most_bytes
+    return request.get_data()
+
+
+def _json_object(most_bytes: int) -> dict[str, Any]:
+    data = _data(most_bytes)  # also of a body that is refused: what nobody reads would be the next request
+    if not request.is_json:
+        raise UnsupportedMediaType("the body must be a JSON object, sent with Content-Type: application/json")
+    try:
+        body = json.loads(data, parse_constant=_no_number, parse_float=_finite, parse_int=whole_number)
+    except RecursionError:
+        raise BadArgument("the body is nested too deeply") from None
+    except ValueError as error:
+        raise BadArgument(f"the body must be a JSON object: {error}") from error
+    if not isinstance(body, dict):
+        raise BadArgument("the body must be a JSON object")
+    return body
+
+
+def _no_number(text: str) -> float:
+    raise ValueError(f"{text} is no number of JSON")
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    return number if math.isfinite(number) else _no_number(text)
+
+
+def flag(name: str) -> bool:
+    """A query parameter that is `true` or `false`, which is also what it is when absent."""
+    text = request.args.get(name, "false").lower()
+    if text not in ("true", "false"):
+        raise BadArgument(f"{name}={text} is neither true nor false")
+    return text == "true"
+
+
+def number(name: str, most: int = LARGEST_NUMBER) -> int | None:
+    """A query parameter that is a whole number from 0 to `most`, None when absent."""
+    text = request.args.get(name)
+    if text is None:
+        return None
+    if not (text.isascii() and text.isdecimal() and len(text) <= _MOST_DIGITS and int(text) <= most):
+        raise BadArgument(f"{name}={text} is not a whole number from 0 to {most}")
+    return int(text)

@@ -1,0 +1,108 @@
+"""A v1 file being read: its values by kind, what is wrong with it, and what of it has no effect.
+
+v1's own parsers take the keys that they know and say nothing of the others (contract/v1 §7, §10.28), so an unknown key
+is no fault here: it is told as a difference, with the key that was probably meant.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from emulator.documents.yaml_document import Document, Path, refuse
+from emulator.errors import BadDocument, Fault
+
+
+@dataclass(frozen=True)
+class Kind:
+    """What a value may be; `what` ends the sentence "must be …"."""
+
+    what: str
+    accepts: Callable[[Any], bool]
+
+
+def _is_whole(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _is_positive(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0 < value < float("inf")
+
+
+TEXT = Kind("a text", lambda value: isinstance(value, str))
+FLAG = Kind("true or false", lambda value: isinstance(value, bool))
+WHOLE = Kind("a whole number from 1 up", lambda value: _is_whole(value) and value >= 1)
+COUNT = Kind("a whole number from 0 up", lambda value: _is_whole(value) and value >= 0)
+AMOUNT = Kind("a number greater than zero", _is_positive)
+SECTION = Kind("an object", lambda value: isinstance(value, Mapping))
+LIST = Kind("a list", lambda value: isinstance(value, list))
+ANY = Kind("anything", lambda _: True)
+
+Keys = Mapping[Path, Kind]
+"""The keys of a file that are read, each by its path, a section before what is in it."""
+
+
+@dataclass
+class Reading:
+    """A document, and what is found in it on the way; `finish` ends it."""
+
+    document: Document
+    faults: list[Fault] = field(default_factory=list)
+    differences: list[str] = field(default_factory=list)
+
+    def values(self, keys: Keys) -> dict[Path, Any]:
+        """Every value of `keys` that is there and of its kind; null counts as absent, as it does for v1's parsers."""
+        found = {path: self.value(path, kind) for path, kind in keys.items()}
+        for section in [(), *(path for path, kind in keys.items() if kind is SECTION)]:
+            self._note_unknown(section, [str(path[-1]) for path in keys if path[:-1] == section])
+        return {path: value for path, value in found.items() if value is not None}
+
+    def value(self, path: Path, kind: Kind) -> Any:
+        """The value at `path`; None when there is none, or one that is of no such kind, which is a fault."""
+        value = self._at(path)
+        if value is None or kind.accepts(value):
+            return value
+        self.fault(path, f"must be {kind.what}")
+        return None
+
+    def _at(self, path: Path) -> Any:
+        node: Any = self.document.data
+        for part in path:
+            node = node.get(part) if isinstance(node, Mapping) else None
+        return node
+
+    def fault(self, path: Path, message: str) -> None:
+        """Something that would not work in the cloud either, or cannot work here."""
+        self.faults.append(self.document.fault(path, message))
+
+    def missing(self, path: Path, message: str) -> None:
+        """That a required key is not there, unless its value is a fault already; with the one that is nearest to it."""
+        told = self.document.fault(path, message)
+        near = difflib.get_close_matches(told.field, [str(key) for key in self.document.data], n=1)
+        if not any(fault.field == told.field for fault in self.faults):
+            self.fault(path, f"{message}; '{near[0]}' is another key" if near and near[0] != path[-1] else message)
+
+    def differs(self, path: Path, message: str) -> None:
+        """Something that has another effect here than in the cloud, or that neither acts upon."""
+        self.differences.append(str(self.document.fault(path, message)))
+
+    def _note_unknown(self, section: Path, known: Iterable[str]) -> None:
+        node, known = self._at(section), list(known)
+        for key in node if isinstance(node, Mapping) and known else ():
+            if key not in known:
+                near = difflib.get_close_matches(str(key), known, n=1)
+                meant = f"; did you mean '{near[0]}'?" if near else ""
+                self.differs((*section, key), f"unknown key '{key}' is ignored, as in the cloud{meant}")
+
+    def finish(self) -> None:
+        """Raise BadDocument with every fault, if there is one."""
+        refuse(self.document, self.faults)
+
+
+def together(errors: Iterable[BadDocument]) -> BadDocument:
+    """One error for the faults of several files."""
+    errors = list(errors)
+    faults = [fault for error in errors for fault in error.faults or [Fault(error.message)]]
+    return BadDocument("; ".join(error.message for error in errors), faults=faults)

@@ -1,0 +1,1 @@
+"""The Docker engine: images with BuildKit, containers with the SDK."""

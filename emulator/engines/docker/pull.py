@@ -1,0 +1,116 @@
+"""Pulls a base image, and tells apart why one cannot be pulled."""
+
+from __future__ import annotations
+
+import re
+import threading
+import time
+from collections.abc import Mapping
+
+from emulator.engines import Log
+from emulator.engines.docker.cli import RunCommand
+from emulator.engines.docker.errors import disk_full, is_disk_full
+from emulator.errors import EmulatorError, EngineUnavailable, ImageBuildFailure, OperationCanceled
+
+# A registry that is there names the image within a second or two; a firewall that drops packets never answers, and
+# the engine itself would wait for minutes.
+ANSWER_SECONDS = 10.0
+_POLL_SECONDS = 0.05
+
+_NO_ENGINE = re.compile(r"Cannot connect to the Docker daemon|error during connect", re.I)
+# DNS and proxies, too, say "not found" and "forbidden": what names a connection is no answer of a registry.
+_ANSWERED = r"\A(?!.*(dial tcp|lookup |proxyconnect|x509|tls:|timeout|deadline))"
+# What a registry answers, what it means, and what to do.
+_ANSWERS = (
+    (
+        re.compile(r"invalid reference format|repository name must be", re.I),
+        "'{name}' cannot be the name of an image",
+        "check its name and tag in the environment file",
+    ),
+    (
+        re.compile(r"pull access denied", re.I),  # Docker Hub's words for both
+        "there is no image {name}, or it needs a login",
+        "check its spelling, or run: docker login, docker pull {name}",
+    ),
+    (
+        re.compile(_ANSWERED + r".*(unauthorized|authentication required|denied|no basic auth|forbidden)", re.I),
+        "its registry does not give out image {name}",
+        "run: docker login {registry}, docker pull {name}",
+    ),
+    (
+        re.compile(_ANSWERED + r".*(manifest unknown|not found|no matching manifest|name unknown)", re.I),
+        "its registry has no image {name}",
+        "check its name and tag in the environment file",
+    ),
+)
+
+
+# What amlemu builds and tags itself: under these names it takes nothing from anybody else.
+_OWN = re.compile(r"(docker\.io/|index\.docker\.io/)?amlemu/", re.I)
+
+
+class RegistrySilent(Exception):
+    """No registry answered, or not with an image; the text says what happened instead."""
+
+
+def pull_image(
+    name: str,
+    run: RunCommand,
+    variables: Mapping[str, str],
+    log: Log,
+    canceled: threading.Event,
+    answer_seconds: float = ANSWER_SECONDS,
+    platform: str | None = None,
+) -> None:
+    """`docker pull`, with the credentials of Docker's own configuration, for `platform` or the engine's own.
+
+    Raises RegistrySilent when no registry answers within `answer_seconds`, ImageBuildFailure when one answers that
+    there is no such image or that it may not be had, and OperationCanceled.
+    """
+    if _OWN.match(name):
+        raise RegistrySilent("names below amlemu/ are amlemu's own, and are never pulled")
+    lines: list[str] = []
+    stop, ended = threading.Event(), threading.Event()
+
+    def hear(line: str) -> None:
+        lines.append(line)
+        log(line)
+
+    def give_up() -> None:
+        deadline = time.monotonic() + answer_seconds
+        while not ended.wait(_POLL_SECONDS):
+            if canceled.is_set() or (not lines and time.monotonic() > deadline):
+                stop.set()
+                return
+
+    watcher = threading.Thread(target=give_up, daemon=True)
+    watcher.start()
+    try:
+        code = run(["docker", "pull", *([f"--platform={platform}"] if platform else []), name], variables, hear, stop)
+    except OperationCanceled:
+        if canceled.is_set():
+            raise
+        raise RegistrySilent(f"no registry answered within {answer_seconds:.0f} s") from None
+    finally:
+        ended.set()
+        watcher.join()
+    if code != 0:
+        raise pull_failure(name, lines[-1] if lines else f"docker pull ended with {code}")
+
+
+def pull_failure(name: str, reason: str) -> EmulatorError | RegistrySilent:
+    """What the last line of a failed `docker pull` means."""
+    reason = reason.removeprefix("Error response from daemon: ").strip()
+    target = f"image {name}"
+    if _NO_ENGINE.search(reason):
+        return EngineUnavailable(reason, target=target)
+    if is_disk_full(reason):
+        return disk_full(reason, target)
+    for pattern, message, hint in _ANSWERS:
+        if pattern.search(reason):
+            return ImageBuildFailure(
+                f"{message.format(name=name)}: {reason}",
+                target=target,
+                hint=hint.format(name=name, registry=name.split("/", maxsplit=1)[0]),
+            )
+    return RegistrySilent(reason)

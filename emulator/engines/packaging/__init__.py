@@ -1,0 +1,1 @@
+"""Python and conda packages: resolved, locked and fetched, for every engine."""

@@ -1,0 +1,1 @@
+"""The process engine: virtual environments and sandboxed processes of this machine."""

@@ -1,0 +1,1 @@
+"""The parity table: one module for each area, a row for each behaviour."""

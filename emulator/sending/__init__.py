@@ -1,6 +1,0 @@
-"""Requests for an emulator on another machine: what they name by path here is sent there, and named as an upload."""
-
-from emulator.sending.requests import sent_deployment, sent_environment, sent_model
-from emulator.sending.transfer import OnBytes, UploadDoor
-
-__all__ = ["OnBytes", "UploadDoor", "sent_deployment", "sent_environment", "sent_model"]

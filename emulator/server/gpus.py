@@ -1,0 +1,50 @@
+"""The machine's NVIDIA GPUs through NVIDIA's own library, which `pip install amlemu[gpu]` brings."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable
+from typing import Any
+
+from emulator.containers.usage import Gpu
+
+
+def gpu_reader() -> Callable[[], tuple[Gpu, ...]]:
+    """A function that reads all GPUs; nothing where the library or the driver is not there."""
+    try:
+        import pynvml
+
+        pynvml.nvmlInit()
+    except Exception:  # the library's own classes are known only where it is installed
+        return lambda: ()
+    return lambda: read_gpus(pynvml)
+
+
+def read_gpus(nvml: Any) -> tuple[Gpu, ...]:
+    """Each GPU that the library `nvml` (the module pynvml) tells of; one that does not answer is left out."""
+    found = []
+    with contextlib.suppress(nvml.NVMLError):  # the driver is gone
+        for index in range(nvml.nvmlDeviceGetCount()):
+            with contextlib.suppress(nvml.NVMLError):  # the GPU is gone, or too old to count its use
+                found.append(_read(nvml, index))
+    return tuple(found)
+
+
+def _read(nvml: Any, index: int) -> Gpu:
+    device = nvml.nvmlDeviceGetHandleByIndex(index)
+    memory = nvml.nvmlDeviceGetMemoryInfo(device)
+    return Gpu(
+        index=index,
+        uuid=str(nvml.nvmlDeviceGetUUID(device)),
+        utilization_percent=float(nvml.nvmlDeviceGetUtilizationRates(device).gpu),
+        memory_percent=100.0 * memory.used / memory.total,
+        energy_joules=_energy_joules(nvml, device),
+    )
+
+
+def _energy_joules(nvml: Any, device: Any) -> float | None:
+    """The library counts millijoules, on GPUs since Volta."""
+    try:
+        return float(nvml.nvmlDeviceGetTotalEnergyConsumption(device)) / 1000
+    except nvml.NVMLError:
+        return None

@@ -1,0 +1,121 @@
+"""What can be done for a home on which no emulator runs: cleaning up after one that was killed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from emulator import __version__
+from emulator.config import Settings
+from emulator.config.home_lock import HomeLock
+from emulator.engines import Engine
+from emulator.engines.packaging.python_packages import HostPackaging
+from emulator.errors import EngineUnavailable
+from emulator.profiles import overridden, read_overrides
+from emulator.routing.routes import EndpointRoute
+from emulator.server.serve import PROCESS_FOLDER, build_workspace, choose_engine, effects, packaging_of_home
+from emulator.store import Store
+from emulator.store.damage import Damage, aside, find_damage, move_aside
+from emulator.store.disk import translated
+from emulator.store.documents import Documents
+from emulator.store.unknown_uses import UnknownUses
+from emulator.workspace.collecting.collector import Collecting
+
+
+def prune_offline(settings: Settings, environ: Mapping[str, str], *, dry_run: bool) -> list[str] | None:
+    """Remove the workspace's containers, and what `Workspace.prune` removes; say what, a line each.
+
+    What should be deployed stays written down, and the next start of the emulator brings it back.  None when an
+    emulator runs on this home: what runs is its own.  Raises EngineUnavailable when containers may be left on an
+    engine that does not answer.
+    """
+    if not settings.home.exists():
+        return []
+    lock = HomeLock(settings.home)
+    if not lock.try_take({"version": __version__}):
+        return None
+    try:
+        overrides, _ = read_overrides(settings.assumed)
+        with overridden(overrides):
+            return _prune(settings, environ, was_killed=lock.was_left, dry_run=dry_run)
+    finally:
+        lock.release()
+
+
+def _prune(settings: Settings, environ: Mapping[str, str], *, was_killed: bool, dry_run: bool) -> list[str]:
+    store = Store(settings.home)
+    packaging = packaging_of_home(environ, store, was_killed=was_killed)
+    removed: list[str] = []
+    for engine in _engines(settings, store, packaging):
+        try:
+            removed += _clean(settings, store, engine, packaging, dry_run=dry_run)
+        finally:
+            engine.close()
+    return list(dict.fromkeys(removed))
+
+
+def _engines(settings: Settings, store: Store, packaging: HostPackaging) -> Iterator[Engine]:
+    """Every engine that the emulator may have run containers on."""
+    known = {d.engine for endpoint in store.endpoints() for d in store.deployments(endpoint.name)}
+    if settings.engine != "process":
+        try:
+            yield choose_engine("docker", store, packaging).engine
+        except EngineUnavailable:
+            if settings.engine == "docker" or "docker" in known:
+                raise
+    if "process" in {settings.engine, *known} or (store.home / PROCESS_FOLDER).exists():
+        yield choose_engine("process", store, packaging).engine
+
+
+def _clean(settings: Settings, store: Store, engine: Engine, packaging: HostPackaging, *, dry_run: bool) -> list[str]:
+    workspace = build_workspace(settings, store, engine, NobodysDoor(), Collecting(store, effects()), packaging)
+    left = [f"container {container.name}" for container in engine.list_containers()]
+    if not dry_run:
+        workspace.deployments.stop_all()
+    return [*left, *workspace.prune(dry_run=dry_run)]
+
+
+def damage_of(home: Path) -> list[Damage]:
+    """Every document of a home that cannot be read; nothing is changed."""
+    return find_damage(home, Documents())
+
+
+def kept_of(home: Path) -> list[str]:
+    """What pruning that home keeps because documents that cannot be read may use it; a line each."""
+    return UnknownUses.of(damage_of(home), aside(home)).told()
+
+
+def move_damage_aside(home: Path, now: str) -> list[tuple[Damage, Path]] | None:
+    """Move them to the home's folder `damaged`, under a folder `now`; where each is then.
+
+    None while an emulator runs on the home.
+    """
+    lock = HomeLock(home)
+    if not lock.try_take({"version": __version__}):
+        return None
+    try:
+        with translated(f"AMLEMU_HOME {home}"):
+            return move_aside(home, damage_of(home), now)
+    finally:
+        lock.release()
+
+
+class NobodysDoor:
+    """A FrontDoor that nobody knocks at."""
+
+    def put(self, route: EndpointRoute) -> None:
+        """Nothing is served."""
+
+    def remove(self, name: str) -> None:
+        """Nothing was."""
+
+    def drain(self, instance_id: str, timeout_seconds: float) -> bool:
+        """No request is in flight."""
+        return True
+
+    def check_port(self, port: int) -> None:
+        """Nothing listens."""
+
+    def is_free(self, port: int) -> bool:
+        """Nothing listens."""
+        return True

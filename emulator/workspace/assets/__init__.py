@@ -1,0 +1,1 @@
+"""Models, environments and uploads of a workspace."""

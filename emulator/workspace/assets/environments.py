@@ -1,0 +1,294 @@
+"""Verbs on environments, and the way from a deployment's words to an image."""
+
+from __future__ import annotations
+
+import posixpath
+import threading
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+
+from emulator.engines import Engine, Image
+from emulator.entities import Environment, is_arm_id, not_found, parse_reference
+from emulator.environments import (
+    CURATED_REGISTRY,
+    DEFAULT_ENVIRONMENT,
+    FOLDERS_NEARBY,
+    AnyImageSpec,
+    OwnImageSpec,
+    any_image_spec,
+    curated_environment,
+    file_beside,
+    find_curated,
+    from_pypi,
+    prebuilt_stand_in,
+    read_environment,
+    with_files_nearby,
+)
+from emulator.errors import (
+    BadArgument,
+    BadDocument,
+    DamagedDocument,
+    EmulatorError,
+    EngineUnavailable,
+    ImageBuildFailure,
+)
+from emulator.names import LATEST, check_version
+from emulator.secret import MASK, Secret, mask_credentials, revealed
+from emulator.store import Store
+from emulator.store.build_contexts import read_context
+from emulator.store.sources import file_names
+from emulator.workspace.assets.conda_sources import decide, decided_offline
+from emulator.workspace.config import Choices
+from emulator.workspace.effects import Progress
+from emulator.workspace.prune_lock import Gate
+
+
+class Environments:
+    """Registered environments, curated ones, environment files, and their images."""
+
+    def __init__(self, store: Store, engine: Engine, gate: Gate, choices: Choices) -> None:
+        self._store = store
+        self._engine = engine
+        self._versions = threading.Lock()
+        self._gate = gate
+        self._choices = choices
+
+    def register(self, environment: Environment) -> Environment:
+        """Register the environment, or take the one of its name with the same content.
+
+        A version of its own that has other content is refused (BadArgument); without one it gets the next.
+        """
+        environment.check_name()
+        if environment.version == LATEST:
+            check_version(environment.version)
+        if environment.build:
+            kept = self._store.keep_build_context(environment.build)
+            environment = environment.model_copy(update={"build": kept})
+        self.spec(environment)  # what cannot be built is refused now, not whenever it is looked at
+        with self._versions:
+            known = [e for e in self._store.environments() if e.name == environment.name]
+            candidates = [e for e in known if not _has_version(environment) or e.version == environment.version]
+            same = next((e for e in candidates if _registered(e) == _registered(environment)), None)
+            if same:
+                return same
+            if _has_version(environment):  # one that cannot be read is not replaced
+                self._store.find_environment(environment.name, environment.version)
+            if candidates and _has_version(environment):
+                message = f"version {environment.version} is registered already with other content"
+                hint = "give it another version, or none to register it as the next one"
+                raise BadArgument(message, target=f"environment {environment.id}", hint=hint)
+            if not _has_version(environment):
+                versions = self._store.environment_versions(environment.name)
+                numbers = [int(version) for version in versions if version.isdecimal()]
+                environment = environment.model_copy(update={"version": str(max(numbers, default=0) + 1)})
+            self._store.put_environment(environment)
+            return environment
+
+    def find_registered(self, built: Environment, name: str, version: str) -> Environment | None:
+        """The registered environment that was built as `built`: with its packages from channels, or all from PyPI."""
+        found = self._store.find_environment(name, version)
+        if found is None or _content(found) == _content(built):
+            return found
+        with suppress(BadDocument):
+            return found if _content(from_pypi(found)) == _content(built) else None
+        return None
+
+    def list_versions(self) -> list[Environment]:
+        """Every registered environment."""
+        return self._store.environments()
+
+    def list_curated(self) -> list[Environment]:
+        """Every curated environment, as it would be rebuilt here; those with a registered one of their name too."""
+        return [curated_environment(curated) for curated in self._choices.curated]
+
+    def get(self, reference: str) -> Environment:
+        """The environment that a reference means: a registered one, the built-in one, or a curated one of any version.
+
+        ResourceNotFound names the versions that there are, or the nearest name.
+        """
+        wanted = parse_reference(reference, "environment")
+        known = [e for e in self._store.environments() if e.name == wanted.name]
+        found = [e for e in known if wanted.version in (None, e.version)]
+        for version in self._store.environment_versions(wanted.name):
+            if wanted.version in (None, version):  # one that cannot be read says so: another must not be taken for it
+                self._store.find_environment(wanted.name, version)
+        if found:
+            differences = (*found[-1].differences, *filter(None, [wanted.difference]))
+            return found[-1].model_copy(update={"differences": differences})
+        if wanted.name == DEFAULT_ENVIRONMENT.name and not wanted.registry:
+            return DEFAULT_ENVIRONMENT
+        curated = find_curated(wanted.name, self._choices.curated)
+        if curated and not known and wanted.registry in ("", CURATED_REGISTRY):
+            return curated_environment(curated, wanted.version)
+        names = {e.name for e in self._store.environments()} | {curated.name for curated in self._choices.curated}
+        register = (
+            "amlemu environment register -f FILE, or give --environment the file itself;"
+            " amlemu environment list --curated names the curated ones"
+        )
+        raise not_found(wanted, [e.version for e in known], names, register)
+
+    def read(self, file: Path) -> Environment:
+        """The environment that a file on disk describes."""
+        reach = self._store.reach(file.parent)
+        text = reach.read(file.name, "environment file")
+        return read_environment(text, file.name, reach.read, str(file.parent.absolute()), reach.find)
+
+    def of_deployment(self, environment: str | Environment | None, script_folder: Path | None) -> Environment:
+        """What a deployment brings or names: an environment, a file, a registered environment; else the file beside the
+        script or the default."""
+        if isinstance(environment, Environment):
+            return environment
+        if environment is None:
+            return self._beside(script_folder) if script_folder else DEFAULT_ENVIRONMENT
+        if Path(environment).is_absolute() and not is_arm_id(environment):
+            return self.read(Path(environment))
+        return self.get(environment)
+
+    def _beside(self, script_folder: Path) -> Environment:
+        """That of the file beside the script, else the default, with what is told of files nearby that are not used."""
+        reach = self._store.reach(script_folder)
+        name = file_beside(file_names(reach.find(".")))
+        if name:
+            return self.read(script_folder / name)
+        nearby: list[str] = []
+        for folder in FOLDERS_NEARBY:
+            with suppress(EmulatorError):  # there is no such folder, or it is not this document's to look into
+                nearby += [posixpath.join(folder, file) for file in file_names(reach.find(folder or "."))]
+        return with_files_nearby(DEFAULT_ENVIRONMENT, nearby)
+
+    def decided(self, environment: Environment, conda: str | None = None) -> Environment:
+        """The environment as it will be built: `conda` says where its conda packages come from, None as is set.
+
+        Asks channels whether they answer, for two seconds at most, unless it is built.  Raises BadDocument.
+        """
+        return decide(environment, self._choices.conda, conda, self._is_built)
+
+    def shown(self, environment: Environment, conda: str | None = None) -> Environment:
+        """As `decided`, as far as is known without asking anybody."""
+        return decided_offline(environment, conda or self._choices.conda.choice, self._is_built)
+
+    def _is_built(self, environment: Environment) -> bool:
+        return self._engine.find_image(self.spec(environment).digest) is not None
+
+    def spec(self, environment: Environment) -> AnyImageSpec:
+        """What the environment's image is made of; its `dockerfile` can be printed."""
+        return self._spec(environment)[0]
+
+    def digest_and_dockerfile(self, environment: Environment, *, reveal: bool) -> tuple[str, str]:
+        """The digest of the environment's image, and its Dockerfile to be shown: with its secrets only to `reveal`."""
+        spec = self.spec(environment)
+        if reveal:
+            return spec.digest, spec.dockerfile
+        masked = dict.fromkeys(environment.variables, Secret(MASK))
+        shown = self.spec(environment.model_copy(update={"variables": masked})) if masked else spec
+        return spec.digest, mask_credentials(shown.dockerfile)
+
+    def digests(self) -> set[str]:
+        """Of every image that a registered environment may be built as; one whose build context somebody removed has
+        none."""
+        found = set()
+        for environment in self.list_versions():
+            with suppress(BadArgument):
+                found |= {
+                    self.spec(decided_offline(environment, choice, lambda _: False)).digest
+                    for choice in ("channels", "pip")
+                }
+        return found
+
+    def _spec(self, environment: Environment) -> tuple[AnyImageSpec, tuple[str, ...]]:
+        choices = self._choices
+        return any_image_spec(
+            environment,
+            choices.launcher,
+            choices.images,
+            read_context,
+            choices.mlflow_script,
+            choices.conda.mirrors,
+        )
+
+    def build(self, environment: Environment, progress: Progress) -> Image:
+        """The environment's image: the one that is there, or a new one, whose log is kept."""
+        spec, told = self._spec(environment)
+        for difference in environment.differences:
+            if difference.startswith(f"{environment.source}:"):  # of a line, which may be why it will not serve
+                progress.log(difference)
+        if isinstance(spec, OwnImageSpec):
+            image = self._find_own(environment, spec, progress)
+        else:
+            image = self._find_or_build(environment, spec, progress)
+        return replace(image, differences=(*told, *image.differences))
+
+    def _find_or_build(self, environment: Environment, spec: AnyImageSpec, progress: Progress) -> Image:
+        image = self._engine.find_image(spec.digest)
+        with suppress(DamagedDocument):  # which is left as it is: the image can be built without it
+            if self._store.find_image_environment(spec.digest) is None:  # the image may be another home's
+                self._store.put_image_environment(spec.digest, environment)
+        if image is None:
+            progress.step(f"building the environment from {environment.source or environment.id}")
+            image = self._build(spec, progress)
+        return replace(image, own_command=environment.runs_own_command)
+
+    def _find_own(self, environment: Environment, spec: OwnImageSpec, progress: Progress) -> Image:
+        """The image that the name means now; where a prebuilt one cannot be had, what stands for it."""
+        progress.step(f"image: {spec.name}")
+        try:
+            image = self._build(spec, progress)
+        except EngineUnavailable as error:
+            stand_in = prebuilt_stand_in(environment, self._choices.curated)
+            if stand_in is None:
+                raise
+            packages = ", ".join(stand_in.requirements)
+            told = f"Python {stand_in.python_version} with {packages} stands for it: {error.message}"
+            image = self.build(stand_in, progress)
+            return replace(image, differences=(f"image {environment.image} is not used. {told}", *image.differences))
+        # By its digest: what is pulled when it is gone is the same, whatever its name means then.
+        pinned = image.pinned if "@" in image.pinned else spec.name
+        self._store.put_image_environment(image.digest, environment.model_copy(update={"image": pinned}))
+        return replace(image, own_command=True)
+
+    def rebuild(self, digest: str, progress: Progress) -> Image:
+        """The image of that digest; when it is gone, one built again from what was deployed."""
+        found = self._engine.find_image(digest)
+        if found:
+            return found
+        environment = self._store.find_image_environment(digest)
+        if environment is None:
+            raise ImageBuildFailure("the image is gone, and what it was built from is not known", hint="deploy again")
+        # Built by this version of amlemu it may have another digest.
+        return self.build(environment, progress)
+
+    def _build(self, spec: AnyImageSpec, progress: Progress) -> Image:
+        with self._gate.work(), self._store.logs.build(spec.digest) as keep:
+
+            def log(line: str) -> None:
+                line = mask_credentials(line)
+                keep(line)
+                progress.log(line)
+
+            return self._engine.build_image(spec, log, progress.canceled)
+
+
+def _has_version(environment: Environment) -> bool:
+    """Whether its author has given it one."""
+    return "version" in environment.model_fields_set
+
+
+def _registered(environment: Environment) -> tuple[object, ...]:
+    """What two registered versions must have in common to be the same."""
+    return (*_content(environment), environment.platform, environment.no_code)
+
+
+def _content(environment: Environment) -> tuple[object, ...]:
+    e = environment
+    return (
+        e.image,
+        e.build,
+        e.python_version,
+        e.requirements,
+        e.system_packages,
+        e.channels,
+        e.conda_dependencies,
+        tuple(sorted(revealed(e.variables).items())),
+        e.inference_config,
+    )

@@ -1,0 +1,1 @@
+"""Data that deployments collect, from the container's sink to the store."""

@@ -1,0 +1,1 @@
+"""Deployments: planned, created, updated and deleted."""

@@ -1,0 +1,1 @@
+"""Containers that serve: watched, explained, and started again after a crash."""

@@ -1,0 +1,124 @@
+"""Why a request was answered as it was: what is known of the deployment, its containers and their logs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+
+from emulator.containers.size import workers
+from emulator.diagnosis import Answered, Explanation, explain_answer, explain_refusal, worker_ends
+from emulator.engines import Container, Engine
+from emulator.entities import OnlineDeployment, OnlineEndpoint
+from emulator.errors import EmulatorError
+from emulator.store import Store
+from emulator.workspace.effects import Effects
+from emulator.workspace.endpoints import Endpoints
+from emulator.workspace.health.crashes import Crashes
+from emulator.workspace.running.out_of_memory import memory_of, peak_bytes
+from emulator.workspace.running.readiness import read_log, why_it_died
+
+_REFUSED = frozenset({401, 403, 404, 405})
+# A worker's last words are written a moment after its caller has been answered.
+_PAUSE_SECONDS, _MOST_PAUSES = 0.1, 20
+
+
+class Explanations:
+    """Explains the answers of endpoints; changes nothing."""
+
+    def __init__(self, store: Store, engine: Engine, effects: Effects, endpoints: Endpoints, crashes: Crashes) -> None:
+        self._store = store
+        self._engine = engine
+        self._effects = effects
+        self._endpoints = endpoints
+        self._crashes = crashes
+
+    def of_answer(self, endpoint_name: str, deployment_name: str | None, answered: Answered) -> Explanation:
+        """Why the endpoint answered so; `deployment_name` is the one that did, None where that is not known.
+
+        Raises ResourceNotFound without the endpoint.
+        """
+        endpoint = self._endpoints.get(endpoint_name)
+        deployments = self._store.deployments(endpoint_name)
+        serving = [deployment for deployment in deployments if deployment.serving]
+        found = _answering(endpoint, serving, deployment_name)
+        if found is None or (deployment_name is None and answered.status in _REFUSED):
+            failed = [d for d in deployments if d.error and (d.name == answered.asked or not serving)]
+            if failed and answered.status == 404:
+                return _failed(failed[0])
+            return explain_refusal(answered, endpoint_name, endpoint.traffic, [d.name for d in serving])
+        return self._explain(found, answered)
+
+    def _explain(self, deployment: OnlineDeployment, answered: Answered) -> Explanation:
+        containers = self._endpoints.running(deployment.endpoint_name, deployment.name)
+        deployed, timeout_ms = self._crashes.facts(deployment), deployment.request_settings.request_timeout_ms
+        count = workers(deployment)
+
+        def explained(logs: Sequence[Sequence[str]]) -> Explanation:
+            ends = [worker_ends(log, count, deployed.code_roots) for log in logs]
+            told = [explain_answer(answered, deployed, log, e, timeout_ms) for log, e in zip(logs, ends, strict=True)]
+            return next((e for e in told if e.file or e.hint != told[0].hint), told[0])
+
+        if answered.model_status or (answered.status < 500 and "not_ready" not in answered.reason):
+            return explained(self._settled(containers, lambda _logs: True))
+        if dead := self._died(deployment, containers):
+            return dead
+        if answered.is_unanswered:
+            logs = self._settled(containers, lambda logs: any(worker_ends(log, count, ()).count for log in logs))
+            return self._out_of_memory(deployment, containers) or explained(logs)
+        return explained(self._settled(containers, lambda _logs: True))
+
+    def _settled(
+        self, containers: Sequence[Container], is_enough: Callable[[Sequence[Sequence[str]]], bool]
+    ) -> Sequence[Sequence[str]]:
+        """The logs, once nothing more is written and they hold what is looked for, or a while has passed."""
+        logs: Sequence[Sequence[str]] = [read_log(self._engine, container) for container in containers] or [()]
+        for _ in range(_MOST_PAUSES):
+            self._effects.sleep(_PAUSE_SECONDS)
+            before, logs = logs, [read_log(self._engine, container) for container in containers] or [()]
+            if logs == before and is_enough(logs):
+                break
+        return logs
+
+    def _died(self, deployment: OnlineDeployment, containers: Sequence[Container]) -> Explanation | None:
+        """What the deployment has failed of, or a container that does not run any more."""
+        current = self._store.find_deployment(deployment.endpoint_name, deployment.name)
+        if current and current.provisioning_state == "Failed" and current.error:
+            return _failed(current)
+        for container in containers:
+            with suppress(EmulatorError):
+                state = self._engine.inspect(container.id)
+                if not state.running:
+                    memory = memory_of(deployment, self._engine)
+                    log = read_log(self._engine, container)
+                    return _of_error(why_it_died(log, state, self._crashes.facts(deployment), memory))
+        return None
+
+    def _out_of_memory(self, deployment: OnlineDeployment, containers: Sequence[Container]) -> Explanation | None:
+        """That a worker was killed because memory ran out, where the engine has counted it."""
+        with suppress(EmulatorError):
+            kills = self._engine.oom_kills()
+            for container in containers:
+                if count := kills.get(container.id, 0):
+                    what = f"a worker of the scoring server ({'once' if count == 1 else f'{count} times'})"
+                    peak = peak_bytes(self._engine, container)
+                    return _of_error(memory_of(deployment, self._engine).error(what, "", peak))
+        return None
+
+
+def _answering(
+    endpoint: OnlineEndpoint, serving: Sequence[OnlineDeployment], name: str | None
+) -> OnlineDeployment | None:
+    """The deployment that answered: the one of that name, else the one with most of the traffic."""
+    if name is not None:
+        return next((deployment for deployment in serving if deployment.name == name), None)
+    return max(serving, key=lambda deployment: endpoint.traffic.get(deployment.name, 0), default=None)
+
+
+def _failed(deployment: OnlineDeployment) -> Explanation:
+    error = deployment.error or {}
+    told = f"deployment {deployment.name} is {deployment.provisioning_state}: {error.get('message', '')}"
+    return Explanation(told, hint=str(error.get("hint", "")))
+
+
+def _of_error(error: EmulatorError) -> Explanation:
+    return Explanation(error.message, hint=error.hint)

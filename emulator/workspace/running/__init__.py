@@ -1,0 +1,1 @@
+"""Generations of containers: started, waited for, and removed."""
