@@ -31,12 +31,19 @@ def watch_folder(client: Client, endpoint: str, deployment: str, request: Mappin
         now = stamps(folder)
         if now == seen:
             continue
-        while (settled := stamps(folder)) != now:  # an editor may still be writing
-            now = settled
-            time.sleep(_POLL_SECONDS / 2)
+        now = _settled(folder, now)
         changed = sorted(path for path in now.keys() | seen.keys() if now.get(path) != seen.get(path))
         seen = now
         _deploy_again(client, endpoint, deployment, request, changed)
+
+
+def _settled(folder: Path, now: Stamps) -> Stamps:
+    """The stamps once they stay as they are: an editor empties a file before it writes."""
+    while True:
+        time.sleep(_POLL_SECONDS / 2)
+        before, now = now, stamps(folder)
+        if now == before:
+            return now
 
 
 def stamps(folder: Path) -> Stamps:
