@@ -48,6 +48,8 @@ _TOOLS = (
     " py-cpuinfo==5.0.0 torch-tb-profiler~=0.4.0"
 )
 _PROFILER = "torch-tb-profiler~=0.4.0"
+# amlemu's: TensorFlow before 2.9 was generated for protobuf 3, which was the newest when these images were built.
+_PROTOBUF_3 = "protobuf<3.21"
 # The lower bounds are amlemu's: without them a solver that has chosen a newer azureml-dataset-runtime than fits on
 # Python 3.8 goes back to azureml-defaults of 2019.
 _ACPT = (
@@ -81,13 +83,13 @@ def _tensorflow(name: str, python_version: str, packages: str) -> CuratedEnviron
 
 
 def _tensorflow_2022(minor: int, packages: str) -> CuratedEnvironment:
-    own = f"tensorboard~=2.{minor}.0 tensorflow~=2.{minor}.0"
+    own = f"tensorboard~=2.{minor}.0 tensorflow~=2.{minor}.0 {_PROTOBUF_3}"
     name = f"AzureML-tensorflow-2.{minor}-ubuntu20.04-py38-cuda11-gpu"
     return _tensorflow(name, "3.8", f"{_TOOLS_2022} {_SDK} {own} {packages}")
 
 
 def _pytorch_2021(version: str, packages: str) -> CuratedEnvironment:
-    common = "tensorboard==2.4.0 tensorflow==2.4.1 onnxruntime>=1.7,<1.8 future==0.17.1"
+    common = f"tensorboard==2.4.0 tensorflow==2.4.1 {_PROTOBUF_3} onnxruntime>=1.7,<1.8 future==0.17.1"
     name = f"AzureML-pytorch-{version}-ubuntu18.04-py37-cuda11-gpu"
     packages = f"{packages} {_TOOLS_2021} {_ARRAYS_2021} {_SDK} {common}"
     return _training(name, "3.7", packages, _CUDA, "Horovod", "NVIDIA apex")
@@ -130,9 +132,13 @@ _INFERENCE = (
     _inference("pytorch-1.9-ubuntu18.04-py37-cpu-inference", f"torch~=1.9.0 {_PANDAS_11}"),
     _inference("pytorch-1.9-ubuntu18.04-py37-cuda11.0.3-gpu-inference", f"torch~=1.9.0 {_PANDAS_11}", gpu=True),
     _inference("pytorch-1.10-ubuntu18.04-py37-cpu-inference", f"torch~=1.10.0 {_PANDAS_11}"),
-    _inference("tensorflow-1.15-ubuntu18.04-py37-cpu-inference", f"tensorflow~=1.15.0 {_PANDAS_025}"),
-    _inference("tensorflow-2.4-ubuntu18.04-py37-cpu-inference", f"tensorflow~=2.4.0 {_PANDAS_11}"),
-    _inference("tensorflow-2.4-ubuntu18.04-py37-cuda11.0.3-gpu-inference", f"tensorflow~=2.4.0 {_PANDAS_11}", gpu=True),
+    _inference("tensorflow-1.15-ubuntu18.04-py37-cpu-inference", f"tensorflow~=1.15.0 {_PROTOBUF_3} {_PANDAS_025}"),
+    _inference("tensorflow-2.4-ubuntu18.04-py37-cpu-inference", f"tensorflow~=2.4.0 {_PROTOBUF_3} {_PANDAS_11}"),
+    _inference(
+        "tensorflow-2.4-ubuntu18.04-py37-cuda11.0.3-gpu-inference",
+        f"tensorflow~=2.4.0 {_PROTOBUF_3} {_PANDAS_11}",
+        gpu=True,
+    ),
 )
 
 _SKLEARN_024 = f"{_TOOLS_2021} {_ARRAYS_2021} {_SDK} scikit-learn==0.24.1"
@@ -196,7 +202,7 @@ _TRAINING = (
         "AzureML-tensorflow-2.4-ubuntu18.04-py37-cuda11-gpu",
         "3.7",
         f"{_TOOLS_2021} {_ARRAYS_2021} {_SDK} tensorboard==2.4.0 tensorflow==2.4.1 tensorflow-datasets==4.3.0"
-        " onnxruntime>=1.7,<1.8",
+        f" {_PROTOBUF_3} onnxruntime>=1.7,<1.8",
     ),
     _pytorch_2021("1.7", "torch==1.7.1 torchvision==0.8.2 torchaudio==0.7.2"),
     _pytorch_2021("1.8", "torch==1.8.1 torchvision==0.9.1 torchaudio==0.8.1"),
@@ -206,7 +212,7 @@ _TRAINING = (
         "3.8",
         "torch==1.10.0 torchvision==0.11.1 torchaudio==0.10.0 matplotlib>=3.3,<3.4 psutil>=5.8,<5.9 tqdm>=4.59,<4.63"
         f" pandas>=1.3,<1.4 scipy>=1.5,<1.8 numpy>=1.10,<1.22 ipykernel~=6.0 {_SDK} tensorboard==2.6.0"
-        " tensorflow==2.6.0 onnxruntime>=1.7,<1.10 future==0.18.2 torch-tb-profiler==0.3.1",
+        f" tensorflow==2.6.0 {_PROTOBUF_3} onnxruntime>=1.7,<1.10 future==0.18.2 torch-tb-profiler==0.3.1",
         *(_CUDA, "Horovod", "NVIDIA apex"),
     ),
     _acpt("AzureML-ACPT-pytorch-1.11-py38-cuda11.3-gpu", "3.8", "1.11.0 0.12.0 0.11.0", _PROFILER),
