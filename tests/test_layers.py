@@ -185,7 +185,7 @@ def test_the_table_has_no_way_back() -> None:
     assert reachable("workspace").isdisjoint({"control_api", "gateway", "server", "config", *ENGINES})
 
 
-def test_the_table_allows_nothing_that_nobody_needs() -> None:
+def test_the_layer_table_has_no_unused_entries() -> None:
     made = {(unit_of(found.importer), unit_of(found.imported)) for found in imports() if ours(found.imported)}
     unused = {(unit, below) for unit, those in MAY_IMPORT.items() for below in those - LOWEST} - made
     assert unused == set()

@@ -46,11 +46,11 @@ COMMANDS = {
 
 
 class HintingGroup(click.Group):
-    """A group that says of a command that does not exist which one is meant."""
+    """A group that adds a hint to the error for an unknown command."""
 
     def hint_of(self, args: Sequence[str]) -> str:
-        """What is told of these words, '' where nothing comes near."""
-        raise NotImplementedError
+        """Return the hint for an unknown command, '' for none."""
+        return ""
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]

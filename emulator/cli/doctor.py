@@ -224,8 +224,8 @@ def _emulator(settings: Settings) -> Finding:
         return Finding("emulator", False, error.message, error.hint)
     wanted = [port for port in (settings.port, settings.gateway_port) if port]
     if taken := [port for port in wanted if _is_taken(port)]:
-        ports = " and ".join(map(str, taken))
-        told = f"does not run, and port {ports} is in use by another program"
+        ports = " and ".join(f"port {port}" for port in taken)
+        told = f"does not run; used by another program: {ports}"
         return Finding("emulator", False, told, "AMLEMU_PORT=0 takes free ones, AMLEMU_PORT=19080 those from there on")
     free = f"port {settings.port} is free" if settings.port else "it takes free ports"
     return Finding("emulator", True, f"does not run; {free}")

@@ -61,13 +61,13 @@ class Services:
         return Addresses(host, self.shared_port)
 
 
-def take_names_in_any_case(routes: Blueprint, services: Services) -> None:
-    """Have the views get the names that endpoints and deployments have, whatever their case in the path.
+def match_names_ignoring_case(routes: Blueprint, services: Services) -> None:
+    """Replace endpoint and deployment names in the path by the stored spelling (row names.case).
 
-    That is row names.case.  It happens once the caller is admitted: a stranger's request reads nothing.
+    Runs after authentication, so that an unauthenticated request reads nothing from the store.
     """
 
-    def take() -> None:
+    def match() -> None:
         values = request.view_args
         if values and "name" in values:
             endpoints = services.workspace.endpoints
@@ -75,7 +75,7 @@ def take_names_in_any_case(routes: Blueprint, services: Services) -> None:
             if "deployment" in values:
                 values["deployment"] = endpoints.known_name(values["name"], values["deployment"])
 
-    routes.before_request(take)
+    routes.before_request(match)
 
 
 def body_of(
@@ -85,18 +85,18 @@ def body_of(
     optional: bool = False,
     most_bytes: int = _LARGEST_BODY,
     located: Callable[[dict[str, Any]], dict[str, Any]] = dict,
-    in_any_case: bool = False,
+    ignore_case: bool = False,
     **of_path: str,
 ) -> E:
     """The request's JSON object as that entity, with the fields that the path gives, and its files `located`.
 
-    BadArgument tells every fault at once; an `optional` body that is not there is an empty object.  `in_any_case` says
-    that the body may spell those fields in another case than the path.
+    BadArgument tells every fault at once; an `optional` body that is not there is an empty object.  `ignore_case` lets
+    the body spell those fields in another case than the path.
     """
     document = {} if optional and not _data(most_bytes) else _json_object(most_bytes)
     for name, value in of_path.items():
         given = document.get(name, value)
-        if in_any_case and isinstance(given, str) and in_small_letters(given) == in_small_letters(value):
+        if ignore_case and isinstance(given, str) and in_small_letters(given) == in_small_letters(value):
             given = value
         document[name] = given
         if given != value:

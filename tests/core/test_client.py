@@ -73,9 +73,7 @@ def test_the_whole_way(client: Client, house: House, tmp_path: Path) -> None:
     ],
     ids=["text", "bytes", "stream"],
 )
-def test_every_user_of_an_explanation_is_told_what_to_send_instead(
-    client: Client, house: House, sent: Any, hint: str
-) -> None:
+def test_explain_suggests_the_input_data_form(client: Client, house: House, sent: Any, hint: str) -> None:
     deploy(client, house)
     answer = requests.Response()
     answer.status_code = 424

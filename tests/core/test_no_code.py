@@ -169,7 +169,7 @@ def test_another_model_needs_a_script(house: House) -> None:
 
 
 @pytest.mark.parametrize("target", V1_TARGETS)
-def test_what_v1_makes_of_a_model_alone_is_said_not_to_be_there(house: House, target: Target) -> None:
+def test_v1_no_code_deployment_is_refused_as_not_emulated(house: House, target: Target) -> None:
     house.register("m")
     with pytest.raises(BadArgument, match=r"\(ONNX, scikit-learn, TensorFlow\) is not emulated") as caught:
         no_code(house, models=["m"], target=target)

@@ -318,7 +318,7 @@ def test_doctor_names_a_port_of_another_program(taken: int) -> None:
     with temporary_environ(AMLEMU_GATEWAY_PORT=str(taken)) as environ:
         findings = {finding["name"]: finding for finding in json_of(environ, "doctor")}
         assert findings["emulator"]["ok"] is False
-        assert f"port {taken} is in use by another program" in findings["emulator"]["found"]
+        assert f"used by another program: port {taken}" in findings["emulator"]["found"]
 
 
 @pytest.mark.parametrize(("status", "body"), [(200, b"hello"), (200, b'{"a": 1}'), (404, b"no such page")])

@@ -7,11 +7,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import requests
 from amlemu_process import Environ, amlemu, json_of, running, temporary_environ, until_said
 from far_away import remote, url_of
-
-from emulator.config.admin_token import read_admin_token
 
 EVERYWHERE = "0.0.0.0"
 
@@ -90,27 +87,6 @@ def test_login(team: Environ, token: str, tmp_path: Path) -> None:
     amlemu(mine, "logout")
     assert not kept.exists()
     assert json_of_nothing_running(mine)
-
-
-def test_the_token_of_a_login_does_not_open_an_emulator_of_ones_own(team: Environ, token: str, tmp_path: Path) -> None:
-    """Whoever runs the far emulator knows it."""
-    with temporary_environ() as own:
-        mine = {name: value for name, value in own.items() if name != "AMLEMU_HOME"}
-        mine |= {"XDG_CONFIG_HOME": str(tmp_path / "config"), "XDG_DATA_HOME": str(tmp_path / "data")}
-        amlemu(mine, "login", url_of(team), stdin=f"{token}\n")
-        far = [_status(f"{url_of(team)}/_amlemu/tokens", token)]
-        amlemu(mine, "up", "--detach")
-        try:
-            url = f"http://127.0.0.1:{own['AMLEMU_PORT']}/_amlemu/tokens"
-            homes = read_admin_token(tmp_path / "data/amlemu")
-            assert [*far, _status(url, token), _status(url, homes)] == [200, 401, 200]
-        finally:
-            amlemu(mine, "logout")
-            amlemu(mine, "down")
-
-
-def _status(url: str, token: str) -> int:
-    return requests.get(url, headers={"Authorization": f"Bearer {token}"}, timeout=10).status_code
 
 
 def json_of_nothing_running(environ: Environ) -> bool:

@@ -40,7 +40,7 @@ def test_what_is_built_from_a_stand_in_or_named_as_one_is_none_in_disguise(name:
     assert not is_in_disguise(client_with(**{name: MARKED}), name)
 
 
-def test_the_images_that_environments_are_built_upon() -> None:
+def test_base_images_are_those_of_python_and_their_stand_ins() -> None:
     names = (PYTHON, STAND_IN, "amlemu/environment:0123456789abcdef", "team/python:3.11-slim-bookworm", "python:3.11")
     assert base_images(client_with(**{name: {} for name in names})) == [STAND_IN, PYTHON]
 

@@ -52,7 +52,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
         ("PUT", "/onlineEndpoints/explain", "changes"),
     ],
 )
-def test_what_lasts_takes_no_thread_from_changes_and_reads(method: str, path: str, room: str) -> None:
+def test_requests_are_dispatched_to_the_pool_of_their_kind(method: str, path: str, room: str) -> None:
     request = SimpleNamespace(error=None, is_known=True, command=method, path=WORKSPACE_PATH + path)
     assert room_of(request) == room
 

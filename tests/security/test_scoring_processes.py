@@ -334,13 +334,13 @@ with socket.create_connection(("127.0.0.1", {port})) as connection:
 
 
 def test_home_and_secrets_are_hidden_wherever_the_system_shows_them() -> None:
-    folders = Folders("/h/c", "/h/e", "/h/l", hidden=("/var/lib/me/.amlemu", "/home/me", "/usr/local/me"))
+    folders = Folders("/c", "/e", "/l", hidden=("/var/lib/owner/.amlemu", "/srv/owner", "/usr/local/owner"))
     steps = mounts(USER, folders, [Entry("/var/lib"), Entry("/dev/nvidia0"), Entry("/dev/sda")])
-    hidden = [step["path"] for step in steps if step["kind"] == "hide"]
-    assert "/h/c/root/var/lib/me/.amlemu" in hidden
-    assert "/h/c/root/usr/local/me" in hidden
-    assert "/h/c/root/home/me" not in hidden, "it is not there in the first place"
-    assert "/h/c/root/etc/shadow" in hidden
+    hidden = [step["path"].removeprefix(f"{folders.own}/root") for step in steps if step["kind"] == "hide"]
+    assert "/var/lib/owner/.amlemu" in hidden
+    assert "/usr/local/owner" in hidden
+    assert "/srv/owner" not in hidden, "it is not there in the first place"
+    assert "/etc/shadow" in hidden
     assert not [step for step in steps if step.get("source") == "/dev"]
 
 

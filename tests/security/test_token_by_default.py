@@ -19,9 +19,11 @@ import requests
 from amlemu_process import Environ, amlemu, json_of, running, temporary_environ, token_of, until, until_said
 from control_from_scripts import HostileScript
 from core_support import ADMIN, House
+from far_away import url_of
 from flask import Flask
 from served import Served, serving
 
+from emulator.config.admin_token import read_admin_token
 from emulator.control_api import create_control_api
 from emulator.control_api.access import OPEN_ROUTES, needed_role
 from emulator.errors import AuthenticationFailed
@@ -135,7 +137,7 @@ def test_open_routes_tell_nothing_of_what_is_deployed(house: House) -> None:
         after.settle()
 
 
-def test_nothing_is_read_for_a_request_before_its_caller_is_admitted(strangers: Served) -> None:
+def test_authentication_runs_before_every_other_hook(strangers: Served) -> None:
     flask = create_control_api(strangers.services)
     assert flask.url_value_preprocessors == {}, "they run before the guard"
     before = flask.before_request_funcs
@@ -222,6 +224,25 @@ def test_a_home_of_an_emulator_without_one_gets_it_at_the_next_start(environ: En
     assert token_of(environ) not in ("", before)
     assert status_of(environ, token=before) == 401
     assert file.stat().st_mode & 0o777 == 0o600
+
+
+def test_a_login_token_does_not_open_the_local_emulator(tmp_path: Path) -> None:
+    """Whoever runs the emulator that one is logged in to knows that token."""
+    with temporary_environ(AMLEMU_BIND_HOST="0.0.0.0") as team:
+        amlemu(team, "up", "--detach")  # so that the other one gets other ports
+        token = token_of(team)
+        with temporary_environ() as own:
+            mine = {name: value for name, value in own.items() if name != "AMLEMU_HOME"}
+            mine |= {"XDG_CONFIG_HOME": str(tmp_path / "config"), "XDG_DATA_HOME": str(tmp_path / "data")}
+            amlemu(mine, "login", url_of(team), stdin=f"{token}\n")
+            amlemu(mine, "up", "--detach")
+            try:
+                local, path = read_admin_token(tmp_path / "data/amlemu"), "/_amlemu/tokens"
+                asked = [(team, token), (own, token), (own, local)]
+                assert [status_of(environ, path, one) for environ, one in asked] == [200, 401, 200]
+            finally:
+                amlemu(mine, "logout")
+                amlemu(mine, "down")
 
 
 @pytest.mark.parametrize("text", ['{"token": ""}', "{}", '{"token": "amlemu_', '{"token": null}'])

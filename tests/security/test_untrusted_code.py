@@ -447,7 +447,7 @@ def test_what_a_package_makes_the_resolver_say_is_checked(
     "said",
     ["file:///etc/x-1.tar.gz", "x@git+file:///srv/x", "-rother.txt", "./x", "..", "x;y", "https://host/x", "${HOME}"],
 )
-def test_what_a_package_calls_missing_is_asked_for_by_its_name_alone(
+def test_only_a_plain_package_name_is_looked_up_in_indexes(
     index: PackageIndex, shell: Mapping[str, str], tmp_path: Path, said: str
 ) -> None:
     """The resolver's output holds what packages print: none of it becomes a requirement on this side."""

@@ -186,7 +186,7 @@ def told_of(exception: str) -> str:
     return f"{found} → {found.hint}"
 
 
-def test_a_module_that_ones_own_package_lacks_is_not_called_out_of_reach() -> None:
+def test_a_missing_submodule_of_the_users_package_is_named() -> None:
     told = told_of("ModuleNotFoundError: No module named 'lib.missing'")
     assert "/var/azureml-app/code/lib has no lib.missing" in told
     assert "an installed package named lib goes before" in told

@@ -12,7 +12,7 @@ from emulator.control_api.access import needs
 from emulator.control_api.file_paths import deployment_body
 from emulator.control_api.json_text import revealed
 from emulator.control_api.openapi_metadata import NOTHING, POLLED, Answer, described
-from emulator.control_api.request_parsing import Services, body_of, flag, number, take_names_in_any_case
+from emulator.control_api.request_parsing import Services, body_of, flag, match_names_ignoring_case, number
 from emulator.control_api.request_schemas import AnsweredRequest, EndpointUpdate, RegenerateKeys
 from emulator.control_api.resources import (
     Json,
@@ -49,7 +49,7 @@ def endpoint_routes(services: Services) -> Blueprint:
     """`{workspace}/onlineEndpoints…`."""
     routes = Blueprint("endpoints", __name__)
 
-    take_names_in_any_case(routes, services)
+    match_names_ignoring_case(routes, services)
     _reading_routes(routes, services)
     _writing_routes(routes, services)
     _credential_routes(routes, services)
@@ -83,7 +83,7 @@ def _writing_routes(routes: Blueprint, services: Services) -> None:
         errors=(409, 507),
     )
     def create_or_update_endpoint(name: str) -> Response:
-        wanted = body_of(EndpointRequest, target=f"endpoint {name}", in_any_case=True, name=name)
+        wanted = body_of(EndpointRequest, target=f"endpoint {name}", ignore_case=True, name=name)
         endpoints.create_or_update(wanted)
         return jsonify(_resource(services, wanted.name))
 
@@ -181,7 +181,7 @@ def _deployment_routes(routes: Blueprint, services: Services) -> None:
             DeploymentRequest,
             target=target,
             located=located,
-            in_any_case=True,
+            ignore_case=True,
             endpoint_name=name,
             name=deployment,
         )

@@ -7,7 +7,7 @@ from flask import Blueprint, Response
 from emulator.control_api.access import values_are_asked_for
 from emulator.control_api.json_text import answer_with_values
 from emulator.control_api.openapi_metadata import Answer, described
-from emulator.control_api.request_parsing import Services, take_names_in_any_case
+from emulator.control_api.request_parsing import Services, match_names_ignoring_case
 from emulator.control_api.response_schemas import Export
 from emulator.control_api.tar_stream import tar_stream
 
@@ -17,7 +17,7 @@ _TAR = {200: Answer(text="A tar of the files.", media_type="application/x-tar")}
 def export_routes(services: Services) -> Blueprint:
     """`{workspace}/onlineEndpoints/<name>/export` and the files beside it."""
     routes = Blueprint("exports", __name__)
-    take_names_in_any_case(routes, services)
+    match_names_ignoring_case(routes, services)
     exports, deployments = services.workspace.exports, services.workspace.deployments
     one = "/onlineEndpoints/<name>/deployments/<deployment>"
 
