@@ -45,7 +45,7 @@ MAY_IMPORT: Mapping[str, frozenset[str]] = {
     "exports": VALUES | {"environments", "containers"},
     # the disk
     "store": LOWEST | {"names", "entities", "environments", "containers", "system"},
-    "config": LOWEST | {"names", "profiles", "environments", "store"},
+    "config": LOWEST | {"names", "profiles", "environments", "store", "system"},
     "azure_files": VALUES | {"documents", "environments", "config"},
     # the protocol that engines keep, and the adapters, none of which knows another or the core
     "engines": LOWEST | {"environments", "containers"},
@@ -58,7 +58,7 @@ MAY_IMPORT: Mapping[str, frozenset[str]] = {
     "control_api": VALUES | {"documents", "diagnosis", "routing", "environments", "containers", "workspace"},
     "gateway": LOWEST | {"entities", "profiles", "routing", "containers"},
     # the user's side: what is read and sent where the user is
-    "client.uploading": LOWEST | {"entities", "profiles", "environments", "store"},
+    "client.uploading": LOWEST | {"entities", "profiles", "environments", "store", "system"},
     "client": LOWEST | {"client.uploading", "diagnosis"},
     "cli": LOWEST
     | {"names", "documents", "entities", "diagnosis", "exports", "azure_files", "config", "client", "system"},

@@ -40,10 +40,11 @@ def obtain_admin_token(home: Path, new_secret: Callable[[], str]) -> str:
     """
     token = read_admin_token(home)
     if not token:
-        from emulator.store.disk import translated, write_document  # every command reads the token, few make one
+        from emulator.store.disk import write_document  # every command reads the token, few make one
+        from emulator.system.files import translate_os_errors
 
         token = TOKEN_PREFIX + new_secret()
-        with translated(f"AMLEMU_HOME {home}"):
+        with translate_os_errors(f"AMLEMU_HOME {home}"):
             write_document(home / _FILE, {"token": token})
     return token
 

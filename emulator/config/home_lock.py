@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import errno
 import json
 import os
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any
 
 from emulator.errors import BadArgument
+from emulator.system.files import is_disk_full, replace_json, translate_os_errors, try_lock
 
 _FILE = "server.json"
 _LOCK = "server.lock"
-# Whoever only asks whether it is held has it for a moment.
 _TRIES, _AGAIN_SECONDS = 5, 0.05
 
 
@@ -23,7 +22,7 @@ class HomeLock:
     """The lock of a state folder, held as long as the process lives; `server.json` in it names the holder."""
 
     def __init__(self, home: Path) -> None:
-        with _translated(home):
+        with translate_os_errors(f"AMLEMU_HOME {home}", _home_error):
             if not home.is_dir():
                 home.mkdir(mode=0o700, parents=True, exist_ok=True)
                 home.chmod(0o700)  # whatever the umask takes away
@@ -45,7 +44,7 @@ class HomeLock:
 
     def try_take(self, holder: Mapping[str, Any]) -> bool:
         """Hold the lock, unless another process has it."""
-        with _translated(self._path.parent):
+        with translate_os_errors(f"AMLEMU_HOME {self._path.parent}", _home_error):
             file = open(self._lock_path, "a+", encoding="utf-8", opener=_owner_opener)  # noqa: SIM115 - held
         if not _lock(file):
             file.close()
@@ -57,11 +56,8 @@ class HomeLock:
 
     def note(self, holder: Mapping[str, Any]) -> None:
         """Say of the holder, who has the lock, what others are to find."""
-        with _translated(self._path.parent):
-            new = self._path.with_name(f".{_FILE}.new")
-            with open(new, "w", encoding="utf-8", opener=_owner_opener) as note:
-                note.write(json.dumps({**holder, "pid": os.getpid()}))
-            new.replace(self._path)
+        with translate_os_errors(f"AMLEMU_HOME {self._path.parent}", _home_error):
+            replace_json(self._path, {**holder, "pid": os.getpid()}, durable=False)
 
     def release(self) -> None:
         """Give the lock back."""
@@ -89,61 +85,30 @@ def _owner_opener(path: str, flags: int) -> int:
     return os.open(path, flags, 0o600)
 
 
-@contextmanager
-def _translated(home: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        message = f"the state folder cannot be written: {error.strerror}"
-        hint = "AMLEMU_HOME names another folder"
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            hint = f"free some space; {hint}"
-        raise BadArgument(message, target=f"AMLEMU_HOME {home}", hint=hint) from error
+def _home_error(error: OSError, target: str) -> BadArgument:
+    hint = "AMLEMU_HOME names another folder"
+    if is_disk_full(error):
+        hint = f"free some space; {hint}"
+    return BadArgument(f"the state folder cannot be written: {error.strerror}", target=target, hint=hint)
 
 
 def _lock(file: IO[str]) -> bool:
-    for _ in range(_TRIES - 1):
-        if _try_lock(file):
-            return True
-        time.sleep(_AGAIN_SECONDS)
-    return _try_lock(file)
+    """Lock the file, with a few attempts: `read_holder` of another process holds it for a moment."""
+    for attempt in range(_TRIES):
+        if attempt:
+            time.sleep(_AGAIN_SECONDS)
+        with suppress(OSError):  # a file system without locks
+            if try_lock(file):
+                return True
+    return False
 
 
 def _is_held(path: Path) -> bool:
-    """Whether a process has the lock; also when that cannot be found out."""
+    """Return whether a process has the lock, and True when that cannot be found out."""
     try:
-        import fcntl
-    except ImportError:
-        return True
-    try:
-        with path.open("rb") as file, suppress(BlockingIOError):
-            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-            return False
+        with path.open("rb") as file:
+            return not try_lock(file, shared=True)
     except FileNotFoundError:
         return False
     except OSError:
-        pass
-    return True
-
-
-def _try_lock(file: IO[str]) -> bool:
-    try:
-        import fcntl
-    except ImportError:
-        return _try_lock_windows(file)
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        return False
-    return True
-
-
-def _try_lock_windows(file: IO[str]) -> bool:
-    import msvcrt
-
-    try:
-        file.seek(0)
-        msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)  # type: ignore[attr-defined]
-    except OSError:
-        return False
-    return True
+        return True

@@ -16,9 +16,9 @@ from emulator.routing.routes import EndpointRoute
 from emulator.server.serve import PROCESS_FOLDER, build_workspace, choose_engine, effects, packaging_of_home
 from emulator.store import Store
 from emulator.store.damage import Damage, aside, find_damage, move_aside
-from emulator.store.disk import translated
 from emulator.store.documents import Documents
 from emulator.store.unknown_uses import UnknownUses
+from emulator.system.files import translate_os_errors
 from emulator.workspace.collecting.collector import Collecting
 
 
@@ -94,7 +94,7 @@ def move_damage_aside(home: Path, now: str) -> list[tuple[Damage, Path]] | None:
     if not lock.try_take({"version": __version__}):
         return None
     try:
-        with translated(f"AMLEMU_HOME {home}"):
+        with translate_os_errors(f"AMLEMU_HOME {home}"):
             return move_aside(home, damage_of(home), now)
     finally:
         lock.release()

@@ -29,7 +29,7 @@ from emulator.store.build_contexts import copy_context
 from emulator.store.collected import CollectedData
 from emulator.store.content_name import content_name
 from emulator.store.damage import Damage, aside, damage_of_endpoint, find_damage
-from emulator.store.disk import read_document, remove_whole, sync_folder, translated
+from emulator.store.disk import read_document, remove_whole
 from emulator.store.documents import Documents, names_in, stems_in
 from emulator.store.files import Files
 from emulator.store.generation_numbers import GenerationNumbers
@@ -46,6 +46,7 @@ from emulator.store.unknown_uses import UnknownUses
 from emulator.store.uploads import Uploads
 from emulator.store.versions import created_after
 from emulator.store.workspace_document import workspace_id
+from emulator.system.files import sync_folder, translate_os_errors
 from emulator.system.removal import remove_tree
 
 __all__ = ["Layouts", "Placement", "Store", "Tree", "code_tree", "model_tree", "placements"]
@@ -61,7 +62,7 @@ class Store:
         self.home = home
         self._documents = Documents()
         self._endpoints = str(home / "endpoints")  # a Path for each of hundreds takes longer than their documents
-        with translated(f"AMLEMU_HOME {home}"):
+        with translate_os_errors(f"AMLEMU_HOME {home}"):
             make_home(home)
             tighten(home)
             self.workspace_id = workspace_id(home)
@@ -87,7 +88,7 @@ class Store:
         """The secret that signs this workspace's own tokens, drawn at the first use, in a file that only its owner can
         read."""
         path = self.home / "signing.json"
-        with self._secret, translated("signing secret"):
+        with self._secret, translate_os_errors("signing secret"):
             found = self._documents.find(path, SigningSecret)
             if found is None:
                 found = SigningSecret(secret=secrets.token_hex(32))
@@ -103,7 +104,7 @@ class Store:
 
     def put_access_tokens(self, tokens: Sequence[AccessToken]) -> None:
         """Replace them all, in a file that only its owner can read."""
-        with translated("tokens"):
+        with translate_os_errors("tokens"):
             kept = AccessTokens(tokens=tuple(tokens)).keeping_unknown_of(self._access_tokens())
             self._documents.put(self.home / "access.json", kept)
 
@@ -119,7 +120,7 @@ class Store:
         of the version numbers, however long each file took to copy, and whatever the clock did meanwhile.
         """
         source = named_path(Path(request.path))
-        with translated(f"model {request.name or source.name}"):
+        with translate_os_errors(f"model {request.name or source.name}"):
             tree = model_tree(source, self.reach(source.parent))
             _check_type(request, source)
             stored = [(file.path, self.files.add(file.source)) for file in tree.files]
@@ -190,7 +191,7 @@ class Store:
 
     def put_model(self, model: Model) -> None:
         """Replace the document of a version, for what may change of it: archived, tags, description."""
-        with translated(f"model {model.id}"):
+        with translate_os_errors(f"model {model.id}"):
             self._documents.put(self._model_path(model.name, model.version), model)
 
     def model_folder(self, model: Model | ModelRequest) -> ModelFolder:
@@ -199,7 +200,7 @@ class Store:
             stored = {below(model.path, f.path): self.files.path_of(f.sha256) for f in model.files}
             return ModelFolder(stored, Reach(self.files.folder, self.files.folder))
         source = named_path(Path(model.path))
-        with translated(f"model {model.name or source.name}"):
+        with translate_os_errors(f"model {model.name or source.name}"):
             _check_type(model, source)
             reach = self.reach(source.parent)
             return ModelFolder({below(source.name, f.path): f.source for f in model_tree(source, reach).files}, reach)
@@ -231,7 +232,7 @@ class Store:
 
     def put_environment(self, environment: Environment) -> None:
         """Create or replace a registered environment; its channels may be secret, so the file is its owner's."""
-        with translated(f"environment {environment.id}"):
+        with translate_os_errors(f"environment {environment.id}"):
             path = self._environment_path(environment.name, environment.version)
             self._documents.put(path, environment)
 
@@ -241,7 +242,7 @@ class Store:
 
     def put_image_environment(self, digest: str, environment: Environment) -> None:
         """Remember what an image is built from, so that it can be built again, in a file like an environment's."""
-        with translated(f"environment {environment.id}"):
+        with translate_os_errors(f"environment {environment.id}"):
             self._documents.put(self._image_path(digest), environment)
 
     def find_image_environment(self, digest: str) -> Environment | None:
@@ -285,7 +286,7 @@ class Store:
 
     def put_endpoint(self, endpoint: OnlineEndpoint) -> None:
         """Create or replace an endpoint."""
-        with translated(f"endpoint {endpoint.name}"):
+        with translate_os_errors(f"endpoint {endpoint.name}"):
             self._documents.put(self.endpoint_folder(endpoint.name) / "endpoint.json", endpoint)
 
     def keys_of(self, endpoint_name: str) -> EndpointKeys:
@@ -298,13 +299,13 @@ class Store:
 
     def put_keys(self, endpoint_name: str, keys: EndpointKeys) -> None:
         """Replace the endpoint's keys, in a file that only its owner can read."""
-        with translated(f"endpoint {endpoint_name}"):
+        with translate_os_errors(f"endpoint {endpoint_name}"):
             self._documents.put(self.endpoint_folder(endpoint_name) / "keys.json", keys)
 
     def delete_endpoint(self, name: str) -> None:
         """Remove the endpoint's documents, its deployments' among them."""
         # In one step: half of a folder must not look like an endpoint, or like a damaged one, after a crash.
-        with translated(f"endpoint {name}"), suppress(FileNotFoundError):
+        with translate_os_errors(f"endpoint {name}"), suppress(FileNotFoundError):
             removed = self.home / "endpoints" / f"{REMOVED}{secrets.token_hex(8)}"
             self.endpoint_folder(name).rename(removed)
             sync_folder(removed.parent)
@@ -342,13 +343,13 @@ class Store:
 
     def put_deployment(self, deployment: OnlineDeployment) -> None:
         """Create or replace a deployment; its variables may be secret, so only the owner can read the file."""
-        with translated(f"deployment {deployment.name}"):
+        with translate_os_errors(f"deployment {deployment.name}"):
             path = self._deployment_path(deployment.endpoint_name, deployment.name)
             self._documents.put(Path(path), deployment)
 
     def delete_deployment(self, endpoint_name: str, name: str) -> None:
         """Remove a deployment's document."""
-        with translated(f"deployment {name}"):
+        with translate_os_errors(f"deployment {name}"):
             remove_whole(Path(self._deployment_path(endpoint_name, name)))
 
     # damage
@@ -384,7 +385,7 @@ class Store:
 
     def remove_leftovers(self) -> None:
         """Remove what an emulator that was killed has left half done; only before anything else is written."""
-        with translated(f"AMLEMU_HOME {self.home}"):
+        with translate_os_errors(f"AMLEMU_HOME {self.home}"):
             remove_leftovers(self.home, self.logs)
             self.uploads.prune(dry_run=False)
 

@@ -14,9 +14,10 @@ from emulator.entities import BuildContext
 from emulator.environments import ContextContent
 from emulator.environments.dockerignore import IgnoreRule, is_ignored, parse_ignore
 from emulator.errors import BadArgument
-from emulator.store.disk import make_folder, translated
+from emulator.store.disk import make_folder
 from emulator.store.reach import context_reach
 from emulator.store.segments import inner_path, segment
+from emulator.system.files import translate_os_errors
 from emulator.system.removal import remove_tree
 
 _IGNORE_FILE = ".dockerignore"
@@ -40,7 +41,7 @@ def read_context(build: BuildContext) -> ContextContent:
     folder = Path(build.path)
     dockerfile = _dockerfile_of(build)
     digest = hashlib.sha256()
-    with translated(f"build context {folder}"):
+    with translate_os_errors(f"build context {folder}"):
         for entry in _entries(folder, build.dockerfile_path):
             digest.update(f"{entry.path}\0{entry.mode:o}\0{_content(entry)}\n".encode("utf-8", "surrogateescape"))
     return ContextContent(digest.hexdigest(), dockerfile)
@@ -64,7 +65,7 @@ def copy_context(build: BuildContext, contexts: Path) -> BuildContext:
     copied = BuildContext(path=str(target), dockerfile_path=build.dockerfile_path)
     if target.is_dir():
         return copied
-    with translated(f"build context {build.path}"):
+    with translate_os_errors(f"build context {build.path}"):
         making = target.with_name(f".{target.name}.{os.getpid()}")
         remove_tree(making, ignore_errors=True)
         make_folder(contexts)

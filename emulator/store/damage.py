@@ -18,10 +18,11 @@ from emulator.entities import (
     SigningSecret,
 )
 from emulator.errors import DamagedDocument, EmulatorError, damaged_document
-from emulator.store.disk import make_folder, read_document, sync_folder
+from emulator.store.disk import make_folder, read_document
 from emulator.store.documents import Documents, names_in, stems_in
 from emulator.store.segments import segment
 from emulator.store.workspace_document import check_workspace
+from emulator.system.files import sync_folder
 
 ASIDE = "damaged"
 """The folder of a home in which lies what was moved aside."""

@@ -1,19 +1,18 @@
-"""Small, safe steps on the disk: whole files by rename, and the system's errors translated."""
+"""Read and write JSON documents, and make and remove folders, so that neither a crash nor a power cut breaks them."""
 
 from __future__ import annotations
 
 import contextlib
-import errno
 import json
 import os
 import stat
-import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from emulator.errors import BadArgument, EmulatorError, OutOfQuota, damaged_document
-from emulator.store.privacy import OWNER_FILE, OWNER_FOLDER
+from emulator.errors import damaged_document
+from emulator.store.privacy import OWNER_FOLDER
+from emulator.system.files import replace_json, sync_folder
 from emulator.system.removal import remove_tree
 
 # A fifo in a document's place is not waited for.
@@ -21,48 +20,13 @@ _READ = os.O_RDONLY | sum(getattr(os, flag, 0) for flag in ("O_NONBLOCK", "O_CLO
 _LARGEST_DOCUMENT = 512 << 20
 
 
-@contextlib.contextmanager
-def translated(target: str = "") -> Iterator[None]:
-    """Turn what the operating system refuses into our errors: no room → OutOfQuota, no access → BadArgument."""
-    try:
-        yield
-    except EmulatorError:
-        raise
-    except OSError as error:
-        path = os.fsdecode(error.filename) if error.filename else ""
-        if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
-            hint = "free some space, or `amlemu prune`; AMLEMU_HOME chooses another disk"
-            raise OutOfQuota("there is no space left on the disk", target=target, hint=hint) from error
-        if error.errno in (errno.EACCES, errno.EPERM):
-            raise BadArgument(f"'{path}' may not be read or written", target=target) from error
-        if error.errno == errno.ENOENT:
-            raise BadArgument(f"'{path}' does not exist", target=target) from error
-        if error.errno == errno.ENAMETOOLONG:
-            raise BadArgument(f"the path '{path[:80]}…' is too long for the disk", target=target) from error
-        if error.errno == errno.ELOOP:
-            raise BadArgument(f"'{path}' is a link that leads in a circle", target=target) from error
-        raise EmulatorError(f"{error.strerror or error} '{path}'", target=target) from error
-
-
 def write_document(path: Path, document: Mapping[str, Any]) -> None:
-    """Replace the JSON file at `path` as a whole: it is the old one or the new one, whatever happens.
+    """Replace the JSON file at `path` as a whole, and make its folder where there is none.
 
     Only its owner can read it.
     """
     make_folder(path.parent)
-    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-    temporary = Path(name)
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            json.dump(document, file, indent=1, sort_keys=True)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.chmod(OWNER_FILE)
-        temporary.replace(path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
-    sync_folder(path.parent)
+    replace_json(path, document)
 
 
 def read_document(path: Path) -> dict[str, Any] | None:
@@ -133,14 +97,3 @@ def make_folder(folder: Path) -> None:
             folder.mkdir(mode=OWNER_FOLDER)
             folder.chmod(OWNER_FOLDER)  # whatever the umask takes away
         sync_folder(folder.parent)
-
-
-def sync_folder(folder: Path) -> None:
-    """Make a rename in `folder` survive a power cut, where the system lets a folder be synced."""
-    if not hasattr(os, "O_DIRECTORY"):
-        return
-    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

@@ -19,8 +19,9 @@ from stat import S_ISREG
 from typing import IO
 
 from emulator.errors import BadArgument, EmulatorError
-from emulator.store.disk import make_folder, read_document, sync_folder, write_document
+from emulator.store.disk import make_folder, read_document, write_document
 from emulator.store.segments import segment
+from emulator.system.files import sync_folder
 
 _CHUNK = 4 << 20
 _CHUNKS_AHEAD = 4

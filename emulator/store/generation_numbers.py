@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from emulator.errors import EmulatorError
-from emulator.store.disk import read_document, translated, write_document
+from emulator.store.disk import read_document, write_document
+from emulator.system.files import translate_os_errors
 
 _LARGEST = 1 << 50  # beyond which a number was not drawn here
 
@@ -29,7 +30,7 @@ class GenerationNumbers:
 
     def draw(self) -> int:
         """A number that none has had; it is used up before this returns, whatever becomes of it.  OutOfQuota."""
-        with self._lock, translated("generation"):
+        with self._lock, translate_os_errors("generation"):
             number = self._known() + 1
             write_document(self._path, {**self._rest, "last": number})
             self._last = number

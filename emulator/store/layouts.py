@@ -10,11 +10,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from emulator.entities import Model
-from emulator.store.disk import make_folder, translated
+from emulator.store.disk import make_folder
 from emulator.store.files import Files
 from emulator.store.reach import Reach
 from emulator.store.segments import inner_path, segment
 from emulator.store.trees import Tree, TreeFile
+from emulator.system.files import translate_os_errors
 from emulator.system.removal import remove_tree
 
 ModelFolder = Callable[[str, str], str]
@@ -58,7 +59,7 @@ class Layouts:
 
         What is `writable` is copied, whatever its size: whoever writes to a link changes what is stored.
         """
-        with translated(f"layout of {path.parent.name}"):
+        with translate_os_errors(f"layout of {path.parent.name}"):
             remove_tree(path, ignore_errors=True)
             with self._folders:
                 make_folder(path.parent)

@@ -7,9 +7,10 @@ from collections.abc import Callable, Iterable, Iterator, Sequence, Set
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from emulator.store.disk import make_folder, remove_whole, translated
+from emulator.store.disk import make_folder, remove_whole
 from emulator.store.privacy import owner_opener
 from emulator.store.segments import segment
+from emulator.system.files import translate_os_errors
 
 _OF_ENDPOINTS = (".requests.jsonl", ".events.jsonl", ".insights.jsonl", ".failed.log", ".failed.tree.json")
 
@@ -27,7 +28,7 @@ class Logs:
 
         A line that the disk has no room for is lost: the build itself says what it lacks.
         """
-        with translated(f"log of build {digest[:12]}"):
+        with translate_os_errors(f"log of build {digest[:12]}"):
             path = self._folder / segment(f"build-{digest[:16]}.log")
             file = open(path, "w", encoding="utf-8", buffering=1, opener=owner_opener)  # noqa: SIM115 - until the build ends
 

@@ -13,8 +13,9 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
+from emulator.system.files import OWNER_FILE
+
 OWNER_FOLDER = 0o700
-OWNER_FILE = 0o600
 
 # Written by the emulator alone, all the way down.
 _OWN = ("models", "environments", "images", "endpoints", "known", "logs", "modelDataCollector", "claims", "damaged")

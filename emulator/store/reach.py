@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import IO
 
 from emulator.errors import BadArgument
-from emulator.store.disk import translated
+from emulator.system.files import translate_os_errors
 
 MOST_TEXT_BYTES = 8 << 20
 _ROOTS = "what was sent or kept with the document that names it"
@@ -82,7 +82,7 @@ class Reach:
     def holds_file(self, name: str | Path) -> bool:
         """Whether there is a file of that name; BadArgument when the name leads out."""
         path = self.find(name)
-        with translated():
+        with translate_os_errors():
             return path.is_file()
 
     def read(self, name: str | Path, what: str = "file", *, errors: str = "strict", shown: str = "") -> str:

@@ -14,8 +14,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from emulator.store.disk import make_folder, translated
+from emulator.store.disk import make_folder
 from emulator.store.segments import segment
+from emulator.system.files import translate_os_errors
 from emulator.system.removal import remove_tree
 
 _LONGEST_FILE = 96 << 20  # more than a sink writes at once
@@ -52,7 +53,7 @@ class SinkFolders:
 
         Raises OutOfQuota for a full disk, BadArgument for what may not be written.
         """
-        with translated(f"folder {folder}"):
+        with translate_os_errors(f"folder {folder}"):
             self._folder.mkdir(mode=_OWNER_ONLY, exist_ok=True)
             self._folder.chmod(_OWNER_ONLY)
             with self._folders:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from emulator.errors import BadArgument
-from emulator.store.disk import translated
 from emulator.store.reach import Reach
+from emulator.system.files import translate_os_errors
 
 
 def read_text(path: Path, what: str) -> str:
@@ -16,7 +16,7 @@ def read_text(path: Path, what: str) -> str:
 
 def file_names(folder: Path) -> list[str]:
     """The names of the files in a folder; BadArgument when it is none."""
-    with translated():
+    with translate_os_errors():
         if not folder.is_dir():
             raise BadArgument(f"the code folder '{folder}' does not exist")
         return sorted(path.name for path in folder.iterdir() if path.is_file())

@@ -10,8 +10,8 @@ from pathlib import Path
 import pathspec
 
 from emulator.errors import BadArgument
-from emulator.store.disk import translated
 from emulator.store.reach import Reach
+from emulator.system.files import translate_os_errors
 
 # What tools keep in a code folder; virtual environments are known by their pyvenv.cfg.
 _TOOL_FOLDERS = frozenset({".git", "__pycache__", ".ipynb_checkpoints", ".mypy_cache", ".pytest_cache", ".ruff_cache"})
@@ -116,7 +116,7 @@ def code_tree(
     reach = reach or Reach(folder)
     files: list[TreeFile] = []
     left_out: list[str] = []
-    with translated(f"code folder {folder}"):
+    with translate_os_errors(f"code folder {folder}"):
         ignored = _ignore_rules(reach, folder, ignore_files if reach.root is None else ())
         for file in _walk(folder, "", frozenset(), reach, None if tool_folders else left_out):
             if ignored and ignored.match_file(file.path):

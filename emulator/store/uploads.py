@@ -19,10 +19,11 @@ from pathlib import Path
 from emulator.entities import UPLOAD_PREFIX, Upload, UploadedFile
 from emulator.errors import BadArgument, ResourceNotFound
 from emulator.store.claims import Claims
-from emulator.store.disk import make_folder, translated
+from emulator.store.disk import make_folder
 from emulator.store.files import Files, StoredFile
 from emulator.store.segments import inner_path, segment
 from emulator.store.upload_parts import UploadParts, not_the_file
+from emulator.system.files import translate_os_errors
 from emulator.system.removal import remove_tree
 
 # What a client has not used by then it has given up.
@@ -53,7 +54,7 @@ class Uploads:
 
     def received(self, owner: str, key: str) -> tuple[int, str]:
         """How many bytes of that file are here, and their sha256."""
-        with translated(f"upload {key}"):
+        with translate_os_errors(f"upload {key}"):
             return self._parts.received((owner, key))
 
     def announce(self, owner: str, sizes: Mapping[str, int]) -> None:
@@ -67,7 +68,7 @@ class Uploads:
         come, because what is before it is not here; BadArgument for more than was announced; OutOfQuota for more files,
         or more than `most_bytes` of them, than a caller may leave half sent.
         """
-        with translated(f"upload {key}"):
+        with translate_os_errors(f"upload {key}"):
             self._parts.make_room((owner, key), len(data), most_bytes)
             return self._parts.append((owner, key), offset, data, restart=restart, patience=_TURN_SECONDS)
 
@@ -76,7 +77,7 @@ class Uploads:
 
         BadArgument when it is not what it was said to be: then nothing of it is kept.
         """
-        with translated(f"upload {key}"):
+        with translate_os_errors(f"upload {key}"):
             if self._parts.finish((owner, key), wanted, self._files.adopt):
                 self._claims.add(owner, wanted)
             elif self.size_of(owner, wanted.sha256) != wanted.size:
@@ -111,7 +112,7 @@ class Uploads:
         ResourceNotFound names contents that the caller has not sent, BadArgument a file of another size.
         """
         self._check(owner, upload)
-        with translated(f"upload {upload.name}"):
+        with translate_os_errors(f"upload {upload.name}"):
             identity = f"{owner}.{secrets.token_hex(12)}"
             make_folder(self._trees_folder)
             folder = self._trees_folder / segment(identity)

@@ -1,1 +1,1 @@
-"""The machine below: environments of child processes, removal of folder trees, files of the package."""
+"""The machine below: files, locks, environments of child processes, removal of folder trees, files of the package."""

@@ -6,10 +6,10 @@ tests) ends it, for it outlives the others.  What they tell each other lies in t
 
 from __future__ import annotations
 
-import fcntl
 import json
 import random
 import socket
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
@@ -21,12 +21,14 @@ import psutil
 from emulator.cli.connection import connect, start_in_background
 from emulator.config import Settings
 from emulator.errors import EmulatorError
+from emulator.system.files import file_lock
 from emulator.system.removal import remove_tree
 
 # Below the ports that Linux gives to clients by itself (32768 and more), so that those do not get in the way.
 _PORTS = range(20000, 32000)
 _PORTS_OF_A_RUN = 202
 _TRIES = 3
+_AGAIN_SECONDS = 0.05
 _END_SECONDS = 60.0
 
 
@@ -87,8 +89,7 @@ class Run:
     @contextmanager
     def _locked(self) -> Iterator[None]:
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with (self.folder / "lock").open("w") as file:
-            fcntl.flock(file, fcntl.LOCK_EX)
+        with file_lock(self.folder / "lock", pause=lambda: time.sleep(_AGAIN_SECONDS)):
             yield
 
     def _read(self) -> dict[str, Any] | None:

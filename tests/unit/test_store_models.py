@@ -24,7 +24,7 @@ from no_room import fill, limited_files, small_disk
 from emulator.entities import Model, ModelRequest
 from emulator.errors import BadArgument, EmulatorError, OutOfQuota
 from emulator.store import Store
-from emulator.store.disk import translated
+from emulator.system.files import translate_os_errors
 
 SETTLED_SECONDS = 0.15
 MORE_THAN_FITS = 4 << 20
@@ -156,7 +156,7 @@ def test_what_cannot_be_in_a_folder(store: Store, tmp_path: Path, make: Any, tol
 
 def test_a_file_that_may_not_be_read_is_named() -> None:
     for number in (errno.EACCES, errno.EPERM):
-        with pytest.raises(BadArgument, match="'/secret' may not be read"), translated("model m"):
+        with pytest.raises(BadArgument, match="'/secret' may not be read"), translate_os_errors("model m"):
             raise OSError(number, "no", "/secret")
 
 
@@ -412,11 +412,11 @@ def test_a_full_disk(disk: Path, tmp_path: Path) -> None:
 
 def test_what_the_system_refuses_becomes_ours() -> None:
     for number in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
-        with pytest.raises(OutOfQuota), translated():
+        with pytest.raises(OutOfQuota), translate_os_errors():
             raise OSError(number, "full")
-    with pytest.raises(BadArgument, match="circle"), translated():
+    with pytest.raises(BadArgument, match="circle"), translate_os_errors():
         raise OSError(errno.ELOOP, "loop", "/x")
-    with pytest.raises(EmulatorError, match="Input/output error '/x'"), translated("model m"):
+    with pytest.raises(EmulatorError, match="Input/output error '/x'"), translate_os_errors("model m"):
         raise OSError(errno.EIO, os.strerror(errno.EIO), "/x")
-    with pytest.raises(BadArgument, match="as it was"), translated():
+    with pytest.raises(BadArgument, match="as it was"), translate_os_errors():
         raise BadArgument("as it was")

@@ -13,9 +13,9 @@ from emulator.environments import file_beside, read_environment
 from emulator.errors import BadArgument
 from emulator.profiles import profile_of
 from emulator.store.build_contexts import context_files
-from emulator.store.disk import translated
 from emulator.store.sources import file_names, read_text
 from emulator.store.trees import Tree, TreeFile, left_out_differences, model_tree, named_path, scoring_code_tree
+from emulator.system.files import translate_os_errors
 
 Json = dict[str, Any]
 
@@ -23,7 +23,7 @@ Json = dict[str, Any]
 def sent_model(door: UploadDoor, request: Mapping[str, Any], on_bytes: OnBytes) -> Json:
     """The request for a model version, its file or folder sent."""
     path = named_path(Path(request["path"]))
-    with translated(f"model {request.get('name') or path.name}"):
+    with translate_os_errors(f"model {request.get('name') or path.name}"):
         if request.get("type") == "mlflow_model" and path.is_dir() and not (path / "MLmodel").is_file():
             raise BadArgument(f"'{path}' is no MLflow model: it has no file MLmodel")
         files = _local_files(model_tree(path), "" if path.is_file() else f"{path.name}/")
@@ -46,7 +46,7 @@ def _sent_document(door: UploadDoor, document: Mapping[str, Any], on_bytes: OnBy
         return dict(document)
     context = BuildContext.parse(build, target="build")
     name = PurePath(context.path).name
-    with translated(f"build context {context.path}"):
+    with translate_os_errors(f"build context {context.path}"):
         files = [LocalFile(path, source) for path, source in context_files(context)]
         sent = send_tree(door, name, files, on_bytes, is_folder=True, as_copies=True)
     return {**document, "build": {**build, "path": sent}}
@@ -73,7 +73,7 @@ def _code(request: Mapping[str, Any], target: Target) -> tuple[Path, Tree]:
     """The code folder, and what of it goes along; BadArgument without the script."""
     folder, script = named_path(Path(request["code"])), str(request["scoring_script"])
     layout = profile_of(target).layout
-    with translated(f"code folder {folder}"):
+    with translate_os_errors(f"code folder {folder}"):
         read_text(folder / script, "scoring script")
         if not request.get("explicit_source_dir") and layout.script_alone(PurePath(script).name):
             return folder, Tree((TreeFile(script, folder / script),))
