@@ -1,5 +1,5 @@
 # `make demo` and `make test` do all of their own set-up; the rest is for working on amlemu.
-.PHONY: setup docker images sandbox demo test test-slow parity schemas workspace-fixture bench check format
+.PHONY: setup docker images sandbox demo test test-slow parity schemas reference workspace-fixture bench check format
 
 # What `make test` needs of base images where no image registry answers.
 PYTHONS = 3.8 3.11
@@ -49,6 +49,10 @@ schemas: setup
 	@for kind in settings endpoint managed-deployment kubernetes-deployment model environment; do \
 		.venv/bin/amlemu schema $$kind > docs/schemas/$$kind.json; done
 	.venv/bin/python -m emulator.control_api > docs/schemas/control-api.json
+
+# docs/settings.md anew, from the declarations of the settings.
+reference: setup
+	.venv/bin/python -m emulator.config.settings_page > docs/settings.md
 
 # A home as this version leaves it, as the next tests/survival/workspace_N: for each version whose documents are new.
 workspace-fixture: setup

@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from emulator.cli.output import output_option, print_result, print_table, say
-from emulator.config import TABLES, VARIABLES, Settings, not_in_force, origin_of, shown, unknown_variables
+from emulator.config import VARIABLES, Settings, not_in_force, origin_of, shown, unknown_variables
 
 
 @click.command("config")
@@ -33,7 +33,7 @@ def config_command(output: str) -> None:
 def _rows(settings: Settings) -> list[dict[str, Any]]:
     return [
         {"name": name, "value": shown(name, settings), "origin": _origin(name, settings), "variable": variable}
-        for name, variable in {**VARIABLES, **TABLES}.items()
+        for name, variable in VARIABLES.items()
     ]
 
 

@@ -4,34 +4,43 @@ from __future__ import annotations
 
 import os
 import time
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from emulator.cli.output import output_option, print_result, say
-from emulator.config import origin_of
+from emulator.config import SETTINGS, help_of, origin_of
 from emulator.errors import BadArgument
 
 if TYPE_CHECKING:
     from emulator.client.client import Client
 
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def _setting_options(function: F) -> F:
+    """Add an option for each setting that has a flag, as a parameter of its name."""
+    for name, setting in reversed(list(SETTINGS.items())):
+        if setting.has_flag:
+            choices = setting.kind.schema.get("enum")
+            kind = click.Choice(choices) if choices else int
+            function = click.option(f"--{name.replace('_', '-')}", type=kind, help=help_of(name))(function)
+    return function
+
 
 @click.command("up")
 @click.option("--detach", "-d", is_flag=True, help="Run in the background and return once it serves.")
-@click.option("--engine", type=click.Choice(["auto", "docker", "process"]), help="What runs scoring containers.")
-@click.option("--limits", type=click.Choice(["report", "cloud"]), help="Hold to the cloud's quotas, or only say them.")
-@click.option("--port", type=int, help="The control port (default 18080), which the others follow; 0: free ones.")
+@_setting_options
 @click.option(
     "--demo/--no-demo", default=False, envvar="AMLEMU_DEMO", help="Let a new workspace begin with the demo's endpoint."
 )
 @click.option("--ephemeral", is_flag=True, help="Use a temporary home that is removed at the end.")
 def up_command(
     detach: bool,
-    engine: str | None,
-    limits: str | None,
-    port: int | None,
     demo: bool,
     ephemeral: bool,
+    **flags: Any,
 ) -> None:
     """Start the emulator.
 
@@ -40,7 +49,6 @@ def up_command(
     from emulator.cli.connection import current_settings, start_or_refuse
     from emulator.system.removal import temporary_folder
 
-    flags: dict[str, Any] = {"engine": engine, "limits": limits, "port": port}
     if ephemeral and detach:
         raise click.UsageError("--ephemeral needs the foreground: the temporary home goes when the command ends")
     if detach:

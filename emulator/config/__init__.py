@@ -4,12 +4,10 @@ from emulator.config.in_force import not_in_force, shown_settings
 from emulator.config.load import PROJECT_FILE, read_settings
 from emulator.config.ports import PORTS_FILE, chosen_ports, origin_of, ports_to_remember
 from emulator.config.settings import (
-    CONDA,
-    ENGINES,
-    LIMITS,
-    TABLES,
+    SETTINGS,
     VARIABLES,
     Settings,
+    help_of,
     of_this_machine,
     shown,
     variables_of,
@@ -17,15 +15,13 @@ from emulator.config.settings import (
 from emulator.config.unknown_variables import unknown_variables
 
 __all__ = [
-    "CONDA",
-    "ENGINES",
-    "LIMITS",
     "PORTS_FILE",
     "PROJECT_FILE",
-    "TABLES",
+    "SETTINGS",
     "VARIABLES",
     "Settings",
     "chosen_ports",
+    "help_of",
     "not_in_force",
     "of_this_machine",
     "origin_of",

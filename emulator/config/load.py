@@ -9,88 +9,68 @@ from __future__ import annotations
 import json
 import re
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from emulator.config.conversion import convert
 from emulator.config.login import config_folder, read_login
 from emulator.config.ports import following_ports, remembered_ports
-from emulator.config.settings import (
-    LOGIN,
-    NO_FILE,
-    PROJECT_FILE_VARIABLE,
-    TABLES,
-    VARIABLES,
-    Settings,
-)
+from emulator.config.settings import LOGIN, NO_FILE, PROJECT_FILE_VARIABLE, SETTINGS, VARIABLES, Settings
+from emulator.config.tables import TABLES, Origin, TableValue, line_of
 from emulator.config.unknown_variables import check_variables
 from emulator.errors import BadArgument, BadDocument, Fault
 
-if TYPE_CHECKING:
-    from emulator.environments import CuratedMisfit
-    from emulator.profiles import Misfit
-
 PROJECT_FILE = "amlemu.toml"
-CURATED_TABLE = "curated_environments"
-
-Assumed = Mapping[str, Mapping[str, Any]]
-"""By target and row id, what replaces an assumed fact."""
 
 
 @dataclass
 class _Asked:
-    """What files, variables and flags ask for, with the places where they do; the later go before the earlier."""
+    """What files, variables and flags ask for, and where; each call of `take` overrides those before it."""
 
     values: dict[str, Any] = field(default_factory=dict)
     origins: dict[str, str] = field(default_factory=dict)
-    tables: dict[str, Assumed] = field(default_factory=lambda: {name: {} for name in TABLES})
 
     def take(self, name: str, value: Any, origin: str) -> None:
-        """A setting, which replaces what was asked before; a table is taken together with it."""
+        """Set a setting; a table is merged over what it holds so far."""
         self.origins[name] = origin
-        if name == CURATED_TABLE:
-            self.tables[name] = {**self.tables[name], **value}
-        elif name in TABLES:
-            self.tables[name] = _together([self.tables[name], value])
-        else:
-            self.values[name] = value
+        self.values[name] = TABLES[name].merge(self.values.get(name, {}), value) if name in TABLES else value
 
 
 def read_settings(environ: Mapping[str, str], folder: Path, flags: Mapping[str, Any] | None = None) -> Settings:
-    """The settings for a command run in `folder`; BadArgument or BadDocument says which one is wrong and where.
+    """Read the settings for a command run in `folder`.
 
-    `flags` holds values of the command line by field name, None for those not given.  A variable with a name that is
-    nearly one of ours is refused too.
+    `flags` holds values of the command line by setting, None for those not given.  Raises BadArgument or BadDocument
+    that says which setting is wrong and where, also for a variable whose name is nearly one of ours.
     """
     check_variables(environ)
     asked = _Asked()
     for file in _files(environ, folder):
         _take_file(asked, file, environ)
-    for name, faults_of in (("assumed", _faults_of_assumed), (CURATED_TABLE, _faults_of_curated)):
-        if given := _of_variable(TABLES[name], environ, faults_of):
-            asked.take(name, given, TABLES[name])
-    of_shell = {name: (variable, environ[variable]) for name, variable in VARIABLES.items() if environ.get(variable)}
-    of_shell |= {name: (f"--{name.replace('_', '-')}", v) for name, v in (flags or {}).items() if v is not None}
-    for name, (where, value) in of_shell.items():
+    for name in TABLES:
+        if table := _table_of_variable(name, environ):
+            asked.take(name, table, VARIABLES[name])
+    given = {name: (variable, environ[variable]) for name, variable in VARIABLES.items() if environ.get(variable)}
+    given |= {name: (f"--{name.replace('_', '-')}", v) for name, v in (flags or {}).items() if v is not None}
+    for name, (where, value) in given.items():
+        if name in TABLES:
+            continue
         try:
-            asked.take(name, convert(name, value, folder), where)
+            asked.take(name, SETTINGS[name].kind.parse(value, folder), where)
         except BadArgument as error:
             raise BadArgument(f"{where}: {error.message}") from error
-    for name, value in _of_login(environ, asked.values).items():
-        asked.take(name, value, asked.origins.get(name, "") or LOGIN)
+    for name, text in _of_login(environ, asked.values).items():
+        asked.take(name, text, asked.origins.get(name, "") or LOGIN)
     # Resolved, because an emulator is recognised by its home however that is spelled.
     home = (asked.values.pop("home", None) or _default_home(environ)).resolve()
-    values: dict[str, Any] = {**asked.values, **asked.tables}
-    settings = Settings(home=home, origins=asked.origins, **values)
+    settings = Settings(home=home, origins=asked.origins, **asked.values)
     return following_ports(settings, remembered_ports(home))
 
 
 def _take_file(asked: _Asked, file: Path, environ: Mapping[str, str]) -> None:
     of_file = _read_file(file)
     if "token" in of_file and file.parent != config_folder(environ):
-        where = f"{file}:{_line_of('token', file.read_text(encoding='utf-8'))}"
+        where = f"{file}:{line_of('token', file.read_text(encoding='utf-8'))}"
         message = "a project's file is for everybody to read: set AMLEMU_TOKEN, or `amlemu login`"
         raise BadDocument(f"{file} has a token", faults=[Fault(message, where, "token")])
     for name, value in of_file.items():
@@ -136,22 +116,30 @@ def _read_file(file: Path) -> dict[str, Any]:
         line = re.search(r"at line (\d+)", str(error))
         where = f"{file}:{line[1]}" if line else str(file)
         raise BadDocument(f"{file} is not valid TOML", faults=[Fault(str(error), where)]) from error
-    values, faults = {}, []
+    values: dict[str, Any] = {}
+    faults: list[Fault] = []
     for name, value in data.items():
-        if name == "assumed":
+        if name in TABLES:
             values[name] = value
-            faults += _faults_of_assumed(value, lambda misfit: f"{file}:{_line_of_override(misfit, text)}")
-            continue
-        if name == CURATED_TABLE:
-            values[name] = value
-            faults += _faults_of_curated(value, lambda misfit: f"{file}:{_line_of_curated(misfit, text)}")
+            faults += TABLES[name].faults(value, Origin(str(file), text))
             continue
         try:
-            values[name] = convert(name, value, file.parent)
+            values[name] = _parse(name, value, file.parent)
         except BadArgument as error:
-            faults.append(Fault(error.message, f"{file}:{_line_of(name, text)}", name))
+            faults.append(Fault(error.message, f"{file}:{line_of(name, text)}", name))
     _refuse(str(file), faults)
     return values
+
+
+def _parse(name: str, value: Any, folder: Path) -> Any:
+    """Return a setting's value; BadArgument for a name that is not a setting's."""
+    if name not in SETTINGS:
+        import difflib
+
+        near = difflib.get_close_matches(name, SETTINGS, n=1)
+        known = f", did you mean '{near[0]}'?" if near else f"; known: {', '.join(SETTINGS)}"
+        raise BadArgument(f"unknown setting '{name}'{known}")
+    return SETTINGS[name].kind.parse(value, folder)
 
 
 def _refuse(where: str, faults: list[Fault]) -> None:
@@ -160,67 +148,17 @@ def _refuse(where: str, faults: list[Fault]) -> None:
         raise BadDocument(f"{where} has {count}", faults=faults)
 
 
-def _of_variable(
-    name: str, environ: Mapping[str, str], faults_of: Callable[[Any, Callable[[Any], str]], list[Fault]]
-) -> Mapping[str, Mapping[str, Any]]:
-    """What a variable with JSON says."""
-    text = environ.get(name, "")
+def _table_of_variable(name: str, environ: Mapping[str, str]) -> TableValue:
+    """Read a table from its variable, which holds JSON; {} where it is not set."""
+    variable = VARIABLES[name]
+    text = environ.get(variable, "")
     if not text:
         return {}
     try:
-        given = json.loads(text)
+        value: TableValue = json.loads(text)
     except RecursionError as error:
-        raise BadDocument(f"{name} is nested too deeply") from error
+        raise BadDocument(f"{variable} is nested too deeply") from error
     except ValueError as error:
-        raise BadDocument(f"{name} is not valid JSON", faults=[Fault(str(error), name)]) from error
-    _refuse(name, faults_of(given, lambda _: name))
-    found: Mapping[str, Mapping[str, Any]] = given
-    return found
-
-
-def _faults_of_assumed(given: Any, where: Callable[[Misfit], str]) -> list[Fault]:
-    from emulator.profiles import read_overrides  # the table is large, and most settings have nothing of it
-
-    return [Fault(misfit.message, where(misfit), misfit.field) for misfit in read_overrides(given)[1]]
-
-
-def _faults_of_curated(given: Any, where: Callable[[CuratedMisfit], str]) -> list[Fault]:
-    from emulator.environments import read_curated  # as the table of assumed facts
-
-    return [Fault(misfit.message, where(misfit), f"{CURATED_TABLE}{misfit.path}") for misfit in read_curated(given)[1]]
-
-
-def _line_of_curated(misfit: CuratedMisfit, text: str) -> int:
-    """The 1-based line where the field stands in its environment's table, else where that begins."""
-    name = re.escape(misfit.name)
-    header = re.search(rf"^\s*\[\s*{CURATED_TABLE}\s*\.\s*(\"{name}\"|'{name}'|{name})\s*[\].]", text, re.MULTILINE)
-    start = header.end() if header else 0
-    table = text[start:].partition("\n[")[0] if header else text
-    wanted = re.escape(misfit.field if header else misfit.name)
-    key = re.search(rf"^\s*[\"']?{wanted}[\"']?\s*=", table, re.MULTILINE) if wanted else None
-    end = start + key.end() if key else start
-    return text.count("\n", 0, end) + 1 if end else _line_of(CURATED_TABLE, text)
-
-
-def _together(several: Iterable[Assumed]) -> Assumed:
-    """All of them, row by row; the last one that names a row has it."""
-    found: dict[str, Mapping[str, Any]] = {}
-    for assumed in several:
-        for target, rows in assumed.items():
-            found[target] = {**found.get(target, {}), **rows}
-    return found
-
-
-def _line_of_override(misfit: Misfit, text: str) -> int:
-    """The 1-based line where the row's value stands in its target's table, else where the table or `assumed` begins."""
-    header = re.search(rf"^\s*\[\s*assumed\s*\.\s*[\"']?{re.escape(misfit.target)}[\"']?\s*\]", text, re.MULTILINE)
-    start = header.end() if header else 0
-    key = re.search(rf"[\"']?{re.escape(misfit.row_id)}[\"']?\s*=", text[start:]) if misfit.row_id else None
-    end = start + key.start() if key else start if header else 0
-    return text.count("\n", 0, end) + 1 if end else _line_of("assumed", text)
-
-
-def _line_of(name: str, text: str) -> int:
-    """The 1-based line where a key or a table of that name begins."""
-    found = re.search(rf"^\s*\[*\s*[\"']?{re.escape(name)}\b", text, re.MULTILINE)
-    return text.count("\n", 0, found.end()) + 1 if found else 1
+        raise BadDocument(f"{variable} is not valid JSON", faults=[Fault(str(error), variable)]) from error
+    _refuse(variable, TABLES[name].faults(value, Origin(variable)))
+    return value

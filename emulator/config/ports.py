@@ -9,8 +9,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from emulator.config.conversion import convert
-from emulator.config.settings import FREE_PORTS, Settings
+from emulator.config.kinds import FREE_PORTS
+from emulator.config.settings import SETTINGS, Settings, default_of, shown
 from emulator.errors import BadArgument, EmulatorError
 
 PORTS_FILE = "ports.json"
@@ -28,15 +28,13 @@ def remembered_ports(home: Path) -> Mapping[str, Any]:
     found: dict[str, Any] = {}
     with suppress(OSError, ValueError, RecursionError, AttributeError, TypeError, EmulatorError):
         kept = json.loads((home / PORTS_FILE).read_text(encoding="utf-8"))
-        found = {name: convert(name, kept[name], home) for name in _NAMES if name in kept}
+        found = {name: SETTINGS[name].kind.parse(kept[name], home) for name in _NAMES if name in kept}
     return found if set(found) == set(_NAMES) else {}
 
 
 def ports_to_remember(settings: Settings) -> dict[str, Any]:
     """What a home keeps of its ports."""
-    ports = settings.endpoint_ports
-    kept = {"port": settings.port, "gateway_port": settings.gateway_port}
-    return kept | {"endpoint_ports": f"{ports.start}-{ports.stop - 1}"}
+    return {name: SETTINGS[name].kind.to_json(getattr(settings, name)) for name in _NAMES}
 
 
 def following_ports(settings: Settings, remembered: Mapping[str, Any]) -> Settings:
@@ -57,8 +55,7 @@ def origin_of(name: str, settings: Settings) -> str:
     """Where a setting has its value from, in words."""
     if name in settings.origins:
         return settings.origins[name]
-    default = Settings.__dataclass_fields__[name].default
-    if name not in _NAMES or getattr(settings, name) == default:
+    if name not in _NAMES or shown(name, settings) == default_of(name):
         return "default"
     if "port" in settings.origins and getattr(settings, name) == _following(settings.port)[name]:
         return "follows port"

@@ -1,78 +1,160 @@
-"""What an emulator and its commands are told, and the variable of each of it."""
+"""Settings of an emulator and its commands: each declared once, with all that is derived from its declaration."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import MISSING, dataclass, field, fields, replace
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal, get_type_hints
 
+from emulator.config.kinds import (
+    BYTE_COUNT,
+    CHANNEL_URLS,
+    DISK,
+    FOLDER,
+    IMAGE_NAMES,
+    KEY_FILE,
+    MEMORY,
+    NETWORK,
+    PIDS,
+    PLATFORM,
+    PORT,
+    PORT_RANGE,
+    SECRET,
+    TABLE,
+    TEXT,
+    WHOLE_NUMBER,
+    Kind,
+    choice,
+)
 from emulator.secret import masked_values
 
 _EVERYWHERE = ("0.0.0.0", "::", "localhost")  # noqa: S104 - names of addresses, nothing is opened
-FREE_PORTS = range(1)
-"""The range that stands for free ports."""
-ENGINES = ("auto", "docker", "process")
-LIMITS = ("report", "cloud")
-CONDA = ("auto", "channels", "pip")
+
+Scope = Literal["emulator", "machine", "command"]
+
+
+@dataclass(frozen=True)
+class Setting:
+    """The declaration of one setting.
+
+    `scope` says what a running emulator can tell about it: `emulator` settings are compared with those that are in
+    force, `machine` settings too unless the emulator is on another machine, and `command` settings only say how a
+    command finds its emulator.  `any_value`, as JSON, asks for nothing in particular, so that any value in force
+    satisfies it.  With `has_flag`, `amlemu up` has a flag of that name.
+    """
+
+    kind: Kind
+    description: str
+    scope: Scope = "emulator"
+    any_value: Any = None
+    has_flag: bool = False
 
 
 @dataclass(frozen=True)
 class Settings:
-    """What an emulator and its client are told.
+    """The settings of an emulator and its commands.
 
-    `home` is the state folder, `port` the control port, `gateway_port` the one shared by endpoints with a path,
-    `endpoint_ports` the range of the others' own; a port of 0, and a range of it alone, is one that is free as the
-    emulator starts.  `bind_host` is where the control API and the endpoints listen,
-    `public_host` the name in `scoring_uri` ('' for the one by which the caller came).  `limits` is `cloud` to hold
-    endpoints to the cloud's quotas, `report` to say only where they would have been; `traffic_seed` makes the choice of
-    deployments repeatable.  `url` names another emulator; `token` is what opens it, and what this one wants of its
-    admin ('' for the one that lies in the home).  `assumed` holds by target
-    and row id what replaces assumed facts of the parity table, checked against it, as plain values of JSON.
-    `curated_environments` holds by name what
-    extends or replaces the curated environments that amlemu knows, checked, as plain values of JSON: python_version
-    and packages (pip requirement lines).
-    `aad_keys` is a file with
-    the public keys (a JSON Web Key Set) that sign aad_tokens beside the emulator's own, `aad_tenant` the tenant that
-    they must be of ('' for any).  `base_images` maps the names of images, or patterns of them, to those that stand for
-    them; `platform` is what images are taken and built for ('' for the engine's own), such as linux/amd64.
-    `network` is the network of Docker that an emulator in a container shares with its scoring containers ('' for one
-    that runs in none).
-    `conda` says where conda packages come from: their `channels`, PyPI (`pip`), or, with `auto`, PyPI where the
-    channels cannot be reached.  `conda_channels` says by name where a channel is: a URL, or a folder as file:///path.
-    `max_upload_bytes` is how much a client on another machine may send at a time.
-    `container_memory` is how many bytes of memory a container gets whose deployment does not say (None: the machine's
-    less a reserve), on Docker only; `container_pids` how many processes and threads a container may have;
-    `container_disk` how many bytes it may write to the disk, on the process engine only (None: half of what is free, at
-    least 10 GiB).  0 is no limit.
-    `origins` says by name where each value that was asked for was written down; what has none is a default.
+    `origins` holds by name where each value that was asked for is written; a setting without one has its default.
     """
 
-    home: Path
-    port: int = 18080
-    gateway_port: int = 18081
-    endpoint_ports: range = range(18100, 18200)
-    bind_host: str = "127.0.0.1"
-    public_host: str = ""
-    engine: str = "auto"
-    limits: str = "report"
-    traffic_seed: int | None = None
-    url: str = ""
-    token: str = field(default="", repr=False)
-    assumed: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
-    curated_environments: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
-    aad_keys: Path | None = None
-    aad_tenant: str = ""
-    base_images: Mapping[str, str] = field(default_factory=dict)
-    platform: str = ""
-    network: str = ""
-    conda: str = "auto"
-    conda_channels: Mapping[str, str] = field(default_factory=dict, repr=False)
-    max_upload_bytes: int = 100 << 30
-    container_memory: int | None = None
-    container_pids: int = 4096
-    container_disk: int | None = None
+    home: Annotated[Path, Setting(FOLDER, "The folder of the emulator's state.", scope="command")]
+    port: Annotated[
+        int,
+        Setting(
+            PORT,
+            "The port of the control API, which the other ports follow.",
+            scope="machine",
+            any_value=0,
+            has_flag=True,
+        ),
+    ] = 18080
+    gateway_port: Annotated[
+        int, Setting(PORT, "The port that endpoints with a path share.", scope="machine", any_value=0)
+    ] = 18081
+    endpoint_ports: Annotated[
+        range, Setting(PORT_RANGE, "The ports that endpoints get of their own.", scope="machine", any_value="0")
+    ] = range(18100, 18200)
+    bind_host: Annotated[
+        str, Setting(TEXT, "The address at which the control API and the endpoints listen.", scope="machine")
+    ] = "127.0.0.1"
+    public_host: Annotated[
+        str,
+        Setting(TEXT, "The host name in scoring URIs; unset, the one by which the caller reached the control API.",
+                scope="machine"),
+    ] = ""  # fmt: skip
+    engine: Annotated[
+        str,
+        Setting(
+            choice("auto", "docker", "process"),
+            "What runs scoring containers; `auto` is Docker where it answers, else processes of this machine.",
+            any_value="auto",
+            has_flag=True,
+        ),
+    ] = "auto"
+    limits: Annotated[
+        str,
+        Setting(choice("report", "cloud"), "Whether the cloud's quotas are enforced (`cloud`), or only reported.",
+                has_flag=True),
+    ] = "report"  # fmt: skip
+    traffic_seed: Annotated[
+        int | None, Setting(WHOLE_NUMBER, "Seeds the choice of deployments by traffic, so that it can be repeated.")
+    ] = None
+    url: Annotated[str, Setting(TEXT, "Another emulator, for commands to use.", scope="command")] = ""
+    token: Annotated[
+        str,
+        Setting(SECRET, "The token that commands send, and the admin's token of an emulator; unset, the home's own.",
+                scope="command"),
+    ] = field(default="", repr=False)  # fmt: skip
+    aad_keys: Annotated[
+        Path | None,
+        Setting(KEY_FILE, "The public keys that sign aad_tokens, beside the emulator's own.", scope="machine"),
+    ] = None
+    aad_tenant: Annotated[str, Setting(TEXT, "The tenant that aad_tokens must be of; unset, any.")] = ""
+    base_images: Annotated[
+        Mapping[str, str], Setting(IMAGE_NAMES, "Images, by name or pattern, and the images to use in their place.")
+    ] = field(default_factory=dict)
+    platform: Annotated[
+        str, Setting(PLATFORM, "The platform that images are pulled and built for; unset, the engine's own.")
+    ] = ""
+    network: Annotated[
+        str,
+        Setting(NETWORK, "Docker's network that an emulator in a container shares with its scoring containers.",
+                scope="machine"),
+    ] = ""  # fmt: skip
+    conda: Annotated[
+        str,
+        Setting(
+            choice("auto", "channels", "pip"),
+            "Where conda packages come from: their channels, or PyPI; `auto` is PyPI where the channels cannot be"
+            " reached.",
+        ),
+    ] = "auto"
+    conda_channels: Annotated[
+        Mapping[str, str],
+        Setting(CHANNEL_URLS, "Conda channels by name, and where each is: a URL, or a folder as file:///path."),
+    ] = field(default_factory=dict, repr=False)
+    max_upload_bytes: Annotated[
+        int, Setting(BYTE_COUNT, "The most bytes that a client on another machine may send at a time.")
+    ] = 100 << 30
+    container_memory: Annotated[
+        int | None,
+        Setting(MEMORY, "The memory of a container whose deployment sets none; on Docker only."),
+    ] = None
+    container_pids: Annotated[int, Setting(PIDS, "The most processes and threads of a container.")] = 4096
+    container_disk: Annotated[
+        int | None,
+        Setting(DISK, "The most bytes that a container may write to the disk; on the process engine only."),
+    ] = None
+    assumed: Annotated[
+        Mapping[str, Mapping[str, Any]],
+        Setting(TABLE, "By target, what replaces behaviour that nobody has documented (docs/parity.md)."),
+    ] = field(default_factory=dict)
+    curated_environments: Annotated[
+        Mapping[str, Mapping[str, Any]],
+        Setting(TABLE, "Curated environments by name, beside or in place of those that amlemu knows."),
+    ] = field(default_factory=dict)
     origins: Mapping[str, str] = field(default_factory=dict, repr=False, compare=False)
 
     @property
@@ -82,35 +164,14 @@ class Settings:
         return f"http://[{host}]:{self.port}" if ":" in host else f"http://{host}:{self.port}"
 
 
-VARIABLES: Mapping[str, str] = {
-    "home": "AMLEMU_HOME",
-    "port": "AMLEMU_PORT",
-    "gateway_port": "AMLEMU_GATEWAY_PORT",
-    "endpoint_ports": "AMLEMU_ENDPOINT_PORTS",
-    "bind_host": "AMLEMU_BIND_HOST",
-    "public_host": "AMLEMU_PUBLIC_HOST",
-    "engine": "AMLEMU_ENGINE",
-    "limits": "AMLEMU_LIMITS",
-    "traffic_seed": "AMLEMU_TRAFFIC_SEED",
-    "url": "AMLEMU_URL",
-    "token": "AMLEMU_TOKEN",
-    "aad_keys": "AMLEMU_AAD_KEYS",
-    "aad_tenant": "AMLEMU_AAD_TENANT",
-    "base_images": "AMLEMU_BASE_IMAGES",
-    "platform": "AMLEMU_PLATFORM",
-    "network": "AMLEMU_NETWORK",
-    "conda": "AMLEMU_CONDA",
-    "conda_channels": "AMLEMU_CONDA_CHANNELS",
-    "max_upload_bytes": "AMLEMU_MAX_UPLOAD_BYTES",
-    "container_memory": "AMLEMU_CONTAINER_MEMORY",
-    "container_pids": "AMLEMU_CONTAINER_PIDS",
-    "container_disk": "AMLEMU_CONTAINER_DISK",
-}
+def _declarations() -> dict[str, Setting]:
+    annotated = get_type_hints(Settings, include_extras=True).items()
+    return {name: hint.__metadata__[0] for name, hint in annotated if name != "origins"}
 
-ASSUMED_VARIABLE = "AMLEMU_ASSUMED"
-CURATED_VARIABLE = "AMLEMU_CURATED_ENVIRONMENTS"
-# What they hold, as JSON, is taken together with what the files hold.
-TABLES: Mapping[str, str] = {"assumed": ASSUMED_VARIABLE, "curated_environments": CURATED_VARIABLE}
+
+SETTINGS: Mapping[str, Setting] = _declarations()
+"""Every setting by its name, in the order in which they are shown."""
+VARIABLES: Mapping[str, str] = {name: f"AMLEMU_{name.upper()}" for name in SETTINGS}
 
 LOGIN = "amlemu login"
 """The origin of what a login has chosen."""
@@ -118,35 +179,38 @@ PROJECT_FILE_VARIABLE = "AMLEMU_PROJECT_FILE"
 NO_FILE = "none"
 
 
+def default_of(name: str) -> Any:
+    """The default as JSON; '' for none."""
+    default = next(one.default for one in fields(Settings) if one.name == name)
+    return "" if default is MISSING else SETTINGS[name].kind.to_json(default)
+
+
+def help_of(name: str) -> str:
+    """One sentence on what the setting means and which values it takes, for help texts and editors."""
+    setting = SETTINGS[name]
+    is_plain = setting.kind in (TABLE, TEXT) or "enum" in setting.kind.schema
+    return setting.description if is_plain else f"{setting.description.removesuffix('.')} ({setting.kind.values})."
+
+
 def shown(name: str, settings: Settings) -> Any:
-    """A setting as a plain value of JSON, credentials masked; the token is only said to be there."""
-    value = _plain(name, getattr(settings, name))
-    if name == "token":
+    """A setting as JSON, credentials masked; of a secret only that it is set."""
+    kind = SETTINGS[name].kind
+    value = kind.to_json(getattr(settings, name))
+    if kind is SECRET:
         return "(set)" if value else ""
     return masked_values(value)
 
 
 def of_this_machine(settings: Settings) -> Settings:
-    """The settings for an emulator on this machine, whatever emulator commands speak to.
+    """The settings for an emulator on this machine, whichever emulator commands use.
 
-    The token of a login is another emulator's: here it would be the admin's.
+    The token of a login belongs to another emulator: here it would become the admin's.
     """
     return replace(settings, url="", token="" if settings.origins.get("token") == LOGIN else settings.token)
 
 
 def variables_of(settings: Settings) -> dict[str, str]:
-    """The variables that make an emulator read exactly these settings, in whatever folder it is started."""
-    values = {variable: _plain(name, getattr(settings, name)) for name, variable in {**VARIABLES, **TABLES}.items()}
+    """The variables with which an emulator reads exactly these settings, in whatever folder it is started."""
+    values = {VARIABLES[name]: setting.kind.to_json(getattr(settings, name)) for name, setting in SETTINGS.items()}
     texts = {variable: json.dumps(v) if isinstance(v, Mapping) else str(v) for variable, v in values.items()}
     return texts | {PROJECT_FILE_VARIABLE: NO_FILE}
-
-
-def _plain(name: str, value: Any) -> Any:
-    """As it can be written down: '' for what is not set."""
-    if name in ("container_memory", "container_pids", "container_disk") and not value:
-        return "auto" if value is None else "none"
-    if isinstance(value, range):
-        return "0" if value == FREE_PORTS else f"{value.start}-{value.stop - 1}"
-    if isinstance(value, Mapping):
-        return {key: dict(one) if isinstance(one, Mapping) else one for key, one in value.items()}
-    return "" if value is None else str(value) if isinstance(value, Path) else value

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Mapping
 
-from emulator.config.settings import PROJECT_FILE_VARIABLE, TABLES, VARIABLES
+from emulator.config.settings import PROJECT_FILE_VARIABLE, VARIABLES
 from emulator.errors import BadArgument
 
 PREFIX = "AMLEMU_"
@@ -18,7 +18,7 @@ _OTHERS = frozenset(
         "AMLEMU_TEST_TOKEN",
     }
 )  # fmt: skip
-_KNOWN = (*VARIABLES.values(), *TABLES.values())
+_KNOWN = tuple(VARIABLES.values())
 _NEAR = 0.75
 _NEAR_PREFIX = 0.75
 

@@ -85,13 +85,17 @@ def test_ranges_of_ports(environ: dict[str, str], folder: Path, text: str, ports
 @pytest.mark.parametrize(
     ("variable", "value", "told"),
     [
-        ("AMLEMU_PORT", "http", "AMLEMU_PORT: 'http' is no port: a whole number from 1 to 65535, or 0 for a free one"),
-        ("AMLEMU_PORT", "-1", "AMLEMU_PORT: '-1' is no port"),
-        ("AMLEMU_PORT", "65536", "AMLEMU_PORT: '65536' is no port"),
-        ("AMLEMU_PORT", "80.5", "AMLEMU_PORT: '80.5' is no port"),
-        ("AMLEMU_ENDPOINT_PORTS", "2-1", "AMLEMU_ENDPOINT_PORTS: '2-1' is no range of ports"),
-        ("AMLEMU_ENDPOINT_PORTS", "1-2-3", "AMLEMU_ENDPOINT_PORTS: '2-3' is no port"),
-        ("AMLEMU_ENDPOINT_PORTS", "-", "AMLEMU_ENDPOINT_PORTS: '' is no port"),
+        (
+            "AMLEMU_PORT",
+            "http",
+            "AMLEMU_PORT: 'http' is not a port: a whole number from 1 to 65535, or 0 for a free one",
+        ),
+        ("AMLEMU_PORT", "-1", "AMLEMU_PORT: '-1' is not a port"),
+        ("AMLEMU_PORT", "65536", "AMLEMU_PORT: '65536' is not a port"),
+        ("AMLEMU_PORT", "80.5", "AMLEMU_PORT: '80.5' is not a port"),
+        ("AMLEMU_ENDPOINT_PORTS", "2-1", "AMLEMU_ENDPOINT_PORTS: '2-1' is not a range of ports"),
+        ("AMLEMU_ENDPOINT_PORTS", "1-2-3", "AMLEMU_ENDPOINT_PORTS: '2-3' is not a port"),
+        ("AMLEMU_ENDPOINT_PORTS", "-", "AMLEMU_ENDPOINT_PORTS: '' is not a port"),
         ("AMLEMU_ENGINE", "podman", "AMLEMU_ENGINE: 'podman' is not one of: auto, docker, process"),
     ],
 )
@@ -102,13 +106,13 @@ def test_a_bad_variable(environ: dict[str, str], folder: Path, variable: str, va
 
 
 def test_a_bad_flag(environ: dict[str, str], folder: Path) -> None:
-    with pytest.raises(BadArgument, match="--gateway-port: '-1' is no port"):
+    with pytest.raises(BadArgument, match="--gateway-port: '-1' is not a port"):
         read_settings(environ, folder, {"gateway_port": -1})
 
 
 @pytest.mark.parametrize("value", [True, 80.0, [80], {"a": 1}])
 def test_a_port_is_a_whole_number(environ: dict[str, str], folder: Path, value: Any) -> None:
-    with pytest.raises(BadArgument, match="is no port"):
+    with pytest.raises(BadArgument, match="is not a port"):
         read_settings(environ, folder, {"port": value})
 
 
@@ -257,7 +261,7 @@ def test_limits_and_seed(environ: dict[str, str], folder: Path) -> None:
     ("variable", "value", "told"),
     [
         ("AMLEMU_LIMITS", "none", "'none' is not one of: report, cloud"),
-        ("AMLEMU_TRAFFIC_SEED", "x", "'x' is no whole number"),
+        ("AMLEMU_TRAFFIC_SEED", "x", "'x' is not a whole number"),
     ],
 )
 def test_bad_limits_and_seed(environ: dict[str, str], folder: Path, variable: str, value: str, told: str) -> None:
@@ -346,7 +350,7 @@ def test_channels_are_written_as_base_images_are(environ: dict[str, str], folder
         ("AMLEMU_BASE_IMAGES", '{"python": 1}', "must be a table"),
         ("AMLEMU_BASE_IMAGES", "python=", "both must be names of images"),
         ("AMLEMU_BASE_IMAGES", "python=--privileged", "both must be names of images"),
-        ("AMLEMU_PLATFORM", "amd64", "is no platform of a container"),
+        ("AMLEMU_PLATFORM", "amd64", "is not the platform of a container"),
     ],
 )
 def test_bad_images(environ: dict[str, str], folder: Path, variable: str, value: str, told: str) -> None:
@@ -358,7 +362,7 @@ def test_bad_images(environ: dict[str, str], folder: Path, variable: str, value:
 def test_the_network_of_an_emulator_in_a_container(environ: dict[str, str], folder: Path) -> None:
     assert read_settings(environ, folder).network == ""
     assert read_settings(environ | {"AMLEMU_NETWORK": "team_scoring.1"}, folder).network == "team_scoring.1"
-    with pytest.raises(BadArgument, match="AMLEMU_NETWORK: '--privileged' is no name of a network"):
+    with pytest.raises(BadArgument, match="AMLEMU_NETWORK: '--privileged' is not the name of a network"):
         read_settings(environ | {"AMLEMU_NETWORK": "--privileged"}, folder)
 
 

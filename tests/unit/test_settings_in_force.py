@@ -12,7 +12,6 @@ import pytest
 from emulator.config import (
     PORTS_FILE,
     PROJECT_FILE,
-    TABLES,
     VARIABLES,
     Settings,
     chosen_ports,
@@ -76,7 +75,7 @@ def test_nothing_and_no_limit_are_values_too(name: str, value: Any, tmp_path: Pa
 
 
 def test_every_setting_has_a_variable() -> None:
-    assert {*VARIABLES, *TABLES} == set(NAMES) == set(OTHERS)
+    assert set(VARIABLES) == set(NAMES) == set(OTHERS)
 
 
 def asked(tmp_path: Path, environ: dict[str, str], text: str = "", **flags: Any) -> Settings:
@@ -87,7 +86,7 @@ def asked(tmp_path: Path, environ: dict[str, str], text: str = "", **flags: Any)
 @pytest.mark.parametrize("name", sorted(set(NAMES) - {"home", "url", "token"}))
 def test_each_setting_that_was_asked_for_and_is_not_there_is_named(name: str, tmp_path: Path) -> None:
     others = variables_of(replace(Settings(home=tmp_path), **{name: OTHERS[name]}))
-    variable = {**VARIABLES, **TABLES}[name]
+    variable = VARIABLES[name]
     settings = asked(tmp_path, {variable: others[variable]})
     in_force = json.loads(json.dumps(shown_settings(Settings(home=tmp_path / "home"))))
     told = not_in_force(settings, in_force)
