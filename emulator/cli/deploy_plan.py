@@ -34,32 +34,38 @@ class DeployPlan:
 
 
 def deploy_plan(client: Client, plan: DeployPlan, on_event: OnEvent) -> Json:
-    """Create or update what the plan holds, traffic last; the endpoint as it is then."""
-    there = _deployments(client, plan.endpoint_name)
-    _check_traffic(plan, there or set())
+    """Create or update what the plan holds, traffic last; return the endpoint."""
     name = plan.endpoint_name
+    if plan.is_from_files:
+        _check_endpoint(plan, _deployments(client, name))
     if plan.endpoint is not None:
         client.put_endpoint(name, plan.endpoint)
-    elif there is None and plan.is_from_files:
-        request = plan.deployments[0][1]
-        say(
-            f"endpoint '{name}' is new: target {request['target']}, auth_mode {request.get('auth_mode', 'key')}",
-            dim=True,
-        )
     for deployment, request in plan.deployments:
-        client.deploy(name, deployment, request, on_event)
+        client.put_deployment(name, deployment, request, on_event)
     if plan.traffic is not None or plan.mirror_traffic is not None:
         return client.update_traffic(name, plan.traffic, plan.mirror_traffic)
     return client.get_endpoint(name)
 
 
-def _check_traffic(plan: DeployPlan, there: set[str]) -> None:
-    """Before anything is made: traffic goes to deployments that will be there."""
+def _check_endpoint(plan: DeployPlan, existing: set[str] | None) -> None:
+    """Check the traffic against the endpoint's deployments before anything is created.
+
+    `existing` is None when there is no such endpoint; one that no file describes is announced.
+    """
+    _check_traffic(plan, existing or set())
+    if existing is None and plan.endpoint is None:
+        request = plan.deployments[0][1]
+        auth_mode = request.get("auth_mode", "key")
+        say(f"endpoint '{plan.endpoint_name}' is new: target {request['target']}, auth_mode {auth_mode}", dim=True)
+
+
+def _check_traffic(plan: DeployPlan, existing: set[str]) -> None:
+    """Raise BadDocument where traffic goes to a deployment that will not exist."""
     if plan.document is None:
         return
     from emulator.azure_files import refuse_all  # which takes a third of a second to load
 
-    coming = {name for name, _ in plan.deployments} | there
+    coming = {name for name, _ in plan.deployments} | existing
     known = f"it will have: {', '.join(sorted(coming))}" if coming else "it will have none"
     faults: list[Fault] = []
     for key, percents in (("traffic", plan.traffic), ("mirror_traffic", plan.mirror_traffic)):
@@ -70,7 +76,7 @@ def _check_traffic(plan: DeployPlan, there: set[str]) -> None:
 
 
 def _deployments(client: Client, name: str) -> set[str] | None:
-    """The names of an endpoint's deployments, None when there is no such endpoint."""
+    """Return the names of an endpoint's deployments, None when there is no such endpoint."""
     try:
         return {deployment["name"] for deployment in client.get_endpoint(name)["deployments"]}
     except ResourceNotFound:

@@ -63,7 +63,7 @@ def _deploy_again(
 ) -> None:
     began = time.monotonic()
     try:
-        client.deploy(endpoint, deployment, request, lambda _kind, _text: None)
+        client.put_deployment(endpoint, deployment, request, lambda _kind, _text: None)
     except EmulatorError as error:
         print_error(error)
         say("the change is not served; what served before goes on")

@@ -72,8 +72,10 @@ class Client:
     # the server
 
     def describe(self, timeout_seconds: float = _CONNECT_SECONDS) -> Json:
-        """Who the server is: version, workspace_id, engine, pid, home."""
-        return self._call("GET", f"{_OWN}/info", timeout=timeout_seconds)
+        """Return who the server is: version, workspace_id, engine, pid, home."""
+        description = self._call("GET", f"{_OWN}/info", timeout=timeout_seconds)
+        self._reads_here = not self._sends_files and bool(description.get("takes_paths"))
+        return description
 
     def shutdown(self, *, keep_containers: bool = False) -> None:
         """End the server, and its containers unless they are to stay."""
@@ -129,8 +131,8 @@ class Client:
     def _takes_paths(self) -> bool:
         """Whether the emulator reads this machine's files by itself."""
         if self._reads_here is None:
-            self._reads_here = not self._sends_files and bool(self.describe().get("takes_paths"))
-        return self._reads_here
+            self.describe()
+        return bool(self._reads_here)
 
     # models
 
@@ -287,12 +289,16 @@ class Client:
     # deployments
 
     def deploy(self, endpoint: str, deployment: str, request: Mapping[str, Any], on_event: OnEvent) -> Json:
+        """Do what `put_deployment` does, and return the endpoint."""
+        self.put_deployment(endpoint, deployment, request, on_event)
+        return self.get_endpoint(endpoint)
+
+    def put_deployment(self, endpoint: str, deployment: str, request: Mapping[str, Any], on_event: OnEvent) -> None:
         """Create or update a deployment and wait until it serves; an interrupt cancels it."""
         if not self._takes_paths():
             request = self._sent(endpoint, request, on_event)
         answer = self._call("PUT", f"{_endpoint(endpoint)}/deployments/{quote(deployment, safe='')}", body=request)
         self._follow(answer["operation"], on_event)
-        return self.get_endpoint(endpoint)
 
     def _sent(self, endpoint: str, request: Mapping[str, Any], on_event: OnEvent) -> Json:
         from emulator.client.uploading import sent_deployment

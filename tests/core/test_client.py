@@ -12,14 +12,17 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 import requests
-from core_support import House
+from core_support import ADMIN, House
 from fake_engine import Behaviour
 from served import Served
 
+from emulator.cli.deploy_plan import DeployPlan, deploy_plan
 from emulator.client.client import Client
+from emulator.control_api.resources import WORKSPACE_PATH
 from emulator.errors import (
     BadArgument,
     EmulatorError,
@@ -62,6 +65,58 @@ def test_the_whole_way(client: Client, house: House, tmp_path: Path) -> None:
     client.delete_endpoint("iris")
     assert client.list_endpoints() == []
     assert client.prune(dry_run=True) == [f"image {digest[:8]}" for digest in house.engine.images]
+
+
+class RecordingSession(requests.Session):
+    """A session that keeps the method and path of every request; paths below the workspace's are shortened."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.calls: list[str] = []
+
+    def request(self, method: Any, url: Any, *args: Any, **kwargs: Any) -> requests.Response:
+        path = urlsplit(url).path.removeprefix(WORKSPACE_PATH)
+        self.calls.append(f"{method} {path}")
+        return super().request(method, url, *args, **kwargs)
+
+
+OF_A_DEPLOY = [
+    "GET /_amlemu/info",  # when the command connects
+    "PUT /onlineEndpoints/iris/deployments/blue",
+    "GET /mfeOperationsStatus/op0/events",
+]
+
+
+def test_a_deploy_by_flags_makes_four_calls(served: Served, house: House) -> None:
+    session = RecordingSession()
+    request = {"code": str(house.code), "scoring_script": "score.py"}
+    with Client(served.url, ADMIN, session) as client:
+        client.describe()
+        endpoint = deploy_plan(client, DeployPlan("iris", (("blue", request),)), quiet)
+    assert endpoint["deployments"][0]["provisioning_state"] == "Succeeded"
+    assert session.calls == [*OF_A_DEPLOY, "GET /onlineEndpoints/iris"]
+
+
+def test_a_deploy_that_sets_the_traffic_takes_its_answer_as_the_endpoint(served: Served, house: House) -> None:
+    session = RecordingSession()
+    request = {"code": str(house.code), "scoring_script": "score.py"}
+    plan = DeployPlan("iris", (("blue", request),), traffic={"blue": 100})
+    with Client(served.url, ADMIN, session) as client:
+        client.describe()
+        endpoint = deploy_plan(client, plan, quiet)
+    assert endpoint["traffic"] == {"blue": 100}
+    assert session.calls == [*OF_A_DEPLOY, "PATCH /onlineEndpoints/iris"]
+
+
+def test_a_deploy_of_files_looks_at_the_endpoint_first(served: Served, house: House) -> None:
+    session = RecordingSession()
+    request = {"code": str(house.code), "scoring_script": "score.py", "target": "managed"}
+    plan = DeployPlan("iris", (("blue", request),), endpoint={"target": "managed"}, is_from_files=True)
+    with Client(served.url, ADMIN, session) as client:
+        client.describe()
+        deploy_plan(client, plan, quiet)
+    of_endpoint = ["GET /onlineEndpoints/iris", "PUT /onlineEndpoints/iris"]
+    assert session.calls == [OF_A_DEPLOY[0], *of_endpoint, *OF_A_DEPLOY[1:], "GET /onlineEndpoints/iris"]
 
 
 @pytest.mark.parametrize(

@@ -25,7 +25,7 @@ class RememberingClient:
             raise ResourceNotFound("there is no such endpoint")
         return {"name": name, "scoring_uri": "http://x/score", "deployments": [], "differences": []}
 
-    def deploy(self, endpoint: str, deployment: str, _request: Any, _on_event: Any) -> None:
+    def put_deployment(self, endpoint: str, deployment: str, _request: Any, _on_event: Any) -> None:
         self.there.add(endpoint)
         self.deployed.append(f"{endpoint}/{deployment}")
         if self.fails:
