@@ -50,8 +50,9 @@ schemas: setup
 		.venv/bin/amlemu schema $$kind > docs/schemas/$$kind.json; done
 	.venv/bin/python -m emulator.control_api > docs/schemas/control-api.json
 
-# docs/settings.md anew, from the declarations of the settings.
+# docs/settings.md and docs/cli.md anew, from the declarations of the settings and the commands.
 reference: setup
+	.venv/bin/python -m emulator.cli.cli_page > docs/cli.md
 	.venv/bin/python -m emulator.config.settings_page > docs/settings.md
 
 # A home as this version leaves it, as the next tests/survival/workspace_N: for each version whose documents are new.
