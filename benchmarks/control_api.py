@@ -23,8 +23,8 @@ from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from emulator.azure_paths import OWN_PATH, WORKSPACE_PATH
 from emulator.client.client import Client
-from emulator.control_api.resources import OWN_PATH, WORKSPACE_PATH
 from emulator.entities import CodeConfiguration, EndpointKeys, OnlineDeployment, OnlineEndpoint
 from emulator.errors import EmulatorError
 from emulator.store import Store

@@ -15,6 +15,7 @@ from urllib.parse import quote
 import requests
 import urllib3
 
+from emulator.azure_paths import OWN_PATH, WORKSPACE_PATH, deployment_path, endpoint_path
 from emulator.errors import (
     BadArgument,
     EmulatorError,
@@ -24,11 +25,6 @@ from emulator.errors import (
     from_dict,
 )
 
-_WORKSPACE = (
-    "/subscriptions/00000000-0000-0000-0000-000000000000/resourceGroups/amlemu"
-    "/providers/Microsoft.MachineLearningServices/workspaces/amlemu"
-)
-_OWN = "/_amlemu"
 _BEGINNING = 2000
 _CONNECT_SECONDS = 5.0
 
@@ -73,60 +69,60 @@ class Client:
 
     def describe(self, timeout_seconds: float = _CONNECT_SECONDS) -> Json:
         """Return who the server is: version, workspace_id, engine, pid, home."""
-        description = self._call("GET", f"{_OWN}/info", timeout=timeout_seconds)
+        description = self._call("GET", f"{OWN_PATH}/info", timeout=timeout_seconds)
         self._reads_here = not self._sends_files and bool(description.get("takes_paths"))
         return description
 
     def shutdown(self, *, keep_containers: bool = False) -> None:
         """End the server, and its containers unless they are to stay."""
         body = {"keep_containers": keep_containers}
-        with self._open("POST", f"{_OWN}/shutdown", body=body) as answer, suppress(requests.RequestException):
+        with self._open("POST", f"{OWN_PATH}/shutdown", body=body) as answer, suppress(requests.RequestException):
             _ = answer.content  # of which the end of the server may cut off a part
 
     def prune(self, *, dry_run: bool) -> list[str]:
         """Remove what nothing uses; a line for each thing."""
-        return list(self._call("POST", f"{_OWN}/prune", body={"dry_run": dry_run})["removed"])
+        return list(self._call("POST", f"{OWN_PATH}/prune", body={"dry_run": dry_run})["removed"])
 
     def list_damage(self) -> list[Json]:
         """What of the emulator's home cannot be read: resource, file, fault."""
-        return list(self._call("GET", f"{_OWN}/damage")["value"])
+        return list(self._call("GET", f"{OWN_PATH}/damage")["value"])
 
     def list_kept(self) -> list[str]:
         """What `prune` keeps because something of the home cannot be read; a line for each thing."""
-        return list(self._call("GET", f"{_OWN}/damage")["kept"])
+        return list(self._call("GET", f"{OWN_PATH}/damage")["kept"])
 
     # tokens
 
     def create_token(self, name: str, role: str) -> Json:
         """Hand out a token: name, role, created_at, and the token itself."""
-        return self._call("POST", "/_amlemu/tokens", body={"name": name, "role": role})
+        return self._call("POST", f"{OWN_PATH}/tokens", body={"name": name, "role": role})
 
     def list_tokens(self) -> list[Json]:
         """What was handed out: name, role, created_at."""
-        return list(self._call("GET", "/_amlemu/tokens")["value"])
+        return list(self._call("GET", f"{OWN_PATH}/tokens")["value"])
 
     def delete_token(self, name: str) -> None:
         """Take a token back."""
-        self._call("DELETE", f"/_amlemu/tokens/{quote(name, safe='')}")
+        self._call("DELETE", f"{OWN_PATH}/tokens/{quote(name, safe='')}")
 
     # uploads
 
     def find_uploads(self, offer: Mapping[str, Any]) -> Json:
         """What of the offered files this caller has not sent: `files`, and `known_sizes`."""
-        return self._call("POST", "/_amlemu/uploads/find", body=offer)
+        return self._call("POST", f"{OWN_PATH}/uploads/find", body=offer)
 
     def append_upload(self, key: str, offset: int, data: bytes, *, restart: bool = False) -> None:
         """Send a piece of a file; all that came before is thrown away with `restart`."""
         query = {"offset": str(offset)} | ({"restart": "true"} if restart else {})
-        self._call("PATCH", f"/_amlemu/uploads/files/{key}", query=query, data=data)
+        self._call("PATCH", f"{OWN_PATH}/uploads/files/{key}", query=query, data=data)
 
     def finish_upload(self, key: str, whole: Mapping[str, Any]) -> Json:
         """Say that all of a file is there, and that it has this `size` and `sha256`; what the emulator found."""
-        return self._call("POST", f"/_amlemu/uploads/files/{key}/finish", body=whole)
+        return self._call("POST", f"{OWN_PATH}/uploads/files/{key}/finish", body=whole)
 
     def create_upload(self, upload: Mapping[str, Any]) -> str:
         """Make a folder of files that are there; what requests call it in place of a path."""
-        return str(self._call("POST", "/_amlemu/uploads", body=upload)["path"])
+        return str(self._call("POST", f"{OWN_PATH}/uploads", body=upload)["path"])
 
     def _takes_paths(self) -> bool:
         """Whether the emulator reads this machine's files by itself."""
@@ -142,13 +138,13 @@ class Client:
             from emulator.client.uploading import sent_model
 
             request = sent_model(self, request, self._on_bytes)
-        return _flat(self._call("POST", f"{_WORKSPACE}/models/{quote(name, safe='')}/versions", body=request))
+        return _flat(self._call("POST", f"{WORKSPACE_PATH}/models/{quote(name, safe='')}/versions", body=request))
 
     def list_models(self, name: str | None = None, *, include_archived: bool = False) -> list[Json]:
         """Versions of one model or of all."""
         path = f"/models/{quote(name, safe='')}/versions" if name else "/models"
         query = {"includeArchived": "true"} if include_archived else {}
-        return _flats(self._call("GET", _WORKSPACE + path, query=query))
+        return _flats(self._call("GET", WORKSPACE_PATH + path, query=query))
 
     def get_model(self, name: str, version: str | None) -> Json:
         """One version, the latest when None."""
@@ -170,15 +166,15 @@ class Client:
 
     def download_code(self, endpoint: str, deployment: str, folder: Path) -> list[Path]:
         """Write the files of a deployment's code below `folder`; their paths."""
-        return self._download(f"{_endpoint(endpoint)}/deployments/{quote(deployment, safe='')}/code", folder)
+        return self._download(_deployment(endpoint, deployment) + "/code", folder)
 
     def download_context(self, endpoint: str, deployment: str, folder: Path) -> list[Path]:
         """Write the build context of a deployment's environment below `folder`; the paths of its files."""
-        return self._download(f"{_endpoint(endpoint)}/deployments/{quote(deployment, safe='')}/context", folder)
+        return self._download(_deployment(endpoint, deployment) + "/context", folder)
 
     def download_layout(self, endpoint: str, deployment: str, folder: Path) -> list[Path]:
         """Write what a deployment's container sees at /var/azureml-app below `folder`; the paths of the files."""
-        return self._download(f"{_endpoint(endpoint)}/deployments/{quote(deployment, safe='')}/layout", folder)
+        return self._download(_deployment(endpoint, deployment) + "/layout", folder)
 
     def _download(self, path: str, folder: Path) -> list[Path]:
         with self._open("GET", path) as answer, _streaming(answer):
@@ -190,21 +186,21 @@ class Client:
 
     def register_environment(self, file: str) -> Json:
         """Register an environment file."""
-        return _flat(self._call("POST", f"{_WORKSPACE}/environments", body=self._named({"file": file})))
+        return _flat(self._call("POST", f"{WORKSPACE_PATH}/environments", body=self._named({"file": file})))
 
     def list_environments(self, *, curated: bool = False, include_values: bool = False) -> list[Json]:
         """Every registered environment, or every curated one; their secrets are masked unless told otherwise."""
         query = ({"curated": "true"} if curated else {}) | _values(include_values)
-        return _flats(self._call("GET", f"{_WORKSPACE}/environments", query=query))
+        return _flats(self._call("GET", f"{WORKSPACE_PATH}/environments", query=query))
 
     def resolve_environment(self, named: Mapping[str, str], *, include_values: bool = False) -> Json:
         """The environment that `file` or `name` means, with its Dockerfile; secrets masked unless told otherwise."""
-        path = f"{_WORKSPACE}/environments/resolve"
+        path = f"{WORKSPACE_PATH}/environments/resolve"
         return _flat(self._call("POST", path, body=self._named(named), query=_values(include_values)))
 
     def build_environment(self, named: Mapping[str, str], on_event: OnEvent) -> None:
         """Build the environment's image."""
-        answer = self._call("POST", f"{_WORKSPACE}/environments/build", body=self._named(named))
+        answer = self._call("POST", f"{WORKSPACE_PATH}/environments/build", body=self._named(named))
         self._follow(answer["operation"], on_event)
 
     def _named(self, named: Mapping[str, str]) -> Json:
@@ -220,7 +216,7 @@ class Client:
 
     def list_endpoints(self) -> list[Json]:
         """Every endpoint."""
-        return _flats(self._call("GET", f"{_WORKSPACE}/onlineEndpoints"))
+        return _flats(self._call("GET", f"{WORKSPACE_PATH}/onlineEndpoints"))
 
     def get_endpoint(self, name: str) -> Json:
         """One endpoint with its deployments."""
@@ -297,7 +293,7 @@ class Client:
         """Create or update a deployment and wait until it serves; an interrupt cancels it."""
         if not self._takes_paths():
             request = self._sent(endpoint, request, on_event)
-        answer = self._call("PUT", f"{_endpoint(endpoint)}/deployments/{quote(deployment, safe='')}", body=request)
+        answer = self._call("PUT", _deployment(endpoint, deployment), body=request)
         self._follow(answer["operation"], on_event)
 
     def _sent(self, endpoint: str, request: Mapping[str, Any], on_event: OnEvent) -> Json:
@@ -314,12 +310,12 @@ class Client:
 
     def delete_deployment(self, endpoint: str, deployment: str) -> None:
         """Remove one deployment."""
-        self._call("DELETE", f"{_endpoint(endpoint)}/deployments/{quote(deployment, safe='')}")
+        self._call("DELETE", _deployment(endpoint, deployment))
 
     # how
 
     def _follow(self, operation: str, on_event: OnEvent) -> None:
-        path = f"{_WORKSPACE}/mfeOperationsStatus/{operation}"
+        path = f"{WORKSPACE_PATH}/mfeOperationsStatus/{operation}"
         try:
             end = self._events(path + "/events", on_event)
         except KeyboardInterrupt:
@@ -468,11 +464,15 @@ def _flats(collection: Json) -> list[Json]:
 
 
 def _model(name: str, version: str | None) -> str:
-    return f"{_WORKSPACE}/models/{quote(name, safe='')}/versions/{quote(version or 'latest', safe='')}"
+    return f"{WORKSPACE_PATH}/models/{quote(name, safe='')}/versions/{quote(version or 'latest', safe='')}"
 
 
 def _endpoint(name: str) -> str:
-    return f"{_WORKSPACE}/onlineEndpoints/{quote(name, safe='')}"
+    return endpoint_path(quote(name, safe=""))
+
+
+def _deployment(endpoint: str, name: str) -> str:
+    return deployment_path(quote(endpoint, safe=""), quote(name, safe=""))
 
 
 def _values(include: bool) -> dict[str, str]:

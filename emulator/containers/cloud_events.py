@@ -11,16 +11,13 @@ from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from typing import Literal, NamedTuple
 
+from emulator.azure_paths import deployment_path
 from emulator.profiles import CollectionProfile
 
 RollingRate = Literal["minute", "hour", "day"]
 
 DATASTORE = "azureml://datastores/workspaceblobstore/paths/modelDataCollector"
 """What the folder of the collected data stands for."""
-_SOURCE = (
-    "/subscriptions/00000000-0000-0000-0000-000000000000/resourceGroups/amlemu/providers"
-    "/Microsoft.MachineLearningServices/workspaces/amlemu/onlineEndpoints/{endpoint}/deployments/{deployment}"
-)
 _HOUR, _DAY = "{yyyy}/{MM}/{dd}/{HH}", "{yyyy}/{MM}/{dd}"
 _POINTER_TYPE = "text/plain"  # of data that only says where the data is
 _IN_BLOB = "datainblob"
@@ -122,7 +119,7 @@ def _line(collected: Collected, data: _Inline, *, in_blob: bool = False) -> str:
     before = {
         "specversion": "1.0",
         "id": collected.id,
-        "source": _SOURCE.format(endpoint=collected.endpoint, deployment=collected.deployment),
+        "source": deployment_path(collected.endpoint, collected.deployment),
         "type": f"azureml.inference.{collected.collection}",
         "datacontenttype": data.content_type,
         "time": datetime.fromtimestamp(collected.time, timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ"),

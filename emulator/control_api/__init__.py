@@ -9,6 +9,7 @@ from functools import partial
 from flask import Flask, Response, jsonify, request
 from werkzeug.exceptions import HTTPException
 
+from emulator.azure_paths import OWN_PATH, WORKSPACE_PATH
 from emulator.control_api.access import guard, knows, token_routes
 from emulator.control_api.api_version import API_VERSION, API_VERSION_HEADER
 from emulator.control_api.bounded_streams import STREAMS, bounded_streams
@@ -16,7 +17,6 @@ from emulator.control_api.http_server import CONNECTIONS, ControlServer
 from emulator.control_api.json_text import QuickJson
 from emulator.control_api.readiness import Condition, all_restored, engine_answers
 from emulator.control_api.request_parsing import Services
-from emulator.control_api.resources import OWN_PATH, WORKSPACE_PATH
 from emulator.control_api.routes.endpoints import endpoint_routes
 from emulator.control_api.routes.exports import export_routes
 from emulator.control_api.routes.models import model_routes

@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 from flask import Blueprint, Flask, Response, g, jsonify, request
 
+from emulator.azure_paths import OWN_PATH
 from emulator.control_api.json_text import revealed
 from emulator.control_api.openapi_metadata import NOTHING, Answer, described
 from emulator.control_api.request_parsing import Services, body_of, flag
@@ -21,7 +22,7 @@ _OWN_HOSTS = ("127.0.0.1", "localhost", "[::1]")
 _READS = ("GET", "HEAD", "OPTIONS")
 _ATTRIBUTE = "amlemu_role"
 
-OPEN_ROUTES = frozenset({"/_amlemu/health", "/_amlemu/ready"})
+OPEN_ROUTES = frozenset({f"{OWN_PATH}/health", f"{OWN_PATH}/ready"})
 """All that is answered without a token; none of it says anything of the machine or of what is deployed."""
 
 Needed = Role | Literal["nobody"]

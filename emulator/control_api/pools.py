@@ -7,9 +7,9 @@ from typing import Any
 
 from waitress.task import ThreadedTaskDispatcher
 
+from emulator.azure_paths import OWN_PATH
 from emulator.control_api.bounded_streams import STREAMS
 from emulator.control_api.refusal import Refusal
-from emulator.control_api.resources import OWN_PATH
 from emulator.control_api.statuses import STATUSES
 from emulator.errors import EmulatorError, OperationInProgress, OutOfQuota
 

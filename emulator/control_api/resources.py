@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from emulator.azure_paths import PROVIDER, WORKSPACE_PATH, deployment_path
 from emulator.containers.spec import scoring_path
 from emulator.entities import (
     AZUREML_ROUTES,
@@ -25,13 +26,6 @@ from emulator.entities import (
 )
 from emulator.profiles import profile_of, rendered
 from emulator.workspace.health.instance_state import InstanceState
-
-SUBSCRIPTION = "00000000-0000-0000-0000-000000000000"
-GROUP = "amlemu"
-WORKSPACE = "amlemu"
-PROVIDER = "Microsoft.MachineLearningServices"
-WORKSPACE_PATH = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/{GROUP}/providers/{PROVIDER}/workspaces/{WORKSPACE}"
-OWN_PATH = "/_amlemu"  # of the server itself; no path of Azure's begins so
 
 _AUTH_MODES = {"key": "Key", "aml_token": "AMLToken", "aad_token": "AADToken", "none": "None"}
 
@@ -195,9 +189,8 @@ def deployment_resource(deployment: OnlineDeployment, instances: Sequence[Instan
 
 def deployment_begun(endpoint_name: str, name: str, operation_id: str, *, is_new: bool) -> Json:
     """A deployment that is being made: what PUT answers before anything of it is known."""
-    path = f"{WORKSPACE_PATH}/onlineEndpoints/{endpoint_name}/deployments/{name}"
     return {
-        "id": path,
+        "id": deployment_path(endpoint_name, name),
         "name": name,
         "type": f"{PROVIDER}/workspaces/onlineEndpoints/deployments",
         "properties": {"provisioningState": "Creating" if is_new else "Updating"},

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import Any
 
+from emulator.azure_paths import SUBSCRIPTION, WORKSPACE
 from emulator.gateway.request import Request
 from emulator.profiles import LogProfile
 
@@ -19,9 +20,9 @@ WriteLine = Callable[[str, dict[str, Any]], None]
 
 # The workspace that amlemu stands for.
 WORKSPACE_COLUMNS: Mapping[str, str] = {
-    "SubscriptionId": "00000000-0000-0000-0000-000000000000",
+    "SubscriptionId": SUBSCRIPTION,
     "AzureMLWorkspaceId": "",
-    "AzureMLWorkspaceName": "amlemu",
+    "AzureMLWorkspaceName": WORKSPACE,
 }
 FORM_WARNING = (
     "run() of an undecorated script receives an empty string for form-encoded bodies;"

@@ -11,10 +11,10 @@ from typing import Any
 import requests
 from core_support import ADMIN, House
 
+from emulator.azure_paths import WORKSPACE_PATH
 from emulator.control_api import Services, all_restored, control_server, engine_answers
 from emulator.control_api.bounded_streams import STREAMS
 from emulator.control_api.http_server import CONNECTIONS
-from emulator.control_api.resources import WORKSPACE_PATH
 from emulator.routing.metrics import EndpointMetrics
 from emulator.workspace.operations import Operations
 

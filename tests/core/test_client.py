@@ -20,9 +20,9 @@ from core_support import ADMIN, House
 from fake_engine import Behaviour
 from served import Served
 
+from emulator.azure_paths import WORKSPACE_PATH
 from emulator.cli.deploy_plan import DeployPlan, deploy_plan
 from emulator.client.client import Client
-from emulator.control_api.resources import WORKSPACE_PATH
 from emulator.errors import (
     BadArgument,
     EmulatorError,

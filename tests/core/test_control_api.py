@@ -18,9 +18,9 @@ from core_support import ADMIN, House
 from fake_engine import Behaviour
 from served import Served, serving
 
+from emulator.azure_paths import WORKSPACE_PATH
 from emulator.control_api.api_version import API_VERSION
 from emulator.control_api.readiness import engine_answers
-from emulator.control_api.resources import WORKSPACE_PATH
 from emulator.control_api.streams import line_stream
 
 ENDPOINTS = "/onlineEndpoints"

@@ -11,11 +11,11 @@ import pytest
 from jsonschema import Draft202012Validator
 from served import Served
 
+from emulator.azure_paths import WORKSPACE_PATH
 from emulator.control_api import create_control_api
 from emulator.control_api.api_version import API_VERSION
 from emulator.control_api.openapi import described_routes, openapi_document
 from emulator.control_api.openapi_metadata import QUERY
-from emulator.control_api.resources import WORKSPACE_PATH
 from emulator.control_api.response_schemas import Health
 from emulator.control_api.statuses import STATUSES
 

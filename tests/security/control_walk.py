@@ -11,9 +11,9 @@ import requests
 from flask import Flask
 from served import Served
 
+from emulator.azure_paths import OWN_PATH, WORKSPACE_PATH
 from emulator.control_api import create_control_api
 from emulator.control_api.openapi_metadata import description_of
-from emulator.control_api.resources import OWN_PATH, WORKSPACE_PATH
 from emulator.entities import ROLES
 
 ADMIN = "amlemu_the-admins-own-token"

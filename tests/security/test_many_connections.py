@@ -20,9 +20,9 @@ from core_support import ADMIN, House
 from gateway_support import Door, ask, caller, container, post, running_door
 from served import Served, serving
 
+from emulator.azure_paths import WORKSPACE_PATH
 from emulator.control_api import http_server
 from emulator.control_api.pools import ROOMS, room_of
-from emulator.control_api.resources import WORKSPACE_PATH
 from emulator.gateway.listener import CONNECTIONS as GATEWAY_CONNECTIONS
 
 BEARER = f"Authorization: Bearer {ADMIN}\r\n".encode()

@@ -7,9 +7,10 @@ from collections.abc import Iterator
 
 from flask import Blueprint, Response, jsonify, request
 
+from emulator.azure_paths import WORKSPACE_PATH
 from emulator.control_api.openapi_metadata import NOTHING, POLLED, Answer, described
 from emulator.control_api.request_parsing import Services
-from emulator.control_api.resources import WORKSPACE_PATH, Json
+from emulator.control_api.resources import Json
 from emulator.control_api.response_schemas import OperationResult, OperationStatus, ServerSentEvent
 from emulator.errors import BadArgument
 from emulator.workspace.operations import Operation
