@@ -1,13 +1,19 @@
 # `make demo` and `make test` do all of their own set-up; the rest is for working on amlemu.
-.PHONY: setup docker images sandbox demo test test-slow parity schemas reference workspace-fixture bench check format
+.PHONY: setup lock docker images sandbox demo test test-unit test-slow coverage parity schemas reference picture \
+	workspace-fixture bench check format
 
 # What `make test` needs of base images where no image registry answers.
 PYTHONS = 3.8 3.11
 
 setup: .venv/.stamp
 
-.venv/.stamp: pyproject.toml .ci/setup
+.venv/.stamp: pyproject.toml requirements-dev.lock .ci/setup
 	@bash .ci/setup
+
+# requirements-dev.lock anew: every version with its hashes for all Pythons and platforms, and no index or URL of this machine.
+lock: setup
+	.venv/bin/uv pip compile pyproject.toml --group dev --universal --python-version 3.10 --upgrade --quiet --generate-hashes \
+		--no-header --no-emit-index-url --no-emit-find-links --output-file requirements-dev.lock
 
 # A running Docker Engine with buildx and compose, installed where that is allowed, and what compose.yaml builds from.
 docker:
@@ -33,6 +39,18 @@ format: setup
 	.venv/bin/ruff check --fix .
 	.venv/bin/ruff format .
 
+# What needs neither Docker nor a network.  Bytecode is kept, because rewriting assertions takes longer than most tests.
+UNIT = env -u PYTHONDONTWRITEBYTECODE PYTHONHASHSEED=0 .venv/bin/python -m pytest -q -p no:schemathesis -m "not slow" \
+	tests/unit tests/core tests/test_layers.py
+TEST_PROCESSES ?= 2
+
+test-unit: setup
+	@$(UNIT) -n $(TEST_PROCESSES)
+
+# The same with branch coverage, which may not fall below the floor in pyproject.toml.
+coverage: setup
+	@$(UNIT) -n $(TEST_PROCESSES) --cov --cov-report=term:skip-covered
+
 test: check
 	@PYTHONS="$(PYTHONS)" bash .ci/test -m "not slow"
 
@@ -54,6 +72,10 @@ schemas: setup
 reference: setup
 	.venv/bin/python -m emulator.cli.cli_page > docs/cli.md
 	.venv/bin/python -m emulator.config.settings_page > docs/settings.md
+
+# docs/session.svg anew: the README's session, run on this machine's engine.
+picture: setup
+	.venv/bin/python docs/record_session.py
 
 # A home as this version leaves it, as the next tests/survival/workspace_N: for each version whose documents are new.
 workspace-fixture: setup
