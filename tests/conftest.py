@@ -38,6 +38,8 @@ _LONG_FIRST = (
 )
 # Folders whose tests share servers that cost seconds to start.
 _OF_ONE_PROCESS = ("differential", "failures", "no_code")
+# Folders whose tests share nothing: each test function goes where there is room.
+_SHARING_NOTHING = ("core", "unit")
 # Folders whose tests have a sample and an engine for parameters, `[SAMPLE.VARIANT-ENGINE]`, and where samples lie.
 # Variants of a sample, and samples with the same packages, share an environment.
 _BY_SAMPLE = {"samples": _TESTS.parent / "samples", "repositories": _TESTS / "repositories"}
@@ -103,8 +105,10 @@ class _InGroups(LoadScopeScheduling):  # type: ignore[misc]
 
 
 def group_of(nodeid: str) -> str:
-    """What a test shares fixtures with: a sample's environment, a folder's servers, else its file.
+    """What a test shares fixtures with: a sample's environment, a folder's servers, nothing, else its file.
 
+    >>> group_of("tests/unit/test_names.py::test_a_legal_name_stays[a]")
+    'tests/unit/test_names.py::test_a_legal_name_stays'
     >>> group_of("tests/samples/test_samples.py::test_a_sample_serves[v1_configs.aks-docker]")
     'tests/samples/test_samples.py v1_configs'
     >>> group_of("tests/samples/test_samples.py::test_a_sample_serves[two_models-docker]")
@@ -115,6 +119,8 @@ def group_of(nodeid: str) -> str:
     if folder in _BY_SAMPLE and "[" in test:
         sample = test.partition("[")[2].rpartition("-")[0].partition(".")[0]
         return f"{file} {_first_with_its_packages(folder).get(sample, sample)}"
+    if folder in _SHARING_NOTHING:
+        return nodeid.partition("[")[0]
     return folder if folder in _OF_ONE_PROCESS else file
 
 

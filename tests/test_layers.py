@@ -133,8 +133,9 @@ def name_of(file: Path) -> str:
     return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
 
 
-def imports() -> list[Import]:
-    return [found for module, tree in sources().items() for found in imports_of(module, tree)]
+@cache
+def imports() -> tuple[Import, ...]:
+    return tuple(found for module, tree in sources().items() for found in imports_of(module, tree))
 
 
 def imports_of(module: str, tree: ast.Module) -> Iterator[Import]:

@@ -276,11 +276,11 @@ def test_nothing_is_made_up(text: str) -> None:
     ["//", "//a:", "a", "x:", "token", "http://a", "/t/", "https://x/t/a", "?key", "@", "//a@", "eyJ", "%3A%2F%2F"],
 )
 def test_it_takes_no_longer_than_the_text_is_long(piece: str) -> None:
-    """A hostile error of half a megabyte takes no minute: nothing in a pattern looks back again and again."""
-    text = "@ sig=x " + piece * (500_000 // len(piece))
-    began = time.perf_counter()
+    """A hostile error of 200 kB takes no time to speak of: nothing in a pattern looks back again and again."""
+    text = "@ sig=x " + piece * (200_000 // len(piece))
+    began = time.thread_time()
     mask_credentials(text)
-    assert time.perf_counter() - began < 20
+    assert time.thread_time() - began < 3.2
 
 
 def test_words_that_a_tool_may_print_by_themselves() -> None:
