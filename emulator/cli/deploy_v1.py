@@ -8,10 +8,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
-from emulator.azure_files.v1.deployment_config import read_deployment_config
+from emulator.azure_files.v1.deployment_config import DeploymentConfigFile, read_deployment_config
 from emulator.azure_files.v1.inference_config import InferenceConfigFile, read_inference_config
 from emulator.cli.deploy_flags import read_options
 from emulator.cli.files import read_text
+from emulator.difference import Difference, differs
 from emulator.documents.values import together
 from emulator.documents.yaml_document import parse_yaml_or_json
 from emulator.entities import Environment
@@ -29,13 +30,14 @@ class _Paths:
     """
 
     file: Path
-    differences: list[str] = field(default_factory=list)
+    differences: list[Difference] = field(default_factory=list)
 
     def find(self, name: str) -> Path:
         here, beside = Path(name), self.file.parent / name
         if here.exists() or not beside.exists():
             return here
-        self.differences.append(f"'{name}' is the one beside {self.file.name}: `az ml` looks in the working folder")
+        text = f"'{name}' is the one beside {self.file.name}: `az ml` looks in the working folder"
+        self.differences.append(differs("v1.file_beside", text))
         return beside
 
     def read(self, name: str) -> str:
@@ -48,23 +50,26 @@ def read_v1_options(options: Mapping[str, Any], environ: Mapping[str, str]) -> t
     Raises BadDocument with every fault of both files, BadArgument and usage errors for the options.
     """
     _refuse_paths(options["models"])
-    parts: dict[str, Any] = {"differences": []}
+    parts: dict[str, Any] = {}
+    differences: list[Difference] = []
     faults: list[BadDocument] = []
     if options["deployment_config"]:
         config = _without_faults(lambda: _deployment_config(options["deployment_config"]), faults)
-        parts |= config or {}
+        if config:
+            parts |= config.parts
+            differences += config.differences
     if options["inference_config"]:
         paths = _Paths(options["inference_config"])
         script = _without_faults(lambda: _inference_config(paths), faults)
         if script and not faults:
-            parts["differences"] = [*parts["differences"], *script.differences]
-            parts |= _environment_parts(script.environment, options["environment"], parts["differences"])
+            differences += script.differences
+            parts |= _environment_parts(script.environment, options["environment"], differences)
             options = {**options, **_script_options(script, options, paths)}
-        parts["differences"] = [*parts["differences"], *paths.differences]
+        differences += paths.differences
     if faults:
         raise faults[0] if len(faults) == 1 else together(faults)
     endpoint, request = read_options(options, environ)
-    return endpoint, _over(request, parts)
+    return endpoint, _over(request, parts | {"differences": [each.to_document() for each in differences]})
 
 
 def _without_faults(read: Callable[[], T], faults: list[BadDocument]) -> T | None:
@@ -75,9 +80,8 @@ def _without_faults(read: Callable[[], T], faults: list[BadDocument]) -> T | Non
         return None
 
 
-def _deployment_config(file: Path) -> dict[str, Any]:
-    found = read_deployment_config(parse_yaml_or_json(read_text(file), file.name))
-    return {**found.parts, "differences": list(found.differences)}
+def _deployment_config(file: Path) -> DeploymentConfigFile:
+    return read_deployment_config(parse_yaml_or_json(read_text(file), file.name))
 
 
 def _inference_config(paths: _Paths) -> InferenceConfigFile:
@@ -94,14 +98,17 @@ def _script_options(found: InferenceConfigFile, options: Mapping[str, Any], path
     return {"source_dir": folder, "entry": script}
 
 
-def _environment_parts(found: Environment | str | None, option: str | None, differences: list[str]) -> dict[str, Any]:
+def _environment_parts(
+    found: Environment | str | None, option: str | None, differences: list[Difference]
+) -> dict[str, Any]:
     """What the request says of the environment.
 
     Its variables are the container's too, where they go before the platform's (row container.user_variables_win).
     """
     if found is None or option is not None:
         if found is not None:
-            differences.append("--environment goes before the environment of the file: `az ml` takes that of the file")
+            text = "--environment goes before the environment of the file: `az ml` takes that of the file"
+            differences.append(differs("v1.environment_option", text))
         return {}
     if isinstance(found, str):
         return {"environment": found}

@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from emulator.cli.differences import say_differences
+from emulator.cli.differences import difference_lines, differences_of
 from emulator.cli.output import say
 from emulator.cli.program import program, shown_path
 
@@ -25,8 +25,9 @@ def print_deployed(
 
     click.echo(endpoint["scoring_uri"])
     say_out_of_service(endpoint)
-    of_deployments = [text for d in endpoint["deployments"] if d["name"] in names for text in d["differences"]]
-    say_differences([*endpoint["differences"], *of_deployments])
+    found = differences_of(endpoint, *(d for d in endpoint["deployments"] if d["name"] in names))
+    for line in difference_lines(found, fold=True):
+        say(line)
     if not endpoint["deployments"]:
         return
     for line in traffic_lines(endpoint, names, is_from_files=is_from_files):

@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from emulator.cli.completion import deployment_names, endpoint_names
+from emulator.cli.differences import difference_lines, differences_of
 from emulator.cli.output import output_option, print_result, print_table, say, size_text
 
 _APP_ROOT = "/var/azureml-app"
@@ -87,8 +88,15 @@ def _print_endpoint(endpoint: Mapping[str, Any]) -> None:
         click.echo(f"{'damaged':20} {damage}")
     if endpoint.get("requests_abandoned"):
         click.echo(f"{'abandoned':20} {endpoint['requests_abandoned']} request(s) that nobody waits for any more")
+    _print_differences(endpoint, "")
     for deployment in endpoint["deployments"]:
         _print_deployment(deployment)
+
+
+def _print_differences(resource: Mapping[str, Any], indent: str) -> None:
+    lines = difference_lines(differences_of(resource), fold=False)
+    for line in ["differences:", *(f"  {line}" for line in lines)] if lines else []:
+        click.echo(f"{indent}{line}")
 
 
 def _print_deployment(deployment: Mapping[str, Any]) -> None:
@@ -105,8 +113,7 @@ def _print_deployment(deployment: Mapping[str, Any]) -> None:
     for instance in deployment["instances"]:
         if instance["state"] != "Ready" or instance["restarts"] or instance["out_of_memory"]:
             click.echo(f"  {'instance':18} {instance['name']}: {_state_text(instance)}")
-    for difference in deployment["differences"]:
-        click.echo(f"  {'difference':18} {difference}")
+    _print_differences(deployment, "  ")
     if deployment["error"]:
         click.echo(f"  {'error':18} {deployment['error']['code']}: {deployment['error']['message']}")
         if deployment["error"].get("hint"):

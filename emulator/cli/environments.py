@@ -8,8 +8,10 @@ from typing import Any, TypeVar
 
 import click
 
+from emulator.cli.differences import HEADINGS, differences_of, grouped
 from emulator.cli.output import output_option, print_result, print_table, say
 from emulator.cli.progress import Printer, progress_options
+from emulator.difference import texts
 
 _V1_FILE = "azureml_environment.json"
 F = TypeVar("F", bound=Callable[..., Any])
@@ -96,8 +98,9 @@ def _print_environment(environment: dict[str, Any]) -> None:
         click.echo(f"  {requirement}")
     for package in environment["system_packages"]:
         click.echo(f"  {package} (Debian)")
-    for difference in environment["differences"]:
-        say(f"  difference: {difference}")
+    for group, members in grouped(differences_of(environment)).items():
+        for text in texts(members):
+            say(f"  {HEADINGS[group]}: {text}")
 
 
 def _kind(environment: dict[str, Any]) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from emulator.difference import Difference, differs, fails_in_cloud, only_here
 from emulator.entities import DataCollector, OnlineDeployment
 from emulator.profiles import CollectionProfile, profile_of
 from emulator.routing.routes import PayloadCollection
@@ -102,31 +103,36 @@ def _insights_variables() -> dict[str, str]:
     }
 
 
-def collection_differences(deployment: OnlineDeployment) -> list[str]:
+def collection_differences(deployment: OnlineDeployment) -> list[Difference]:
     """Where data collection and Application Insights depart from the cloud's."""
     profile = profile_of(deployment.target).collection
     found = _collector_differences(deployment, profile) if deployment.data_collector else []
     if has_insights(deployment):
         told = "`amlemu logs --insights` shows what the server sends" if needs_sink(deployment) else "nothing takes it"
-        found.append(f"app_insights_enabled: nothing leaves this machine, {told}")
+        found.append(only_here("insights.local", f"app_insights_enabled: nothing leaves this machine, {told}"))
     elif deployment.app_insights_enabled:
-        found.append(f"app_insights_enabled has no effect: target {deployment.target} has no such setting")
+        text = f"app_insights_enabled has no effect: target {deployment.target} has no such setting"
+        found.append(differs("insights.not_in_target", text))
     return found
 
 
-def _collector_differences(deployment: OnlineDeployment, profile: CollectionProfile) -> list[str]:
+def _collector_differences(deployment: OnlineDeployment, profile: CollectionProfile) -> list[Difference]:
     if not profile.available:
-        return [f"data_collector collects nothing: target {deployment.target} has none"]
+        text = f"data_collector collects nothing: target {deployment.target} has none"
+        return [differs("collection.not_in_target", text)]
     custom = custom_collections(deployment)
     if not custom and payload_collection(deployment) is None:
         return []
-    found = ["collected data is kept in AMLEMU_HOME/modelDataCollector; no data asset is registered for it"]
+    kept = "collected data is kept in AMLEMU_HOME/modelDataCollector; no data asset is registered for it"
+    found = [only_here("collection.kept_here", kept)]
     collections = deployment.data_collector.collections if deployment.data_collector else {}
     elsewhere = sorted(name for name, one in collections.items() if one.enabled and one.data and one.data.get("path"))
     if elsewhere:
-        found.append(f"data.path of {', '.join(elsewhere)} is not followed")
+        found.append(differs("collection.data_path", f"data.path of {', '.join(elsewhere)} is not followed"))
     if len(custom) > profile.most_custom:
-        found.append(f"{len(custom)} custom collections: the cloud documents {profile.most_custom}")
+        text = f"{len(custom)} custom collections: the cloud documents {profile.most_custom}"
+        found.append(fails_in_cloud("collection.too_many", text))
     if custom and not needs_sink(deployment):
-        found.append(f"nothing takes what Collectors send in this container: {', '.join(custom)}")
+        text = f"nothing takes what Collectors send in this container: {', '.join(custom)}"
+        found.append(differs("collection.no_sink", text))
     return found

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from emulator.containers.usage import Machine, size_text
+from emulator.difference import Difference, differs, fails_in_cloud, only_here
 from emulator.entities import ResourceRequirements, Target
 from emulator.entities.resources import GPU
 from emulator.errors import BadArgument
@@ -145,47 +146,55 @@ def container_size(deployment: Sized, target: Target, machine: Machine) -> Conta
     )
 
 
-def size_differences(deployment: Sized, target: Target, machine: Machine) -> list[str]:
+def size_differences(deployment: Sized, target: Target, machine: Machine) -> list[Difference]:
     """Where the size departs from what the target's cloud would give."""
     found = [*_type_differences(deployment, target), *_gpu_differences(deployment)]
     asked = asked_size(deployment, target)
     if (asked.cpus or 0) > machine.cpus or (asked.memory_bytes or 0) > machine.memory_bytes:
-        found.append(f"{_of_size(deployment, asked)}, more than this machine: {_text(machine)} are the limit here")
+        text = f"{_of_size(deployment, asked)}, more than this machine: {_text(machine)} are the limit here"
+        found.append(only_here("size.larger_than_machine", text))
     elif deployment.instance_count * (asked.memory_bytes or 0) > machine.memory_bytes:
-        found.append(
+        text = (
             f"{deployment.instance_count} instances of {size_text(asked.memory_bytes or 0)} are more than the"
             f" {size_text(machine.memory_bytes)} of this machine, which they share here"
         )
+        found.append(only_here("size.instances_share_memory", text))
     if deployment.resources and deployment.resources.requests and not deployment.resources.limits:
-        found.append(
+        text = (
             "resources.requests reserve nothing here: without limits a container has the default ones, as doctor says"
         )
+        found.append(differs("size.requests_reserve_nothing", text))
     return found
 
 
-def _type_differences(deployment: Sized, target: Target) -> list[str]:
-    name, found = deployment.instance_type, []
+def _type_differences(deployment: Sized, target: Target) -> list[Difference]:
+    name, found = deployment.instance_type, list[Difference]()
     if name is not None and _type_of(deployment) is None:
         text = f"the size of instance_type {name} is known to its cluster only: resources say it here"
         if name == _DEFAULT_CRD:
             text += " (its limits are 2 CPUs and 2Gi, unless the cluster's owner has changed them)"
-        found.append(text if deployment.resources is None else f"instance_type {name} is known to its cluster only")
+        if deployment.resources is not None:
+            text = f"instance_type {name} is known to its cluster only"
+        found.append(differs("size.unknown_instance_type", text))
     elif name is not None and target == "kubernetes":
-        found.append(f"{name} is a virtual machine; Kubernetes deployments name an instance type of their cluster")
+        text = f"{name} is a virtual machine; Kubernetes deployments name an instance type of their cluster"
+        found.append(fails_in_cloud("size.virtual_machine_on_kubernetes", text))
     elif name is not None and target != "managed":
-        found.append(f"target {target} has no instance types; the container is as large as a {name} here")
+        text = f"target {target} has no instance types; the container is as large as a {name} here"
+        found.append(fails_in_cloud("size.instance_type_not_in_target", text))
     if deployment.resources is not None and target in ("managed", "local"):
-        found.append(f"target {target} takes no resources; they limit the container here")
+        text = f"target {target} takes no resources; they limit the container here"
+        found.append(fails_in_cloud("size.resources_not_in_target", text))
     return found
 
 
-def _gpu_differences(deployment: Sized) -> list[str]:
+def _gpu_differences(deployment: Sized) -> list[Difference]:
     size = _type_of(deployment)
     limits = deployment.resources or ResourceRequirements()
     if deployment.gpus is not None or not ((size and size.gpus) or limits.limit(GPU)):
         return []
     what = deployment.instance_type if size and size.gpus else f"resources.limits.{GPU}"
-    return [f"{what} gives the container GPUs, which it has here with --gpus only"]
+    return [differs("size.gpus", f"{what} gives the container GPUs, which it has here with --gpus only")]
 
 
 def _of_size(deployment: Sized, asked: ContainerSize) -> str:

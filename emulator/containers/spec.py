@@ -20,6 +20,7 @@ from emulator.containers.data_collection import (
     needs_sink,
 )
 from emulator.containers.size import NO_LIMIT, ContainerSize
+from emulator.difference import Difference, differs, fails_in_cloud
 from emulator.entities import AZUREML_ROUTES, CodeConfiguration, Model, OnlineDeployment, Route
 from emulator.environments import MLFLOW_FOLDER, MLFLOW_SCRIPT
 from emulator.profiles import profile_of
@@ -231,25 +232,29 @@ def no_code_variables(deployment: OnlineDeployment, models: Sequence[Model]) -> 
     return script | profile.mlflow.variables(model_dir, model.path)
 
 
-def container_differences(deployment: OnlineDeployment, models: Sequence[Model]) -> list[str]:
+def container_differences(deployment: OnlineDeployment, models: Sequence[Model]) -> list[Difference]:
     """Where what is asked for departs from what the target's cloud would take."""
     profile = profile_of(deployment.target)
-    found = []
+    found: list[Difference] = []
     limit = profile.container.max_models
     if limit is not None and len(models) > limit:
-        found.append(
+        text = (
             f"{deployment.target} endpoints take {'one model' if limit == 1 else f'{limit} models'} per deployment:"
             f" {len(models)} are laid out as $MODEL_NAME/$VERSION, as v1 services (aci, aks) have them"
         )
+        found.append(fails_in_cloud("models.too_many", text))
     most_bytes = profile.rules.max_model_bytes
     if most_bytes is not None and sum(m.size for m in models) > most_bytes:
-        found.append(f"{deployment.target} takes models below {most_bytes / 1e9:g} GB only")
+        text = f"{deployment.target} takes models below {most_bytes / 1e9:g} GB only"
+        found.append(fails_in_cloud("models.too_large", text))
     if deployment.inference_config and not profile.rules.takes_custom_containers:
-        found.append(f"{deployment.target} takes no custom container: the routes of inference_config are v2's")
+        text = f"{deployment.target} takes no custom container: the routes of inference_config are v2's"
+        found.append(fails_in_cloud("container.custom", text))
     set_ones = {*PLATFORM_VARIABLES, *no_code_variables(deployment, models)}
     taken = sorted(set_ones & deployment.environment_variables.keys())
     if taken and deployment.target != "local":
-        found.append(f"{', '.join(taken)} set by the deployment: whether the cloud lets it win is not documented")
+        text = f"{', '.join(taken)} set by the deployment: whether the cloud lets it win is not documented"
+        found.append(differs("container.platform_variables", text))
     return found + collection_differences(deployment)
 
 

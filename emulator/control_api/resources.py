@@ -11,6 +11,7 @@ from typing import Any
 
 from emulator.azure_paths import PROVIDER, WORKSPACE_PATH, deployment_path
 from emulator.containers.spec import scoring_path
+from emulator.difference import Difference, only_here
 from emulator.entities import (
     AZUREML_ROUTES,
     BuildContext,
@@ -79,7 +80,7 @@ def environment_resource(environment: Environment, image: str, dockerfile: str, 
     Its secrets, and the credentials in its packages' URLs and channels, are there only with `include_values`.
     """
     flat = environment.revealed_document() if include_values else environment.to_document()
-    flat |= {"digest": image, "dockerfile": dockerfile}
+    flat |= {"digest": image, "dockerfile": dockerfile} | _differences(flat["differences"])
     properties = {
         "description": environment.description,
         "image": environment.image,
@@ -122,7 +123,7 @@ def endpoint_resource(endpoint: OnlineEndpoint, deployments: Sequence[Shown], ad
         "tags": endpoint.tags,
         "properties": endpoint.properties,
         "cloud_settings": endpoint.cloud_settings,
-        "differences": list(endpoint.differences),
+        **_differences([difference.to_document() for difference in endpoint.differences]),
         "created_at": endpoint.created_at,
     }
     properties = {
@@ -148,20 +149,25 @@ def _scoring_path(endpoint: OnlineEndpoint, deployments: Sequence[OnlineDeployme
 def flat_deployment(deployment: OnlineDeployment, instances: Sequence[InstanceState]) -> Json:
     """A deployment as `show -o json` prints it; names of variables, never their values."""
     document = deployment.model_dump(mode="json", exclude=set(HIDDEN))
-    differences = [*deployment.differences, *override_differences(deployment.target)]
+    overridden = [difference.to_document() for difference in override_differences(deployment.target)]
     return document | {
         "environment_variables": sorted(deployment.environment_variables),
-        "differences": differences,
+        **_differences([*document["differences"], *overridden]),
         "instances": [asdict(instance) for instance in instances],
     }
 
 
-def override_differences(target: Target) -> list[str]:
+def override_differences(target: Target) -> list[Difference]:
     """What the settings of the emulator that runs now have chosen for the target; a deploy does not freeze it."""
     return [
-        f"{row_id} is overridden by the settings: {rendered(v, quote='')}"
+        only_here("settings.override", f"{row_id} is overridden by the settings: {rendered(v, quote='')}")
         for row_id, v in profile_of(target).overridden
     ]
+
+
+def _differences(documents: Sequence[Json]) -> Json:
+    """The texts alone, as clients have always read them, and each with its group and its code."""
+    return {"differences": [document["text"] for document in documents], "difference_details": list(documents)}
 
 
 def deployment_resource(deployment: OnlineDeployment, instances: Sequence[InstanceState]) -> Json:

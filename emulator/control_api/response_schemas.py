@@ -12,6 +12,7 @@ from pydantic.alias_generators import to_camel
 
 from emulator.containers.usage import Machine
 from emulator.control_api.resources import HIDDEN
+from emulator.difference import Difference
 from emulator.entities import Environment, Model, OnlineDeployment, OnlineEndpoint, ProvisioningState, Role
 from emulator.workspace.health.instance_state import InstanceState
 
@@ -207,6 +208,8 @@ class FlatEnvironment(Environment):
 
     digest: str
     dockerfile: str
+    differences: list[str]  # type: ignore[assignment]
+    difference_details: list[Difference]
 
 
 class EnvironmentVersion(Resource[EnvironmentProperties, FlatEnvironment]):
@@ -220,7 +223,9 @@ class EnvironmentVersions(Shape):
 
 
 _SHOWN: dict[str, Any] = {
-    name: (field.annotation, field) for name, field in OnlineDeployment.model_fields.items() if name not in HIDDEN
+    name: (field.annotation, field)
+    for name, field in OnlineDeployment.model_fields.items()
+    if name not in HIDDEN | {"differences"}
 }
 FlatDeployment: Any = create_model(
     "FlatDeployment",
@@ -229,6 +234,8 @@ FlatDeployment: Any = create_model(
     **_SHOWN,
     environment_variables=(list[str], ...),
     instances=(list[InstanceState], ...),
+    differences=(list[str], ...),
+    difference_details=(list[Difference], ...),
 )
 
 
@@ -239,6 +246,8 @@ class FlatEndpoint(OnlineEndpoint):
 
     scoring_uri: str
     openapi_uri: str
+    differences: list[str]  # type: ignore[assignment]
+    difference_details: list[Difference]
     deployments: list[FlatDeployment]
     requests_abandoned: int
     out_of_service: str

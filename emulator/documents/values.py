@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
+from emulator.difference import Difference, differs
 from emulator.documents.yaml_document import Document, Path, refuse
 from emulator.errors import BadDocument, Fault
 
@@ -50,7 +51,7 @@ class Reading:
 
     document: Document
     faults: list[Fault] = field(default_factory=list)
-    differences: list[str] = field(default_factory=list)
+    differences: list[Difference] = field(default_factory=list)
 
     def values(self, keys: Keys) -> dict[Path, Any]:
         """Every value of `keys` that is there and of its kind; null counts as absent, as it does for v1's parsers."""
@@ -84,9 +85,9 @@ class Reading:
         if not any(fault.field == told.field for fault in self.faults):
             self.fault(path, f"{message}; '{near[0]}' is another key" if near and near[0] != path[-1] else message)
 
-    def differs(self, path: Path, message: str) -> None:
-        """Something that has another effect here than in the cloud, or that neither acts upon."""
-        self.differences.append(str(self.document.fault(path, message)))
+    def note(self, path: Path, difference: Difference) -> None:
+        """Add a difference of the value at `path`: its text gets the place in the file."""
+        self.differences.append(replace(difference, text=str(self.document.fault(path, difference.text))))
 
     def _note_unknown(self, section: Path, known: Iterable[str]) -> None:
         node, known = self._at(section), list(known)
@@ -94,7 +95,8 @@ class Reading:
             if key not in known:
                 near = difflib.get_close_matches(str(key), known, n=1)
                 meant = f"; did you mean '{near[0]}'?" if near else ""
-                self.differs((*section, key), f"unknown key '{key}' is ignored, as in the cloud{meant}")
+                text = f"unknown key '{key}' is ignored, as in the cloud{meant}"
+                self.note((*section, key), differs("file.unknown_key", text))
 
     def finish(self) -> None:
         """Raise BadDocument with every fault, if there is one."""

@@ -9,6 +9,7 @@ from typing import Protocol
 
 from emulator.containers.spec import ContainerSpec
 from emulator.containers.usage import Machine, Usage
+from emulator.difference import Difference
 from emulator.environments import AnyImageSpec
 
 Log = Callable[[str], None]
@@ -25,7 +26,7 @@ class Image:
 
     digest: str
     reference: str
-    differences: tuple[str, ...] = ()
+    differences: tuple[Difference, ...] = ()
     pinned: str = ""
     own_command: bool = False
 
@@ -47,7 +48,7 @@ class Container:
     running: bool
     exit_code: int | None = None
     oom_killed: bool = False
-    differences: tuple[str, ...] = field(default=())
+    differences: tuple[Difference, ...] = field(default=())
     other_ports: Mapping[int, int] = field(default_factory=dict)
     stopped_because: str = ""
 

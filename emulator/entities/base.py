@@ -10,14 +10,46 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Annotated, Any, TypeVar
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Discriminator, PrivateAttr, Tag, ValidationError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Discriminator,
+    GetCoreSchemaHandler,
+    GetJsonSchemaHandler,
+    PrivateAttr,
+    Tag,
+    ValidationError,
+)
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema, core_schema
 
+from emulator.difference import Difference, read_difference
 from emulator.errors import BadArgument, BadDocument, Fault
 from emulator.names import shown
 from emulator.secret import REVEALED, mask_credentials, masked_values
 
 E = TypeVar("E", bound="Entity")
 T = TypeVar("T")
+
+
+class _TextOrDifference:
+    """A Difference, or its text alone: so earlier versions stored it, and older clients send it."""
+
+    @staticmethod
+    def __get_pydantic_core_schema__(source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        def of_text(value: Any) -> Any:
+            return read_difference(value) if isinstance(value, str) else value
+
+        return core_schema.no_info_before_validator_function(of_text, handler(source))
+
+    @staticmethod
+    def __get_pydantic_json_schema__(schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        return {"anyOf": [{"type": "string"}, handler(schema)]}
+
+
+Differences = tuple[Annotated[Difference, _TextOrDifference], ...]
+"""The differences of an entity."""
 _TEXT_TAG, _OTHER_TAG = "<text>", "<other>"
 _WINDOWS_PATH = re.compile(r"[A-Za-z]:[\\/]|\\\\")
 

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, field_validator, model_validator
 
-from emulator.entities.base import Entity, TextOr, check_local_path, rule
+from emulator.entities.base import Differences, Entity, TextOr, check_local_path, rule
 from emulator.entities.endpoint import AuthMode, ProvisioningState, Target, put_in_small_letters
 from emulator.entities.environment import Environment, InferenceConfig, Platform
 from emulator.entities.model import ModelRequest
@@ -157,7 +157,7 @@ class DeploymentRequest(Entity):
     tags: dict[str, str] = {}
     properties: dict[str, str] = {}
     cloud_settings: dict[str, Any] = {}
-    differences: tuple[str, ...] = ()
+    differences: Differences = ()
     gpus: str | None = None
     instance_type: str | None = Field(None, min_length=1, max_length=64)
     resources: ResourceRequirements | None = None
@@ -248,7 +248,7 @@ class OnlineDeployment(Entity):
     debug_port: int | None = None
     read_only_mounts: bool = True
     is_from_files: bool = False
-    differences: tuple[str, ...] = ()
+    differences: Differences = ()
     serving: bool = False
     provisioning_state: ProvisioningState = "Creating"
     error: dict[str, Any] | None = None

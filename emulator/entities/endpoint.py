@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
-from emulator.entities.base import Entity, rule
+from emulator.entities.base import Differences, Entity, rule
 from emulator.names import V1_TARGETS, check_endpoint_name, check_key, in_small_letters
 
 Target = Literal["managed", "kubernetes", "aks", "aci", "local"]
@@ -39,7 +39,7 @@ class OnlineEndpoint(Entity):
     tags: dict[str, str] = {}
     properties: dict[str, str] = {}
     cloud_settings: dict[str, Any] = {}
-    differences: tuple[str, ...] = ()
+    differences: Differences = ()
     created_at: str
 
 
@@ -59,7 +59,7 @@ class EndpointRequest(Entity):
     tags: dict[str, str] = {}
     properties: dict[str, str] = {}
     cloud_settings: dict[str, Any] = {}
-    differences: tuple[str, ...] = ()
+    differences: Differences = ()
 
     @model_validator(mode="after")
     def _name_in_small_letters(self) -> EndpointRequest:

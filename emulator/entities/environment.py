@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, PrivateAttr
 
-from emulator.entities.base import Entity, check_local_path, rule
+from emulator.entities.base import Differences, Entity, check_local_path, rule
 from emulator.names import check_asset_name, check_environment_version
 from emulator.secret import Secret
 
@@ -107,7 +107,7 @@ class Environment(Entity):
     inference_config: InferenceConfig | None = None
     platform: Platform | None = None
     no_code: Literal["mlflow"] | None = None
-    differences: tuple[str, ...] = ()
+    differences: Differences = ()
     source: str = ""
     description: str = ""
     tags: dict[str, str] = {}

@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import Literal
 
+from emulator.difference import Difference, differs
 from emulator.entities.base import Entity
 from emulator.errors import BadArgument, ResourceNotFound
 from emulator.names import LATEST, check_asset_name, check_environment_version, check_version
@@ -38,14 +39,15 @@ class AssetReference(Entity):
         return f"{self.name}:{self.version}" if self.version else f"{self.name}@latest"
 
     @property
-    def difference(self) -> str:
-        """What to say when it is taken from here, '' when the cloud does so too."""
+    def differences(self) -> tuple[Difference, ...]:
+        """Where the cloud takes it from, unless that is the workspace too."""
         if not self.registry:
-            return ""
-        return (
+            return ()
+        text = (
             f"the {self.kind} {self} is taken from the local workspace;"
             f" the cloud takes it from registry '{self.registry}'"
         )
+        return (differs("registry.taken_locally", text),)
 
 
 def is_arm_id(text: str) -> bool:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 
+from emulator.difference import Difference, differs
 from emulator.entities import Environment
 
 _FROM = re.compile(r"(?P<head>\s*FROM\s+(?:--\S+\s+)*)(?P<image>[^\s#]+)(?P<rest>.*)", re.I)
@@ -33,14 +34,14 @@ class BaseImages:
         matching = (by for pattern, by in self.substitutes.items() if any(fnmatchcase(s, pattern) for s in spellings))
         return next(matching, None)
 
-    def in_environment(self, environment: Environment) -> tuple[Environment, tuple[str, ...]]:
+    def in_environment(self, environment: Environment) -> tuple[Environment, tuple[Difference, ...]]:
         """The environment on the image that stands for its own, and the differences."""
         by = self.of(environment.image) if environment.image else None
         if by is None or by == environment.image:
             return environment, ()
         return environment.model_copy(update={"image": by}), (_told(str(environment.image), by),)
 
-    def in_dockerfile(self, text: str) -> tuple[str, tuple[str, ...]]:
+    def in_dockerfile(self, text: str) -> tuple[str, tuple[Difference, ...]]:
         """The text of a Dockerfile with the images that FROM and COPY name, and defaults of ARG lines before the first
         FROM, as they are to be; and the differences.
         """
@@ -72,5 +73,5 @@ def _has_tag(name: str) -> bool:
     return "@" in name or ":" in name.rpartition("/")[2]
 
 
-def _told(name: str, by: str) -> str:
-    return f"image {name} is replaced by {by} (setting base_images)"
+def _told(name: str, by: str) -> Difference:
+    return differs("image.replaced_by_setting", f"image {name} is replaced by {by} (setting base_images)")

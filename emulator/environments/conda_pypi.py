@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 
 from packaging.utils import canonicalize_name
 
+from emulator.difference import Difference, differs
 from emulator.entities import Environment
 from emulator.environments.abi_bounds import numpy_bound
 from emulator.environments.conda_native import is_native
@@ -59,6 +60,8 @@ PYPI_NAMES: Mapping[str, str | None] = {
     "zlib": None,
 }
 _SETUPTOOLS = "setuptools<81"
+FROM_PYPI = "conda.from_pypi"
+"""The code of the difference that names the packages which come from PyPI."""
 # conda name → Debian packages, for what is not a Python package.
 SYSTEM_PACKAGES: Mapping[str, tuple[str, ...]] = {
     "ffmpeg": ("ffmpeg",),
@@ -79,7 +82,7 @@ class _Found:
     system_packages: list[str] = field(default_factory=list)
     translated: list[str] = field(default_factory=list)
     native: list[str] = field(default_factory=list)
-    differences: list[str] = field(default_factory=list)
+    differences: list[Difference] = field(default_factory=list)
     faults: list[Fault] = field(default_factory=list)
 
 
@@ -113,7 +116,8 @@ def _package(text: str, environment: Environment, found: _Found) -> None:
     spec = parse_spec(text)
     if spec.name == "python":
         if spec.version and not named_python(spec.version):
-            found.differences.append(f"'python{spec.version}' is Python {environment.python_version} here")
+            text = f"'python{spec.version}' is Python {environment.python_version} here"
+            found.differences.append(differs("conda.python_range", text))
     elif spec.name in SYSTEM_PACKAGES:
         debian = SYSTEM_PACKAGES[spec.name]
         found.system_packages += [p for p in debian if p not in found.system_packages]
@@ -156,7 +160,7 @@ def _bound(found: _Found, others: Sequence[str]) -> None:
     bound, why = numpy_bound(found.requirements, others)
     if bound:
         found.requirements.append(bound)
-        found.differences.append(why)
+        found.differences.append(differs("conda.numpy_bound", why))
 
 
 def _bring_setuptools(found: _Found, environment: Environment) -> None:
@@ -170,14 +174,14 @@ def _bring_setuptools(found: _Found, environment: Environment) -> None:
         found.requirements.append(_SETUPTOOLS)
 
 
-def _differences(found: _Found, reason: str) -> list[str]:
+def _differences(found: _Found, reason: str) -> list[Difference]:
     because = f" ({reason})" if reason else ""
     if found.native:
         told = f"conda packages that are no Python packages are left out{because}: {', '.join(found.native)}"
-        found.differences.append(told)
+        found.differences.append(differs("conda.native_left_out", told))
     if not found.translated:
         return found.differences
     translated = (
         f"conda packages are resolved from PyPI, not from conda channels{because}: {', '.join(found.translated)}"
     )
-    return [translated, *found.differences]
+    return [differs(FROM_PYPI, translated), *found.differences]

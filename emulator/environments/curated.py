@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from emulator.difference import Difference, differs
 from emulator.entities import Environment
 from emulator.environments.curated_table import CURATED, CuratedEnvironment
 from emulator.environments.files.requirements_file import check_requirement
@@ -70,15 +71,16 @@ def setting_of(environment: Environment) -> str:
     return f'[curated_environments."{curated.name}"]' if curated else "[base_images]"
 
 
-def difference(curated: CuratedEnvironment) -> str:
+def difference(curated: CuratedEnvironment) -> Difference:
     """What is told wherever the curated environment, or its image, is rebuilt."""
     origin = "published packages" if curated.is_published else "packages in the settings"
     packages = ", ".join(curated.packages)
     without = f"; left out: {', '.join(curated.left_out)}" if curated.left_out else ""
-    return (
+    text = (
         f"the curated environment {curated.name}, of whatever version, is rebuilt from its {origin}:"
         f" Python {curated.python_version}, {packages}{without}"
     )
+    return differs("environment.curated_rebuilt", text)
 
 
 # settings

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from packaging.requirements import InvalidRequirement, Requirement
 
+from emulator.difference import Difference, differs
 from emulator.environments.files.conda_spec import parse_spec
 from emulator.environments.hash_pins import without_hashes
 from emulator.errors import ImageBuildFailure
@@ -60,7 +61,7 @@ def asked_imports(spec: ImageSpec, folder: str, lock: str) -> bytes:
     return json.dumps(asked).encode()
 
 
-def import_differences(report: str, setting: str) -> tuple[str, ...]:
+def import_differences(report: str, setting: str) -> tuple[Difference, ...]:
     """What the report tells beside failures: modules that cannot be imported on this machine.
 
     `setting` replaces the packages, '' where they are the user's own.
@@ -71,7 +72,9 @@ def import_differences(report: str, setting: str) -> tuple[str, ...]:
         noted = json.loads(report)["noted"] if report else ()
         mend = f"; {setting} of amlemu.toml replaces the packages of this environment" * bool(setting)
         return tuple(
-            f"package {package} cannot be imported here (import {module}): {why}{mend}"
+            differs(
+                "packages.not_importable", f"package {package} cannot be imported here (import {module}): {why}{mend}"
+            )
             for package, module, why in noted
         )
     except (ValueError, LookupError, TypeError, RecursionError) as error:

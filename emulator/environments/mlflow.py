@@ -14,6 +14,7 @@ from typing import Any
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 
+from emulator.difference import Difference, differs
 from emulator.documents.yaml_document import Document, parse_document, refuse
 from emulator.entities import ANONYMOUS, Environment
 from emulator.environments.files.read import read_environment
@@ -37,18 +38,23 @@ _INSTEAD: Mapping[str, str] = {"azureml-inference-server-http": "azureml-default
 # The cloud's no-code image: mlflow-py312-inference.
 _PYTHON = "3.12"
 
-_AT_START = (
+_AT_START = differs(
+    "mlflow.packages_in_image",
     "the model's packages are in the image: the cloud installs them when a container starts, which takes time and a"
-    " network"
+    " network",
 )
-_NO_MONITORING = (
+_NO_MONITORING = differs(
+    "mlflow.no_monitoring",
     f"{_MONITORING} is not in the model's files; the no-code image has it, but containers of the cloud were seen to"
-    " fail without it: listing it with the model is safe"
+    " fail without it: listing it with the model is safe",
 )
-_OLD_SERVERS = "added for servers before 1.4.1, which may not start without: {}"
-_NO_MLFLOW = "mlflow is not in the model's files: the newest that fits is installed, as in the no-code image"
-_NO_PACKAGES = (
-    f"the model has neither {CONDA_FILE} nor {REQUIREMENTS_FILE}: only the no-code image's packages are there"
+_NO_MLFLOW = differs(
+    "mlflow.no_mlflow",
+    "mlflow is not in the model's files: the newest that fits is installed, as in the no-code image",
+)
+_NO_PACKAGES = differs(
+    "mlflow.no_packages",
+    f"the model has neither {CONDA_FILE} nor {REQUIREMENTS_FILE}: only the no-code image's packages are there",
 )
 
 
@@ -84,7 +90,7 @@ def mlflow_environment(model: str, names: Collection[str], read: ReadText, base_
         *([_AT_START] if source else [_NO_PACKAGES]),
         *([_NO_MONITORING] if _MONITORING in added else []),
         *([_NO_MLFLOW] if "mlflow" in added else []),
-        *([_OLD_SERVERS.format(", ".join(for_old_servers))] if for_old_servers else []),
+        *([_for_old_servers(for_old_servers)] if for_old_servers else []),
     ]
     return own.model_copy(
         update={
@@ -106,6 +112,11 @@ def as_mlflow_environment(environment: Environment, read: ReadText) -> Environme
     _pyfunc_of(mlmodel)
     told = version_differences(mlmodel.data["flavors"], environment, environment.source or environment.id)
     return environment.model_copy(update={"no_code": "mlflow", "differences": (*environment.differences, *told)})
+
+
+def _for_old_servers(packages: Sequence[str]) -> Difference:
+    text = f"added for servers before 1.4.1, which may not start without: {', '.join(packages)}"
+    return differs("mlflow.old_servers", text)
 
 
 def _pyfunc_of(mlmodel: Document) -> Mapping[str, Any]:

@@ -10,6 +10,7 @@ from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
 
+from emulator.difference import Difference, differs
 from emulator.entities import Environment
 from emulator.environments.conda_pypi import pypi_name
 from emulator.environments.files.conda_spec import parse_spec, pip_version
@@ -37,15 +38,18 @@ _PACKAGES: Mapping[str, str] = {
 }
 
 
-def version_differences(flavors: Mapping[str, Any], environment: Environment, source: str) -> list[str]:
+def version_differences(flavors: Mapping[str, Any], environment: Environment, source: str) -> list[Difference]:
     """A warning for each library of another version than the model was written with; `source` asks for the version.
 
     A library that the environment does not name, or whose version it leaves open, is none of them.
     """
     asked = _asked(environment)
     return [
-        f"MLmodel says that the model was written with {package} {version}, and {source} asks for {package}{wanted}: a"
-        " model of another version may not load, or answer otherwise"
+        differs(
+            "mlflow.other_version",
+            f"MLmodel says that the model was written with {package} {version}, and {source} asks for"
+            f" {package}{wanted}: a model of another version may not load, or answer otherwise",
+        )
         for package, version in dict(_written_with(flavors)).items()
         if (wanted := asked.get(package)) is not None and not wanted.contains(version, prereleases=True)
     ]

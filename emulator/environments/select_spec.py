@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from types import MappingProxyType
 
+from emulator.difference import Difference
 from emulator.entities import BuildContext, Environment
 from emulator.environments.base_images import ImageChoices
 from emulator.environments.image_spec import ImageSpec, image_spec
@@ -31,7 +32,7 @@ def any_image_spec(
     read_context: ReadContext,
     mlflow_script: str = "",
     mirrors: Mapping[str, str] = MappingProxyType({}),
-) -> tuple[AnyImageSpec, tuple[str, ...]]:
+) -> tuple[AnyImageSpec, tuple[Difference, ...]]:
     """What the environment's image is made of, and where that departs from what it names.
 
     Raises BadArgument for what cannot be the name of an image, and for a build context that is not there.

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 
 from packaging.utils import canonicalize_name
 
+from emulator.difference import Difference, differs
 from emulator.environments.import_check import names_of
 
 SYSTEM_LIBRARIES: Mapping[str, tuple[str, ...]] = {
@@ -29,10 +30,13 @@ def system_libraries(requirements: Iterable[str]) -> dict[str, tuple[str, ...]]:
     return {name: SYSTEM_LIBRARIES[name] for name in names if name in SYSTEM_LIBRARIES}
 
 
-def library_differences(requirements: Iterable[str]) -> tuple[str, ...]:
+def library_differences(requirements: Iterable[str]) -> tuple[Difference, ...]:
     """What is said of an environment that needs such libraries, whatever its engine."""
     return tuple(
-        f"package {name} needs {' '.join(debian)} of the system, as the cloud's images have it: an image that lacks it"
-        " gets Debian's"
+        differs(
+            "packages.system_library",
+            f"package {name} needs {' '.join(debian)} of the system, as the cloud's images have it: an image that"
+            " lacks it gets Debian's",
+        )
         for name, debian in system_libraries(requirements).items()
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from emulator.difference import Difference
 from emulator.entities import DataCollector, OnlineDeployment, OnlineEndpoint
 from emulator.exports.migration import (
     Kind,
@@ -69,6 +70,11 @@ def model_text(document: Mapping[str, Any]) -> str:
     return yaml_text([], {"$schema": f"{_SCHEMAS}/model.schema.json", **document})
 
 
+def _said_of_difference(difference: Difference) -> str:
+    kind = "will fail in the cloud" if difference.group == "fails_in_cloud" else "differs here from the cloud"
+    return f"{kind}: {difference}"
+
+
 def environment_text(part: Part) -> tuple[str, list[Change]]:
     """`environment-NAME.yml`."""
     assert part.environment is not None
@@ -92,7 +98,7 @@ def deployment_text(part: Part, endpoint: str, kind: Kind) -> tuple[str, list[Ch
         *_said_of_this_machine(part),
         *said_of_container(deployment, kind),
         *([_IGNORED] if needs_ignore_file(part) else []),
-        *(f"differs here from the cloud: {text}" for text in deployment.differences),
+        *map(_said_of_difference, deployment.differences),
     ]
     document = {
         "$schema": f"{_SCHEMAS}/{kind}OnlineDeployment.schema.json",

@@ -8,7 +8,7 @@ from typing import Any
 
 from emulator.entities import ANONYMOUS, Environment
 from emulator.environments import CURATED_REGISTRY, DEFAULT_ENVIRONMENT, find_curated
-from emulator.environments.conda_pypi import SYSTEM_PACKAGES
+from emulator.environments.conda_pypi import FROM_PYPI, SYSTEM_PACKAGES
 from emulator.exports.result import Change, content_number
 from emulator.exports.source import placeholder
 from emulator.exports.yaml_text import yaml_text
@@ -110,7 +110,7 @@ def _changes(environment: Environment, masked: str, *, has_values: bool) -> list
         found.append(
             f"conda_file: the values of {names} are not exported: put them in, or export with --include-values"
         )
-    found += [f"conda_file: {text}" for text in environment.differences if "PyPI" in text]
+    found += [f"conda_file: {difference}" for difference in environment.differences if difference.code == FROM_PYPI]
     return found
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pathspec
 
+from emulator.difference import Difference, only_here
 from emulator.errors import BadArgument
 from emulator.store.reach import Reach
 from emulator.system.files import translate_os_errors
@@ -34,9 +35,9 @@ class Tree:
     left_out: tuple[str, ...] = ()
 
 
-def left_out_differences(left_out: Sequence[str]) -> list[str]:
+def left_out_differences(left_out: Sequence[str]) -> list[Difference]:
     """What a deployment says of what does not go along with its code."""
-    return [f"left out of the code: {', '.join(left_out)}"] if left_out else []
+    return [only_here("code.left_out", f"left out of the code: {', '.join(left_out)}")] if left_out else []
 
 
 def scoring_code_tree(

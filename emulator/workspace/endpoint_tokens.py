@@ -6,6 +6,7 @@ import uuid
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from emulator.difference import Difference, differs
 from emulator.entities import AuthMode, EndpointToken, OnlineEndpoint, Target
 from emulator.errors import BadArgument, DamagedDocument
 from emulator.profiles import profile_of
@@ -65,15 +66,15 @@ class EndpointTokens:
             refresh_after_time_utc=issued + refresh,
         )
 
-    def differences(self, target: Target, auth_mode: AuthMode) -> list[str]:
+    def differences(self, target: Target, auth_mode: AuthMode) -> list[Difference]:
         """Where the check of tokens departs from the cloud's (row auth.aad_action)."""
         profile = profile_of(target)
         if auth_mode != "aad_token" or profile.aad_action is None:
             return []
         text = f"aad_token: there are no roles here, so whoever has a valid token may score ({profile.aad_action})"
-        if self._trust.keys:
-            return [text]
-        return [f"{text}, and only `amlemu keys` issues one; AMLEMU_AAD_KEYS names a file with a provider's keys"]
+        if not self._trust.keys:
+            text += ", and only `amlemu keys` issues one; AMLEMU_AAD_KEYS names a file with a provider's keys"
+        return [differs("auth.no_roles", text)]
 
     def _claims(self, endpoint: OnlineEndpoint) -> dict[str, Any]:
         user = str(uuid.uuid5(uuid.NAMESPACE_OID, f"amlemu {self._store.workspace_id}"))

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 from emulator.containers.data_collection import payload_collection
+from emulator.difference import Difference
 from emulator.engines import Container
 from emulator.entities import (
     AuthMode,
@@ -142,7 +143,7 @@ class Endpoints:
         """A new token; ResourceNotFound, BadArgument for an endpoint that has none."""
         return self._tokens.issue(self.get(name))
 
-    def differences(self, name: str, auth_mode: AuthMode | None) -> list[str]:
+    def differences(self, name: str, auth_mode: AuthMode | None) -> list[Difference]:
         """Where the check of the endpoint's credentials departs from the cloud's, with that mode or the one it has."""
         endpoint = self.get(name)
         return self._tokens.differences(endpoint.target, auth_mode or endpoint.auth_mode)

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 
 from emulator.containers.spec import LABEL_WORKSPACE, ContainerSpec
 from emulator.containers.usage import Machine, Usage
+from emulator.difference import Difference
 from emulator.engines import Container, Image, Log
 from emulator.entities.probing import ProbeAnswer
 from emulator.environments import AnyImageSpec, ImageSpec, OwnImageSpec
@@ -104,7 +105,7 @@ class FakeEngine:
         self.probes: list[tuple[str, str, float]] = []
         self.probe_headers: Mapping[str, str] = {}
         self.probed_ports: set[tuple[int, str]] = set()
-        self.differences: tuple[str, ...] = ()
+        self.differences: tuple[Difference, ...] = ()
         self.unavailable = False
         self.size = Machine(cpus=8, memory_bytes=16 * 2**30)
         self.uses: dict[str, Usage] = {}

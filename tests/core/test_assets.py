@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from core_support import House
 
+from emulator.difference import texts
 from emulator.entities import ModelRequest, Target
 from emulator.errors import BadArgument, BadDocument, ResourceNotFound
 
@@ -212,7 +213,7 @@ def test_variables_by_target(house: House, target: Target) -> None:
 def test_the_users_variables_win_and_that_is_said(house: House) -> None:
     deployment = house.deploy(environment_variables={"AML_APP_ROOT": "/mine", "TOKEN": "s3cret"})
     assert house.engine.variables()["AML_APP_ROOT"] == "/mine"
-    assert any("AML_APP_ROOT set by the deployment" in text for text in deployment.differences)
+    assert any("AML_APP_ROOT set by the deployment" in text for text in texts(deployment.differences))
     (running,) = house.engine.containers()
     assert "s3cret" not in f"{running.spec.labels} {running.spec!r} {running.container!r}"
 

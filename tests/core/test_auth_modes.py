@@ -14,6 +14,7 @@ from served import Served
 from signing import OBJECT_ID, TENANT, claims, jwks, public_jwk, rsa_key, signed
 
 from emulator.client.client import Client
+from emulator.difference import texts
 from emulator.entities import AuthMode, EndpointToken, Target
 from emulator.errors import BadArgument, BadDocument, ResourceNotFound, ResourceNotReady
 from emulator.profiles import overridden, profile_of
@@ -91,18 +92,18 @@ def test_a_deploy_that_fails_leaves_the_mode(house: House) -> None:
 
 @pytest.mark.row("auth.aad_action")
 def test_what_an_aad_token_does_not_need_here_is_a_difference(house: House, tmp_path: Path) -> None:
-    assert not [text for text in house.deploy().differences if "aad_token" in text]
-    (alone,) = [text for text in house.deploy(auth_mode="aad_token").differences if "aad_token" in text]
+    assert not [text for text in texts(house.deploy().differences) if "aad_token" in text]
+    (alone,) = [text for text in texts(house.deploy(auth_mode="aad_token").differences) if "aad_token" in text]
     assert "there are no roles here" in alone
     assert "Microsoft.MachineLearningServices/workspaces/onlineEndpoints/score/action" in alone
     assert "AMLEMU_AAD_KEYS" in alone
     (tmp_path / "trusting").mkdir()
     keys = read_jwks(jwks(public_jwk(rsa_key())), "keys.json")
     trusting = House(tmp_path / "trusting", aad_trust=AadTrust(keys))
-    (text,) = [t for t in trusting.deploy(auth_mode="aad_token").differences if "aad_token" in t]
+    (text,) = [t for t in texts(trusting.deploy(auth_mode="aad_token").differences) if "aad_token" in t]
     assert "there are no roles here" in text and "AMLEMU_AAD_KEYS" not in text
     trusting.settle()
-    assert not [text for text in house.deploy(auth_mode="key").differences if "aad_token" in text]
+    assert not [text for text in texts(house.deploy(auth_mode="key").differences) if "aad_token" in text]
 
 
 def test_a_mode_is_a_word_of_azure(house: House) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from core_support import House, Said
 
+from emulator.difference import texts
 from emulator.entities import Environment, OnlineDeployment
 from emulator.errors import BadDocument
 
@@ -18,7 +19,7 @@ def deploy(house: House, conda: str | None = None, text: str = CONDA) -> OnlineD
 
 
 def from_pypi(deployment: OnlineDeployment) -> list[str]:
-    return [text for text in deployment.differences if "resolved from PyPI" in text]
+    return [text for text in texts(deployment.differences) if "resolved from PyPI" in text]
 
 
 def test_channels_that_answer_are_used(house: House) -> None:
@@ -59,7 +60,7 @@ def test_what_conda_passes_over_is_told_as_it_is_deployed(house: House) -> None:
     (house.code / "conda.yml").write_text("dependencies:\n- {pip: [azureml-inference-server-http]}\n- {pip: [numpy]}\n")
     deployed = house.deploy(said=said)
     told = "conda.yml:2: of several pip sections conda takes the last"
-    assert any(text.startswith(told) for text in deployed.differences)
+    assert any(text.startswith(told) for text in texts(deployed.differences))
     assert any(told in str(text) for text in said.lines)
 
 

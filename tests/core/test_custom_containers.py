@@ -11,6 +11,7 @@ from core_support import House
 from fake_engine import Behaviour, Running
 
 from emulator.control_api.resources import Addresses, endpoint_resource
+from emulator.difference import texts
 from emulator.entities import AZUREML_ROUTES, DeploymentRequest, Environment, ModelRequest, OnlineDeployment
 from emulator.errors import BadArgument, BadDocument, EngineUnavailable, ResourceNotReady
 from emulator.workspace import silent_progress
@@ -69,7 +70,7 @@ def test_an_image_runs_as_it_is(byoc: House) -> None:
 @pytest.mark.row("custom.taken")
 @pytest.mark.parametrize(("target", "told"), [("aks", True), ("aci", True), ("kubernetes", False), ("local", False)])
 def test_v1_has_no_custom_containers(byoc: House, target: str, told: bool) -> None:
-    assert any("takes no custom container" in text for text in deploy(byoc, target=target).differences) is told
+    assert any("takes no custom container" in text for text in texts(deploy(byoc, target=target).differences)) is told
 
 
 @pytest.mark.row("custom.probes")
@@ -252,12 +253,14 @@ def test_an_image_that_cannot_be_had(byoc: House) -> None:
 
 def test_packages_stand_for_a_prebuilt_image_that_cannot_be_had(house: House) -> None:
     deployment = house.deploy(environment={"name": "e", "image": MINIMAL})
-    assert deployment.differences[0].startswith(f"image {MINIMAL} is not used. Python 3.11 with azureml-inference")
+    assert texts(deployment.differences)[0].startswith(
+        f"image {MINIMAL} is not used. Python 3.11 with azureml-inference"
+    )
     spec = started(house).spec
     assert (spec.launched, spec.working_dir, deployment.own_command) == (True, "/var/azureml-app/src", False)
     house.engine.own_images[MINIMAL] = DIGEST
     there = house.deploy(environment={"name": "e", "image": MINIMAL})
-    assert (there.image, there.own_command, there.differences) == (DIGEST, True, ())
+    assert (there.image, there.own_command, texts(there.differences)) == (DIGEST, True, ())
 
 
 def test_a_platform_goes_along(byoc: House) -> None:

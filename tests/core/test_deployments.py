@@ -11,6 +11,7 @@ import pytest
 from core_support import House, Said
 from fake_engine import Behaviour
 
+from emulator.difference import texts
 from emulator.errors import (
     BadArgument,
     EmulatorError,
@@ -468,7 +469,7 @@ def test_a_file_nearby_that_is_not_used_is_named(house: House, file: str) -> Non
     path = house.code / file
     path.parent.mkdir(exist_ok=True)
     path.write_text("dependencies: [python=3.9]\n")
-    told = [text for text in house.deploy().differences if "built-in default environment" in text]
+    told = [text for text in texts(house.deploy().differences) if "built-in default environment" in text]
     assert told == [
         f"the built-in default environment was taken, and not {file} (from the script): --environment names one"
     ]
@@ -476,15 +477,15 @@ def test_a_file_nearby_that_is_not_used_is_named(house: House, file: str) -> Non
 
 def test_nothing_is_told_of_files_nearby_where_one_is_used(house: House) -> None:
     (house.code / "conda_env.yml").write_text("dependencies: [python=3.9]\n")
-    assert any("built-in default" in text for text in house.deploy().differences)
+    assert any("built-in default" in text for text in texts(house.deploy().differences))
     (house.code / "requirements.txt").write_text("azureml-inference-server-http\n")
-    assert not any("built-in default" in text for text in house.deploy().differences)
+    assert not any("built-in default" in text for text in texts(house.deploy().differences))
 
 
 def test_a_debugger_is_in_the_environment_and_said(house: House) -> None:
     deployment = house.deploy(debug_port=5678, instance_count=2)
     assert "debugpy" in house.engine.builds[0].requirements
-    assert "debugpy is in the environment, because of --debug" in deployment.differences
+    assert "debugpy is in the environment, because of --debug" in texts(deployment.differences)
     assert [running.spec.debug_port for running in house.engine.containers()] == [5678, None]
 
 

@@ -10,6 +10,7 @@ import pytest
 from core_support import PORTS, House, Said
 from fake_engine import Behaviour
 
+from emulator.difference import only_here, texts
 from emulator.entities import Target
 from emulator.errors import BadArgument, OperationCanceled, OutOfQuota, ResourceNotFound, ResourceNotReady
 from emulator.profiles import overridden, read_overrides
@@ -271,9 +272,9 @@ def test_the_same_command_after_a_failed_create_is_a_difference(house: House, ta
     house.engine.behaviours.append(Behaviour(exit_code=1, log=("broken",)))
     with pytest.raises(ResourceNotReady):
         house.deploy(target=target)
-    told = [text for text in house.deploy(target=target).differences if "unrecoverable" in text]
+    told = [text for text in texts(house.deploy(target=target).differences) if "unrecoverable" in text]
     assert len(told) == (1 if target in ("managed", "kubernetes") else 0)
-    assert not any("unrecoverable" in text for text in house.deploy(target=target).differences)
+    assert not any("unrecoverable" in text for text in texts(house.deploy(target=target).differences))
 
 
 def test_deleting_one_without_traffic_leaves_the_traffic(house: House) -> None:
@@ -421,7 +422,7 @@ def test_nothing_begins_once_the_emulator_ends(house: House) -> None:
 
 
 def test_differences_are_said(house: House) -> None:
-    house.engine.differences = ("a stand-in for the base image",)
+    house.engine.differences = (only_here("image.stand_in", "a stand-in for the base image"),)
     house.unreachable = "no network"
     (house.code / "conda.yml").write_text("dependencies: [python=3.9, numpy=1.23]\n")
     (house.code / ".amlignore").write_text("*.csv\n")
@@ -429,7 +430,7 @@ def test_differences_are_said(house: House) -> None:
     for name in ("m", "n"):
         house.register(name)
     house.register("o", version="beta")
-    differences = house.deploy(said=Said(), models=["m", "n", "o:beta"]).differences
+    differences = texts(house.deploy(said=Said(), models=["m", "n", "o:beta"]).differences)
     assert [text.split(":")[0] for text in differences] == [
         "managed endpoints take one model per deployment",
         "o",

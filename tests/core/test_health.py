@@ -12,6 +12,7 @@ import pytest
 from core_support import House, Said
 from fake_engine import Behaviour
 
+from emulator.difference import texts
 from emulator.entities import ProbeSettings, Target
 from emulator.errors import BadArgument, ImageBuildFailure, OutOfQuota
 from emulator.profiles import overridden, profile_of
@@ -268,7 +269,7 @@ def test_a_debugger_stops_the_server_for_as_long_as_it_likes(house: House) -> No
     house.pass_time(60)
     assert house.instances() == before
     assert "LivenessProbeFailed" in house.names()
-    assert any("probe" in text for text in house.deployment().differences)
+    assert any("probe" in text for text in texts(house.deployment().differences))
 
 
 # deaths

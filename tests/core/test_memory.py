@@ -9,6 +9,7 @@ from core_support import House
 from fake_engine import Behaviour
 
 from emulator.containers.usage import Machine, Usage
+from emulator.difference import texts
 from emulator.entities import Target
 from emulator.errors import BadArgument, EmulatorError, OperationTimedOut
 from emulator.profiles import overridden
@@ -69,7 +70,7 @@ def test_a_machine_that_is_too_small_is_a_difference(house: House) -> None:
     deployment = house.deploy(instance_type="Standard_DS3_v2")
     (running,) = house.engine.containers()
     assert (running.spec.cpus, running.spec.memory_bytes) == (2.0, 4 * GIB)
-    (told,) = deployment.differences
+    (told,) = texts(deployment.differences)
     assert told == "Standard_DS3_v2 has 4 CPUs and 14 GiB, more than this machine: 2 CPUs and 4 GiB are the limit here"
 
 
@@ -77,7 +78,7 @@ def test_an_unknown_type_leaves_nothing_behind(house: House) -> None:
     with pytest.raises(BadArgument, match="'Standard_DS3' is not one"):
         house.deploy(instance_type="Standard_DS3")
     assert house.engine.builds == []
-    assert house.deploy(instance_type="mine", target="kubernetes").differences[0].startswith("the size of")
+    assert texts(house.deploy(instance_type="mine", target="kubernetes").differences)[0].startswith("the size of")
 
 
 def test_a_restarted_container_has_the_same_size(house: House) -> None:

@@ -9,6 +9,7 @@ import pytest
 from core_support import House
 from fake_engine import Behaviour
 
+from emulator.difference import texts
 from emulator.entities import ANONYMOUS, Environment, InferenceConfig, Model, ModelRequest, Route, Target
 from emulator.errors import BadArgument, BadDocument, ResourceNotReady
 from emulator.names import V1_TARGETS
@@ -67,7 +68,7 @@ def test_a_model_alone_is_deployed(house: House, model: Model, target: Target) -
     assert spec.requirements[:2] == ("mlflow==2.16.0", "azureml-ai-monitoring")
     assert "azureml-inference-server-http>=1" in spec.requirements
     assert spec.files["mlflow_score_script.py"]
-    assert any("the cloud installs them when a container starts" in text for text in deployment.differences)
+    assert any("the cloud installs them when a container starts" in text for text in texts(deployment.differences))
 
 
 @pytest.mark.row("mlflow.no_code")
@@ -107,9 +108,9 @@ def test_variables_may_be_chosen_where_they_are_assumed(target: Target) -> None:
 
 
 def test_a_variable_of_the_users_own_is_a_difference(house: House, model: Model) -> None:
-    told = no_code(house, environment_variables={"MLFLOW_MODEL_FOLDER": "other"}).differences
+    told = texts(no_code(house, environment_variables={"MLFLOW_MODEL_FOLDER": "other"}).differences)
     assert any(text.startswith("MLFLOW_MODEL_FOLDER set by the deployment") for text in told)
-    told = house.deploy(environment_variables={"MLFLOW_MODEL_FOLDER": "other"}).differences
+    told = texts(house.deploy(environment_variables={"MLFLOW_MODEL_FOLDER": "other"}).differences)
     assert not any("MLFLOW_MODEL_FOLDER" in text for text in told)
 
 

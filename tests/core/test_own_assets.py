@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from core_support import House
 
+from emulator.difference import texts
 from emulator.entities import ANONYMOUS, Environment, ModelRequest
 from emulator.errors import BadArgument
 
@@ -84,7 +85,7 @@ def test_a_version_of_an_environment_keeps_its_content(house: House) -> None:
 
 def test_names_of_microsofts_samples(house: House) -> None:
     deployment = house.deploy("my_endpoint", name="blue_deployment")
-    assert [d for d in deployment.differences if "the cloud refuses" in d] == [
+    assert [d for d in texts(deployment.differences) if "the cloud refuses" in d] == [
         "the cloud refuses the name 'my_endpoint': letters, digits and '-' only",
         "the cloud refuses the name 'blue_deployment': letters, digits and '-' only",
     ]

@@ -11,6 +11,7 @@ from fake_engine import Behaviour
 from served import Served
 
 from emulator.containers.spec import container_differences
+from emulator.difference import texts
 from emulator.entities import ModelRequest, Target
 from emulator.errors import BadArgument, OutOfQuota, ResourceNotReady
 from emulator.profiles import overridden, profile_of, read_overrides
@@ -123,11 +124,11 @@ def test_large_models_are_said_on_aci(house: House) -> None:
     small = house.register().model_copy(update={"size": 1_000_000_000})
     large = small.model_copy(update={"size": 1_000_000_001})
     assert container_differences(deployment, [small]) == []
-    assert container_differences(deployment, [large]) == ["aci takes models below 1 GB only"]
+    assert texts(container_differences(deployment, [large])) == ("aci takes models below 1 GB only",)
     elsewhere = deployment.model_copy(update={"target": "aks"})
     assert container_differences(elsewhere, [large]) == []
     with chosen("aks", limits__model_bytes=2_500_000):
-        assert container_differences(elsewhere, [large]) == ["aks takes models below 0.0025 GB only"]
+        assert texts(container_differences(elsewhere, [large])) == ("aks takes models below 0.0025 GB only",)
 
 
 # scripts
@@ -187,7 +188,7 @@ def test_what_tools_keep_in_the_code_folder(house: House, target: Target) -> Non
         (house.code / name).write_text("")
     deployment = house.deploy(target=target, explicit_source_dir=True)
     assert tree(house) == ["src/score.py"]
-    assert "left out of the code: .git/, __pycache__/, env/" in deployment.differences
+    assert "left out of the code: .git/, __pycache__/, env/" in texts(deployment.differences)
     with chosen(target, layout__tool_folders=True):
         house.deploy(explicit_source_dir=True)
     assert tree(house) == ["src/.git/config", "src/__pycache__/score.pyc", "src/env/pyvenv.cfg", "src/score.py"]
@@ -318,6 +319,17 @@ def test_a_failure_can_be_read_about(house: House, target: Target) -> None:
         house.deploy(target=target)
     lines = list(house.workspace.deployments.get_logs("iris", "blue", tail=None, follow=False))
     assert any("Traceback" in line for line in lines)
+
+
+def test_the_control_api_gives_texts_and_groups(served: Served) -> None:
+    served.house.deploy("my_endpoint", name="blue_deployment")
+    document = served.ask("GET", "/onlineEndpoints/my_endpoint").json()["amlemu"]["deployments"][0]
+    assert document["difference_details"][0] == {
+        "text": "the cloud refuses the name 'my_endpoint': letters, digits and '-' only",
+        "group": "fails_in_cloud",
+        "code": "names.refused",
+    }
+    assert document["differences"] == [difference["text"] for difference in document["difference_details"]]
 
 
 # what the settings have chosen is said

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from core_support import House
 
+from emulator.difference import texts
 from emulator.entities import Target
 from emulator.environments import CuratedEnvironment, find_curated
 from emulator.errors import BadArgument, ResourceNotFound
@@ -39,7 +40,7 @@ def register_environment(house: House, tmp_path: Path, name: str) -> None:
 def test_a_model_of_the_workspace_in_every_form(with_model: House, text: str) -> None:
     deployment = with_model.deploy(models=(text,))
     assert deployment.models == ("m:2",)
-    assert not any("registry" in difference for difference in deployment.differences)
+    assert not any("registry" in difference for difference in texts(deployment.differences))
 
 
 @pytest.mark.row("registry.other_registries", "registry.references")
@@ -50,9 +51,8 @@ def test_assets_of_a_registry_are_taken_from_here(with_model: House, tmp_path: P
     )
     assert (deployment.models, deployment.environment) == (("m:2",), "e:1")
     for what in ("model m:2", "environment e@latest"):
-        assert (
-            f"the {what} is taken from the local workspace; the cloud takes it from registry 'shared'"
-            in deployment.differences
+        assert f"the {what} is taken from the local workspace; the cloud takes it from registry 'shared'" in texts(
+            deployment.differences
         )
 
 
@@ -108,10 +108,10 @@ def test_one_is_rebuilt(house: House, text: str, id: str) -> None:
     deployment = house.deploy(environment=text)
     assert deployment.environment == id
     assert house.engine.builds[-1].requirements == curated.packages
-    (told,) = (text for text in deployment.differences if "curated" in text)
+    (told,) = (text for text in texts(deployment.differences) if "curated" in text)
     assert "scikit-learn~=1.5.0" in told
     assert "left out: OpenMPI" in told
-    assert not any("registry" in text for text in deployment.differences)
+    assert not any("registry" in text for text in texts(deployment.differences))
 
 
 @pytest.mark.row("environment.curated")

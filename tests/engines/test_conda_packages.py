@@ -12,6 +12,7 @@ import pytest
 from amlemu_process import amlemu, json_of, temporary_environ
 from conda_channel import PLACEHOLDER, File, add_package, add_python, add_wheels, index
 
+from emulator.difference import texts
 from emulator.engines import Engine
 from emulator.engines.docker.engine import connect_docker_engine
 from emulator.engines.packaging.python_packages import HostPackaging, read_host_packaging
@@ -95,7 +96,7 @@ def test_packages_are_linked_to_the_folder_of_the_cloud(channel: str, engine: Pr
     assert lock.startswith("@EXPLICIT")
     assert "#sha256:" in lock
     assert not (venv / "finished").exists()
-    assert any("scripts that finish the installation of tool are not run" in text for text in image.differences)
+    assert any("scripts that finish the installation of tool are not run" in text for text in texts(image.differences))
 
 
 def test_records_tell_nothing_of_this_machine(channel: str, engine: ProcessEngine, packaging: HostPackaging) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from engine_contract import LAUNCHER, Listener, answers, container_spec, managed_layout, temporary_engine, until
 
+from emulator.difference import texts
 from emulator.engines import Engine
 from emulator.engines.docker.engine import connect_docker_engine
 from emulator.engines.packaging.python_packages import read_host_packaging
@@ -76,4 +77,4 @@ def test_a_curated_environment_serves_and_imports_what_its_name_promises(
     log = "\n".join(engine.logs(container.id))
     assert ready and engine.inspect(container.id).running, log
     assert promised(curated.name) in log
-    print(*image.differences, sep="\n")
+    print(*texts(image.differences), sep="\n")

@@ -13,6 +13,7 @@ from typing import Any
 import docker.errors
 import pytest
 
+from emulator.difference import texts
 from emulator.engines import Log
 from emulator.engines.docker.build import (
     DockerHost,
@@ -238,7 +239,7 @@ def host_with(run: Callable[..., int], *images: str) -> DockerHost:
 
 def base_image(host: DockerHost, spec: ImageSpec) -> tuple[str, tuple[str, ...]]:
     found = provide_base_image(spec, host, lambda line: None, threading.Event())
-    return found.name, found.differences
+    return found.name, texts(found.differences)
 
 
 def never(*_: object) -> int:

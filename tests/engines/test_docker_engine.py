@@ -39,6 +39,7 @@ from engine_contract import (
 )
 
 from emulator.containers.spec import APP_ROOT
+from emulator.difference import texts
 from emulator.engines.docker.build import DockerHost, image_tag
 from emulator.engines.docker.cli import run_command
 from emulator.engines.docker.engine import DockerEngine, connect_docker_engine
@@ -379,7 +380,7 @@ def test_where_no_registry_answers_the_stand_in_is_used_and_said(builder: Docker
     build(builder, spec)
     found = builder.find_image(spec.digest)
     assert found is not None
-    assert found.differences == (
+    assert texts(found.differences) == (
         "base image localhost:1/base:1 could not be pulled: amlemu/python:3.11-slim-bookworm (a local stand-in)"
         " was used",
     )

@@ -28,6 +28,7 @@ from engine_contract import (
     until,
 )
 
+from emulator.difference import texts
 from emulator.engines import Container, Image
 from emulator.engines.docker.build import DockerHost
 from emulator.engines.docker.cli import run_command
@@ -194,7 +195,7 @@ def test_an_image_is_built_and_runs_as_its_dockerfile_says(
     assert not any(line.startswith("AMLEMU_") for line in lines)
     assert until(lambda: "port=8080" in told(container.at(8080)))
     seen = client.containers.get(container.id).attrs
-    assert (seen["HostConfig"]["CapDrop"], container.differences) == (["ALL"], ())
+    assert (seen["HostConfig"]["CapDrop"], texts(container.differences)) == (["ALL"], ())
     assert engine.find_image(image.digest) == image
     assert image.pinned == client.images.get(image.reference).id
 
@@ -206,7 +207,7 @@ def test_root_stays_root(engine: DockerEngine, context: Path, layout: Path, clie
     container = start(engine, make(engine, context_spec_of(context)), layout)
     assert "uid=0" in told(container).splitlines()
     assert client.containers.get(container.id).attrs["HostConfig"]["CapDrop"] == ["NET_RAW"]
-    assert container.differences == (
+    assert texts(container.differences) == (
         "the image's user is root: it keeps Docker's default capabilities, without NET_RAW",
     )
 

@@ -17,6 +17,7 @@ import requests
 
 from emulator.containers.data_collection import SINK_FOLDER
 from emulator.containers.spec import ContainerSpec
+from emulator.difference import texts
 from emulator.engines import Log
 from emulator.engines.docker.cli import run_command
 from emulator.engines.docker.connection import check_engine, find_endpoint, has_buildx
@@ -229,7 +230,7 @@ def test_what_the_engine_says_of_a_container() -> None:
 def test_a_container_that_runs_as_root_is_a_difference() -> None:
     attributes = inspected(Running=True, Status="running", ExitCode=0)
     attributes["Config"]["User"] = ""
-    (difference,) = container_of(attributes, BRIDGE).differences
+    (difference,) = texts(container_of(attributes, BRIDGE).differences)
     assert "the image's user is root" in difference
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import docker.errors
 import pytest
 
+from emulator.difference import texts
 from emulator.engines.docker.build import DockerHost, provide_base_image
 from emulator.engines.docker.stand_ins import base_images, is_in_disguise, stand_in_differences
 from emulator.entities import Environment
@@ -48,9 +49,9 @@ def test_base_images_are_those_of_python_and_their_stand_ins() -> None:
 def test_what_a_dockerfile_makes_of_one_is_a_difference() -> None:
     dockerfile = f"FROM {PYTHON} AS a\nFROM docker.io/library/{PYTHON}\nFROM {STAND_IN}\nCOPY --from=a /x /x\n"
     client = client_with(**{PYTHON: MARKED, STAND_IN: MARKED})
-    assert stand_in_differences(client, dockerfile) == (f"image {PYTHON} is a local stand-in for it",)
-    assert stand_in_differences(client_with(**{PYTHON: {}}), dockerfile) == ()
-    assert stand_in_differences(client, STAND_IN) == ()
+    assert texts(stand_in_differences(client, dockerfile)) == (f"image {PYTHON} is a local stand-in for it",)
+    assert texts(stand_in_differences(client_with(**{PYTHON: {}}), dockerfile)) == ()
+    assert texts(stand_in_differences(client, STAND_IN)) == ()
 
 
 def test_it_does_not_pass_for_the_base_image_of_an_environment() -> None:
@@ -64,4 +65,6 @@ def test_it_does_not_pass_for_the_base_image_of_an_environment() -> None:
     spec = image_spec(Environment(name="e", python_version="3.11", requirements=("six",)), "launcher")
     found = provide_base_image(spec, host, lambda line: None, threading.Event())
     assert found.name == STAND_IN
-    assert found.differences == (f"base image {PYTHON} could not be pulled: {STAND_IN} (a local stand-in) was used",)
+    assert texts(found.differences) == (
+        f"base image {PYTHON} could not be pulled: {STAND_IN} (a local stand-in) was used",
+    )

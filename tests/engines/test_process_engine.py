@@ -38,6 +38,7 @@ from engine_contract import (
 
 from emulator.containers.data_collection import SINK_FOLDER, SINK_PROGRAM, SINK_VARIABLE
 from emulator.containers.spec import APP_ROOT
+from emulator.difference import texts
 from emulator.engines import Container
 from emulator.engines.packaging.python_packages import HostPackaging, read_host_packaging
 from emulator.engines.process.containers import ContainerRecord, Containers
@@ -207,7 +208,7 @@ def test_without_namespaces_paths_are_rewritten_and_it_is_said(engines: Engines,
     assert Path(seen["variables"]["HOME"]).is_dir()
     assert Path(seen["variables"]["TMPDIR"]).is_dir()
     assert seen["changed"] == 0
-    assert any(f"no private {APP_ROOT} (not wanted)" in difference for difference in container.differences)
+    assert any(f"no private {APP_ROOT} (not wanted)" in difference for difference in texts(container.differences))
 
 
 def test_without_namespaces_the_images_own_script_is_found(engines: Engines, folder: Path, layout: Path) -> None:
@@ -328,12 +329,12 @@ def test_the_script_of_mlflow_models_is_where_the_image_has_it() -> None:
 
 def test_what_is_asked_and_not_enforced_is_a_difference() -> None:
     spec = container_spec("i", Path("/layout"), memory_bytes=512 * 2**20, cpus=1.5, pids_limit=100)
-    said = differences(ROOT, spec, "me", 5099)
+    said = texts(differences(ROOT, spec, "me", 5099))
     assert [part for part in ("512 MiB", "1.5 CPUs", "disk space") if not any(part in d for d in said)] == []
     assert not any("100 processes" in difference for difference in said), "it is enforced"
-    assert any("100 processes" in difference for difference in differences(NONE, spec, "me", 5099))
+    assert any("100 processes" in difference for difference in texts(differences(NONE, spec, "me", 5099)))
     assert len(differences(ROOT, container_spec("i", Path("/layout")), "me", 5099)) == 2
-    assert any("user me" in difference for difference in differences(USER, spec, "me", 5099))
+    assert any("user me" in difference for difference in texts(differences(USER, spec, "me", 5099)))
 
 
 # --- life and death --------------------------------------------------------------------------------------------------
@@ -518,7 +519,7 @@ def test_the_server_of_2021_serves(engines: Engines, layout: Path, tmp_path: Pat
     )
     listener = Listener()
     built = engine.build_image(spec, listener, listener.canceled)
-    assert "this machine's Python 3.8." in built.differences[0]
+    assert "this machine's Python 3.8." in texts(built.differences)[0]
     container = ready(engine, container_spec(spec.digest, layout))
     assert ask(container, {})["python"] == [3, 8]
 
@@ -547,7 +548,7 @@ def test_the_java_of_this_machine_is_a_difference(engines: Engines, tmp_path: Pa
     engine = engines(find_command=lambda name: str(java) if name == "java" else None)
     listener = Listener()
     spec = new_spec(SERVER, system_packages=("default-jre-headless", "libgomp1"))
-    said = engine.build_image(spec, listener, listener.canceled).differences
+    said = texts(engine.build_image(spec, listener, listener.canceled).differences)
     assert "java of this machine (version 17.0.9) instead of system package default-jre-headless" in said
     assert any("libgomp1" in difference for difference in said)
     script = "import subprocess\ndef init(): pass\ndef run(body): return subprocess.getoutput('java')\n"

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from emulator.difference import texts
 from emulator.engines.packaging.indexes import useless_index, without_index
 from emulator.engines.packaging.python_packages import HostPackaging, packaging_for, read_host_packaging
 from emulator.engines.packaging.resolution import Lock, lock_failure, lock_requirements
@@ -115,7 +116,7 @@ def test_pip_goes_on_without_an_index_that_is_of_no_use(
 ) -> None:
     line, said = line.format(url=url), []
     found = lock(packaging, line, "leaf", said=said)
-    (told,) = found.differences
+    (told,) = texts(found.differences)
     assert told.startswith(f"'{line}': ")
     assert f"{why}; pip goes on without it" in told
     assert told in said
@@ -165,10 +166,10 @@ def test_credentials_of_an_index_are_not_told(packaging: HostPackaging, url: str
     line = f"--extra-index-url {url.replace('//', '//me:hunter2@')}/asks-login"
     said: list[str] = []
     found = lock(packaging, line, "leaf", said=said)
-    assert "answers 401" in found.differences[0]
+    assert "answers 401" in texts(found.differences)[0]
     with pytest.raises(ImageBuildFailure) as caught:
         lock(packaging, line, "team-features")
-    assert "hunter2" not in f"{found.differences} {said} {caught.value} {caught.value.log_tail}"
+    assert "hunter2" not in f"{texts(found.differences)} {said} {caught.value} {caught.value.log_tail}"
 
 
 def test_only_an_index_page_makes_an_index_useless() -> None:

@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 
 from emulator.containers.spec import ContainerSpec
+from emulator.difference import texts
 from emulator.engines.process.containers import stop
 from emulator.engines.process.isolation import (
     Entry,
@@ -346,7 +347,7 @@ def test_home_and_secrets_are_hidden_wherever_the_system_shows_them() -> None:
 
 def test_what_cannot_be_hidden_or_bounded_is_a_difference() -> None:
     spec = ContainerSpec(name="c", image="0", layout="/l", working_dir=None, environment_variables={}, labels={})
-    told = {mode: " ".join(differences(isolation, spec, "me", 1)) for mode, isolation in {
+    told = {mode: " ".join(texts(differences(isolation, spec, "me", 1))) for mode, isolation in {
         "user": USER, "visible": Isolation("user", pid_namespace=False), "none": Isolation("none", False, "macOS"),
     }.items()}  # fmt: skip
     assert "token" not in told["user"]

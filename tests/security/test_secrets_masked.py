@@ -24,6 +24,7 @@ from served import Served, serving
 
 from emulator.client.client import Client
 from emulator.config import read_settings
+from emulator.difference import differs
 from emulator.engines.docker.build_log import BuildLog
 from emulator.entities import Environment, OnlineDeployment
 from emulator.environments import read_environment
@@ -106,7 +107,7 @@ class Planted:
 def planted(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Planted]:
     """An emulator with every secret in it: registered, deployed, failed to build, failed to start."""
     house = House(tmp_path_factory.mktemp("planted"), admin_token=ADMIN)
-    house.engine.differences = (f"pulled from https://me:{canary('engine')}@registry.invalid",)
+    house.engine.differences = (differs("an.example", f"pulled from https://me:{canary('engine')}@registry.invalid"),)
     with serving(house) as served:
         made = Planted(served, house, tokens_by_role(served), [])
         assert made.post("/environments", {"environment": ENVIRONMENT}).status_code == 201

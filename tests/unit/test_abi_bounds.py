@@ -6,6 +6,7 @@ import json
 
 import pytest
 
+from emulator.difference import texts
 from emulator.environments import from_pypi, read_environment
 from emulator.environments.abi_bounds import NUMPY_2_SINCE, numpy_bound
 
@@ -56,7 +57,7 @@ def test_every_rule_ends_with_its_version(name: str) -> None:
 def test_the_bound_is_a_difference_and_pips_own_section_is_pips() -> None:
     def of(dependencies: list[object]) -> tuple[tuple[str, ...], tuple[str, ...]]:
         found = from_pypi(read_environment(json.dumps({"dependencies": dependencies}), "c.yml", lambda name: name))
-        return found.requirements, found.differences
+        return found.requirements, texts(found.differences)
 
     requirements, differences = of(["scikit-learn=1.2.2", {"pip": ["six"]}])
     assert requirements == ("scikit-learn==1.2.2.*", "numpy<2", "setuptools<81", "six")

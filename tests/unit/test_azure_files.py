@@ -16,6 +16,7 @@ from emulator.azure_files import (
     read_files,
     read_model_file,
 )
+from emulator.difference import texts
 from emulator.entities import DeploymentRequest, EndpointRequest, ModelRequest
 from emulator.errors import BadArgument, BadDocument
 
@@ -109,7 +110,7 @@ def test_an_endpoint() -> None:
     wanted = EndpointRequest.parse(document | {"name": "iris"})
     assert (wanted.auth_mode, wanted.tags) == ("aml_token", {"team": "vision", "year": "2026"})
     assert set(wanted.cloud_settings) == {"identity", "public_network_access"}
-    assert wanted.differences == (
+    assert texts(wanted.differences) == (
         "identity: user_assigned is only for the cloud: no identity is given to the container",
         "public_network_access: disabled is only for the cloud: the endpoint listens where the emulator does",
     )
@@ -149,8 +150,12 @@ def test_a_managed_deployment() -> None:
         "properties": {},
         "cloud_settings": {"egress_public_network_access": "disabled", "scale_settings": {"type": "default"}},
         "differences": [
-            "egress_public_network_access: disabled is only for the cloud:"
-            " the container reaches what this machine reaches"
+            {
+                "text": "egress_public_network_access: disabled is only for the cloud:"
+                " the container reaches what this machine reaches",
+                "group": "only_here",
+                "code": "cloud_setting.egress_public_network_access",
+            }
         ],
         "liveness_probe": {"initial_delay": 5, "failure_threshold": 3},
         "readiness_probe": None,
@@ -164,7 +169,8 @@ def test_a_kubernetes_deployment() -> None:
     assert (document["models"], document["environment"]) == (["azureml:iris@latest"], "azureml:sklearn:1")
     assert document["instance_count"] == 2
     assert document["resources"] == {"requests": {"cpu": "0.1", "memory": "0.5Gi"}, "limits": {"cpu": "1"}}
-    assert document["differences"] == ["scale_settings: 2 instances run, none more under load"]
+    told = "scale_settings: 2 instances run, none more under load"
+    assert document["differences"] == [{"text": told, "group": "differs", "code": "scaling.fixed"}]
 
 
 def test_settings_stand_in_place_of_the_file() -> None:

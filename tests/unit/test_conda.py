@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from emulator.difference import texts
 from emulator.entities import Environment
 from emulator.environments import from_pypi, read_environment
 from emulator.environments.files.conda_spec import pip_version
@@ -63,7 +64,7 @@ def test_a_package_in_pips_spelling(spec: str, requirement: str) -> None:
     environment = conda(spec)
     assert environment.requirements == (requirement,)
     assert check_requirement(requirement) is None
-    assert environment.differences[0].startswith("conda packages are resolved from PyPI")
+    assert texts(environment.differences)[0].startswith("conda packages are resolved from PyPI")
 
 
 @pytest.mark.parametrize(
@@ -129,7 +130,7 @@ def test_the_python_that_is_named(spec: str, version: str) -> None:
 def test_a_range_of_pythons_is_resolved_and_said(spec: str, version: str) -> None:
     environment = conda(spec)
     assert environment.python_version == version
-    assert any(f"is Python {version} here" in text for text in environment.differences)
+    assert any(f"is Python {version} here" in text for text in texts(environment.differences))
 
 
 def test_without_a_python_there_is_a_default() -> None:
@@ -140,7 +141,7 @@ def test_what_is_not_python_comes_from_debian_or_is_left_out() -> None:
     environment = conda("openjdk=11", "gcc", "openjdk", "mkl", "cudatoolkit=11.3", "pip=22", "libgomp")
     assert environment.requirements == ("setuptools<81",), "which conda's pip brings"
     assert environment.system_packages == ("default-jre-headless", "gcc", "libc6-dev")
-    (told,) = environment.differences
+    (told,) = texts(environment.differences)
     for text in ("openjdk → Debian's default-jre-headless", "mkl → left out", "cudatoolkit → left out"):
         assert text in told
     assert "pip " not in told
@@ -176,7 +177,7 @@ def test_every_fault_of_the_file_is_told() -> None:
 
 
 def test_a_key_that_conda_does_not_know_is_passed_over_and_told() -> None:
-    told = read("numpy", chanels=["conda-forge"], dependancies=["scipy"]).differences
+    told = texts(read("numpy", chanels=["conda-forge"], dependancies=["scipy"]).differences)
     assert len(told) == 2
     assert all(text.startswith("conda.yml:") and "conda ignores it" in text for text in told)
     assert "unknown key 'chanels', did you mean 'channels'?" in told[0]
@@ -193,7 +194,7 @@ def test_of_several_pip_sections_the_last_is_taken() -> None:
     """Also where an earlier one has what the last may not have: conda does not read it."""
     environment = read("python=3.10", {"pip": ["numpy", "https://me:pw@host/x"]}, "pip", {"pip": ["scipy"]})
     assert environment.requirements == ("scipy",)
-    (told,) = environment.differences
+    (told,) = texts(environment.differences)
     assert told.startswith("conda.yml:4: of several pip sections conda takes the last")
     assert told.endswith("not installed are numpy, https://****@host/x")
 
@@ -202,10 +203,10 @@ def test_of_several_pip_sections_the_last_is_taken() -> None:
 def test_an_empty_pip_section_is_none(empty: object) -> None:
     environment = read("python=3.10", {"pip": empty})
     assert environment.requirements == ()
-    assert "the pip section is empty" in environment.differences[0]
+    assert "the pip section is empty" in texts(environment.differences)[0]
     both = read("python=3.10", {"pip": ["numpy"]}, {"pip": empty})
     assert both.requirements == ()
-    assert [("numpy" in text, "is empty" in text) for text in both.differences] == [(True, False), (False, True)]
+    assert [("numpy" in text, "is empty" in text) for text in texts(both.differences)] == [(True, False), (False, True)]
 
 
 EXPORT = [
@@ -229,7 +230,7 @@ def test_an_export_has_packages_that_are_none_of_pythons(builds: bool) -> None:
     environment = conda(*lines)
     assert environment.python_version == "3.11"
     assert tuple(line.partition("==")[0] for line in environment.requirements) == OF_PYTHON
-    (told,) = [text for text in environment.differences if "are no Python packages" in text]
+    (told,) = [text for text in texts(environment.differences) if "are no Python packages" in text]
     for name in ("_libgcc_mutex", "ld_impl_linux-64", "libffi", "ncurses", "readline", "tk", "xz", "sqlite", "vc"):
         assert f"{name}," in f"{told},"
 
@@ -256,13 +257,13 @@ def test_setuptools_is_the_users_own_where_they_name_it(named: object) -> None:
     ],
 )
 def test_a_channel_that_the_cloud_cannot_see_is_a_difference(keys: dict[str, Any], place: str) -> None:
-    (told,) = read("python=3.10", **keys).differences
+    (told,) = texts(read("python=3.10", **keys).differences)
     assert told == f"{place} this machine: the cloud's build cannot see it, and fails"
 
 
 def test_packages_of_this_machines_servers_are_a_difference_too() -> None:
     lines = ["--extra-index-url http://localhost:8080/simple", "x @ http://127.0.0.1/x-1.tar.gz", "numpy"]
-    told = read("python=3.10", "/srv/c::scipy", {"pip": lines}).differences
+    told = texts(read("python=3.10", "/srv/c::scipy", {"pip": lines}).differences)
     assert [text.split(" this machine")[0].rpartition(" ")[0] for text in told] == [
         "channel /srv/c lies", f"'{lines[0]}'", f"'{lines[1]}'",
     ]  # fmt: skip
@@ -272,7 +273,7 @@ def test_packages_of_this_machines_servers_are_a_difference_too() -> None:
 
 def test_an_empty_environment() -> None:
     environment = read_environment("name: x\ndependencies:\n", "conda.yml", lambda name: name)
-    assert (environment.name, environment.requirements, environment.differences) == ("x", (), ())
+    assert (environment.name, environment.requirements, texts(environment.differences)) == ("x", (), ())
 
 
 @given(st.text(alphabet="=<>!~*,. 0123456789abpy_|", max_size=20))

@@ -17,6 +17,7 @@ from emulator.containers.size import (
     size_differences,
 )
 from emulator.containers.usage import Machine
+from emulator.difference import texts
 from emulator.entities import DeploymentRequest, Target
 from emulator.errors import BadArgument
 from emulator.profiles import instance_types, overridden
@@ -155,13 +156,13 @@ def test_the_machine_is_the_bound() -> None:
     ],
 )
 def test_differences(deployment: DeploymentRequest, target: Target, told: list[str]) -> None:
-    found = size_differences(deployment, target, LAPTOP)
+    found = texts(size_differences(deployment, target, LAPTOP))
     assert len(found) == len(told), found
     assert all(part in text for part, text in zip(told, found, strict=True)), found
 
 
 def test_gpus_that_were_not_asked_for() -> None:
-    (told,) = size_differences(asked("Standard_NC4as_T4_v3"), "managed", LARGE)
+    (told,) = texts(size_differences(asked("Standard_NC4as_T4_v3"), "managed", LARGE))
     assert told == "Standard_NC4as_T4_v3 gives the container GPUs, which it has here with --gpus only"
     assert size_differences(asked("Standard_NC4as_T4_v3", gpus="1"), "managed", LARGE) == []
 

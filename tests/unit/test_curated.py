@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from uv import find_uv_bin
 
+from emulator.difference import texts
 from emulator.environments import (
     CURATED,
     CuratedEnvironment,
@@ -115,7 +116,7 @@ def test_an_environment_says_what_stands_in() -> None:
     environment = curated_environment(curated, "12")
     assert (environment.id, environment.python_version) == ("AzureML-x:12", "3.8")
     assert environment.requirements == ("numpy==1.21", "flask")
-    assert environment.differences == (
+    assert texts(environment.differences) == (
         "the curated environment AzureML-x, of whatever version, is rebuilt from its published packages:"
         " Python 3.8, numpy==1.21, flask; left out: CUDA, OpenMPI",
     )
@@ -138,7 +139,10 @@ def test_settings_extend_and_replace() -> None:
     assert replaced is not None
     assert (replaced.name, replaced.python_version, replaced.packages[-1]) == ("AzureML-sklearn-1.5", "3.11", "numpy<2")
     assert curated_image("mcr.microsoft.com/azureml/curated/sklearn-1.5:1", table) == replaced
-    assert "is rebuilt from its packages in the settings: Python 3.11" in curated_environment(replaced).differences[0]
+    assert (
+        "is rebuilt from its packages in the settings: Python 3.11"
+        in texts(curated_environment(replaced).differences)[0]
+    )
     assert find_curated("AzureML-ours", table) == entries[1]
     assert with_curated(()) == CURATED
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 import pytest
 
+from emulator.difference import texts
 from emulator.entities import BuildContext, Environment, Route
 from emulator.environments import DEFAULT_ENVIRONMENT, FILE_NAMES, file_beside, read_environment
 from emulator.errors import BadArgument, BadDocument
@@ -136,7 +137,7 @@ def test_the_routes_of_a_custom_container() -> None:
 def test_a_conda_file_without_an_image_is_a_difference() -> None:
     environment = read("conda_file: {dependencies: [python=3.10]}\n")
     assert (environment.python_version, environment.image) == ("3.10", None)
-    assert environment.differences[0].startswith("conda_file without image: the cloud refuses it")
+    assert texts(environment.differences)[0].startswith("conda_file without image: the cloud refuses it")
 
 
 @pytest.mark.parametrize("names", [["x.py", "requirements.txt", "conda.yml"], ["conda.yml"]])

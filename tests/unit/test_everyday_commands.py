@@ -11,7 +11,6 @@ from click.testing import CliRunner
 
 from emulator.cli import COMMANDS, cli
 from emulator.cli.deployed import request_file, traffic_lines, try_lines
-from emulator.cli.differences import group_of, grouped
 from emulator.cli.doctor import settings_findings
 from emulator.cli.endpoints import request_line
 from emulator.cli.invoke import _body, answer_as_json
@@ -123,30 +122,6 @@ def test_the_program_is_called_as_the_shell_finds_it(tmp_path: Path) -> None:
     assert program(str(python), str(own.parent), tmp_path) == "amlemu"
     assert program(str(python), "/nowhere", tmp_path) == ".venv/bin/amlemu"
     assert program(str(python), "/nowhere", tmp_path / "elsewhere") == str(own)
-
-
-@pytest.mark.parametrize(
-    ("text", "group"),
-    [
-        ("the cloud refuses the name 'a_b': letters, digits and '-' only", "will fail in the cloud"),
-        ("managed endpoints take one model per deployment: 2 are laid out as v1 services have them",
-         "will fail in the cloud"),
-        ("deployment blue is created anew after its first create failed: in the cloud it is unrecoverable then",
-         "will fail in the cloud"),
-        ("base image x could not be pulled: y (a local stand-in) was used", "only here"),
-        ("identity: system_assigned is only for the cloud: no identity is given to the container", "only here"),
-        ("max_queue_wait_ms has no effect: the front door of target aci has no queue", "differs"),
-    ],
-)  # fmt: skip
-def test_groups_of_differences(text: str, group: str) -> None:
-    assert group_of(text) == group
-
-
-def test_repeats_are_folded() -> None:
-    many = [f"'python{n}' is another here" for n in range(6)]
-    found = grouped([*many, *many, "the cloud refuses the name 'a_b'"])
-    assert list(found) == ["will fail in the cloud", "differs"]
-    assert found["differs"] == [many[0], many[1], "… and 4 more alike: `amlemu show ENDPOINT` has them all"]
 
 
 # invoke and logs

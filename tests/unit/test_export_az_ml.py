@@ -16,6 +16,7 @@ import yaml
 from export_sources import deployment, endpoint, environment, model, source
 
 from emulator.azure_files import Disk, Source, deployment_requests, read_files, read_model_file
+from emulator.difference import differs, only_here
 from emulator.entities import DeploymentRequest, ModelRequest
 from emulator.environments import find_curated
 from emulator.exports import EndpointSource, Export, Kind, export_az_ml, kind_of
@@ -45,7 +46,7 @@ FULL: dict[str, Any] = {
     "cloud_settings": {"egress_public_network_access": "disabled", "package_model": True},
     "gpus": "all",
     "debug_port": 5678,
-    "differences": ("no container: a virtual environment",),
+    "differences": (only_here("process.no_container", "no container: a virtual environment"),),
 }
 IDENTITY = {"type": "user_assigned", "user_assigned_identities": [{"resource_id": "/subscriptions/x"}]}
 RESOURCES = {"requests": {"cpu": "0.5", "memory": "1Gi"}, "limits": {"cpu": "2", "memory": "8Gi"}}
@@ -361,7 +362,10 @@ def test_names_with_everything_in_them() -> None:
     """Whatever a user has written stays a value: in YAML, in a comment and in the shell."""
     odd = 'a: "b" #c\n{{x}} \u2028 $(touch /tmp/x) `id` \x1b[31m'
     one = deployment(
-        environment_variables={"A.B": odd, "C D": odd, "ok": odd}, description=odd, tags={odd: odd}, differences=(odd,)
+        environment_variables={"A.B": odd, "C D": odd, "ok": odd},
+        description=odd,
+        tags={odd: odd},
+        differences=(differs("an.example", odd),),
     )
     found = source(endpoint(description=odd), (one, environment(), (), False), has_values=True)
     export = export_az_ml(found, "managed")

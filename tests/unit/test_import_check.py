@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from emulator.difference import texts
 from emulator.entities import Environment
 from emulator.environments import CURATED, curated_environment, find_curated, image_spec, prebuilt_stand_in
 from emulator.environments.curated import setting_of
@@ -90,7 +91,7 @@ def test_what_the_machine_lacks_is_noted(site: Site, text: str) -> None:
     site.add("x", {"x.py": text})
     code, report, _ = site.check(pip=["x"])
     assert (code, report["failed"]) == (0, [])
-    (told,) = import_differences(json.dumps(report), "")
+    (told,) = texts(import_differences(json.dumps(report), ""))
     assert told.startswith("package x cannot be imported here (import x): ")
 
 
@@ -103,7 +104,7 @@ def test_nothing_fails_in_an_environment_that_is_not_the_users(site: Site) -> No
     assert json.loads(asked_imports(spec, "/folder", ""))["nothing_fails"] is True
     code, report, told = site.check(pip=["bad"], nothing_fails=True)
     assert (code, report["failed"], told) == (0, [], "")
-    assert import_differences(json.dumps(report), spec.setting) == (
+    assert texts(import_differences(json.dumps(report), spec.setting)) == (
         "package bad cannot be imported here (import bad): ValueError: at its published version;"
         ' [curated_environments."sklearn-1.5"] of amlemu.toml replaces the packages of this environment',
     )

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 import pytest
 
+from emulator.difference import differs, texts
 from emulator.entities import Environment
 from emulator.environments import as_mlflow_environment, mlflow_environment
 from emulator.environments.triton import check_triton_repository
@@ -61,7 +62,7 @@ def test_what_the_model_names_is_not_named_again() -> None:
     )
     assert environment.requirements[-2:] == (SCHEMA, OLD[1])
     assert len(environment.requirements) == 9
-    at_start, old = environment.differences
+    at_start, old = texts(environment.differences)
     assert "the cloud installs them when a container starts" in at_start
     assert old == "added for servers before 1.4.1, which may not start without: setuptools<81"
 
@@ -109,7 +110,7 @@ def test_a_model_of_an_old_mlflow_names_one_file() -> None:
 def test_a_model_without_packages_has_the_images() -> None:
     environment = made(MLmodel=BARE)
     assert (environment.requirements, environment.source) == ((*BASE, *OLD), "MLmodel of MLflow model m:1")
-    packages, monitoring, mlflow, _ = environment.differences
+    packages, monitoring, mlflow, _ = texts(environment.differences)
     assert packages.startswith(
         "the model has neither conda.yaml nor requirements.txt: only the no-code image's packages"
     )
@@ -148,20 +149,23 @@ flavors:
 )
 def test_libraries_of_other_versions_than_the_models_are_told(lines: str, told: list[str]) -> None:
     environment = made(MLmodel=WRITTEN, conda__yaml=f"dependencies:\n- python=3.10\n{lines}\n")
-    warnings = [text for text in environment.differences if "was written with" in text]
+    warnings = [text for text in texts(environment.differences) if "was written with" in text]
     assert [part in text for part, text in zip(told, warnings, strict=True)] == [True] * len(told)
 
 
+OWN = differs("an.example", "own")
+
+
 def test_they_are_told_of_an_environment_that_was_given_too() -> None:
-    given = Environment(name="mine", python_version="3.10", requirements=("scikit-learn==1.5.0",), differences=("own",))
-    own, warning = as_mlflow_environment(given, lambda _: WRITTEN).differences
+    given = Environment(name="mine", python_version="3.10", requirements=("scikit-learn==1.5.0",), differences=(OWN,))
+    own, warning = texts(as_mlflow_environment(given, lambda _: WRITTEN).differences)
     assert (own, "scikit-learn 1.4.2, and mine:1 asks for scikit-learn==1.5.0" in warning) == ("own", True)
 
 
 def test_versions_that_are_none_are_passed_over() -> None:
     mlmodel = WRITTEN.replace("1.4.2", "[1, 4]").replace("2.1.0+cu118", "''")
     lines = "scikit-learn==1.2\ntorch==2.0.1\n"
-    assert not any("written" in text for text in made(MLmodel=mlmodel, requirements__txt=lines).differences)
+    assert not any("written" in text for text in texts(made(MLmodel=mlmodel, requirements__txt=lines).differences))
 
 
 @pytest.mark.row("triton.repository")

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from emulator.difference import texts
 from emulator.entities import AZUREML_ROUTES, BuildContext, Environment, InferenceConfig, Route
 from emulator.environments import (
     CURATED,
@@ -132,7 +133,7 @@ def test_each_use_of_another_image_is_told() -> None:
     environment = Environment(name="e", image="nginx:1.25")
     spec, told = any_image_spec(environment, "", choices, lambda _: ContextContent("", ""))
     assert isinstance(spec, OwnImageSpec)
-    assert (spec.name, told) == ("mine", ("image nginx:1.25 is replaced by mine (setting base_images)",))
+    assert (spec.name, texts(told)) == ("mine", ("image nginx:1.25 is replaced by mine (setting base_images)",))
 
 
 def test_the_base_images_of_a_dockerfile() -> None:
@@ -166,7 +167,7 @@ COPY --from=python:3.9 /a /b
 COPY --from=0 /a /b
 """
     )
-    assert [line.split()[1] for line in told] == ["python:3.11", "python:3.8", "python:3.12", "python:3.5"]
+    assert [line.split()[1] for line in texts(told)] == ["python:3.11", "python:3.8", "python:3.12", "python:3.5"]
     assert BaseImages().in_dockerfile(text) == (text, ())
 
 

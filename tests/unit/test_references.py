@@ -42,12 +42,12 @@ def test_of_the_workspace(text: str, version: str | None) -> None:
 def test_of_a_registry(kind: AssetKind, prefix: str) -> None:
     by_version = parse_reference(f"{prefix}registries/shared/{kind}s/m/versions/2", kind)
     assert by_version == AssetReference(kind=kind, name="m", version="2", registry="shared")
-    assert by_version.difference == (
-        f"the {kind} m:2 is taken from the local workspace; the cloud takes it from registry 'shared'"
-    )
+    (difference,) = by_version.differences
+    told = f"the {kind} m:2 is taken from the local workspace; the cloud takes it from registry 'shared'"
+    assert difference.text == told
     latest = parse_reference(f"{prefix}registries/shared/{kind}s/m/labels/latest", kind)
     assert (latest.version, latest.registry) == (None, "shared")
-    assert parse_reference("m:2", kind).difference == ""
+    assert parse_reference("m:2", kind).differences == ()
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ from emulator.azure_files.v1.inference_config import InferenceConfigFile, read_i
 from emulator.cli.deploy import deploy_command
 from emulator.cli.deploy_v1 import read_v1_options
 from emulator.cli.environments import named
+from emulator.difference import texts
 from emulator.documents.yaml_document import parse_yaml_or_json
 from emulator.entities import ANONYMOUS, BuildContext, DeploymentRequest, Environment
 from emulator.environments import read_environment
@@ -77,7 +78,7 @@ def reader(files: Mapping[str, str]) -> Any:
 
 
 def told(found: DeploymentConfigFile | InferenceConfigFile | Environment) -> str:
-    return "\n".join(found.differences)
+    return "\n".join(texts(found.differences))
 
 
 def parts(**document: Any) -> dict[str, Any]:
@@ -414,7 +415,7 @@ def test_a_dockerfile_with_all_packages_is_built() -> None:
     read = reader({"BaseDockerfile": "ARG BASE\nFROM $BASE\nRUN pip install azureml-defaults\n"})
     found = read_environment(json.dumps(document), "azureml_environment.json", read, "/home/me/env")
     assert found.build == BuildContext(path="/home/me/env", dockerfile_path="BaseDockerfile")
-    assert (found.image, found.python_version, found.differences) == (None, None, ())
+    assert (found.image, found.python_version, texts(found.differences)) == (None, None, ())
 
 
 def test_packages_that_the_user_manages_are_those_of_the_image() -> None:
@@ -475,6 +476,10 @@ def request_of(*words: str | Path) -> tuple[str, dict[str, Any]]:
     return endpoint, request
 
 
+def told_of(request: Mapping[str, Any]) -> list[str]:
+    return [difference["text"] for difference in request["differences"]]
+
+
 def test_the_files_make_the_request(project: Path) -> None:
     endpoint, request = request_of("--name", "iris", "--model", "m:1", "--ic", "ic.json", "--dc", "dc.json")
     assert (endpoint, request["models"], request["target"]) == ("iris", ["m:1"], "aks")
@@ -492,7 +497,7 @@ def test_options_go_before_the_files(project: Path) -> None:
     assert (request["target"], request["instance_count"], request["auth_mode"]) == ("aci", 1, "none")
     assert request["request_settings"] == {"request_timeout_ms": 1000, "max_concurrent_requests_per_instance": 3}
     assert (request["environment"], request["environment_variables"]) == ("my-env:1", {"MINE": "1"})
-    assert any("`az ml` takes that of the file" in text for text in request["differences"])
+    assert any("`az ml` takes that of the file" in text for text in told_of(request))
 
 
 def test_one_variable_of_the_file_may_be_replaced(project: Path) -> None:
@@ -517,7 +522,7 @@ def test_paths_are_looked_for_beside_the_file_too(project: Path, monkeypatch: py
     monkeypatch.chdir(project / "elsewhere")
     _, request = request_of("--ic", "../ic.json")
     assert request["code"] == str(project / "src")
-    assert "'src' is the one beside ic.json: `az ml` looks in the working folder" in request["differences"]
+    assert "'src' is the one beside ic.json: `az ml` looks in the working folder" in told_of(request)
 
 
 def test_a_linked_source_directory_has_the_name_of_what_it_leads_to(project: Path) -> None:

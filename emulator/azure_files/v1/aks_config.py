@@ -15,6 +15,7 @@ from emulator.azure_files.v1.service_keys import (
     primary_key,
     resources,
 )
+from emulator.difference import differs
 from emulator.documents.values import AMOUNT, COUNT, FLAG, SECTION, TEXT, WHOLE, Keys, Reading
 from emulator.documents.yaml_document import Path
 
@@ -92,7 +93,8 @@ def _cloud_settings(values: Mapping[Path, Any], reading: Reading) -> dict[str, A
     kept = cloud_only(values, _CLOUD_ONLY, reading)
     collected = values.get((*_COLLECTION, "storageEnabled"))
     if collected:
-        reading.differs((*_COLLECTION, "storageEnabled"), "nothing is collected: there is no blob storage")
+        text = "nothing is collected: there is no blob storage"
+        reading.note((*_COLLECTION, "storageEnabled"), differs("v1.model_data_collection", text))
     scaler = {str(path[1]): value for path, value in values.items() if path[:-1] == _SCALER}
     return (
         kept
@@ -119,7 +121,7 @@ def _replicas(values: Mapping[Path, Any], reading: Reading) -> int:
         return int(count)
     if enabled is not False:
         told = f"the cloud scales from {least or 1} to {most or 10} containers; here it is always {least or 1}"
-        reading.differs(("numReplicas",) if enabled is None else _SCALER, told)
+        reading.note(("numReplicas",) if enabled is None else _SCALER, differs("scaling.fixed", told))
     return int(least or 1)
 
 

@@ -19,6 +19,7 @@ from emulator.azure_files.v1.service_keys import (
     primary_key,
     resources,
 )
+from emulator.difference import Difference
 from emulator.documents.values import COUNT, FLAG, TEXT, Keys, Reading
 from emulator.documents.yaml_document import Document, Path
 
@@ -53,7 +54,7 @@ class DeploymentConfigFile:
     """What a deploymentconfig.json says: `parts` are fields of a DeploymentRequest document, `target` among them."""
 
     parts: Mapping[str, Any]
-    differences: tuple[str, ...]
+    differences: tuple[Difference, ...]
 
 
 def read_deployment_config(document: Document) -> DeploymentConfigFile:

@@ -11,11 +11,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from emulator.difference import Difference, differs, fails_in_cloud
 from emulator.documents.values import ANY, FLAG, TEXT, Keys, Reading
 from emulator.documents.yaml_document import Document, Path
 from emulator.entities import ANONYMOUS, Environment
 from emulator.environments import environment_from_conda, versioned_by_content
-from emulator.environments.files.v1_docker_section import named_image
+from emulator.environments.files.v1_docker_section import REGISTRY_CREDENTIALS, named_image
 from emulator.environments.files.v1_environment import (
     ReadBeside,
     check_packages,
@@ -55,7 +56,7 @@ class InferenceConfigFile:
     entry_script: str
     source_directory: str | None
     environment: Environment | str | None
-    differences: tuple[str, ...]
+    differences: tuple[Difference, ...]
 
 
 def read_inference_config(document: Document, read: ReadBeside) -> InferenceConfigFile:
@@ -76,7 +77,8 @@ def read_inference_config(document: Document, read: ReadBeside) -> InferenceConf
         environment = _legacy_environment(values, read, reading)
     else:
         environment = None
-        reading.differs(("environment",), "not named: the cloud takes a default of its own, which this is not")
+        text = "not named: the cloud takes a default of its own, which this is not"
+        reading.note(("environment",), differs("v1.no_environment", text))
     reading.finish()
     return InferenceConfigFile(
         entry_script=values["entryScript"],
@@ -140,17 +142,19 @@ def _legacy_environment(values: Mapping[str, Any], read: ReadBeside, reading: Re
 def _legacy_settings(values: Mapping[str, Any], reading: Reading) -> None:
     runtime, path = values.get("runtime"), ("runtime",)
     if runtime is None:
-        reading.differs(path, "not named: without an environment the cloud wants 'python' here")
+        text = "not named: without an environment the cloud wants 'python' here"
+        reading.note(path, fails_in_cloud("v1.no_runtime", text))
     elif runtime.lower() not in _RUNTIMES:
         reading.fault(path, f"runtime '{runtime}' not supported. Possible runtimes are: {'|'.join(_RUNTIMES)}")
     elif runtime.lower() != "python":
         reading.fault(path, f"runtime '{runtime}' cannot be had: its image is the cloud's; 'python' can")
     if values.get("extraDockerfileSteps"):
-        reading.differs(("extraDockerfileSteps",), "these steps are not run")
+        reading.note(("extraDockerfileSteps",), differs("v1.dockerfile_steps", "these steps are not run"))
     for key in ("enableGpu", "cudaVersion"):
         if values.get(key):
-            reading.differs((key,), "no effect: --gpus gives the container the GPUs of this machine")
+            text = "no effect: --gpus gives the container the GPUs of this machine"
+            reading.note((key,), differs("v1.gpus", text))
     registry: Path = ("baseImageRegistry",)
     given = values.get("baseImageRegistry")
     if isinstance(given, Mapping) and (given.get("username") or given.get("password")):
-        reading.differs(registry, "its credentials are not used: `docker login` gives this machine its own")
+        reading.note(registry, REGISTRY_CREDENTIALS)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from emulator.difference import differs, only_here
 from emulator.documents.values import AMOUNT, FLAG, SECTION, TEXT, Keys, Reading
 from emulator.documents.yaml_document import Path
 from emulator.errors import BadArgument
@@ -35,7 +36,7 @@ def cloud_only(values: Mapping[Path, Any], groups: CloudOnly, reading: Reading) 
         asked = [key for key in keys if kept.get(key)]
         if asked:
             several = f"{', '.join(asked)}: " if len(asked) > 1 else ""
-            reading.differs((asked[0],), f"{several}no effect, {reason}")
+            reading.note((asked[0],), only_here(f"cloud_setting.{asked[0]}", f"{several}no effect, {reason}"))
     return kept
 
 
@@ -81,5 +82,6 @@ def primary_key(values: Mapping[Path, Any], reading: Reading) -> dict[str, str]:
             reading.fault(("keys", name), error.message)
     if secondary:
         told = "no effect: the endpoint has a secondary key of its own" if primary else "ignored without a primaryKey"
-        reading.differs(("keys", "secondaryKey"), told if primary else f"{told}, as in the cloud")
+        text = told if primary else f"{told}, as in the cloud"
+        reading.note(("keys", "secondaryKey"), differs("v1.secondary_key", text))
     return {"primary_key": primary} if primary else {}

@@ -17,6 +17,7 @@ from emulator.azure_files.v2.endpoint import EndpointFile
 from emulator.azure_files.v2.load import ReadDeployment, ReadFiles
 from emulator.azure_files.v2.model import ModelPart
 from emulator.azure_files.v2.placeholders import secret_reference
+from emulator.difference import Difference, differs, only_here
 from emulator.documents.yaml_document import Document
 from emulator.environments import azure_environment
 from emulator.errors import BadDocument, Fault
@@ -50,7 +51,7 @@ def endpoint_request(file: EndpointFile, target: str) -> dict[str, Any]:
         "tags": file.tags,
         "properties": file.properties,
         "cloud_settings": kept,
-        "differences": [_cloud_only(key, kept[key]) for key in kept],
+        "differences": [_cloud_only(key, kept[key]).to_document() for key in kept],
     }
 
 
@@ -95,7 +96,7 @@ def _request(
         "tags": file.tags,
         "properties": file.properties,
         "cloud_settings": kept,
-        "differences": _differences(deployment, kept),
+        "differences": [difference.to_document() for difference in _differences(deployment, kept)],
     }
     for name in ("liveness_probe", "readiness_probe"):
         probe = getattr(file, name)
@@ -186,20 +187,19 @@ def _kept(deployment: ReadDeployment) -> dict[str, Any]:
     return kept
 
 
-def _differences(deployment: ReadDeployment, kept: Mapping[str, Any]) -> list[str]:
+def _differences(deployment: ReadDeployment, kept: Mapping[str, Any]) -> list[Difference]:
     found = [_cloud_only(key, kept[key]) for key in kept if key in _CLOUD_ONLY]
     scale = deployment.file.scale_settings
     if scale and scale.type == "target_utilization":
         count = _instance_count(deployment)
-        found.append(
-            f"scale_settings: {count} {'instance runs' if count == 1 else 'instances run'}, none more under load"
-        )
+        text = f"scale_settings: {count} {'instance runs' if count == 1 else 'instances run'}, none more under load"
+        found.append(differs("scaling.fixed", text))
     return found
 
 
-def _cloud_only(key: str, value: object) -> str:
+def _cloud_only(key: str, value: object) -> Difference:
     shown = value["type"] if isinstance(value, dict) else value
-    return f"{key}: {shown} is only for the cloud: {_CLOUD_ONLY[key]}"
+    return only_here(f"cloud_setting.{key}", f"{key}: {shown} is only for the cloud: {_CLOUD_ONLY[key]}")
 
 
 def absolute(folder: str, path: str) -> str:

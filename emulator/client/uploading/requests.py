@@ -65,7 +65,8 @@ def sent_deployment(door: UploadDoor, request: Mapping[str, Any], target: Target
     if request.get("code"):
         folder, tree = _code(request, target)
         found["code"] = send_tree(door, folder.name, _local_files(tree, ""), on_bytes, is_folder=True)
-        found["differences"] = [*(request.get("differences") or ()), *left_out_differences(tree.left_out)]
+        left_out = [difference.to_document() for difference in left_out_differences(tree.left_out)]
+        found["differences"] = [*(request.get("differences") or ()), *left_out]
     return found
 
 

@@ -16,6 +16,7 @@ from pathlib import Path
 import docker
 import docker.errors
 
+from emulator.difference import Difference, only_here
 from emulator.engines import Image, Log
 from emulator.engines.docker.build_caches import CacheIds, cache_ids, read_cache_secret
 from emulator.engines.docker.build_log import BuildLog, build_failure
@@ -72,7 +73,7 @@ class BaseImage:
     """What FROM really is, and where that departs from what was asked."""
 
     name: str
-    differences: tuple[str, ...] = ()
+    differences: tuple[Difference, ...] = ()
 
 
 def image_tag(digest: str) -> str:
@@ -113,11 +114,11 @@ def build_environment(
 
         words = (caches.wheels, caches.sources, *credentials_in(spec.requirements))
 
-        def build(differences: tuple[str, ...], log: Log) -> None:
+        def build(differences: tuple[Difference, ...], log: Log) -> None:
             labels = {
                 LABEL_ENVIRONMENT: spec.digest,
                 LABEL_BASE_IMAGE: mask_credentials(base.name),
-                LABEL_DIFFERENCES: mask_credentials(json.dumps(differences)),
+                LABEL_DIFFERENCES: mask_credentials(differences_label(differences)),
                 LABEL_BUILT_BY: workspace_id,
             }
             args = build_command(spec, base.name, labels, secrets, folder, builder)
@@ -149,7 +150,12 @@ def _cache_ids(
     )
 
 
-def found_image(client: docker.DockerClient, digest: str, differences: tuple[str, ...]) -> Image:
+def differences_label(differences: Iterable[Difference]) -> str:
+    """The value of an image's label that holds its differences."""
+    return json.dumps([difference.to_document() for difference in differences])
+
+
+def found_image(client: docker.DockerClient, digest: str, differences: tuple[Difference, ...]) -> Image:
     """The image that was just built for that digest."""
     tag = image_tag(digest)
     with docker_errors(f"image {tag}"):
@@ -195,9 +201,9 @@ def provide_base_image(spec: ImageSpec, host: DockerHost, log: Log, canceled: th
             hint=f"pull it while a registry answers, or make a local stand-in: amlemu images {spec.python_version}"
             " (in a clone: make images)",
         )
-    difference = f"base image {spec.base_image} could not be pulled: {spec.stand_in} (a local stand-in) was used"
-    log(difference)
-    return BaseImage(spec.stand_in, (difference,))
+    text = f"base image {spec.base_image} could not be pulled: {spec.stand_in} (a local stand-in) was used"
+    log(text)
+    return BaseImage(spec.stand_in, (only_here("image.stand_in", text),))
 
 
 def is_local(client: docker.DockerClient, name: str, platform: str | None = None) -> bool:

@@ -10,6 +10,7 @@ from docker.types import DeviceRequest, LogConfig, Mount
 
 from emulator.containers.data_collection import SINK_FOLDER
 from emulator.containers.spec import APP_ROOT, LABEL_WORKSPACE, MODELS_FOLDER, SCORING_PORT, ContainerSpec
+from emulator.difference import differs
 from emulator.engines import Container
 from emulator.engines.docker.errors import disk_full, is_disk_full
 from emulator.engines.docker.mounts import MakeMount, bind_mount
@@ -22,7 +23,7 @@ PORT_VARIABLE = "AMLEMU_PORT"
 
 # A script that prints without end must not fill the disk; the last 32 MB are enough to see why.
 _LOG_LIMIT = {"max-size": "16m", "max-file": "2"}
-_ROOT = "the image's user is root: it keeps Docker's default capabilities, without NET_RAW"
+_ROOT = differs("image.root_user", "the image's user is root: it keeps Docker's default capabilities, without NET_RAW")
 
 
 _KILLED = 137

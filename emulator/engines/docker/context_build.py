@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 import shutil
 import threading
@@ -16,6 +15,7 @@ from emulator.engines.docker.build import (
     LABEL_ENVIRONMENT,
     DockerHost,
     build_options,
+    differences_label,
     found_image,
     private_folder,
     run_build,
@@ -54,7 +54,7 @@ def build_from_context(
     differences = stand_in_differences(host.client, spec.dockerfile)
     labels = {
         LABEL_ENVIRONMENT: spec.digest,
-        LABEL_DIFFERENCES: json.dumps(differences),
+        LABEL_DIFFERENCES: differences_label(differences),
         LABEL_BUILT_BY: workspace_id,
     }
     proxies = {name: value for name, value in packaging.build_variables.items() if name.upper().endswith("_PROXY")}

@@ -26,6 +26,7 @@ from docker.models.images import Image as DockerImage
 from emulator.containers.size import DEFAULT_LIMITS, DefaultLimits
 from emulator.containers.spec import LABEL_WORKSPACE, ContainerSpec
 from emulator.containers.usage import Machine, Usage
+from emulator.difference import read_differences
 from emulator.engines import Container, Image, Log
 from emulator.engines.docker.build import (
     LABEL_BUILT_BY,
@@ -139,7 +140,7 @@ class DockerEngine:
                 return find_own_image(self._client, digest)
         if image.labels.get(LABEL_ENVIRONMENT) != digest:
             return None
-        differences = tuple(json.loads(image.labels.get(LABEL_DIFFERENCES, "[]")))
+        differences = read_differences(json.loads(image.labels.get(LABEL_DIFFERENCES, "[]")))
         return Image(digest, image_tag(digest), differences, pinned=str(image.id))
 
     def build_image(self, spec: AnyImageSpec, log: Log, canceled: threading.Event) -> Image:

@@ -11,6 +11,7 @@ import docker
 import docker.errors
 from docker.models.images import Image as DockerImage
 
+from emulator.difference import Difference, only_here
 from emulator.engines import Image, Log
 from emulator.engines.docker.build import DockerHost, is_for_platform
 from emulator.engines.docker.errors import docker_errors
@@ -77,12 +78,13 @@ def pinned_name(name: str, attributes: Mapping[str, Any]) -> str:
     return str(known[0] if known else attributes.get("Id", ""))
 
 
-def _emulated(name: str, attributes: Mapping[str, Any], machine: str) -> tuple[str, ...]:
+def _emulated(name: str, attributes: Mapping[str, Any], machine: str) -> tuple[Difference, ...]:
     made_for = str(attributes.get("Architecture") or "")
     own = {"x86_64": "amd64", "aarch64": "arm64"}.get(machine, machine)
     if not own or not made_for or own == made_for:
         return ()
-    return (f"image {name} is for {made_for}, which this machine ({own}) can only emulate: it is slower",)
+    text = f"image {name} is for {made_for}, which this machine ({own}) can only emulate: it is slower"
+    return (only_here("image.emulated", text),)
 
 
 def find_own_image(client: docker.DockerClient, digest: str) -> Image | None:

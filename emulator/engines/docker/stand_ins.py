@@ -11,6 +11,7 @@ from collections.abc import Iterable
 import docker
 import docker.errors
 
+from emulator.difference import Difference, only_here
 from emulator.engines.docker.errors import docker_errors
 
 _LABEL = "amlemu.stand_in"
@@ -36,7 +37,11 @@ def base_images(client: docker.DockerClient) -> list[str]:
     return sorted(tag for tag in tags if _NAMES.fullmatch(tag.removeprefix("amlemu/")))
 
 
-def stand_in_differences(client: docker.DockerClient, text: str) -> tuple[str, ...]:
+def stand_in_differences(client: docker.DockerClient, text: str) -> tuple[Difference, ...]:
     """What to say of an image that `text`, its name or its Dockerfile, makes of stand-ins."""
     names: Iterable[str] = dict.fromkeys(_NAMES.findall(text))
-    return tuple(f"image {name} is a local stand-in for it" for name in names if is_in_disguise(client, name))
+    return tuple(
+        only_here("image.stand_in", f"image {name} is a local stand-in for it")
+        for name in names
+        if is_in_disguise(client, name)
+    )

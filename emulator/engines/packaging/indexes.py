@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
+from emulator.difference import Difference, differs
 from emulator.errors import ImageBuildFailure
 from emulator.secret import mask_credentials
 
@@ -40,9 +41,10 @@ class UselessIndex:
     line: str = ""
 
     @property
-    def difference(self) -> str:
-        """What is told of a line that was passed over."""
-        return f"'{mask_credentials(self.line)}': {self}; pip goes on without it, and so does this build"
+    def difference(self) -> Difference:
+        """The difference that a line makes which was passed over."""
+        text = f"'{mask_credentials(self.line)}': {self}; pip goes on without it, and so does this build"
+        return differs("packages.index_passed_over", text)
 
     def __str__(self) -> str:
         return f"{self.url} {self.why}"

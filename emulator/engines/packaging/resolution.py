@@ -14,6 +14,7 @@ from types import MappingProxyType
 
 from packaging.requirements import InvalidRequirement, Requirement
 
+from emulator.difference import Difference, texts
 from emulator.engines import Log
 from emulator.engines.packaging.indexes import (
     UselessIndex,
@@ -70,7 +71,7 @@ class Lock:
     """The text of requirements.lock, and where it departs from what the requirements say."""
 
     text: str
-    differences: tuple[str, ...] = ()
+    differences: tuple[Difference, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -116,7 +117,7 @@ def lock_requirements(
         theirs = _resolve(own, beside, python_platform, ask, look).locked if added else locked
         check_all_pinned(pinned(theirs, requirements), [*names_of(added), *names_of(beside.preferred)])
     differences = tuple(index.difference for index in resolved.passed_over)
-    for told in (*differences, f"resolved {len(locked)} packages for Python {beside.python_version}"):
+    for told in (*texts(differences), f"resolved {len(locked)} packages for Python {beside.python_version}"):
         log(told)
     # The resolver drops the options of the requirements file; the installer needs its indexes again.
     options = [line for line in resolved.lines if _OPTION.match(line)]

@@ -17,6 +17,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from emulator.difference import Difference, read_differences
 from emulator.engines import Container
 from emulator.engines.process.disk import DiskShare
 from emulator.engines.process.files import read_json, replace_json
@@ -46,7 +47,7 @@ class ContainerRecord:
     labels: Mapping[str, str]
     port: int
     pid_namespace: bool
-    differences: tuple[str, ...]
+    differences: tuple[Difference, ...]
     most_bytes: int | None = None
     sink: str = ""
     layout: str = ""
@@ -87,7 +88,7 @@ class Containers:
         document = read_json(self._path(container_id) / "container.json")
         if document is None or document["workspace"] != self._workspace_id:
             raise _not_found(container_id)
-        return ContainerRecord(**document | {"differences": tuple(document["differences"])})
+        return ContainerRecord(**document | {"differences": read_differences(document["differences"])})
 
     def process(self, container_id: str) -> ProcessFacts:
         """The supervisor of a container, running or not; ResourceNotFound when there is none."""

@@ -17,6 +17,7 @@ from collections.abc import Callable, Mapping, Set
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 
+from emulator.difference import Difference, only_here, read_differences
 from emulator.engines import Image, Log
 from emulator.engines.packaging.conda import OLDEST_GLIBC, CondaLock, solve_conda
 from emulator.engines.packaging.python_packages import HostPackaging, packaging_for, run_uv
@@ -52,7 +53,7 @@ class EnvironmentRecord:
     visible: tuple[str, ...]
     tool_folders: tuple[str, ...]
     variables: Mapping[str, str]
-    differences: tuple[str, ...]
+    differences: tuple[Difference, ...]
 
 
 @dataclass(frozen=True)
@@ -61,7 +62,7 @@ class _Tools:
 
     visible: tuple[str, ...] = ()
     folders: tuple[str, ...] = ()
-    differences: tuple[str, ...] = ()
+    differences: tuple[Difference, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -102,8 +103,8 @@ class Environments:
             or document.keys() != {field.name for field in fields(EnvironmentRecord)}
         ):
             return None
-        lists = {name: tuple(document[name]) for name in ("visible", "tool_folders", "differences")}
-        return EnvironmentRecord(**document | lists)
+        lists = {name: tuple(document[name]) for name in ("visible", "tool_folders")}
+        return EnvironmentRecord(**document | lists | {"differences": read_differences(document["differences"])})
 
     def image(self, record: EnvironmentRecord) -> Image:
         """The environment as engines name it."""
@@ -239,26 +240,29 @@ def _no_python(version: str, stderr: str) -> EngineUnavailable:
     )
 
 
-def _no_container(python: _Python | None, spec: ImageSpec) -> str:
+def _no_container(python: _Python | None, spec: ImageSpec) -> Difference:
     where = f"a virtual environment of this machine's Python {python.version}" if python else "a conda environment"
-    return f"no container: the packages run in {where} instead of {spec.base_image}"
+    text = f"no container: the packages run in {where} instead of {spec.base_image}"
+    return only_here("process.no_container", text)
 
 
 def _find_tools(packages: tuple[str, ...], find_command: FindCommand) -> _Tools:
     """What of this machine stands in for the Debian `packages`; EngineUnavailable when it lacks a Java runtime."""
     visible: list[str] = []
     folders: list[str] = []
-    differences: list[str] = []
+    differences: list[Difference] = []
     for package in packages:
         if not re.search(r"\b(jre|jdk)\b", package):
-            differences.append(f"system package {package} is not installed: what this machine has of it is used")
+            text = f"system package {package} is not installed: what this machine has of it is used"
+            differences.append(only_here("process.system_package", text))
             continue
         java = find_command("java")
         if java is None:
             raise _no_java(package)
         visible += [str(Path(java).parent.parent), str(Path(java).resolve().parent.parent)]
         folders.append(str(Path(java).parent))
-        differences.append(f"java of this machine ({_java_version(java)}) instead of system package {package}")
+        text = f"java of this machine ({_java_version(java)}) instead of system package {package}"
+        differences.append(only_here("process.java", text))
     return _Tools(tuple(dict.fromkeys(visible)), tuple(dict.fromkeys(folders)), tuple(differences))
 
 

@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
+from emulator.difference import Difference, only_here
 from emulator.engines.packaging.conda import CondaLock, link_conda, post_link_scripts
 from emulator.engines.packaging.python_packages import run_uv
 from emulator.engines.packaging.resolution import is_of_indexes
@@ -43,7 +44,7 @@ def install_packages(
     final: str,
     packages: Packages,
     apart: Apart,
-) -> tuple[str, ...]:
+) -> tuple[Difference, ...]:
     """Fill the folder of `apart`, whose `venv` the server will see at `final`; what differs from an image.
 
     On the emulator's side wheels are unpacked and conda's packages linked; what runs code of either runs apart.
@@ -118,14 +119,15 @@ def _move_scripts(venv: Path, final: str) -> None:
             script.chmod(mode)
 
 
-def _scripts_not_run(venv: Path) -> tuple[str, ...]:
+def _scripts_not_run(venv: Path) -> tuple[Difference, ...]:
     names = post_link_scripts(venv)
     if not names:
         return ()
-    return (f"the scripts that finish the installation of {', '.join(names)} are not run on this machine",)
+    text = f"the scripts that finish the installation of {', '.join(names)} are not run on this machine"
+    return (only_here("process.post_link_scripts", text),)
 
 
-def _check_imports(packages: Packages, apart: Apart) -> tuple[str, ...]:
+def _check_imports(packages: Packages, apart: Apart) -> tuple[Difference, ...]:
     folder = apart.folder
     venv = folder / "venv"
     (folder / "imports.json").write_bytes(asked_imports(packages.spec, str(venv), packages.lock))

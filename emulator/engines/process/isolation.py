@@ -26,6 +26,7 @@ from typing import Any
 
 from emulator.containers.data_collection import SINK_FOLDER
 from emulator.containers.spec import APP_ROOT, ContainerSpec
+from emulator.difference import Difference, differs, only_here
 from emulator.environments import ENVIRONMENT_FOLDER, LAUNCHER, MLFLOW_FOLDER, MLFLOW_SCRIPT
 
 CONTAINER_UID = 1000
@@ -324,38 +325,46 @@ def differences(
     *,
     is_root: bool = False,
     most_bytes: int | None = None,
-) -> tuple[str, ...]:
+) -> tuple[Difference, ...]:
     """Where a container differs from what was asked; `user` is the emulator's own user's name, who may be root.
 
     `most_bytes` is what it may write to the disk, None without a limit.
     """
-    found = [
-        f"no private network: the server listens on 127.0.0.1:{port}, where other users of this machine reach it, "
-        "and the script reaches what listens on this machine"
-    ]
+    found = {
+        "network": f"no private network: the server listens on 127.0.0.1:{port}, where other users of this machine"
+        " reach it, and the script reaches what listens on this machine"
+    }
     if isolation.mode == "user":
-        found.append(f"runs as this machine's user {user}, shown as uid {CONTAINER_UID} inside")
+        found["user"] = f"runs as this machine's user {user}, shown as uid {CONTAINER_UID} inside"
     if isolation.mode == "user" and is_root:
-        found.append("its processes are not counted, for the kernel counts none of root's")
+        found["processes_not_counted"] = "its processes are not counted, for the kernel counts none of root's"
     if isolation.mode == "user" and not isolation.pid_namespace:
-        found.append("what the emulator's processes hold can be read: its variables, its files, its token")
+        found["emulator_readable"] = (
+            "what the emulator's processes hold can be read: its variables, its files, its token"
+        )
     if isolation.mode == "none":
-        found += [
-            f"no private {APP_ROOT} ({isolation.reason}): paths that begin with it are rewritten to {spec.layout}",
-            f"runs as this machine's user {user}, not as uid {CONTAINER_UID}, with all that user's rights: it can read "
-            "the emulator's files and token",
-            "its processes are not counted: a script that starts too many takes this machine's",
-        ]
+        found |= _without_namespaces(isolation, spec, user)
     elif not isolation.pid_namespace:
-        found.append("no process namespace: the processes of this machine are visible")
+        found["processes_visible"] = "no process namespace: the processes of this machine are visible"
     if most_bytes is None:
-        found.append("no limit of disk space: what it writes to its home and to /tmp is this machine's")
+        found["disk_limit"] = "no limit of disk space: what it writes to its home and to /tmp is this machine's"
     elif isolation.mode == "none":
-        found.append("of disk space only what it writes to its home and to TMPDIR is counted")
-    return (*found, *_limits(isolation, spec))
+        found["disk_limit"] = "of disk space only what it writes to its home and to TMPDIR is counted"
+    isolated = (only_here(f"process.{code}", text) for code, text in found.items())
+    return (*isolated, *_limits(isolation, spec))
 
 
-def _limits(isolation: Isolation, spec: ContainerSpec) -> list[str]:
+def _without_namespaces(isolation: Isolation, spec: ContainerSpec, user: str) -> dict[str, str]:
+    return {
+        "paths_rewritten": f"no private {APP_ROOT} ({isolation.reason}): paths that begin with it are rewritten to"
+        f" {spec.layout}",
+        "user": f"runs as this machine's user {user}, not as uid {CONTAINER_UID}, with all that user's rights: it can"
+        " read the emulator's files and token",
+        "processes_not_counted": "its processes are not counted: a script that starts too many takes this machine's",
+    }
+
+
+def _limits(isolation: Isolation, spec: ContainerSpec) -> list[Difference]:
     """What is asked for and not enforced.
 
     The limits that a process can be given count address space, of which numerical libraries reserve far more than they
@@ -367,4 +376,8 @@ def _limits(isolation: Isolation, spec: ContainerSpec) -> list[str]:
         f"limit of {spec.pids_limit} processes": spec.pids_limit if isolation.mode == "none" else None,
         f"choice of GPUs ({spec.gpus})": spec.gpus if spec.gpus != "all" else None,
     }
-    return [f"the {what} is not enforced" for what, value in asked.items() if value is not None]
+    return [
+        differs("process.limit_not_enforced", f"the {what} is not enforced")
+        for what, value in asked.items()
+        if value is not None
+    ]

@@ -12,6 +12,7 @@ from typing import Any
 
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 
+from emulator.difference import Difference, differs
 from emulator.documents.yaml_document import Document, refuse
 from emulator.environments.files.conda_channels import channel_problem, local_folder
 from emulator.environments.files.conda_spec import parse_spec, pip_version, spec_problem
@@ -37,7 +38,7 @@ class _Found:
     requirements: list[str] = field(default_factory=list)
     places: list[tuple[str | int, ...]] = field(default_factory=list)  # of the requirements, in the same order
     faults: list[Fault] = field(default_factory=list)
-    differences: list[str] = field(default_factory=list)
+    differences: list[Difference] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -54,7 +55,7 @@ class CondaEnvironment:
     dependencies: tuple[str, ...]
     requirements: tuple[str, ...]
     variables: Mapping[str, str]
-    differences: tuple[str, ...] = ()
+    differences: tuple[Difference, ...] = ()
 
 
 def parse_conda(document: Document, locate: Locate = str) -> CondaEnvironment:
@@ -71,7 +72,10 @@ def parse_conda(document: Document, locate: Locate = str) -> CondaEnvironment:
     found = _Found(faults=_names(document))
     unknown = document.unknown_keys(CONDA_KEYS)
     if "dependencies" in document.data:
-        found.differences += [f"{f.where}: {f.message}; conda ignores it, and so is done here" for f in unknown]
+        found.differences += [
+            differs("conda.unknown_key", f"{f.where}: {f.message}; conda ignores it, and so is done here")
+            for f in unknown
+        ]
     else:  # an environment of nothing serves nobody: what was written must have been meant
         found.faults += unknown
     channels = _channels(document, locate, found.faults)
@@ -107,10 +111,11 @@ def _passed_over(dependencies: list[Any], document: Document, found: _Found) -> 
         named = ", ".join(mask_credentials(str(item)) for item in items) if isinstance(items, list) else str(items)
         where = document.fault(("dependencies", index), "").where
         told = f"of several pip sections conda takes the last, and so is done here: not installed are {named}"
-        found.differences.append(f"{where}: {told}")
+        found.differences.append(differs("conda.several_pip_sections", f"{where}: {told}"))
     if sections and not dependencies[sections[-1]]["pip"]:
         where = document.fault(("dependencies", sections[-1]), "").where
-        found.differences.append(f"{where}: the pip section is empty: conda installs nothing of pip's, nor is it here")
+        text = f"{where}: the pip section is empty: conda installs nothing of pip's, nor is it here"
+        found.differences.append(differs("conda.empty_pip_section", text))
         passed_over.append(sections[-1])
     return passed_over
 

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from functools import partial
 from pathlib import PurePath
 
+from emulator.difference import differs, fails_in_cloud
 from emulator.documents.yaml_document import Document, parse_document, parse_yaml_or_json, refuse
 from emulator.entities import ANONYMOUS, Environment
 from emulator.environments.files.anonymous_version import anonymous_version, anonymous_version_of_requirements
@@ -65,7 +66,7 @@ def with_files_nearby(default: Environment, names: Iterable[str]) -> Environment
 
     `names` are the paths of files in FOLDERS_NEARBY, from the script's folder.
 
-    >>> with_files_nearby(DEFAULT_ENVIRONMENT, ["score.py", "../conda.yml"]).differences[0]
+    >>> with_files_nearby(DEFAULT_ENVIRONMENT, ["score.py", "../conda.yml"]).differences[0].text
     'the built-in default environment was taken, and not ../conda.yml (from the script): --environment names one'
     """
     found = [name for name in names if _CALLED_LIKE_IT.fullmatch(PurePath(name).name)]
@@ -73,10 +74,15 @@ def with_files_nearby(default: Environment, names: Iterable[str]) -> Environment
         return default
     named = ", ".join(found)
     told = f"the built-in default environment was taken, and not {named} (from the script): --environment names one"
-    return default.model_copy(update={"differences": (*default.differences, told)})
+    return default.model_copy(
+        update={"differences": (*default.differences, differs("environment.file_not_taken", told))}
+    )
 
 
-_NO_IMAGE = "conda_file without image: the cloud refuses it, here a plain image with its Python is the base"
+_NO_IMAGE = fails_in_cloud(
+    "environment.no_image",
+    "conda_file without image: the cloud refuses it, here a plain image with its Python is the base",
+)
 
 
 def read_environment(text: str, file: str, read: ReadText, folder: str = "", locate: Locate = str) -> Environment:

@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from emulator.difference import differs, only_here
 from emulator.documents.values import ANY, FLAG, LIST, SECTION, TEXT, Keys, Reading
 from emulator.documents.yaml_document import Path
 
@@ -13,6 +14,9 @@ DEFAULT_IMAGE = "mcr.microsoft.com/azureml/openmpi4.1.0-ubuntu22.04"
 _DEFAULT_SHM = "2g"
 _REGISTRY: Path = ("docker", "baseImageRegistry")
 _PLATFORM: Path = ("docker", "platform")
+REGISTRY_CREDENTIALS = only_here(
+    "v1.registry_credentials", "its credentials are not used: `docker login` gives this machine its own"
+)
 _MICROSOFT = ("mcr.microsoft.com/azureml/", "mcr.microsoft.com/azureml:")
 
 DOCKER_KEYS: Keys = {
@@ -54,11 +58,12 @@ def image_of(values: Mapping[Path, Any], dockerfile: str | None, reading: Readin
     if inline or dockerfile:
         return _image_of_dockerfile(str(inline or dockerfile), where, values, reading)
     if not image:
-        reading.differs(("docker", "baseImage"), f"not named: the SDK's default is {DEFAULT_IMAGE}, which this is not")
+        text = f"not named: the SDK's default is {DEFAULT_IMAGE}, which this is not"
+        reading.note(("docker", "baseImage"), differs("v1.default_image", text))
         return None
     if not image.startswith(_MICROSOFT) and not values.get(("inferencingStackVersion",)):
         told = "the cloud adds no serving stack to this image while inferencingStackVersion is not 'latest'"
-        reading.differs(("docker", "baseImage"), told)
+        reading.note(("docker", "baseImage"), differs("v1.no_serving_stack", told))
     return named_image(str(image), values.get((*_REGISTRY, "address")))
 
 
@@ -86,7 +91,8 @@ def _image_of_dockerfile(text: str, where: Path, values: Mapping[Path, Any], rea
             told = f"{left} cannot be run here, and the packages are in them: build the image, and name it in baseImage"
             reading.fault(where, told)
         else:
-            reading.differs(where, f"the packages are installed upon {images[-1]}, without {left}")
+            text = f"the packages are installed upon {images[-1]}, without {left}"
+            reading.note(where, differs("v1.dockerfile_steps", text))
     return images[-1]
 
 
@@ -109,11 +115,14 @@ def _settings(values: Mapping[Path, Any], reading: Reading) -> None:
     if str(values.get((*_PLATFORM, "os"), "linux")).lower() != "linux":
         reading.fault((*_PLATFORM, "os"), "only Linux environments can be run")
     if str(values.get((*_PLATFORM, "architecture"), "amd64")).lower() != "amd64":
-        reading.differs((*_PLATFORM, "architecture"), "the architecture is that of this machine")
+        text = "the architecture is that of this machine"
+        reading.note((*_PLATFORM, "architecture"), only_here("v1.architecture", text))
     if any(values.get((*_REGISTRY, key)) for key in ("username", "password", "registryIdentity")):
         # Only that they are there is told, never what they are.
-        reading.differs(_REGISTRY, "its credentials are not used: `docker login` gives this machine its own")
+        reading.note(_REGISTRY, REGISTRY_CREDENTIALS)
     if values.get(("docker", "shmSize"), _DEFAULT_SHM) != _DEFAULT_SHM:
-        reading.differs(("docker", "shmSize"), "no effect: the container has the engine's own shared memory")
+        text = "no effect: the container has the engine's own shared memory"
+        reading.note(("docker", "shmSize"), differs("v1.shm_size", text))
     if values.get(("docker", "arguments")):
-        reading.differs(("docker", "arguments"), "no effect: they are arguments of a run, not of a service")
+        text = "no effect: they are arguments of a run, not of a service"
+        reading.note(("docker", "arguments"), differs("v1.docker_arguments", text))

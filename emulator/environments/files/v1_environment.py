@@ -9,6 +9,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from emulator.difference import differs, fails_in_cloud
 from emulator.documents.values import ANY, FLAG, SECTION, TEXT, Keys, Reading
 from emulator.documents.yaml_document import Document, Path, parse_yaml_or_json
 from emulator.entities import ANONYMOUS, BuildContext, Environment
@@ -98,7 +99,8 @@ def _names(values: Mapping[Path, Any], reading: Reading) -> tuple[str, str]:
         except BadArgument as error:
             reading.fault((key,), error.message)
     if name.startswith(_RESERVED):
-        reading.differs(("name",), "names that begin with 'AzureML' or 'Microsoft' cannot be registered in the cloud")
+        text = "names that begin with 'AzureML' or 'Microsoft' cannot be registered in the cloud"
+        reading.note(("name",), fails_in_cloud("v1.reserved_name", text))
     return name or ANONYMOUS, version
 
 
@@ -138,9 +140,11 @@ def _packages(
 
 def _python_settings(values: Mapping[Path, Any], reading: Reading) -> None:
     if values.get(("python", "baseCondaEnvironment")):
-        reading.differs(("python", "baseCondaEnvironment"), "the packages are installed from nothing, not on top of it")
+        text = "the packages are installed from nothing, not on top of it"
+        reading.note(("python", "baseCondaEnvironment"), differs("v1.base_conda_environment", text))
     if values.get(("python", "interpreterPath"), "python") != "python":
-        reading.differs(("python", "interpreterPath"), "no effect: the environment's own Python is the one that runs")
+        text = "no effect: the environment's own Python is the one that runs"
+        reading.note(("python", "interpreterPath"), differs("v1.interpreter_path", text))
 
 
 def _conda_document(
@@ -184,11 +188,11 @@ def check_packages(packages: Environment, conda: Document, reading: Reading) -> 
         reading.faults.append(conda.fault(_python_line(conda), f"{message}; {hint}"))
     names = {re.split(r"[^A-Za-z0-9._-]", line.strip(), maxsplit=1)[0].lower() for line in packages.requirements}
     if not names & set(_SERVERS):
-        reading.differs(
-            ("python", "condaDependencies"),
+        text = (
             "azureml-defaults is not among the packages: in the cloud such a container ends with"
-            " 'exec: gunicorn: not found'",
+            " 'exec: gunicorn: not found'"
         )
+        reading.note(("python", "condaDependencies"), fails_in_cloud("v1.no_server", text))
 
 
 def _python_line(conda: Document) -> Path:
@@ -214,4 +218,4 @@ def _stack(values: Mapping[Path, Any], reading: Reading) -> None:
     stack = values.get(("inferencingStackVersion",))
     if stack not in (None, "latest"):
         message = f"'{stack}': the cloud knows 'latest' only; here the server is the one among the packages"
-        reading.differs(("inferencingStackVersion",), message)
+        reading.note(("inferencingStackVersion",), fails_in_cloud("v1.inferencing_stack", message))

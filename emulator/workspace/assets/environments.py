@@ -8,6 +8,7 @@ from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
+from emulator.difference import Difference, differs
 from emulator.engines import Engine, Image
 from emulator.entities import Environment, is_arm_id, not_found, parse_reference
 from emulator.environments import (
@@ -114,7 +115,7 @@ class Environments:
             if wanted.version in (None, version):  # one that cannot be read says so: another must not be taken for it
                 self._store.find_environment(wanted.name, version)
         if found:
-            differences = (*found[-1].differences, *filter(None, [wanted.difference]))
+            differences = (*found[-1].differences, *wanted.differences)
             return found[-1].model_copy(update={"differences": differences})
         if wanted.name == DEFAULT_ENVIRONMENT.name and not wanted.registry:
             return DEFAULT_ENVIRONMENT
@@ -196,7 +197,7 @@ class Environments:
                 }
         return found
 
-    def _spec(self, environment: Environment) -> tuple[AnyImageSpec, tuple[str, ...]]:
+    def _spec(self, environment: Environment) -> tuple[AnyImageSpec, tuple[Difference, ...]]:
         choices = self._choices
         return any_image_spec(
             environment,
@@ -211,8 +212,8 @@ class Environments:
         """The environment's image: the one that is there, or a new one, whose log is kept."""
         spec, told = self._spec(environment)
         for difference in environment.differences:
-            if difference.startswith(f"{environment.source}:"):  # of a line, which may be why it will not serve
-                progress.log(difference)
+            if difference.text.startswith(f"{environment.source}:"):  # of a line, which may be why it will not serve
+                progress.log(difference.text)
         if isinstance(spec, OwnImageSpec):
             image = self._find_own(environment, spec, progress)
         else:
@@ -241,7 +242,8 @@ class Environments:
             packages = ", ".join(stand_in.requirements)
             told = f"Python {stand_in.python_version} with {packages} stands for it: {error.message}"
             image = self.build(stand_in, progress)
-            return replace(image, differences=(f"image {environment.image} is not used. {told}", *image.differences))
+            not_used = differs("image.prebuilt_not_used", f"image {environment.image} is not used. {told}")
+            return replace(image, differences=(not_used, *image.differences))
         # By its digest: what is pulled when it is gone is the same, whatever its name means then.
         pinned = image.pinned if "@" in image.pinned else spec.name
         self._store.put_image_environment(image.digest, environment.model_copy(update={"image": pinned}))

@@ -14,6 +14,7 @@ from emulator.containers.spec import (
     container_differences,
     platform_variables,
 )
+from emulator.difference import Difference
 from emulator.engines import Container, Engine, Image
 from emulator.entities import (
     CodeConfiguration,
@@ -283,7 +284,7 @@ class Deployments:
         self._swap(deployment, containers)
         return deployment
 
-    def _size_differences(self, deployment: OnlineDeployment) -> list[str]:
+    def _size_differences(self, deployment: OnlineDeployment) -> list[Difference]:
         return size_differences(deployment, deployment.target, self._engine.machine()) if is_sized(deployment) else []
 
     def _make_room(self, draft: OnlineDeployment, progress: Progress) -> None:
@@ -494,8 +495,8 @@ def _gets_all(deployment: OnlineDeployment) -> bool:
 
 def _differences(
     plan: Plan, deployment: OnlineDeployment, image: Image, containers: Sequence[Container]
-) -> tuple[str, ...]:
-    of_containers = [text for container in containers for text in container.differences]
+) -> tuple[Difference, ...]:
+    of_containers = [difference for container in containers for difference in container.differences]
     found = [
         *plan.request.differences,
         *name_differences(plan.request),

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from emulator.diagnosis import check_script
+from emulator.difference import Difference, differs, fails_in_cloud, only_here, texts
 from emulator.entities import (
     AssetReference,
     CodeConfiguration,
@@ -30,8 +31,11 @@ from emulator.store.reach import Reach
 from emulator.store.trees import named_path, scoring_code_tree
 
 _DEBUGGER = "debugpy"
-_ADDED_DEBUGGER = "debugpy is in the environment, because of --debug"
-_NO_PROBES = "failed probes change nothing, because of --debug: a breakpoint makes them fail"
+_ADDED_DEBUGGER = only_here("debug.debugpy", "debugpy is in the environment, because of --debug")
+_NO_PROBES = only_here(
+    "debug.no_probes", "failed probes change nothing, because of --debug: a breakpoint makes them fail"
+)
+_OF_DEBUGGING = (_ADDED_DEBUGGER, _NO_PROBES)
 
 
 @dataclass(frozen=True)
@@ -101,9 +105,9 @@ def check_registries(request: DeploymentRequest, target: Target) -> None:
     raise BadArgument(message, target=f"{refused.kind} {refused}", hint=hint)
 
 
-def registry_differences(request: DeploymentRequest) -> list[str]:
+def registry_differences(request: DeploymentRequest) -> list[Difference]:
     """Which models the cloud would take from elsewhere; environments bring their own differences."""
-    return [r.difference for r in _references(request) if r.kind == "model" and r.registry]
+    return [difference for r in _references(request) if r.kind == "model" for difference in r.differences]
 
 
 def _references(request: DeploymentRequest) -> list[AssetReference]:
@@ -185,12 +189,11 @@ def with_debugger(environment: Environment, *, wanted: bool) -> Environment:
 
 def without_debugger(environment: Environment) -> Environment:
     """The environment that `with_debugger` was given."""
-    told = environment.differences
-    added = _ADDED_DEBUGGER in told
+    added = _ADDED_DEBUGGER.text in texts(environment.differences)
     return environment.model_copy(
         update={
             "requirements": environment.requirements[:-1] if added else environment.requirements,
-            "differences": tuple(text for text in told if text not in (_ADDED_DEBUGGER, _NO_PROBES)),
+            "differences": tuple(d for d in environment.differences if d.text not in texts(_OF_DEBUGGING)),
         }
     )
 
@@ -202,22 +205,27 @@ def told_of_failed_create(
     failed = before is not None and before.provisioning_state == "Failed" and not before.serving
     if not failed or not profile_of(target).rules.failed_create_is_final:
         return request
-    told = (
+    text = (
         f"deployment {request.name} is created anew after its first create failed: in the cloud it is unrecoverable"
         " then, and has to be deleted first"
     )
+    told = fails_in_cloud("deployment.failed_create", text)
     return request.model_copy(update={"differences": (*request.differences, told)})
 
 
-def name_differences(request: DeploymentRequest) -> list[str]:
+def name_differences(request: DeploymentRequest) -> list[Difference]:
     """Names that are taken here and against the cloud's rule (row names.endpoint)."""
     odd = [name for name in (request.endpoint_name, request.name) if is_against_the_rule(name)]
-    return [f"the cloud refuses the name '{name}': letters, digits and '-' only" for name in odd]
+    return [
+        fails_in_cloud("names.refused", f"the cloud refuses the name '{name}': letters, digits and '-' only")
+        for name in odd
+    ]
 
 
-def version_differences(models: Sequence[Model]) -> list[str]:
+def version_differences(models: Sequence[Model]) -> list[Difference]:
     """What the server in the container will stumble over in the models' versions."""
     odd = [model.id for model in models if not model.version.isdecimal()]
     if not odd or len(models) < 2:
         return []
-    return [f"{', '.join(odd)}: the scoring server expects whole numbers as versions, and logs a traceback otherwise"]
+    text = f"{', '.join(odd)}: the scoring server expects whole numbers as versions, and logs a traceback otherwise"
+    return [differs("models.version_not_a_number", text)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from emulator.difference import Difference, differs
 from emulator.entities import DeploymentRequest, OnlineRequestSettings, ProbeSettings, Target
 from emulator.errors import BadArgument
 from emulator.profiles import profile_of
@@ -25,16 +26,19 @@ def settled_request_settings(asked: OnlineRequestSettings, target: Target) -> On
     )
 
 
-def request_settings_differences(asked: OnlineRequestSettings, target: Target) -> list[str]:
+def request_settings_differences(asked: OnlineRequestSettings, target: Target) -> list[Difference]:
     """Settings that the target's cloud would not take."""
     profile = profile_of(target).scoring
     found = []
     if asked.request_timeout_ms is not None and profile.default_timeout_ms is None:
-        found.append(f"request_timeout_ms has no effect: target {target} has no front door")
+        text = f"request_timeout_ms has no effect: target {target} has no front door"
+        found.append(differs("request_settings.timeout", text))
     if target == "aci" and asked.request_timeout_ms not in (None, profile.default_timeout_ms):
-        found.append("the time-out of ACI cannot be set in the cloud: it is 60 s there")
+        text = "the time-out of ACI cannot be set in the cloud: it is 60 s there"
+        found.append(differs("request_settings.timeout", text))
     if asked.max_queue_wait_ms is not None and profile.default_queue_wait_ms is None:
-        found.append(f"max_queue_wait_ms has no effect: the front door of target {target} has no queue")
+        text = f"max_queue_wait_ms has no effect: the front door of target {target} has no queue"
+        found.append(differs("request_settings.queue_wait", text))
     return found
 
 
