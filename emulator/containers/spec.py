@@ -29,6 +29,8 @@ from emulator.secret import revealed
 APP_ROOT = "/var/azureml-app"
 MODELS_FOLDER = "azureml-models"
 SCORING_PORT = 5001
+EMPTY_BYTES = 4096
+"""The size of the file system that hides a folder of the layout: the least there is."""
 
 LABEL_WORKSPACE = "amlemu.workspace"
 LABEL_ENDPOINT = "amlemu.endpoint"
@@ -190,6 +192,28 @@ def model_mount(deployment: OnlineDeployment) -> str | None:
     """Where models are mounted, None where they lie in the layout itself (row custom.model_mount_path)."""
     path = deployment.model_mount_path
     return None if path is None or PurePosixPath(path).is_relative_to(APP_ROOT) else path
+
+
+@dataclass(frozen=True)
+class LayoutMount:
+    """A folder of the layout and the path at which a container sees it.
+
+    `folder` is '.' for the whole layout, and None where an empty folder hides what the layout has at that path.
+    """
+
+    path: str
+    folder: str | None
+
+
+def layout_mounts(model_mount: str | None) -> tuple[LayoutMount, ...]:
+    """How a container sees its layout: with models at `model_mount` and nowhere else (row custom.model_mount_path).
+
+    A script that looks for them at their usual path fails in the cloud, too.
+    """
+    whole = LayoutMount(APP_ROOT, ".")
+    if model_mount is None:
+        return (whole,)
+    return whole, LayoutMount(model_mount, MODELS_FOLDER), LayoutMount(f"{APP_ROOT}/{MODELS_FOLDER}", None)
 
 
 def _model_dir(deployment: OnlineDeployment, models: Sequence[Model]) -> str | None:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import posixpath
 from collections.abc import Sequence
 from typing import Any
 
 from emulator.containers.size import container_size
+from emulator.containers.spec import EMPTY_BYTES, LayoutMount
 from emulator.containers.usage import Machine
 from emulator.exports.container import (
+    LAYOUT,
     ExportedContainer,
     changes_of_front_door,
     exported_containers,
@@ -57,10 +60,7 @@ def _service(one: ExportedContainer, port: int, machine: Machine, *, alone: bool
         "working_dir": one.working_dir,
         "environment": {**literal, **users},
         "ports": [f"127.0.0.1:${{{variable}:-{port}}}:{one.port}"],
-        "volumes": [
-            {"type": "bind", "source": f"./{one.name}/{folder}", "target": target, "read_only": True}
-            for folder, target in one.mounts
-        ],
+        "volumes": [_volume(one, mount) for mount in one.mounts],
         "cap_drop": ["ALL"],
         "security_opt": ["no-new-privileges:true"],
         "restart": "unless-stopped",
@@ -71,6 +71,13 @@ def _service(one: ExportedContainer, port: int, machine: Machine, *, alone: bool
         "deploy": _devices(one.deployment.gpus),
     }
     return {key: value for key, value in service.items() if value}
+
+
+def _volume(one: ExportedContainer, mount: LayoutMount) -> dict[str, Any]:
+    if mount.folder is None:
+        return {"type": "tmpfs", "target": mount.path, "read_only": True, "tmpfs": {"size": EMPTY_BYTES}}
+    source = posixpath.normpath(posixpath.join(one.name, LAYOUT, mount.folder))
+    return {"type": "bind", "source": f"./{source}", "target": mount.path, "read_only": True}
 
 
 def _asked(one: ExportedContainer, name: str, *, alone: bool) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from emulator.containers.size import ContainerSize, asked_size
-from emulator.containers.spec import APP_ROOT, MODELS_FOLDER, SCORING_PORT, code_name
+from emulator.containers.spec import SCORING_PORT, LayoutMount, code_name, layout_mounts, model_mount
 from emulator.entities import OnlineDeployment, ProbeSettings, Route
 from emulator.errors import BadArgument
 from emulator.exports.result import Change, DeploymentCopy, cloud_name
@@ -24,7 +24,8 @@ class ExportedContainer:
     """One deployment's container.
 
     `platform` are the cloud's variables, `users` the deployment's own as they are told, without the `odd` names that
-    neither a Secret nor a shell can hold.  `mounts` are folders below the deployment's own and where they are seen.
+    neither a Secret nor a shell can hold.  `mounts` are those of the layout, which is the folder LAYOUT of the
+    deployment's own.
     """
 
     source: DeploymentSource
@@ -38,7 +39,7 @@ class ExportedContainer:
     liveness: tuple[Route, ProbeSettings]
     readiness: tuple[Route, ProbeSettings]
     size: ContainerSize
-    mounts: tuple[tuple[str, str], ...]
+    mounts: tuple[LayoutMount, ...]
 
     @property
     def deployment(self) -> OnlineDeployment:
@@ -70,7 +71,6 @@ def _container(source: DeploymentSource, image: str | None) -> ExportedContainer
     else:
         users = {name: value for name, value in users.items() if name not in platform}
     ours = Route(port=SCORING_PORT, path="/")
-    mount = deployment.model_mount_path
     return ExportedContainer(
         source=source,
         name=cloud_name(source.name),
@@ -83,7 +83,7 @@ def _container(source: DeploymentSource, image: str | None) -> ExportedContainer
         liveness=(config.liveness_route if config else ours, deployment.liveness_probe),
         readiness=(config.readiness_route if config else ours, deployment.readiness_probe),
         size=asked_size(deployment, deployment.target),
-        mounts=((LAYOUT, APP_ROOT), *(((f"{LAYOUT}/{MODELS_FOLDER}", mount),) if mount else ())),
+        mounts=layout_mounts(model_mount(deployment)),
     )
 
 

@@ -6,6 +6,7 @@ so they go into an image, which is built on the environment's and named by its r
 
 from __future__ import annotations
 
+import posixpath
 import shlex
 from collections.abc import Sequence
 from typing import Any
@@ -60,7 +61,11 @@ def _reference(one: ExportedContainer, endpoint: str) -> str:
 
 def _dockerfile(one: ExportedContainer) -> str:
     """The environment's image with what the container sees at /var/azureml-app, owned by root: nobody writes to it."""
-    copies = [f"COPY --chown=0:0 {folder}/ {target}/" for folder, target in one.mounts]
+    copies = [
+        f"COPY --chown=0:0 {posixpath.normpath(posixpath.join(LAYOUT, mount.folder))}/ {mount.path}/"
+        for mount in one.mounts
+        if mount.folder is not None
+    ]
     return "\n".join(["# Written by amlemu.", f"FROM {one.image}", *copies]) + "\n"
 
 
@@ -68,7 +73,10 @@ def _manifest(one: ExportedContainer, endpoint: str, said: Sequence[Change]) -> 
     name = _name(one, endpoint)
     labels = {"app.kubernetes.io/name": endpoint, "app.kubernetes.io/instance": name}
     metadata = {"name": name, "labels": labels}
-    template = {"metadata": {"labels": labels}, "spec": {"containers": [_container(one, endpoint)]}}
+    pod = {"containers": [_container(one, endpoint)]}
+    if hidden := _hidden(one):
+        pod["volumes"] = [{"name": name, "emptyDir": {}} for name in hidden]
+    template = {"metadata": {"labels": labels}, "spec": pod}
     deployment = {
         "apiVersion": "apps/v1",
         "kind": "Deployment",
@@ -112,8 +120,15 @@ def _container(one: ExportedContainer, endpoint: str) -> dict[str, Any]:
         "readinessProbe": _probe(*one.readiness),
         "resources": _resources(one),
         "securityContext": security,
+        "volumeMounts": [{"name": name, "mountPath": path, "readOnly": True} for name, path in _hidden(one).items()],
     }
     return {key: value for key, value in container.items() if value}
+
+
+def _hidden(one: ExportedContainer) -> dict[str, str]:
+    """The paths of the image that an empty volume hides, by the name of the volume."""
+    paths = [mount.path for mount in one.mounts if mount.folder is None]
+    return {f"empty-{posixpath.basename(path)}": path for path in paths}
 
 
 def _probe(route: Route, settings: ProbeSettings) -> dict[str, Any]:

@@ -297,6 +297,14 @@ def test_a_container_of_the_users_own() -> None:
     assert [(copy.deployment, copy.folder) for copy in export.contexts] == [("blue", "environments/own/context")]
 
 
+@pytest.mark.parametrize("path", [None, "/var/models"])
+def test_models_lie_where_the_deployment_has_them(path: str | None) -> None:
+    one = deployment(code_configuration=None, models=("iris:1",), model_mount_path=path)
+    export = export_az_ml(source(endpoint(), (one, environment(), (model(),), False)), "managed")
+    document = yaml.safe_load(export.texts["blue-deployment.yml"])
+    assert (document.get("model_mount_path"), len(export.models)) == (path, 1)
+
+
 @pytest.mark.parametrize("kind", ["mlflow_model", "triton_model"])
 def test_a_model_without_a_script_leaves_the_environment_to_the_cloud(kind: str) -> None:
     one = deployment(code_configuration=None, models=("iris:1",))

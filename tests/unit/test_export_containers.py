@@ -102,6 +102,7 @@ CONTAINER = {
     "livenessProbe": PROBE,
     "readinessProbe": PROBE,
     "resources": {"requests": QUANTITY, "limits": QUANTITY},
+    "volumeMounts": [{"name": str, "mountPath": str, "readOnly": bool}],
     "securityContext": {
         "allowPrivilegeEscalation": bool,
         "capabilities": {"drop": [str]},
@@ -109,6 +110,7 @@ CONTAINER = {
         "runAsUser": int,
     },
 }
+VOLUME = {"name": str, "emptyDir": dict}
 LABELS = {"app.kubernetes.io/name": str, "app.kubernetes.io/instance": str}
 METADATA = {"name": str, "labels": LABELS}
 TYPES: dict[str, Any] = {
@@ -119,7 +121,7 @@ TYPES: dict[str, Any] = {
         "spec": {
             "replicas": int,
             "selector": {"matchLabels": LABELS},
-            "template": {"metadata": {"labels": LABELS}, "spec": {"containers": [CONTAINER]}},
+            "template": {"metadata": {"labels": LABELS}, "spec": {"containers": [CONTAINER], "volumes": [VOLUME]}},
         },
     },
     "Service": {
@@ -189,10 +191,51 @@ def test_the_script_builds_pushes_and_applies(tmp_path: Path) -> None:
     assert "where the images go" in missing.stderr
 
 
+# (model_mount_path, what the container sees: where, and which folder of the deployment's own; None for an empty one)
+MOUNTS = [
+    (None, {"/var/azureml-app": "app"}),
+    (
+        "/var/models",
+        {
+            "/var/azureml-app": "app",
+            "/var/models": "app/azureml-models",
+            "/var/azureml-app/azureml-models": None,
+        },
+    ),
+    ("/var/azureml-app/mine", {"/var/azureml-app": "app"}),
+]
+
+
+def mounted_at(path: str | None) -> EndpointSource:
+    one = deployment(engine="docker", code_configuration=None, models=("iris:1",), model_mount_path=path)
+    return source(endpoint(), (one, environment(), (model(),), False), image="amlemu/environment:dddd")
+
+
+@pytest.mark.row("custom.model_mount_path")
+@pytest.mark.parametrize(("path", "seen"), MOUNTS)
+def test_compose_mounts_models_where_the_container_has_them(path: str | None, seen: dict[str, str | None]) -> None:
+    service = yaml.safe_load(export_compose(mounted_at(path), None).texts["compose.yaml"])["services"]["blue"]
+    assert all(volume["read_only"] for volume in service["volumes"])
+    assert [(v["target"], v.get("source"), v["type"]) for v in service["volumes"]] == [
+        (target, folder and f"./blue/{folder}", "bind" if folder else "tmpfs") for target, folder in seen.items()
+    ]
+
+
+@pytest.mark.row("custom.model_mount_path")
+@pytest.mark.parametrize(("path", "seen"), MOUNTS)
+def test_kubernetes_has_models_where_the_container_has_them(path: str | None, seen: dict[str, str | None]) -> None:
+    texts = export_kubernetes(mounted_at(path), None).texts
+    copied = [line.split()[2:] for line in texts["blue/Dockerfile"].splitlines() if line.startswith("COPY ")]
+    assert copied == [[f"{folder}/", f"{target}/"] for target, folder in seen.items() if folder]
+    pod = next(yaml.safe_load_all(texts["blue.yml"]))["spec"]["template"]["spec"]
+    hidden = [target for target, folder in seen.items() if folder is None]
+    assert [mount["mountPath"] for mount in pod["containers"][0].get("volumeMounts", ())] == hidden
+    assert pod.get("volumes", []) == [{"name": "empty-azureml-models", "emptyDir": {}} for _ in hidden]
+
+
 def test_compose_is_yaml_that_says_what_was_meant() -> None:
     document = yaml.safe_load(EXPORTS["compose_with_values"].texts["compose.yaml"])
     blue, green = document["services"]["blue"], document["services"]["green"]
     assert blue["environment"]["MODE"] == "n$$ght $$(x)"
     assert blue["ports"] == ["127.0.0.1:${blue_PUBLISHED_PORT:-5001}:5001"]
-    assert green["volumes"][1]["target"] == "/var/models"
     assert "healthcheck" not in green

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import posixpath
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 from docker.types import DeviceRequest, LogConfig, Mount
 
 from emulator.containers.data_collection import SINK_FOLDER
-from emulator.containers.spec import APP_ROOT, LABEL_WORKSPACE, MODELS_FOLDER, SCORING_PORT, ContainerSpec
+from emulator.containers.spec import EMPTY_BYTES, LABEL_WORKSPACE, SCORING_PORT, ContainerSpec, layout_mounts
 from emulator.difference import differs
 from emulator.engines import Container
 from emulator.engines.docker.errors import disk_full, is_disk_full
@@ -116,13 +117,12 @@ def create_arguments(
 
 
 def _mounts(spec: ContainerSpec, mount: MakeMount) -> list[Mount]:
-    places = {APP_ROOT: spec.layout}
-    if spec.model_mount is not None:
-        places[spec.model_mount] = f"{spec.layout}/{MODELS_FOLDER}"
-    mounts = [mount(to, of, spec.read_only) for to, of in places.items()]
-    if spec.model_mount is not None:
-        # Not at their usual place too (row custom.model_mount_path): a script that looks there fails in the cloud.
-        mounts.append(Mount(f"{APP_ROOT}/{MODELS_FOLDER}", None, type="tmpfs", read_only=True, tmpfs_size=4096))
+    mounts = [
+        Mount(one.path, None, type="tmpfs", read_only=True, tmpfs_size=EMPTY_BYTES)
+        if one.folder is None
+        else mount(one.path, posixpath.normpath(posixpath.join(spec.layout, one.folder)), spec.read_only)
+        for one in layout_mounts(spec.model_mount)
+    ]
     return [*mounts, *([mount(SINK_FOLDER, spec.sink, False)] if spec.sink else [])]
 
 
