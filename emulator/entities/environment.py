@@ -91,7 +91,9 @@ class Environment(Entity):
     as `requirements`; both are empty where PyPI stands in.  `image` is the base image that the user named, None for the
     `python:X.Y` that fits.  Without `python_version` nothing is installed: `image` runs as it is, or what `build`
     makes.  `platform` None is the engine's own.  `no_code` is the kind of model for which the script is in the image.
-    `differences` says where this departs from what the cloud would build.  `source` names the file it was read from.
+    `packages_setting` is the setting that replaces the packages of an environment which is not the user's to edit, ''
+    for the user's own.  `differences` says where this departs from what the cloud would build.  `source` names the file
+    it was read from.
     """
 
     name: Annotated[str, rule(_check_name)]
@@ -107,6 +109,7 @@ class Environment(Entity):
     inference_config: InferenceConfig | None = None
     platform: Platform | None = None
     no_code: Literal["mlflow"] | None = None
+    packages_setting: str = ""
     differences: Differences = ()
     source: str = ""
     description: str = ""

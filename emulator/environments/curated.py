@@ -19,9 +19,6 @@ PREFIX = "AzureML-"
 CURATED_REGISTRY = "azureml"
 """The registry that Microsoft publishes them in."""
 LATEST = "latest"
-_CURATED_SOURCE = "the curated environment "
-STAND_IN_SOURCE = "what stands for "
-"""Before the name of the image, in an environment's source."""
 _FIELDS = ("python_version", "packages")
 _PYTHON = re.compile(r"3\.\d+")
 _TAG = re.compile(r"(:[\w.-]+)?(@sha256:[0-9a-f]+)?$")
@@ -51,24 +48,14 @@ def curated_environment(curated: CuratedEnvironment, version: str | None = None)
         python_version=curated.python_version,
         requirements=curated.packages,
         differences=(difference(curated),),
-        source=f"{_CURATED_SOURCE}{curated.name}",
+        packages_setting=curated_setting(curated),
+        source=f"the curated environment {curated.name}",
     )
 
 
-def setting_of(environment: Environment) -> str:
-    """The setting that replaces the packages of an environment which is not the user's to edit; '' for the user's own.
-
-    >>> setting_of(curated_environment(CURATED[0])).startswith('[curated_environments."')
-    True
-    """
-    name = environment.source.removeprefix(_CURATED_SOURCE)
-    if name != environment.source:
-        return f'[curated_environments."{name}"]'
-    image = environment.source.removeprefix(STAND_IN_SOURCE)
-    if image == environment.source:
-        return ""
-    curated = curated_image(image)
-    return f'[curated_environments."{curated.name}"]' if curated else "[base_images]"
+def curated_setting(curated: CuratedEnvironment) -> str:
+    """The table of amlemu.toml that replaces the packages of that curated environment."""
+    return f'[curated_environments."{curated.name}"]'
 
 
 def difference(curated: CuratedEnvironment) -> Difference:

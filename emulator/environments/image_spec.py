@@ -12,7 +12,6 @@ from types import MappingProxyType
 
 from emulator.entities import Environment
 from emulator.environments.build_tools import INSTALL_BUILD_TOOLS, LACKS_BUILD_TOOLS
-from emulator.environments.curated import setting_of
 from emulator.environments.files.conda_channels import (
     channel_problem,
     channel_urls,
@@ -247,7 +246,7 @@ def image_spec(
         dockerfile=dockerfile,
         files=files,
         conda=conda,
-        setting=setting_of(environment),
+        setting=environment.packages_setting,
     )
 
 
@@ -377,8 +376,8 @@ def _digest(environment: Environment, base_image: str, files: Mapping[str, bytes
     }
     if environment.no_code == "mlflow":
         parts["mlflow_step"] = _MLFLOW_STEP
-    if setting := setting_of(environment):
-        parts["setting"] = setting
+    if environment.packages_setting:
+        parts["setting"] = environment.packages_setting
     if libraries := _libraries(environment):
         parts["libraries"] = [_LIBRARY_STEP, *libraries]
     if conda:

@@ -47,6 +47,11 @@ def with_name(line: str) -> str:
     return f"{name} @ " * bool(name) + url + f"#{rest}" * bool(rest) + f" ; {marker}" * bool(marker)
 
 
+def is_editable(line: str) -> bool:
+    """Whether `line` asks for an editable install of a repository."""
+    return _EDITABLE.match(line) is not None
+
+
 def is_url_alone(line: str) -> bool:
     """Whether `line`, which `with_name` gave, is a URL whose package only what lies there tells."""
     return _LINE.fullmatch(line) is not None

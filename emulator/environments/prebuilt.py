@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterable, Mapping
 
 from emulator.entities import Environment
-from emulator.environments.curated import STAND_IN_SOURCE, curated_image
+from emulator.environments.curated import curated_image, curated_setting
 from emulator.environments.curated_table import CuratedEnvironment
 
 _SERVER = ("azureml-inference-server-http", "inference-schema[numpy-support,pandas-support]")
@@ -46,21 +46,25 @@ def prebuilt_stand_in(environment: Environment, curated: Iterable[CuratedEnviron
         return None
     published = curated_image(environment.image, curated)
     if published:
-        return _standing(environment, published.python_version, (*published.packages, *_EXTRAS))
+        packages = (*published.packages, *_EXTRAS)
+        return _standing(environment, published.python_version, packages, curated_setting(published))
     name = _NAME.fullmatch(environment.image)
     if name is None or name["framework"] not in _FRAMEWORKS:
         return None
     version = f"=={name['version']}.*" if name["version"] else ""
     packages = tuple(package.format(version=version) for package in _FRAMEWORKS[name["framework"]])
-    return _standing(environment, f"3.{name['minor'][1:]}", (*_SERVER, *_EXTRAS, *packages))
+    return _standing(environment, f"3.{name['minor'][1:]}", (*_SERVER, *_EXTRAS, *packages), "[base_images]")
 
 
-def _standing(environment: Environment, python_version: str, requirements: tuple[str, ...]) -> Environment:
+def _standing(
+    environment: Environment, python_version: str, requirements: tuple[str, ...], setting: str
+) -> Environment:
     return environment.model_copy(
         update={
             "image": None,
             "python_version": python_version,
             "requirements": requirements,
-            "source": f"{STAND_IN_SOURCE}{environment.image}",
+            "packages_setting": setting,
+            "source": f"what stands for {environment.image}",
         }
     )

@@ -261,6 +261,13 @@ def test_a_channel_that_the_cloud_cannot_see_is_a_difference(keys: dict[str, Any
     assert told == f"{place} this machine: the cloud's build cannot see it, and fails"
 
 
+def test_an_editable_install_is_a_difference() -> None:
+    environment = read("python=3.10", {"pip": ["numpy", "-e git+https://host/x.git#egg=x"]})
+    assert environment.requirements == ("numpy", "x @ git+https://host/x.git")
+    (told,) = texts(environment.differences)
+    assert "'-e git+https://host/x.git#egg=x' is installed like any other package" in told
+
+
 def test_packages_of_this_machines_servers_are_a_difference_too() -> None:
     lines = ["--extra-index-url http://localhost:8080/simple", "x @ http://127.0.0.1/x-1.tar.gz", "numpy"]
     told = texts(read("python=3.10", "/srv/c::scipy", {"pip": lines}).differences)

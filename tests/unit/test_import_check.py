@@ -14,7 +14,6 @@ import pytest
 from emulator.difference import texts
 from emulator.entities import Environment
 from emulator.environments import CURATED, curated_environment, find_curated, image_spec, prebuilt_stand_in
-from emulator.environments.curated import setting_of
 from emulator.environments.import_check import asked_imports, import_differences, import_failure
 from emulator.errors import ImageBuildFailure
 
@@ -120,8 +119,9 @@ def test_nothing_fails_in_an_environment_that_is_not_the_users(site: Site) -> No
 def test_the_setting_that_replaces_what_stands_for_an_image(image: str, setting: str) -> None:
     stand_in = prebuilt_stand_in(Environment(name="mine", image=image), CURATED)
     assert stand_in
-    assert setting_of(stand_in).startswith(setting)
-    assert setting_of(Environment(name="sklearn-1.5", python_version="3.9", source="conda.yml")) == ""
+    assert image_spec(stand_in, "").setting.startswith(setting)
+    named_alike = Environment(name="sklearn-1.5", python_version="3.9", source="the curated environment sklearn-1.5")
+    assert image_spec(named_alike, "").setting == ""
 
 
 def test_what_is_optional_beside_a_package_is_noted(site: Site) -> None:

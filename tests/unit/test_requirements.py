@@ -6,17 +6,22 @@ from collections.abc import Mapping
 
 import pytest
 
-from emulator.environments.files.requirements_file import check_requirement, parse_requirements
+from emulator.difference import texts
+from emulator.environments.files.requirements_file import Requirements, check_requirement, parse_requirements
 from emulator.errors import BadArgument, BadDocument
 
 
-def read_from(files: Mapping[str, str], name: str = "requirements.txt") -> tuple[str, ...]:
+def parsed(files: Mapping[str, str], name: str = "requirements.txt") -> Requirements:
     def read(other: str) -> str:
         if other not in files:
             raise BadArgument(f"the file '{other}' does not exist")
         return files[other]
 
     return parse_requirements(files[name], name, read)
+
+
+def read_from(files: Mapping[str, str], name: str = "requirements.txt") -> tuple[str, ...]:
+    return parsed(files, name).lines
 
 
 def read_lines(*lines: str) -> tuple[str, ...]:
@@ -32,6 +37,28 @@ def faults_of(files: Mapping[str, str]) -> list[str]:
 def test_lines_comments_and_blanks() -> None:
     text = "\ufeff# top\n\nnumpy==1.26.4  # why\r\n  scipy >= 1  \nx @ https://h/x.whl#sha256=1\n"
     assert read_from({"requirements.txt": text}) == ("numpy==1.26.4", "scipy >= 1", "x @ https://h/x.whl#sha256=1")
+
+
+def test_an_editable_install_is_a_difference() -> None:
+    files = {
+        "requirements.txt": "numpy\n-e git+https://user:word@host/x.git#egg=x\n-r more.txt\ngit+https://host/z.git#egg=z",
+        "more.txt": "--editable git+https://host/y.git#egg=y",
+    }
+    found = parsed(files)
+    assert found.lines[1] == "x @ git+https://user:word@host/x.git"
+    said = (
+        "is installed like any other package: pip would check the repository out into a folder 'src' and install that"
+    )
+    assert texts(found.differences) == (
+        f"requirements.txt:2: '-e git+https://****@host/x.git#egg=x' {said}",
+        f"more.txt:1: '--editable git+https://host/y.git#egg=y' {said}",
+    )
+    assert {(one.code, one.group) for one in found.differences} == {("packages.editable", "differs")}
+
+
+def test_many_editable_installs_are_bounded() -> None:
+    lines = "\n".join(f"-e git+https://host/x{n}.git#egg=x{n}" for n in range(500))
+    assert len(parsed({"requirements.txt": lines}).differences) == 100
 
 
 WHEEL = "https://host/my_pkg-1.0-py3-none-any.whl"

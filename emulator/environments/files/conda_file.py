@@ -16,7 +16,13 @@ from emulator.difference import Difference, differs
 from emulator.documents.yaml_document import Document, refuse
 from emulator.environments.files.conda_channels import channel_problem, local_folder
 from emulator.environments.files.conda_spec import parse_spec, pip_version, spec_problem
-from emulator.environments.files.requirements_file import Locate, check_requirement, logical_lines, plain_line
+from emulator.environments.files.requirements_file import (
+    Locate,
+    check_requirement,
+    editable_differences,
+    logical_lines,
+    plain_line,
+)
 from emulator.environments.hash_pins import unpinned_problem, wants_hashes
 from emulator.errors import BadArgument, Fault
 from emulator.secret import mask_credentials
@@ -37,6 +43,7 @@ class _Found:
     dependencies: list[str] = field(default_factory=list)
     requirements: list[str] = field(default_factory=list)
     places: list[tuple[str | int, ...]] = field(default_factory=list)  # of the requirements, in the same order
+    pip_lines: list[tuple[str, str]] = field(default_factory=list)  # as they are written, each after its place
     faults: list[Fault] = field(default_factory=list)
     differences: list[Difference] = field(default_factory=list)
 
@@ -88,6 +95,7 @@ def parse_conda(document: Document, locate: Locate = str) -> CondaEnvironment:
             _dependency(item, ("dependencies", index), document, locate, found)
     else:
         found.faults.append(document.fault(("dependencies",), "must be a list"))
+    found.differences += editable_differences(found.pip_lines)
     found.faults += _not_pinned(document, found)
     variables = _variables(document, found.faults)
     refuse(document, found.faults)
@@ -190,6 +198,7 @@ def _pip_section(items: Any, path: tuple[str | int, ...], document: Document, fo
                 found.faults.append(document.fault((*path, index), problem))
             else:
                 found.requirements.append(plain_line(line))
+                found.pip_lines.append((document.fault((*path, index), "").where, line))
                 found.places.append((*path, index))
 
 

@@ -97,10 +97,10 @@ def read_environment(text: str, file: str, read: ReadText, folder: str = "", loc
         requirements = parse_requirements(text, file, read)
         return Environment(
             name=ANONYMOUS,
-            version=anonymous_version_of_requirements(requirements),
+            version=anonymous_version_of_requirements(requirements.lines),
             python_version=DEFAULT_PYTHON,
-            requirements=requirements,
-            differences=tuple(differences_of_requirements(requirements)),
+            requirements=requirements.lines,
+            differences=(*requirements.differences, *differences_of_requirements(requirements.lines)),
             source=file,
         )
     document = parse_yaml_or_json(text, file)

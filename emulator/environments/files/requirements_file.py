@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import posixpath
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 
 from packaging.requirements import InvalidRequirement, Requirement
 
+from emulator.difference import Difference, differs
 from emulator.documents.yaml_document import check_length
 from emulator.environments.hash_pins import (
     hash_problem,
@@ -18,7 +20,7 @@ from emulator.environments.hash_pins import (
     without_hashes,
 )
 from emulator.environments.lead import lead_problem, line_problem, url_problem
-from emulator.environments.package_urls import is_url_alone, url_alone_problem, with_name
+from emulator.environments.package_urls import is_editable, is_url_alone, url_alone_problem, with_name
 from emulator.errors import BadArgument, BadDocument, Fault
 from emulator.secret import MASK, is_masked, mask_credentials
 
@@ -32,26 +34,51 @@ _MOST_LEVELS = 20
 _MOST_LINES = 20_000
 _LINES_OF_A_FILE = 20
 _MOST_FAULTS = 100
+_MOST_DIFFERENCES = 100
 _COMMENT = re.compile(r"(^|\s)#.*$")
 _SEVERAL = re.compile(r"[A-Za-z0-9][\w.-]*([\s,]+[A-Za-z0-9][\w.-]*)+")
 _SINGLE_EQUALS = re.compile(r"(?P<name>[A-Za-z0-9._-]+(\[[^\]]*\])?)\s*=(?P<turned>[<>]?)\s*(?P<version>[^=<>]+)")
 
 
-def parse_requirements(text: str, file: str, read: ReadText) -> tuple[str, ...]:
-    """The requirement lines of `text`, includes in place, comments gone; BadDocument lists every bad line.
+@dataclass(frozen=True)
+class Requirements:
+    """The lines of a requirements file, includes in place and comments gone, and where installing them differs."""
+
+    lines: tuple[str, ...]
+    differences: tuple[Difference, ...]
+
+
+def parse_requirements(text: str, file: str, read: ReadText) -> Requirements:
+    """Parse a requirements file; BadDocument lists every bad line.
 
     Hashes are kept: with one, every requirement must be pinned and have its own, as for pip.
     """
     faults: list[Fault] = []
     bounded = _bounded(read)
     placed = _lines(bounded(file, text), file, bounded, faults, frozenset({file}))
-    lines = [line for _, line in placed]
+    lines = [plain_line(line) for _, line in placed]
     if wants_hashes(lines):
-        faults += [Fault(problem, where) for where, line in placed if (problem := unpinned_problem(line))]
+        faults += [
+            Fault(problem, where)
+            for (where, _), line in zip(placed, lines, strict=True)
+            if (problem := unpinned_problem(line))
+        ]
     if faults:
         count = "one fault" if len(faults) == 1 else f"{len(faults)} faults"
         raise BadDocument(f"{file} has {count}", faults=faults[:_MOST_FAULTS])
-    return tuple(lines)
+    return Requirements(tuple(lines), tuple(editable_differences(placed)))
+
+
+def editable_differences(placed: Iterable[tuple[str, str]]) -> list[Difference]:
+    """The differences of lines that ask for an editable install, each given with its place in a file."""
+    return [
+        differs(
+            "packages.editable",
+            f"{where}: '{mask_credentials(line)}' is installed like any other package: pip would check the repository"
+            " out into a folder 'src' and install that",
+        )
+        for where, line in [(where, line) for where, line in placed if is_editable(line)][:_MOST_DIFFERENCES]
+    ]
 
 
 def _bounded(read: ReadText) -> Callable[..., str]:
@@ -133,7 +160,7 @@ def _lines(text: str, file: str, read: ReadText, faults: list[Fault], seen: froz
         elif problem := check_requirement(line):
             faults.append(Fault(problem, where))
         else:
-            result.append((where, plain_line(line)))
+            result.append((where, line))
     return result
 
 
