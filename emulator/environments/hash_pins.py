@@ -69,6 +69,15 @@ def wants_hashes(lines: Iterable[str]) -> bool:
     return any(hashes_of(line) or line == REQUIRE_HASHES for line in lines)
 
 
+def names_hashes(lines: Iterable[str]) -> bool:
+    """Whether a line has a hash that the installer checks, in an option or in its URL.
+
+    >>> names_hashes(["six==1.16.0", "x @ https://host/x-1.tar.gz#sha256=8abb"]), names_hashes(["six==1.16.0"])
+    (True, False)
+    """
+    return any(hashes_of(line) or _FRAGMENT.search(line.partition("#")[2]) for line in lines)
+
+
 def unpinned_problem(line: str) -> str | None:
     """Why a line cannot stand among requirements in hash-checking mode, or None."""
     if line.startswith("-"):

@@ -159,6 +159,9 @@ _BUILD_STEP = """\
         {folder}/lib/python*/site-packages \\
     && """
 
+# Not in the digest: it changes how long a build takes, not what the image holds.
+_STORE_WHEELS = "    export DIST_EXTRA_CONFIG=/run/amlemu/packages/setuptools.cfg \\\n    && "
+
 # Only on images that stand for the cloud's: a user's own image has what it has.
 _OR_WITH_TOOLS = f"|| {{ {LACKS_BUILD_TOOLS} && {INSTALL_BUILD_TOOLS} && build; }}"
 
@@ -337,7 +340,7 @@ def dockerfile_of_build(spec: ImageSpec, wheels_cache: str, sources_cache: str |
     tools = _OR_WITH_TOOLS if spec.stands_for_the_clouds else ""
     build = _BUILD_STEP.format(settings=_install_settings(), folder=ENVIRONMENT_FOLDER, or_with_tools=tools)
     mounts = _PACKAGING_MOUNTS.replace(_CACHE_ID, sources_cache)
-    return f"{first}\nRUN {mounts}{build}{rest.lstrip()}"
+    return f"{first}\nRUN {mounts}{_STORE_WHEELS}{build.lstrip()}{rest.lstrip()}"
 
 
 def _quoted(name: str, value: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import re
+import sys
 import threading
 import zipfile
 from collections.abc import Iterator
@@ -15,10 +16,11 @@ import pytest
 
 from emulator.difference import texts
 from emulator.engines.packaging.indexes import useless_index, without_index
-from emulator.engines.packaging.python_packages import HostPackaging, packaging_for, read_host_packaging
+from emulator.engines.packaging.python_packages import HostPackaging, packaging_for, read_host_packaging, run_uv
 from emulator.engines.packaging.resolution import Lock, lock_failure, lock_requirements
 from emulator.entities import Environment
 from emulator.environments import image_spec
+from emulator.environments.build_tools import STORED_WHEELS
 from emulator.errors import ImageBuildFailure
 
 REFUSALS = {"asks-login": 401, "forbids": 403, "broken": 503}
@@ -209,3 +211,27 @@ def test_no_advice_is_for_another_command_line(stderr: str, message: str, hint: 
     assert message in error.message
     assert hint in error.hint
     assert "--prerelease" not in error.message + error.hint
+
+
+def test_setuptools_stores_wheels_uncompressed(tmp_path: Path) -> None:
+    """With the setuptools of today, for which the setting is an option of its own command."""
+    (tmp_path / "source").mkdir()
+    (tmp_path / "source/setup.py").write_text("from setuptools import setup; setup(name='m', py_modules=['m'])\n")
+    (tmp_path / "source/m.py").write_text("M = 1\n" * 1000)
+    settings = tmp_path / "setuptools.cfg"
+    settings.write_text(STORED_WHEELS)
+    words = [
+        "build",
+        "--wheel",
+        "--out-dir",
+        str(tmp_path / "out"),
+        "--python",
+        sys.executable,
+        str(tmp_path / "source"),
+    ]
+    packaging = read_host_packaging(os.environ)
+    done = run_uv(words, packaging, print, threading.Event(), variables={"DIST_EXTRA_CONFIG": str(settings)})
+    assert done.returncode == 0, done.stderr
+    (wheel,) = (tmp_path / "out").glob("*.whl")
+    with zipfile.ZipFile(wheel) as archive:
+        assert {member.compress_type for member in archive.infolist()} == {zipfile.ZIP_STORED}

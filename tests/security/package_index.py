@@ -75,6 +75,10 @@ class PackageIndex:
         (place / "index.html").write_text("\n".join(links), encoding="utf-8")
         return f"{self.index}{project}/{file}"
 
+    def content(self, url: str) -> bytes:
+        """The content of a file of the index."""
+        return (self._folder / url.removeprefix(f"{self.url}/")).read_bytes()
+
     def wheel(self, name: str, version: str, requires: Sequence[str] = (), **files: str) -> str:
         """A wheel with one module, and `files` (dots as __) beside it; its URL."""
         buffer, info = io.BytesIO(), f"{name}-{version}.dist-info"

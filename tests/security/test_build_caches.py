@@ -127,6 +127,8 @@ def test_packages_are_built_with_a_cache_of_their_own_only() -> None:
     text = dockerfile_of_build(plain_spec("six"), "wheels-id", "sources-id")
     (build,) = [step for step in steps(text) if "sources.lock" in step]
     assert "id=sources-id" in build and "wheels-id" not in build and "check_imports.py" in build
+    assert "DIST_EXTRA_CONFIG=/run/amlemu/packages/setuptools.cfg" in build, "below what is mounted read-only"
+    assert text.count("DIST_EXTRA_CONFIG") == 1
     (check,) = [s for s in steps(dockerfile_of_build(plain_spec("six"), "w", None)) if "check_imports" in s]
     assert "type=cache" not in check and "type=secret" not in check
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ast
 import contextlib
+import hashlib
 import json
 import os
 import re
@@ -572,6 +573,43 @@ def test_a_source_is_built_and_imported_apart(
     owners = {path.lstat().st_uid for path in environment.rglob("*")}
     assert owners == {os.geteuid()}, "nothing of it belongs to the user that programs run as"
     assert sorted(path.name for path in (environment.parent.parent / "sandboxes").iterdir()) == []
+
+
+MARKS_DOWNLOADS = (
+    "mark = os.path.join(os.environ['UV_CACHE_DIR'], 'mark');"
+    " print('MARKED', os.path.exists(mark), file=sys.stderr);"
+    " open(mark, 'w').close(); raise SystemExit(3)"
+)
+
+
+@pytest.mark.parametrize("isolation", [ROOT, USER], ids=lambda isolation: isolation.mode)
+def test_downloads_kept_for_one_environment_are_not_another_environments(
+    engines: Engines, index: PackageIndex, isolation: Isolation
+) -> None:
+    """A package's build writes into uv's cache while it is resolved; the next environment of the package finds none."""
+    name = f"marks_{isolation.mode}"
+    index.source(name, "1.0", metadata=MARKS_DOWNLOADS)
+    engine = engines(isolation)
+    for run in ("1", "2"):
+        with pytest.raises(ImageBuildFailure) as caught:
+            build(engine, name, variables={"RUN": run})
+        assert re.findall(r"MARKED (\w+)", f"{caught.value.log_tail}") == ["False"]
+
+
+@pytest.mark.parametrize("isolation", [ROOT, USER], ids=lambda isolation: isolation.mode)
+@pytest.mark.parametrize("is_pinned", [True, False], ids=["pinned", "unpinned"])
+def test_a_source_changed_while_it_was_resolved_is_not_installed_under_a_pinned_hash(
+    engines: Engines, index: PackageIndex, isolation: Isolation, is_pinned: bool
+) -> None:
+    """Without a hash the kept source is what is built, as it is nobody else's; with one it is fetched and checked."""
+    name = f"rewrites_{isolation.mode}"
+    rewrite = "open(looking.__file__, 'a').write('\\nREWRITTEN = True\\n')"
+    url = index.source(name, "1.0", metadata=rewrite)
+    pin = f" --hash=sha256:{hashlib.sha256(index.content(url)).hexdigest()}" if is_pinned else ""
+    environment, _ = build(engines(isolation), f"{name}==1.0{pin}")
+    (module,) = environment.glob(f"venv/lib/*/site-packages/{name}.py")
+    assert ("REWRITTEN" in module.read_text()) is not is_pinned
+    assert not (environment / "downloads").exists()
 
 
 AT_START = "import os, json; open('/tmp/amlemu-pth', 'a').close(); {attack}\n"

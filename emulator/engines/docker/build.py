@@ -35,6 +35,7 @@ from emulator.engines.packaging.python_packages import (
 )
 from emulator.engines.packaging.resolution import Resolve, lock_requirements
 from emulator.environments import ENVIRONMENT_FOLDER, ImageSpec
+from emulator.environments.build_tools import STORED_WHEELS
 from emulator.environments.image_spec import IMPORT_REPORT, dockerfile_of_build
 from emulator.environments.import_check import asked_imports, import_differences
 from emulator.environments.system_libraries import system_libraries
@@ -259,6 +260,7 @@ def write_context(context: Path, spec: ImageSpec, lock: str, packaging: HostPack
     (packages / "requirements.lock").write_text(lock, encoding="utf-8")
     if sources:
         (packages / "sources.lock").write_text(sources, encoding="utf-8")
+        (packages / "setuptools.cfg").write_text(STORED_WHEELS, encoding="utf-8")
     (packages / "imports.json").write_bytes(asked_imports(spec, ENVIRONMENT_FOLDER, lock + sources))
     for program in ("compile.py", "check_imports.py"):
         shutil.copyfile(shipped_folder("images/scoring") / program, packages / program)

@@ -20,13 +20,15 @@ from emulator.engines.packaging.resolution import write_files
 from emulator.engines.packaging.untrusted_files import read_untrusted, walk_untrusted
 from emulator.engines.process.isolation import CONTAINER_UID
 from emulator.engines.process.sandbox import Ended, Program, Sandbox
-from emulator.environments.build_tools import tool_failure
-from emulator.environments.hash_pins import hash_failure
+from emulator.environments.build_tools import STORED_WHEELS, tool_failure
+from emulator.environments.hash_pins import hash_failure, names_hashes
 from emulator.errors import ImageBuildFailure, OutOfQuota
 from emulator.system.package_files import shipped_folder
 from emulator.system.removal import remove_tree
 
 INSTALL = ("pip", "install", "--no-deps", "--no-compile-bytecode", "--break-system-packages")
+# uv's cache of this one environment, which no other build reads.
+_DOWNLOADS = "downloads"
 # What uv says, and how it ended, out of the sandbox.
 _TAIL_CHARACTERS = 4000
 _TAIL_LINES = 40
@@ -39,7 +41,10 @@ _TELL = 'cd "$0" && out=$1; shift; "$@" > "$out/stdout" 2> "$out/stderr"; echo $
 
 @dataclass(frozen=True)
 class Apart:
-    """Runs programs for the environment in `folder`, which they may read like its interpreter's folders, `pythons`."""
+    """Runs programs for the environment in `folder`, which they may read like its interpreter's folders, `pythons`.
+
+    What uv fetches and builds while it resolves is kept for its installation, and for no other environment.
+    """
 
     folder: Path
     pythons: Sequence[Path]
@@ -79,7 +84,13 @@ class Apart:
             remove_tree(folder)
 
     def install(self, venv: Path) -> None:
-        """Install what the lock names, building what must be built; ImageBuildFailure says why it cannot be."""
+        """Install what the lock names, building what must be built; ImageBuildFailure says why it cannot be.
+
+        Where a hash is to be checked, all is fetched again: uv does not check what it has kept, and code of packages
+        could write to that while they were resolved.
+        """
+        if names_hashes((self.folder / "requirements.lock").read_text(encoding="utf-8").splitlines()):
+            self.remove_downloads()
         if not self._is_other_user():
             part_from_caches(venv)
         self._give(venv)
@@ -93,11 +104,15 @@ class Apart:
     def _uv(
         self, words: Sequence[str], working_dir: Path, writable: Sequence[Path] = ()
     ) -> subprocess.CompletedProcess[str]:
+        settings = self.folder / "setuptools.cfg"
+        settings.write_text(STORED_WHEELS, encoding="utf-8")
+        downloads = self._downloads()
+        own = {"DIST_EXTRA_CONFIG": str(settings), "UV_CACHE_DIR": str(downloads)}
         with self.writable("said") as out:
             ended = self.run(
                 ["/bin/sh", "-c", _TELL, str(working_dir), str(out), str(self.packaging.uv), *words],
-                (out, *writable),
-                _uv_variables(self.packaging),
+                (out, downloads, *writable),
+                {**_uv_variables(self.packaging), **own},
             )
             code, said, err = (read_untrusted(out / name) for name in ("code", "stdout", "stderr"))
         if code is None or said is None or err is None:
@@ -107,6 +122,17 @@ class Apart:
         for line in err.splitlines():
             self.log(line)
         return subprocess.CompletedProcess(list(words), number, said, err)
+
+    def _downloads(self) -> Path:
+        folder = self.folder / _DOWNLOADS
+        if not folder.exists():
+            folder.mkdir()
+            self._give(folder)
+        return folder
+
+    def remove_downloads(self) -> None:
+        """Remove what was kept, once the packages are installed."""
+        remove_tree(self.folder / _DOWNLOADS)
 
     def resolve(self, words: Sequence[str], files: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
         """As `resolution.Resolve`."""

@@ -171,6 +171,7 @@ class Environments:
         # conda's packages hold the path that containers find them at.
         final = ENVIRONMENT_FOLDER if self._is_isolated() else str(self.path(record.digest) / "venv")
         noted = install_packages(final, packages, apart)
+        apart.remove_downloads()
         record = replace(record, differences=(*record.differences, *noted))
         replace_json(apart.folder / _RECORD, asdict(record))
         remove_tree(self.path(record.digest))  # its Python is gone, else it would have been found
