@@ -10,7 +10,6 @@ from __future__ import annotations
 import json
 import platform
 import re
-import subprocess
 import sys
 import threading
 from collections.abc import Mapping, Sequence
@@ -24,7 +23,6 @@ from packaging.version import InvalidVersion, Version
 from emulator.engines import Log
 from emulator.engines.packaging.python_packages import HostPackaging
 from emulator.engines.packaging.resolution import Beside
-from emulator.engines.packaging.subprocess_output import talk
 from emulator.engines.packaging.untrusted_files import read_untrusted
 from emulator.environments import CondaPackages
 from emulator.environments.conda_pypi import pypi_name
@@ -32,7 +30,8 @@ from emulator.environments.files.conda_spec import parse_spec, pip_version
 from emulator.environments.import_check import names_of
 from emulator.errors import EngineUnavailable, ImageBuildFailure, OutOfQuota
 from emulator.secret import mask_credentials
-from emulator.system.child_environment import CONDA, child_environment
+from emulator.system.child_environment import CONDA
+from emulator.system.child_process import ChildCommand, run_child
 
 _WORKER = Path(__file__).with_name("conda_worker.py")
 _TAIL_LINES = 40
@@ -191,26 +190,20 @@ def post_link_scripts(prefix: Path) -> list[str]:
 
 
 def _ask(request: Mapping[str, Any], packaging: HostPackaging, canceled: threading.Event) -> dict[str, Any]:
-    process = subprocess.Popen(
-        [sys.executable, "-I", str(_WORKER)],
-        env=child_environment(CONDA, packaging.variables),
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        encoding="utf-8",
-        errors="replace",
-        start_new_session=True,
-    )
-    out, err = talk(process, json.dumps(request), None, canceled)
-    if process.returncode != 0 or not out:
-        tail = mask_credentials("\n".join(err.splitlines()[-_TAIL_LINES:]))
-        if "No module named 'rattler'" in err:
+    words = [sys.executable, "-I", str(_WORKER)]
+    done = run_child(ChildCommand(words, CONDA, packaging.variables, stdin=json.dumps(request)), _quiet, canceled)
+    if done.returncode != 0 or not done.stdout:
+        tail = mask_credentials("\n".join(done.stderr.splitlines()[-_TAIL_LINES:]))
+        if "No module named 'rattler'" in done.stderr:
             raise EngineUnavailable("rattler, which solves conda packages, is missing", hint="pip install py-rattler")
-        message = f"conda packages could not be solved or linked: rattler ended with code {process.returncode}"
+        message = f"conda packages could not be solved or linked: rattler ended with code {done.returncode}"
         raise ImageBuildFailure(message, log_tail=tail)
-    answer: dict[str, Any] = json.loads(out)
+    answer: dict[str, Any] = json.loads(done.stdout)
     return answer
+
+
+def _quiet(_line: str) -> None:
+    """Its stderr is shown only when it fails."""
 
 
 def _solve_failure(answer: Mapping[str, Any], channels: Sequence[str]) -> ImageBuildFailure | OutOfQuota:

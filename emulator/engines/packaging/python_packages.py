@@ -20,11 +20,11 @@ from pathlib import Path
 
 from emulator.engines import Log
 from emulator.engines.packaging.host_files import ca_bundle_of, find_links
-from emulator.engines.packaging.subprocess_output import talk
 from emulator.environments.import_check import names_of
 from emulator.errors import EngineUnavailable
 from emulator.secret import credentials_in, without_words
 from emulator.system.child_environment import CONDA, UV, child_environment
+from emulator.system.child_process import ChildCommand, run_child
 
 _PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY")
 # What of uv's own settings means the same inside a build as on the host.
@@ -222,24 +222,18 @@ def run_uv(
     """Run uv to its end with this machine's settings; stderr, without what opens an index, goes to `log` line by line,
     and is returned whole."""
     secrets = credentials_in([*packaging.variables.values(), *packaging.build_variables.values(), stdin or ""])
+
+    def log_line(line: str) -> None:
+        if line.strip():
+            log(without_words(line.rstrip(), secrets))
+
+    command = ChildCommand([str(packaging.uv), *args], UV, packaging.variables, variables or {}, cwd, stdin)
     try:
-        process = subprocess.Popen(
-            [packaging.uv, *args],
-            cwd=cwd,
-            env=child_environment(UV, packaging.variables, **(variables or {})),
-            stdin=subprocess.PIPE if stdin is not None else subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            encoding="utf-8",
-            errors="replace",
-            start_new_session=True,
-        )
+        done = run_child(command, log_line, canceled)
     except OSError as error:
         message = f"uv, which installs packages, does not start: {error.strerror}"
         raise EngineUnavailable(message, target=str(packaging.uv), hint="pip install --force-reinstall uv") from error
-    out, err = talk(process, stdin, lambda line: log(without_words(line, secrets)), canceled)
-    return subprocess.CompletedProcess(args, process.returncode, out, without_words(err, secrets))
+    return subprocess.CompletedProcess(args, done.returncode, done.stdout, without_words(done.stderr, secrets))
 
 
 _LOCKED = re.compile(r"(?P<name>[A-Za-z0-9._-]+)(\[[^\]]*\])?==(?P<version>[^\s;]+)")
