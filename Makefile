@@ -71,7 +71,7 @@ schemas: setup
 # docs/settings.md and docs/cli.md anew, from the declarations of the settings and the commands.
 reference: setup
 	.venv/bin/python -m emulator.cli.cli_page > docs/cli.md
-	.venv/bin/python -m emulator.config.settings_page > docs/settings.md
+	.venv/bin/python -m emulator.config.settings_docs > docs/settings.md
 
 # docs/session.svg anew: the README's session, run on this machine's engine.
 picture: setup

@@ -19,11 +19,11 @@ from emulator.cli.upload_bar import UploadBar
 from emulator.client.client import Client
 from emulator.config import (
     Settings,
+    for_this_machine,
     not_in_force,
-    of_this_machine,
     read_settings,
+    to_environ,
     unknown_variables,
-    variables_of,
 )
 from emulator.config.admin_token import is_loopback, read_admin_token
 from emulator.config.home_lock import read_holder
@@ -86,7 +86,7 @@ def start_or_refuse(settings: Settings, program: Sequence[str] = ("emulator", "u
 
     Raises BadArgument where one runs already without what the settings ask for.
     """
-    settings = of_this_machine(settings)
+    settings = for_this_machine(settings)
     if (read_holder(settings.home) or {}).get("url") is None:
         return start_in_background(settings, program), True
     address = address_of(settings)
@@ -203,7 +203,7 @@ def start_in_background(settings: Settings, program: Sequence[str] = ("emulator"
             stdin=subprocess.DEVNULL,
             stdout=file,
             stderr=file,
-            env=child_environment(EMULATOR, os.environ, **variables_of(settings)),
+            env=child_environment(EMULATOR, os.environ, **to_environ(settings)),
             cwd=settings.home,
             start_new_session=True,
         )

@@ -71,11 +71,11 @@ def up_command(
 
 def _serve(flags: dict[str, Any], *, demo: bool) -> None:
     from emulator.cli.connection import current_settings
-    from emulator.config import of_this_machine
+    from emulator.config import for_this_machine
     from emulator.server.serve import quiet_libraries, serve
 
     quiet_libraries()
-    settings = of_this_machine(current_settings(flags))
+    settings = for_this_machine(current_settings(flags))
     serve(settings, os.environ, lambda description: say(_running(description)), demo=demo)
     say("stopped")
 

@@ -1,16 +1,17 @@
-"""Settings: what an emulator and its commands are told, where it was said, and whether it is in force."""
+"""Settings of an emulator and its commands: their values, where each was set, and whether it is in force."""
 
-from emulator.config.in_force import not_in_force, shown_settings
 from emulator.config.load import PROJECT_FILE, read_settings
-from emulator.config.ports import PORTS_FILE, chosen_ports, origin_of, ports_to_remember
+from emulator.config.ports import PORTS_FILE, origin_of, ports_to_remember, with_free_ports
 from emulator.config.settings import (
     SETTINGS,
     VARIABLES,
     Settings,
+    for_this_machine,
     help_of,
-    of_this_machine,
+    not_in_force,
     shown,
-    variables_of,
+    shown_settings,
+    to_environ,
 )
 from emulator.config.unknown_variables import unknown_variables
 
@@ -20,15 +21,15 @@ __all__ = [
     "SETTINGS",
     "VARIABLES",
     "Settings",
-    "chosen_ports",
+    "for_this_machine",
     "help_of",
     "not_in_force",
-    "of_this_machine",
     "origin_of",
     "ports_to_remember",
     "read_settings",
     "shown",
     "shown_settings",
+    "to_environ",
     "unknown_variables",
-    "variables_of",
+    "with_free_ports",
 ]

@@ -1,7 +1,6 @@
 """The admin's token of a state folder, in a file that only its owner can read.
 
-The emulator makes it at its first start and takes it for its admin's; commands of the same user find it there.  A token
-of the settings (AMLEMU_TOKEN) goes before it.
+The emulator creates it at its first start; commands of the same user read it there.  AMLEMU_TOKEN overrides it.
 """
 
 from __future__ import annotations
@@ -19,7 +18,7 @@ _SHORTEST = 16
 
 
 def read_admin_token(home: Path) -> str:
-    """The token of that home, '' when it has none yet; BadArgument for one that is damaged or can be guessed."""
+    """Return the token of that home, '' when it has none yet; BadArgument if it is damaged or can be guessed."""
     path = home / _FILE
     try:
         token = json.loads(path.read_bytes())["token"]
@@ -34,9 +33,9 @@ def read_admin_token(home: Path) -> str:
 
 
 def obtain_admin_token(home: Path, new_secret: Callable[[], str]) -> str:
-    """The token of that home, made when it has none; for whoever holds the home's lock.
+    """Return the token of that home, created when it has none; the caller must hold the home's lock.
 
-    Raises BadArgument for one that is damaged and where none can be written, OutOfQuota.
+    Raises BadArgument if it is damaged or cannot be written, OutOfQuota.
     """
     token = read_admin_token(home)
     if not token:
@@ -50,7 +49,7 @@ def obtain_admin_token(home: Path, new_secret: Callable[[], str]) -> str:
 
 
 def is_loopback(host: str) -> bool:
-    """Whether only this machine reaches what listens there.
+    """Return whether that host is reachable from this machine only.
 
     >>> is_loopback("127.0.0.1"), is_loopback("::1"), is_loopback("localhost"), is_loopback("0.0.0.0")
     (True, True, True, False)
@@ -62,7 +61,7 @@ def is_loopback(host: str) -> bool:
 
 
 def check_admin_token(token: str) -> None:
-    """Raise BadArgument for a token of the settings that can be guessed, or that no header can carry."""
+    """Raise BadArgument for a token that can be guessed, or that no header can carry."""
     if not _is_good(token):
         raise BadArgument(
             f"AMLEMU_TOKEN must have at least {_SHORTEST} characters, ASCII without spaces",

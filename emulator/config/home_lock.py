@@ -1,4 +1,4 @@
-"""One emulator per AMLEMU_HOME: a lock that says who holds it and goes with its holder."""
+"""One emulator per AMLEMU_HOME: a file lock that names its holder and ends with it."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _TRIES, _AGAIN_SECONDS = 5, 0.05
 
 
 class HomeLock:
-    """The lock of a state folder, held as long as the process lives; `server.json` in it names the holder."""
+    """The lock of a state folder, held until released or the process ends; `server.json` in it names the holder."""
 
     def __init__(self, home: Path) -> None:
         with translate_os_errors(f"AMLEMU_HOME {home}", _home_error):
@@ -29,11 +29,11 @@ class HomeLock:
         self._lock_path = home / _LOCK
         self._path = home / _FILE
         self._file: IO[str] | None = None
-        self.was_left = False
-        """Once it is held: whether its last holder ended without giving it back."""
+        self.was_abandoned = False
+        """Once locked: whether the last holder ended without releasing it."""
 
     def take(self, holder: Mapping[str, Any]) -> None:
-        """Hold the lock; BadArgument naming the holder when another process has it."""
+        """Lock the home; BadArgument naming the holder when another process has it."""
         if not self.try_take(holder):
             other = read_holder(self._path.parent) or {}
             raise BadArgument(
@@ -43,24 +43,24 @@ class HomeLock:
             )
 
     def try_take(self, holder: Mapping[str, Any]) -> bool:
-        """Hold the lock, unless another process has it."""
+        """Lock the home unless another process has it; return whether it is locked now."""
         with translate_os_errors(f"AMLEMU_HOME {self._path.parent}", _home_error):
             file = open(self._lock_path, "a+", encoding="utf-8", opener=_owner_opener)  # noqa: SIM115 - held
         if not _lock(file):
             file.close()
             return False
         self._file = file
-        self.was_left = self._path.exists()
-        self.note(holder)
+        self.was_abandoned = self._path.exists()
+        self.write_holder(holder)
         return True
 
-    def note(self, holder: Mapping[str, Any]) -> None:
-        """Say of the holder, who has the lock, what others are to find."""
+    def write_holder(self, holder: Mapping[str, Any]) -> None:
+        """Write the description of the holder, which other processes read."""
         with translate_os_errors(f"AMLEMU_HOME {self._path.parent}", _home_error):
             replace_json(self._path, {**holder, "pid": os.getpid()}, durable=False)
 
     def release(self) -> None:
-        """Give the lock back."""
+        """Unlock the home."""
         if self._file is not None:
             self._path.unlink(missing_ok=True)
             self._file.close()
@@ -68,9 +68,9 @@ class HomeLock:
 
 
 def read_holder(home: Path) -> dict[str, Any] | None:
-    """Who holds the home: `pid`, `version`, and `url` once it listens there; None when nobody does.
+    """Return who holds the home: `pid`, `version`, and `url` once it listens there; None when the home is unlocked.
 
-    What the note says of an emulator that was killed counts no more: its port and its process id may be others' by now.
+    The description of a killed emulator is ignored: its port and its process id may belong to others by now.
     """
     if not _is_held(home / _LOCK):
         return None

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from emulator.config.login import config_folder, read_login
-from emulator.config.ports import following_ports, remembered_ports
+from emulator.config.ports import remembered_ports, with_default_ports
 from emulator.config.settings import LOGIN, NO_FILE, PROJECT_FILE_VARIABLE, SETTINGS, VARIABLES, Settings
 from emulator.config.tables import TABLES, Origin, TableValue, line_of
 from emulator.config.unknown_variables import check_variables
@@ -64,7 +64,7 @@ def read_settings(environ: Mapping[str, str], folder: Path, flags: Mapping[str, 
     # Resolved, because an emulator is recognised by its home however that is spelled.
     home = (asked.values.pop("home", None) or _default_home(environ)).resolve()
     settings = Settings(home=home, origins=asked.origins, **asked.values)
-    return following_ports(settings, remembered_ports(home))
+    return with_default_ports(settings, remembered_ports(home))
 
 
 def _take_file(asked: _Asked, file: Path, environ: Mapping[str, str]) -> None:

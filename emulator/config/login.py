@@ -1,4 +1,4 @@
-"""The emulator elsewhere that `amlemu login` chose, with its token, in a file that only its owner can read."""
+"""The login: URL and token of an emulator on another machine, kept in a file that only its owner can read."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ _FILE = "login.json"
 
 @dataclass(frozen=True)
 class Login:
-    """Where commands go, and what they present there."""
+    """The URL that commands use, and the token that they send there."""
 
     url: str
     token: str = field(default="", repr=False)
 
 
 def config_folder(environ: Mapping[str, str]) -> Path:
-    """Where a user's own files of amlemu lie."""
+    """Return the folder of the user's own configuration."""
     home = Path(environ.get("HOME") or Path("~").expanduser())
     return Path(environ.get("XDG_CONFIG_HOME") or home / ".config") / "amlemu"
 
 
 def read_login(environ: Mapping[str, str]) -> Login | None:
-    """The login, None when there is none."""
+    """Read the login; None when there is none, BadDocument when it is damaged."""
     path = config_folder(environ) / _FILE
     try:
         document = json.loads(path.read_text(encoding="utf-8"))
@@ -41,7 +41,7 @@ def read_login(environ: Mapping[str, str]) -> Login | None:
 
 
 def write_login(environ: Mapping[str, str], login: Login) -> Path:
-    """Keep it, in place of an earlier one."""
+    """Save the login, replacing an earlier one; return its file."""
     from emulator.store.disk import write_document  # every command reads a login, few write one
 
     path = config_folder(environ) / _FILE
@@ -50,7 +50,7 @@ def write_login(environ: Mapping[str, str], login: Login) -> Path:
 
 
 def remove_login(environ: Mapping[str, str]) -> bool:
-    """Forget it; whether there was one."""
+    """Remove the login; return whether there was one."""
     path = config_folder(environ) / _FILE
     there = path.exists()
     path.unlink(missing_ok=True)

@@ -180,20 +180,20 @@ NO_FILE = "none"
 
 
 def default_of(name: str) -> Any:
-    """The default as JSON; '' for none."""
+    """Return the default as JSON; '' for none."""
     default = next(one.default for one in fields(Settings) if one.name == name)
     return "" if default is MISSING else SETTINGS[name].kind.to_json(default)
 
 
 def help_of(name: str) -> str:
-    """One sentence on what the setting means and which values it takes, for help texts and editors."""
+    """Return one sentence on what the setting means and which values it takes, for help texts and editors."""
     setting = SETTINGS[name]
     is_plain = setting.kind in (TABLE, TEXT) or "enum" in setting.kind.schema
     return setting.description if is_plain else f"{setting.description.removesuffix('.')} ({setting.kind.values})."
 
 
 def shown(name: str, settings: Settings) -> Any:
-    """A setting as JSON, credentials masked; of a secret only that it is set."""
+    """Return a setting as JSON, credentials masked; of a secret only that it is set."""
     kind = SETTINGS[name].kind
     value = kind.to_json(getattr(settings, name))
     if kind is SECRET:
@@ -201,16 +201,44 @@ def shown(name: str, settings: Settings) -> Any:
     return masked_values(value)
 
 
-def of_this_machine(settings: Settings) -> Settings:
-    """The settings for an emulator on this machine, whichever emulator commands use.
+def for_this_machine(settings: Settings) -> Settings:
+    """Return the settings for an emulator on this machine, whichever emulator commands use.
 
     The token of a login belongs to another emulator: here it would become the admin's.
     """
     return replace(settings, url="", token="" if settings.origins.get("token") == LOGIN else settings.token)
 
 
-def variables_of(settings: Settings) -> dict[str, str]:
-    """The variables with which an emulator reads exactly these settings, in whatever folder it is started."""
+def to_environ(settings: Settings) -> dict[str, str]:
+    """Return the variables with which an emulator reads exactly these settings, in whatever folder it is started."""
     values = {VARIABLES[name]: setting.kind.to_json(getattr(settings, name)) for name, setting in SETTINGS.items()}
     texts = {variable: json.dumps(v) if isinstance(v, Mapping) else str(v) for variable, v in values.items()}
     return texts | {PROJECT_FILE_VARIABLE: NO_FILE}
+
+
+def shown_settings(settings: Settings) -> dict[str, Any]:
+    """Return the settings that an emulator reports: JSON values, credentials masked."""
+    return {name: shown(name, settings) for name, setting in SETTINGS.items() if setting.scope != "command"}
+
+
+def not_in_force(settings: Settings, in_force: Mapping[str, Any]) -> list[str]:
+    """Return the settings that were asked for and a running emulator does not have, one sentence each.
+
+    `in_force` is what that emulator reports of its settings; one of an earlier version reports some only.
+    """
+    missing = []
+    for name, origin in settings.origins.items():
+        setting = SETTINGS[name]
+        is_comparable = setting.scope == "emulator" or (setting.scope == "machine" and not settings.url)
+        if not is_comparable or name not in in_force:
+            continue
+        asked = shown(name, settings)
+        if asked not in (in_force[name], setting.any_value):
+            missing.append(f"{name} = {_text(asked)} ({origin}), the emulator has {_text(in_force[name])}")
+    return missing
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, Mapping):
+        return json.dumps(value, ensure_ascii=False) if value else "none"
+    return "none" if value == "" else str(value)

@@ -1,4 +1,4 @@
-"""Variables that look like settings and are none: nobody finds out by himself that one has no effect."""
+"""Variables that look like settings but are not: a misspelled one would silently have no effect."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from emulator.config.settings import PROJECT_FILE_VARIABLE, VARIABLES
 from emulator.errors import BadArgument
 
 PREFIX = "AMLEMU_"
-# What else reads variables of that prefix: commands, compose.yaml and the images, this repository's own tests.
-_OTHERS = frozenset(
+# Variables of our prefix that are not settings: of commands, compose.yaml, the images and this repository's tests.
+_OTHER_VARIABLES = frozenset(
     {
         PROJECT_FILE_VARIABLE, "AMLEMU_DEMO", "AMLEMU_HOST", "AMLEMU_PUBLISH_HOST", "AMLEMU_MEMORY",
         "AMLEMU_BASE_IMAGE", "AMLEMU_DOCKER_SOCKET", "AMLEMU_DEBIAN_MIRROR", "AMLEMU_CA_BUNDLE", "AMLEMU_PACKAGE",
@@ -18,15 +18,15 @@ _OTHERS = frozenset(
         "AMLEMU_TEST_TOKEN",
     }
 )  # fmt: skip
-_KNOWN = tuple(VARIABLES.values())
+_SETTINGS = tuple(VARIABLES.values())
 _NEAR = 0.75
 _NEAR_PREFIX = 0.75
 
 
 def check_variables(environ: Mapping[str, str]) -> None:
-    """BadArgument for a variable whose name is nearly that of a setting, which it therefore does not set."""
+    """Raise BadArgument for a variable that looks like a misspelled setting."""
     for name in sorted(environ):
-        near = _meant(name)
+        near = _intended_variable(name)
         if near and environ[name]:
             raise BadArgument(
                 f"there is no variable {name}: did you mean {near}?",
@@ -35,23 +35,27 @@ def check_variables(environ: Mapping[str, str]) -> None:
 
 
 def unknown_variables(environ: Mapping[str, str]) -> list[str]:
-    """The variables of our prefix that mean nothing here."""
-    return sorted(name for name in environ if name.startswith(PREFIX) and name not in _OTHERS and name not in _KNOWN)
+    """Return the variables of our prefix that amlemu does not read."""
+    return sorted(name for name in environ if name.startswith(PREFIX) and not _is_known(name))
 
 
-def _meant(name: str) -> str:
-    """The setting's variable that a name which is none is nearly; '' where it is one, or like none.
+def _is_known(name: str) -> bool:
+    return name in _OTHER_VARIABLES or name in _SETTINGS
 
-    >>> _meant("AMLEMU_ENGIN"), _meant("AMELMU_PORT"), _meant("AMLEMU_PORT"), _meant("AMLEMU_CI")
-    ('AMLEMU_ENGINE', 'AMLEMU_PORT', '', '')
+
+def _intended_variable(name: str) -> str:
+    """Return the variable that a misspelled name stands for; '' for a known name, and for one unlike any.
+
+    >>> [_intended_variable(name) for name in ("AMLEMU_ENGIN", "AMELMU_PORT", "AMLEMU_PORT", "AMLEMU_CI")]
+    ['AMLEMU_ENGINE', 'AMLEMU_PORT', '', '']
     """
     upper = name.upper()
-    if name in _OTHERS or name in _KNOWN:
+    if _is_known(name):
         return ""
     if upper.startswith("AMLEMU"):
         rest = upper.removeprefix("AMLEMU").lstrip("_").replace("-", "_")
-        near = difflib.get_close_matches(rest, [known.removeprefix(PREFIX) for known in _KNOWN], n=1, cutoff=_NEAR)
+        near = difflib.get_close_matches(rest, [known.removeprefix(PREFIX) for known in _SETTINGS], n=1, cutoff=_NEAR)
         return PREFIX + near[0] if near else ""
     prefix, _, rest = upper.partition("_")
     is_near = difflib.SequenceMatcher(None, prefix, "AMLEMU").ratio() >= _NEAR_PREFIX and len(prefix) > 3
-    return PREFIX + rest if is_near and PREFIX + rest in _KNOWN else ""
+    return PREFIX + rest if is_near and PREFIX + rest in _SETTINGS else ""

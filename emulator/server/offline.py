@@ -37,7 +37,7 @@ def prune_offline(settings: Settings, environ: Mapping[str, str], *, dry_run: bo
     try:
         overrides, _ = read_overrides(settings.assumed)
         with overridden(overrides):
-            return _prune(settings, environ, was_killed=lock.was_left, dry_run=dry_run)
+            return _prune(settings, environ, was_killed=lock.was_abandoned, dry_run=dry_run)
     finally:
         lock.release()
 

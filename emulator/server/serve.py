@@ -21,7 +21,7 @@ from datetime import datetime, timezone
 from typing import Any
 
 from emulator import __version__
-from emulator.config import PORTS_FILE, Settings, chosen_ports, ports_to_remember, shown_settings
+from emulator.config import PORTS_FILE, Settings, ports_to_remember, shown_settings, with_free_ports
 from emulator.config.admin_token import check_admin_token, is_loopback, obtain_admin_token
 from emulator.config.home_lock import HomeLock
 from emulator.containers.size import DEFAULT_LIMITS, DefaultLimits
@@ -129,7 +129,7 @@ def serve(
     try:
         token = settings.token or obtain_admin_token(settings.home, lambda: secrets.token_urlsafe(32))
         with contextlib.ExitStack() as stack:
-            settings = chosen_ports(settings, lambda port: is_free(settings.bind_host, port), random.randrange)
+            settings = with_free_ports(settings, lambda port: is_free(settings.bind_host, port), random.randrange)
             _run(replace(settings, token=token), environ, started, stack, lock, demo=demo)
     finally:
         lock.release()
@@ -155,7 +155,7 @@ def _run(
     # The settings have been checked against the table when they were read.
     stack.enter_context(overridden(read_overrides(settings.assumed)[0]))
     store = Store(settings.home)
-    packaging = packaging_of_home(environ, store, was_killed=lock.was_left)
+    packaging = packaging_of_home(environ, store, was_killed=lock.was_abandoned)
     chosen = choose_engine(settings.engine, store, packaging, settings.network, _limits(settings))
     stack.callback(chosen.engine.close)
     collecting = Collecting(store, effects(), sink_text())
@@ -276,7 +276,7 @@ def _announced_control_server(
 ) -> Any:
     """The control API, listening; only now does the home say where, for whoever reads that sends the token there."""
     control = _control_server(stack, settings, services)
-    lock.note({"url": settings.control_url, "version": __version__})
+    lock.write_holder({"url": settings.control_url, "version": __version__})
     return control
 
 

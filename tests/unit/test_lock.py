@@ -46,10 +46,10 @@ def test_the_lock_goes_with_its_holder(tmp_path: Path) -> None:
     assert read_holder(tmp_path) is None, "which says nothing any more"
     lock = HomeLock(tmp_path)
     lock.take({"url": "y"})
-    assert lock.was_left
+    assert lock.was_abandoned
     lock.release()
     lock.take({})
-    assert not lock.was_left
+    assert not lock.was_abandoned
     lock.release()
 
 

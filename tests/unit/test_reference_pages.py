@@ -9,7 +9,7 @@ import pytest
 from emulator.cli import COMMANDS
 from emulator.cli.cli_page import cli_page
 from emulator.config import SETTINGS, VARIABLES
-from emulator.config.settings_page import settings_page
+from emulator.config.settings_docs import settings_page
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 

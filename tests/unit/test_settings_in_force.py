@@ -14,15 +14,15 @@ from emulator.config import (
     PROJECT_FILE,
     VARIABLES,
     Settings,
-    chosen_ports,
     not_in_force,
     origin_of,
     ports_to_remember,
     read_settings,
     shown,
     shown_settings,
+    to_environ,
     unknown_variables,
-    variables_of,
+    with_free_ports,
 )
 from emulator.errors import BadArgument
 
@@ -63,7 +63,7 @@ def test_each_setting_reaches_an_emulator_that_is_started(name: str, tmp_path: P
     (tmp_path / PROJECT_FILE).write_text('engine = "docker"\nport = 1001\nconda = "channels"\ncontainer_pids = 70\n')
     settings = replace(Settings(home=Path("/a/home")), **{name: OTHERS[name]})
     assert settings != Settings(home=Path("/a/home"))
-    assert read_settings({"HOME": "/nobody", **variables_of(settings)}, tmp_path) == settings
+    assert read_settings({"HOME": "/nobody", **to_environ(settings)}, tmp_path) == settings
 
 
 @pytest.mark.parametrize(
@@ -71,7 +71,7 @@ def test_each_setting_reaches_an_emulator_that_is_started(name: str, tmp_path: P
 )
 def test_nothing_and_no_limit_are_values_too(name: str, value: Any, tmp_path: Path) -> None:
     settings = replace(Settings(home=Path("/a/home")), **{name: value})
-    assert read_settings({"HOME": "/nobody", **variables_of(settings)}, tmp_path) == settings
+    assert read_settings({"HOME": "/nobody", **to_environ(settings)}, tmp_path) == settings
 
 
 def test_every_setting_has_a_variable() -> None:
@@ -85,7 +85,7 @@ def asked(tmp_path: Path, environ: dict[str, str], text: str = "", **flags: Any)
 
 @pytest.mark.parametrize("name", sorted(set(NAMES) - {"home", "url", "token"}))
 def test_each_setting_that_was_asked_for_and_is_not_there_is_named(name: str, tmp_path: Path) -> None:
-    others = variables_of(replace(Settings(home=tmp_path), **{name: OTHERS[name]}))
+    others = to_environ(replace(Settings(home=tmp_path), **{name: OTHERS[name]}))
     variable = VARIABLES[name]
     settings = asked(tmp_path, {variable: others[variable]})
     in_force = json.loads(json.dumps(shown_settings(Settings(home=tmp_path / "home"))))
@@ -234,22 +234,22 @@ def test_what_a_home_cannot_have_written_is_not_remembered(text: str, tmp_path: 
 
 def test_free_ports_are_chosen(tmp_path: Path) -> None:
     settings = asked(tmp_path, {"AMLEMU_PORT": "0"})
-    chosen = chosen_ports(settings, lambda port: port not in (20080, 20201), lambda _count: 0)
+    chosen = with_free_ports(settings, lambda port: port not in (20080, 20201), lambda _count: 0)
     assert (chosen.port, chosen.gateway_port, chosen.endpoint_ports) == (20320, 20321, range(20340, 20440))
     remember(tmp_path, chosen)
-    assert chosen_ports(settings, lambda _port: True, lambda _count: 5) == chosen, "those it has had"
-    assert chosen_ports(settings, lambda port: port != 20320, lambda _count: 0).port == 20080, "which are taken now"
+    assert with_free_ports(settings, lambda _port: True, lambda _count: 5) == chosen, "those it has had"
+    assert with_free_ports(settings, lambda port: port != 20320, lambda _count: 0).port == 20080, "which are taken now"
 
 
 def test_a_single_free_port(tmp_path: Path) -> None:
     settings = asked(tmp_path, {"AMLEMU_PORT": "19000", "AMLEMU_GATEWAY_PORT": "0"})
-    chosen = chosen_ports(settings, lambda _port: True)
+    chosen = with_free_ports(settings, lambda _port: True)
     assert (chosen.port, chosen.gateway_port, chosen.endpoint_ports) == (19000, 20081, range(19020, 19120))
 
 
 def test_no_port_is_free(tmp_path: Path) -> None:
     with pytest.raises(BadArgument, match="no port from 20080 to"):
-        chosen_ports(asked(tmp_path, {"AMLEMU_PORT": "0"}), lambda _port: False)
+        with_free_ports(asked(tmp_path, {"AMLEMU_PORT": "0"}), lambda _port: False)
 
 
 # one rule for lists

@@ -11,7 +11,7 @@ from emulator.azure_files.v2.deployment import KubernetesDeploymentFile, Managed
 from emulator.azure_files.v2.endpoint import EndpointFile
 from emulator.azure_files.v2.fields import AzureFile
 from emulator.azure_files.v2.model import ModelFile
-from emulator.config.settings_schema import settings_schema
+from emulator.config.settings_docs import settings_schema
 from emulator.entities.base import TextOr
 
 

@@ -1,11 +1,16 @@
-"""`python -m emulator.config.settings_page`: docs/settings.md, printed from the declarations of the settings."""
+"""What describes the settings to people and editors, printed from their declarations.
+
+`python -m emulator.config.settings_docs` prints docs/settings.md; `amlemu schema settings` prints the JSON Schema.
+"""
 
 from __future__ import annotations
 
 import json
 from typing import Any
 
-from emulator.config.settings import SETTINGS, VARIABLES, default_of
+from emulator.config.kinds import Json
+from emulator.config.settings import SETTINGS, VARIABLES, default_of, help_of
+from emulator.config.tables import TABLES
 
 _HEAD = """\
 # Settings
@@ -34,7 +39,7 @@ This page is written by `make reference` from `emulator/config/settings.py`.
 
 
 def settings_page() -> str:
-    """The page."""
+    """Return docs/settings.md."""
     return _HEAD + "".join(_row(name) for name in SETTINGS) + _TAIL
 
 
@@ -50,6 +55,22 @@ def _row(name: str) -> str:
 
 def _default(value: Any) -> str:
     return "-" if value == "" else f"`{value if isinstance(value, str) else json.dumps(value)}`"
+
+
+def settings_schema() -> Json:
+    """Return the JSON Schema of amlemu.toml: every setting, and below `assumed` every row that may be chosen."""
+    return {
+        "description": "Settings of amlemu, found upward from the folder of a command.",
+        "type": "object",
+        "additionalProperties": False,
+        "properties": {name: _property(name) for name in SETTINGS},
+    }
+
+
+def _property(name: str) -> Json:
+    default = default_of(name)
+    schema = TABLES[name].schema() if name in TABLES else SETTINGS[name].kind.schema
+    return {**schema, "description": help_of(name), **({"default": default} if default != "" else {})}
 
 
 if __name__ == "__main__":
