@@ -23,6 +23,7 @@ from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -149,7 +150,7 @@ class Bench:
         """Deploy that many endpoints through the control API, each with a client of its own that follows it."""
         names = [f"bench-{number}" for number in range(self._count)]
         try:
-            return _at_once([lambda name=name: self._deploy(name) for name in names])
+            return _at_once([partial(self._deploy, name) for name in names])
         finally:
             with ThreadPoolExecutor(8) as pool:
                 list(pool.map(self._delete, names))

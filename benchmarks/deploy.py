@@ -21,6 +21,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 
 from emulator.client.client import Client
@@ -233,7 +234,7 @@ def _bare_docker(bench: Bench) -> float:
     import docker
 
     client = docker.from_env()
-    served = next(c for c in client.containers.list() if f"-bench-blue-{_workspace_id(bench)}-" in c.name)
+    served = next(c for c in client.containers.list() if f"-bench-blue-{_workspace_id(bench)}-" in (c.name or ""))
     config, mounts = served.attrs["Config"], served.attrs["Mounts"]
     command = ["docker", "run", "--rm", "-d", "-w", config["WorkingDir"]]
     for mount in mounts:
@@ -314,7 +315,7 @@ def _large_models(bench: Bench, gigabytes: float, rounds: int) -> list[Result]:
         for stored in (bench.home / "files").glob("??/*"):
             if stored.stat().st_size == large.stat().st_size:
                 stored.unlink()
-        times.append((by_hand, _seconds(lambda words=register: bench.amlemu(*words))))
+        times.append((by_hand, _seconds(partial(bench.amlemu, *register))))
     by_hand, ours = (statistics.median(side) for side in zip(*times, strict=True))
     detail = f"register {ours:.1f} s, cp + sha256sum {by_hand:.1f} s, {gigabytes:g} GB (copy alone {copied:.1f} s)"
     results = [Result("register / (cp + sha256sum)", ours / by_hand, "x", 0.8, detail)]

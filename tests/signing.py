@@ -33,8 +33,11 @@ def ec_key(name: str = "provider") -> EllipticCurvePrivateKey:
 
 def public_jwk(key: PrivateKey, **more: Any) -> dict[str, Any]:
     """The public key as a provider publishes it; `more` adds or replaces members, None takes one away."""
-    algorithm = jwt.algorithms.RSAAlgorithm if isinstance(key, RSAPrivateKey) else jwt.algorithms.ECAlgorithm
-    jwk = {**algorithm.to_jwk(key.public_key(), as_dict=True), **more}
+    if isinstance(key, RSAPrivateKey):
+        public = jwt.algorithms.RSAAlgorithm.to_jwk(key.public_key(), as_dict=True)
+    else:
+        public = jwt.algorithms.ECAlgorithm.to_jwk(key.public_key(), as_dict=True)
+    jwk = {**public, **more}
     jwk.pop("key_ops", None)
     return {name: value for name, value in jwk.items() if value is not None}
 

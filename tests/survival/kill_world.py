@@ -7,6 +7,7 @@ import shutil
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -205,9 +206,7 @@ class World:
         assert {d["name"] for d in found["deployments"]} == expected.answers.keys()
         for deployment, answers in expected.answers.items():
             for key in keys.values():
-                said = until(
-                    lambda key=key, deployment=deployment: scored(found, key, deployment), f"{name} serves again"
-                )
+                said = until(partial(scored, found, key, deployment), f"{name} serves again")
                 assert said in answers, f"{name}/{deployment} answers {said}, not {answers}"
             expected.answers[deployment] = {said}
         expected.keys, expected.traffic = [keys], [found["traffic"]]
@@ -249,7 +248,7 @@ class World:
                      self.delete_deployment, self.prune):  # fmt: skip
             deed = make()
             results: list[Any] = []
-            took[deed.name] = measured(self.doomed, lambda deed=deed, results=results: results.append(deed.do()))
+            took[deed.name] = measured(self.doomed, partial(_do, deed, results))
             deed.judge(results[0], None)
             deed.mend()
         took["delete endpoint"] = took["delete deployment"]
@@ -282,6 +281,10 @@ class World:
         folder = self.folder / f"{name}-{self.made}"
         folder.mkdir()
         return folder
+
+
+def _do(deed: Deed, results: list[Any]) -> None:
+    results.append(deed.do())
 
 
 def _files(folder: Path) -> list[Path]:

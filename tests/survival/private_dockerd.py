@@ -30,7 +30,7 @@ class PrivateDockerd:
     def start(self, *options: str) -> None:
         """Start it, and wait until it answers."""
         (self._folder / "none.json").write_text("{}")
-        command = [
+        command: list[str | Path] = [
             "nsenter", f"--net=/run/netns/{self._space}", "dockerd", "--host", self.url,
             "--config-file", self._folder / "none.json",
             "--data-root", self._folder / "data", "--exec-root", self._folder / "exec",
