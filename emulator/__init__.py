@@ -1,3 +1,3 @@
 """amlemu: a local emulator of Azure Machine Learning real-time inference."""
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
