@@ -57,10 +57,10 @@ test: check
 test-slow: check
 	@PYTHONS="$(PYTHONS)" bash .ci/test
 
-# docs/parity.md anew, from a run of every test that proves a row; no row needs Docker for its proof.  The "=" is needed:
-# a file that exists is else taken for a place of tests.
+# The pages of the parity table anew, from a run of every test that proves a row; no row needs Docker for its proof.  The
+# "=" is needed: a folder that exists is else taken for a place of tests.
 parity: setup
-	.venv/bin/python -m pytest -q -m "row and not docker" --parity=docs/parity.md
+	.venv/bin/python -m pytest -q -m "row and not docker" --parity=docs
 
 # docs/schemas anew, from the models of the files and the routes of the control API.
 schemas: setup

@@ -48,9 +48,9 @@ _BY_SAMPLE = {"samples": _TESTS.parent / "samples", "repositories": _TESTS / "re
 def pytest_addoption(parser: pytest.Parser) -> None:
     """The first two belong to runs of all test files: a run of one file has not all tests before it."""
     every_row = "fail unless every row of the parity table has a test that proves it"
-    parity = "write the parity table to this file, each row with how its tests ended; includes --every-row"
+    parity = "write the pages of the parity table below this folder, with how tests ended; includes --every-row"
     parser.addoption("--every-row", action="store_true", help=every_row)
-    parser.addoption("--parity", type=Path, metavar="FILE", help=parity)
+    parser.addoption("--parity", type=Path, metavar="FOLDER", help=parity)
     no_skips = "where everything that the tests need must be there: a test that would be skipped fails"
     parser.addoption("--no-skips", action="store_true", help=no_skips)
     seed = random.randrange(1_000_000)
@@ -166,9 +166,9 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
     proofs = config.stash[PROOFS]
     for fault in _faults(config):
         terminalreporter.write_line(fault, red=True)
-    if file := config.getoption("--parity"):
-        file.write_text(proofs.page(), encoding="utf-8")
-        terminalreporter.write_line(f"the parity table is in {file}")
+    if folder := config.getoption("--parity"):
+        proofs.write(folder)
+        terminalreporter.write_line(f"the pages of the parity table are in {folder}")
     if config.getoption("--every-row") and (unproven := proofs.unproven()):
         terminalreporter.write_line(f"rows that no test has proven in this run: {', '.join(unproven)}", yellow=True)
 

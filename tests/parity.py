@@ -1,8 +1,9 @@
-"""Which tests prove which rows of the parity table: from marks and outcomes to the page docs/parity.md."""
+"""Which tests prove which rows of the parity table: from marks and outcomes to the pages below docs."""
 
 from __future__ import annotations
 
 import ast
+import json
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
@@ -11,10 +12,12 @@ from typing import Any
 import pytest
 
 from emulator.profiles import rows
-from emulator.profiles.parity_page import Proof, render
+from emulator.profiles.parity_pages import Proof, render
 
 TESTS = Path(__file__).parent
-PAGE = TESTS.parent / "docs/parity.md"
+DOCS = TESTS.parent / "docs"
+# What `amlemu parity` names: the tests by row id, shipped with the table.
+TESTS_BY_ROW = TESTS.parent / "emulator/profiles/proofs.json"
 
 
 class Proofs:
@@ -73,14 +76,21 @@ class Proofs:
         """The rows none of whose tests has passed in this run."""
         return [row.id for row in rows() if self.result(row.id) != "passed"]
 
-    def page(self) -> str:
-        """docs/parity.md as this run shows it."""
-        return page({row_id: Proof(tuple(sorted(tests)), self.result(row_id)) for row_id, tests in self._tests.items()})
+    def write(self, docs: Path) -> None:
+        """Write the pages as this run shows them, and the names of the tests beside the table."""
+        proofs = {row_id: Proof(tuple(sorted(tests)), self.result(row_id)) for row_id, tests in self._tests.items()}
+        pages = render(rows(), proofs)
+        for stale in set((docs / "parity").glob("*.md")) - {docs / path for path in pages}:
+            stale.unlink()
+        for path, text in pages.items():
+            (docs / path).parent.mkdir(parents=True, exist_ok=True)
+            (docs / path).write_text(text, encoding="utf-8")
+        TESTS_BY_ROW.write_text(named(self._tests), encoding="utf-8")
 
 
-def page(proofs: Mapping[str, Proof]) -> str:
-    """docs/parity.md with these proofs."""
-    return render(rows(), proofs)
+def named(tests: Mapping[str, set[str]]) -> str:
+    """The tests by row id, in the order of the table, as emulator/profiles/proofs.json holds them."""
+    return json.dumps({row.id: sorted(tests.get(row.id, ())) for row in rows()}, indent=1) + "\n"
 
 
 def claimed_rows(source: str) -> Iterator[tuple[str, str]]:

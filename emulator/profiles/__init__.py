@@ -4,7 +4,7 @@ from emulator.profiles.collection_profile import CollectionProfile
 from emulator.profiles.facts import UNCHANGED, Answer, Certainty, Fact, RoutedPaths, Row, StatusMapping
 from emulator.profiles.layout import LayoutProfile
 from emulator.profiles.overrides import TARGETS, Misfit, read_overrides
-from emulator.profiles.parity_page import rendered
+from emulator.profiles.parity_pages import rendered
 from emulator.profiles.probe_profile import ProbeProfile
 from emulator.profiles.profile import (
     PARTS,

@@ -76,7 +76,7 @@ def _override(target: Target, row_id: str, value: Any) -> Any:
         raise Unfit(_unknown("row", row_id, _rows_by_id()))
     fact = row.facts[target]
     if fact.certainty != "assumed":
-        raise Unfit(f"this is not assumed but {fact.certainty} ({fact.source}), so it is not up for choice")
+        raise Unfit(f"this is not assumed but {fact.certainty} ({fact.basis}), so it is not up for choice")
     taken = fit(value, _without_none(type_of_row(row_id)) if is_dataclass(fact.value) else type_of_row(row_id))
     _check_template(row, taken)
     if row_id in ("headers.end_to_end", "probes.no_auth"):

@@ -10,8 +10,19 @@ from typing import Any, Literal
 import pytest
 
 from emulator.entities import ProbeSettings, Target
-from emulator.profiles import Answer, Fact, RoutedPaths, Row, overridden, profile_of, read_overrides
-from emulator.profiles.overrides import assumed_facts
+from emulator.profiles import (
+    PARTS,
+    Answer,
+    Fact,
+    RoutedPaths,
+    Row,
+    overridden,
+    profile_of,
+    read_overrides,
+    row_of_field,
+    rows,
+)
+from emulator.profiles.overrides import assumed_facts, type_of_row
 from emulator.profiles.values import Unfit, fit, toml
 
 if sys.version_info >= (3, 11):
@@ -39,6 +50,15 @@ def test_every_guess_can_be_spelled_as_a_setting(row: Row, target: Target, fact:
     overrides, misfits = read_overrides(tomllib.loads(text)["assumed"])
     assert misfits == []
     assert overrides[target][row.id] == fact.value
+
+
+@pytest.mark.parametrize("row_id", [row_id for cls in PARTS.values() for row_id in row_of_field(cls).values()])
+def test_every_value_of_a_row_has_the_type_of_the_field_that_reads_it(row_id: str) -> None:
+    """Rows are untyped: a text where a number is read would be met by a request only."""
+    (row,) = (row for row in rows() if row.id == row_id)
+    for fact in row.facts.values():
+        spelled = tomllib.loads(f"value = {toml(fact.value)}")["value"]
+        assert fit(spelled, type_of_row(row_id)) == fact.value
 
 
 @pytest.mark.parametrize(
@@ -119,7 +139,7 @@ def test_every_fault_is_told_at_once() -> None:
         ),
         'assumed.managed."nothing.like_it"': "unknown row 'nothing.like_it'; docs/parity.md lists them",
         'assumed.managed."auth.swagger_key_required"': (
-            "this is not assumed but documented (contract/managed §2.12), so it is not up for choice"
+            "this is not assumed but documented (Sample of OpenAPI), so it is not up for choice"
         ),
     }
 
@@ -130,7 +150,7 @@ def test_what_is_no_table(given: Any) -> None:
 
 
 def test_what_is_observed_is_not_up_for_choice() -> None:
-    assert "not assumed but observed (contract/managed §2.9)" in refusal("managed", "auth.wrong_key", {})
+    assert "not assumed but observed (MicrosoftDocs/azure-docs#98265" in refusal("managed", "auth.wrong_key", {})
 
 
 @pytest.mark.parametrize(

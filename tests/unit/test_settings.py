@@ -184,7 +184,7 @@ def test_every_bad_choice_is_told_with_its_line(environ: dict[str, str], folder:
         (
             f"{file}:4",
             'assumed.managed."routing.methods"',
-            "this is not assumed but documented (contract/managed §1.12)",
+            "this is not assumed but documented (v1: Advanced entry scripts",
         ),
         (f"{file}:7", 'assumed.aks."routing.rejected_method"', "status must be a whole number from 0"),
         (f"{file}:8", "assumed.azure", "unknown target 'azure'; known: managed"),

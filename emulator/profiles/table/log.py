@@ -7,9 +7,8 @@ from functools import cached_property
 from typing import Literal, get_args
 
 from emulator.profiles.facts import Row, assumed, documented, read_from, row
+from emulator.profiles.sources import DEPLOYMENT_METRICS, ENDPOINT_METRICS, TRAFFIC_COLUMNS, TRAFFIC_TABLE
 
-_TRAFFIC_LOG = "contract/managed §9: AmlOnlineEndpointTrafficLog"
-_METRICS = "contract/managed §9: Azure Monitor's supported metrics"
 Column = Literal[
     "TimeGenerated", "SubscriptionId", "AzureMLWorkspaceId", "AzureMLWorkspaceName", "Method", "Path", "EndpointName",
     "DeploymentName", "Protocol", "ResponseCode", "ResponseCodeReason", "ModelStatusCode", "ModelStatusReason",
@@ -25,36 +24,27 @@ MetricName = Literal[
 ]  # fmt: skip
 COLUMNS: tuple[Column, ...] = get_args(Column)
 METRIC_NAMES: tuple[MetricName, ...] = get_args(MetricName)
-_OURS = "contract/managed §9 is of managed endpoints; amlemu writes one form for all targets"
+_OURS = "described of managed endpoints; amlemu writes one form for all targets"
 
 LOG_ROWS: tuple[Row, ...] = (
     row(
         "logs.traffic_columns",
         "What a line of the request log holds, one line for each request that the front door saw.",
-        managed=documented(COLUMNS, _TRAFFIC_LOG),
-        kubernetes=assumed(COLUMNS, _OURS),
-        aks=assumed(COLUMNS, _OURS),
-        aci=assumed(COLUMNS, _OURS),
-        local=assumed(COLUMNS, _OURS),
+        assumed(COLUMNS, _OURS),
+        managed=documented(COLUMNS, TRAFFIC_COLUMNS, TRAFFIC_TABLE),
     ),
     row(
         "logs.user_agent_characters",
         "So many characters of the User-Agent are kept.",
-        managed=documented(70, _TRAFFIC_LOG),
-        kubernetes=assumed(70, _OURS),
-        aks=assumed(70, _OURS),
-        aci=assumed(70, _OURS),
-        local=assumed(70, _OURS),
+        assumed(70, _OURS),
+        managed=documented(70, TRAFFIC_COLUMNS),
     ),
     row(
         "metrics.names",
         "The metrics that `/_amlemu/metrics` of the control port has of an endpoint, Azure Monitor's names in snake"
         " case; for those of data collection see collection.metrics.",
-        managed=documented(METRIC_NAMES, _METRICS),
-        kubernetes=assumed(METRIC_NAMES, _OURS),
-        aks=assumed(METRIC_NAMES, _OURS),
-        aci=assumed(METRIC_NAMES, _OURS),
-        local=assumed(METRIC_NAMES, _OURS),
+        assumed(METRIC_NAMES, _OURS),
+        managed=documented(METRIC_NAMES, ENDPOINT_METRICS, DEPLOYMENT_METRICS),
     ),
 )
 

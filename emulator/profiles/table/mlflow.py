@@ -10,11 +10,25 @@ container for all targets that take it.
 
 from __future__ import annotations
 
-from emulator.profiles.facts import Answer, Row, assumed, documented, everywhere, observed, row
+from emulator.profiles.facts import Answer, Row, assumed, documented, observed, row
+from emulator.profiles.sources import (
+    INPUT_DATA,
+    MEDIMAGE,
+    MLFLOW_FORMS,
+    MLFLOW_IMAGE,
+    MLFLOW_PACKAGES,
+    MLFLOW_PAGE,
+    MLFLOW_SCRIPT,
+    MLFLOW_START,
+    NDARRAY_RESULT,
+    TRITON_PAGE,
+    V1_FILES,
+)
+from emulator.profiles.table.common import AS_MANAGED
 
-_PAGE = "page how-to-deploy-mlflow-models-online-endpoints"
-_ASSETS = "page github.com/Azure/azureml-assets, mlflow-py312-inference"
-_SCRIPT = f"{_ASSETS}: mlflow_score_script.py"
+_CUSTOMIZED = MLFLOW_PAGE.at("Customize MLflow model deployments")
+_ASKED = "the script and the server were asked directly"
+_PLUG_IN = "nothing public of v1 but the azureml-mlflow plug-in has it, and that brings a script along"
 _FAILED = '{"message": "An unexpected error occurred in scoring script. Check the logs for more info."}'
 _NOT_JSON = '{"message": "An unexpected internal error occurred. Check the logs for more info."}'
 
@@ -23,50 +37,40 @@ MLFLOW_ROWS: tuple[Row, ...] = (
     row(
         "mlflow.no_code",
         "An MLflow model may be deployed without a scoring script and without an environment.",
-        managed=documented(True, f"contract/managed §10; {_PAGE}"),
-        kubernetes=assumed(True, "contract/managed §10, as managed"),
-        aks=assumed(True, "nobody documents it for v1 but the azureml-mlflow plugin, which brings a script along"),
-        aci=assumed(True, "nobody documents it for v1 but the azureml-mlflow plugin, which brings a script along"),
-        local=documented(False, "contract/managed §10.7: no-code cannot be run with --local"),
+        managed=documented(True, MLFLOW_PAGE),
+        kubernetes=assumed(True, AS_MANAGED, MLFLOW_PAGE),
+        v1=assumed(True, _PLUG_IN),
+        local=documented(False, MLFLOW_PAGE, note="it cannot be run with --local"),
     ),
     row(
         "mlflow.script_needs_environment",
         "An MLflow model that has a scoring script must have an environment too.",
-        managed=documented(True, f"contract/managed §10.7; {_PAGE}"),
-        kubernetes=documented(True, f"contract/managed §10.7; {_PAGE}"),
-        aks=assumed(False, "contract/v1 §7: an InferenceConfig goes without an environment"),
-        aci=assumed(False, "contract/v1 §7: an InferenceConfig goes without an environment"),
-        local=assumed(False, "contract/v1 §7: an InferenceConfig goes without an environment"),
+        assumed(False, "an InferenceConfig goes without an environment", V1_FILES.at("Inference configuration schema")),
+        v2=documented(True, _CUSTOMIZED),
     ),
-    everywhere(
+    row(
         "mlflow.flavor",
         "The flavour that a model must have to be deployed without a script.",
-        documented("python_function", f"contract/managed §10.5; {_PAGE}"),
+        documented("python_function", MLFLOW_PAGE.at("Deploy an MLflow model to an online endpoint")),
     ),
-    everywhere(
+    row(
         "mlflow.script",
         "Where the no-code script lies; AML_APP_ROOT is its folder, AZUREML_ENTRY_SCRIPT its name.",
-        documented("/var/mlflow_resources/mlflow_score_script.py", f"{_ASSETS}: Dockerfile"),
+        documented("/var/mlflow_resources/mlflow_score_script.py", MLFLOW_IMAGE),
     ),
     row(
         "mlflow.model_folder",
         "MLFLOW_MODEL_FOLDER of a model without a script: the base name of its folder.",
-        managed=documented("{folder}", "contract/managed §6.1"),
-        kubernetes=assumed("{folder}", "contract/managed §6.1, as managed"),
-        aks=assumed("{folder}", "contract/managed §6.1, as managed"),
-        aci=assumed("{folder}", "contract/managed §6.1, as managed"),
-        local=assumed("{folder}", "contract/managed §6.1, as managed"),
+        assumed("{folder}", AS_MANAGED, MEDIMAGE),
+        managed=observed("{folder}", MEDIMAGE),
     ),
     row(
         "mlflow.extra_conda_yaml",
         "AZUREML_EXTRA_CONDA_YAML_ABS_PATH of a model without a script. None: it is not set.",
-        managed=documented("{model_dir}/{folder}/conda.yaml", "contract/managed §6.1"),
-        kubernetes=assumed("{model_dir}/{folder}/conda.yaml", "contract/managed §6.1, as managed"),
-        aks=assumed("{model_dir}/{folder}/conda.yaml", "contract/managed §6.1, as managed"),
-        aci=assumed("{model_dir}/{folder}/conda.yaml", "contract/managed §6.1, as managed"),
-        local=assumed("{model_dir}/{folder}/conda.yaml", "contract/managed §6.1, as managed"),
+        assumed("{model_dir}/{folder}/conda.yaml", AS_MANAGED, MEDIMAGE),
+        managed=observed("{model_dir}/{folder}/conda.yaml", MEDIMAGE),
     ),
-    everywhere(
+    row(
         "mlflow.environment",
         "What the no-code image adds to the packages of the model's own file. A package that the file names is there in"
         " the file's version.",
@@ -80,16 +84,18 @@ MLFLOW_ROWS: tuple[Row, ...] = (
                 "pandas",
                 "numpy",
             ),
-            "contract/managed §10.6: the file is installed over the image's environment, whose packages"
-            " azureml-assets lists; what becomes of them is not documented, and containers without some were reported",
+            "the file is installed over the image's environment, whose packages are public; what becomes of them is not"
+            " said, and containers without some were reported",
+            MLFLOW_PACKAGES,
+            MLFLOW_START,
         ),
     ),
-    everywhere(
+    row(
         "mlflow.python_version",
         "The Python of a model without an environment: the conda file's, else python_env.yaml's, else the MLmodel's.",
-        observed("the model's own", "contract/managed §10.6: the model's conda file is installed, and names a Python"),
+        observed("the model's own", MEDIMAGE, note="its conda file is installed, and names a Python"),
     ),
-    everywhere(
+    row(
         "mlflow.start",
         "Models with which the no-code script does not start, by what their signature or input example has.",
         documented(
@@ -99,63 +105,64 @@ MLFLOW_ROWS: tuple[Row, ...] = (
                 "no inputs",
                 "an input_example that is a mapping of values",
             ),
-            f"{_SCRIPT}; the script and the server asked directly",
+            MLFLOW_SCRIPT,
+            note=_ASKED,
         ),
     ),
-    everywhere(
+    row(
         "mlflow.input_forms",
         "What `input_data` may be: a table as {columns, index, data}, a tensor as nested lists, named tensors by name.",
-        documented(("split table", "tensor", "named tensors"), f"contract/managed §10.1; {_PAGE}"),
+        documented(("split table", "tensor", "named tensors"), MLFLOW_PAGE, MLFLOW_FORMS),
     ),
-    everywhere(
+    row(
         "mlflow.other_forms",
         "dataframe_split, dataframe_records, instances, inputs and CSV are not taken, nor are records as `input_data`"
         " of a table: the status of the container's answer to each.",
-        documented((400, 415, 500), f"contract/managed §10.2; {_SCRIPT}; the server asked directly"),
+        documented((400, 415, 500), MLFLOW_FORMS, MLFLOW_SCRIPT, note=_ASKED),
     ),
-    everywhere(
+    row(
         "mlflow.input_data_missing",
         "The container's answer to a body without `input_data`.",
         observed(
             Answer(400, '{"message": "A value is not provided for the \'input_data\' parameter."}'),
-            "contract/managed §10.3: azureml-examples#3385",
+            INPUT_DATA,
         ),
     ),
-    everywhere(
+    row(
         "mlflow.params",
         "`params` beside `input_data` are those of the signature; what is left out has its default.",
-        documented("optional", _SCRIPT),
+        documented("optional", MLFLOW_SCRIPT),
     ),
-    everywhere(
+    row(
         "mlflow.answer",
         "The answer is the bare prediction: a list of values, or of records for a table.",
-        documented("list", f"contract/managed §10.4; {_SCRIPT}"),
+        documented("list", MLFLOW_PAGE, MLFLOW_SCRIPT),
     ),
-    everywhere(
+    row(
         "mlflow.signature",
         "The answer where a column that the signature names is missing, or a value has not its type. Columns that it"
         " does not name are left out.",
-        documented(Answer(500, _FAILED), f"contract/managed §10.5; {_SCRIPT}; the server asked directly"),
+        documented(Answer(500, _FAILED), MLFLOW_PAGE, MLFLOW_SCRIPT, note=_ASKED),
     ),
-    everywhere(
+    row(
         "mlflow.not_json",
         "The answer where the model's result is not JSON, such as ONNX's dictionary of arrays.",
-        observed(Answer(500, _NOT_JSON), "contract/managed §10.9: mlflow#8220; the server asked directly"),
+        observed(Answer(500, _NOT_JSON), NDARRAY_RESULT, note=_ASKED),
     ),
-    everywhere(
+    row(
         "mlflow.swagger",
         "The Swagger document is made of the model's input example, else of its signature.",
-        documented("signature", _SCRIPT),
+        documented("signature", MLFLOW_SCRIPT),
     ),
-    everywhere(
+    row(
         "triton.repository",
         "What the folder of a triton_model holds: a folder for each model, with config.pbtxt or numbered versions.",
-        documented("<model>/<version>/<file>", "contract/managed §10.10; page how-to-deploy-with-triton"),
+        documented("<model>/<version>/<file>", TRITON_PAGE),
     ),
-    everywhere(
+    row(
         "triton.no_code",
         "A triton_model without an environment runs on the cloud's Triton image. amlemu has no such image: it asks for"
         " an environment with an image and its three routes.",
-        documented("no environment", "contract/managed §10.10; page how-to-deploy-with-triton"),
+        documented("no environment", TRITON_PAGE),
     ),
 )

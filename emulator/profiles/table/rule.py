@@ -2,174 +2,144 @@
 
 from __future__ import annotations
 
-from emulator.profiles.facts import UNCHANGED, Row, assumed, documented, observed, row
-
-_V2_NAME = documented("[a-zA-Z]([-a-zA-Z0-9]*[a-zA-Z0-9])?", "contract/managed §4.4: SDK name regex")
-_V1_NAME = documented("[a-z]([-a-z0-9]*[a-z0-9])?", "contract/v1 §7: service name")
-_NO_DEPLOYMENT_NAMES = documented(None, "contract/v1 §4: a v1 service has no deployments")
-_ONE_DEPLOYMENT = documented(1, "contract/v1 §4: a v1 service has no deployments")
-_SMALL_LETTERS = documented(
-    UNCHANGED,
-    "page azure-sdk-for-python#28715: azure-ai-ml `Endpoint`, `Deployment`, `_strip_zeroes_from_traffic`",
+from emulator.profiles.facts import UNCHANGED, Row, assumed, documented, row
+from emulator.profiles.sources import (
+    CAPITALS,
+    DEPLOY,
+    LOCAL_WEBSERVICE,
+    MODEL_SPECIFICATION,
+    NOT_READY,
+    QUOTAS,
+    ROLLOUT,
+    SCHEMA,
+    SDK,
+    SDK_V1,
+    SDK_V1_MODEL,
+    SERVER_SCRIPT,
+    TROUBLESHOOT,
+    V1_ACI,
+    V1_AKS,
+    V1_DEPLOY,
+    V1_FILES,
+    V1_TROUBLESHOOT,
 )
-_V1_CAPITALS = documented(UNCHANGED, "contract/v1 §7: service name")
-_NO_SHARE = documented(0, "contract/managed §7.2: 0 % unless --all-traffic")
-_WHOLE_SERVICE = documented(100, "contract/v1 §4: a v1 service has no deployments, it gets every request")
-_TAKE_AWAY_FIRST = assumed(True, "contract/managed §7.10: the documented order is weight to 0, then delete")
-_NOTHING_TO_TAKE_AWAY = documented(False, "contract/v1 §4: a v1 service has no deployments")
-_V1_REDEPLOYS = assumed(False, "contract/v1 §7: a service is deployed with overwrite=True, whatever its state")
-_NO_MODEL_LIMIT = assumed(None, "contract/managed §5.4 advises on the number of files only")
-_V1_MODULE = documented(True, "contract/v1 §7: a Python identifier and no keyword; §10.31")
-_V2_ANY_NAME = assumed(False, "contract/v1 §10.31 is of v1 only; the server itself takes any name")
-_PARSED_V2 = documented(True, "contract/managed §11.2 T37: SDK `validate_scoring_script`")
-_PARSED_V1 = documented(True, "contract/v1 §7: must pass `ast.parse`")
-_FUNCTIONS_V2 = documented(("init", "run"), "contract/managed §6.4: script contract")
-_FUNCTIONS_V1 = documented(("init", "run"), "contract/v1 §2.1: exit 3 without run")
-_V2_ROLLS = documented(True, "contract/managed §7.11: an in-place update is rolling")
-_AS_MANAGED = assumed(True, "contract/managed §7.11; amlemu replaces in one way")
-_NEW_V2 = documented("new", "contract/managed §7.11")
-_NEW_V1 = documented("new", "contract/v1 §2.1: a script with schemas cannot be loaded twice in one process")
-_LOGS_V2 = documented(True, "contract/managed §6.3.2, §6.3.3")
-_LOGS_V1 = documented(True, "page how-to-troubleshoot-deployment: get_logs()")
+from emulator.profiles.table.common import NO_V1_DEPLOYMENTS
+
+_V1_NAME = SDK_V1.at("_model_management/_util.py")
+_ONE_DEPLOYMENT = documented(1, V1_DEPLOY, note="a v1 service has no deployments")
+_WHOLE_SERVICE = documented(100, V1_DEPLOY, note="a v1 service has no deployments, it gets every request")
+_NO_MODEL_LIMIT = "the pages have advice on the number of files only"
+_FAILED_FOR_GOOD = "a refusal to update, 'in an unrecoverable state. Delete and re-create', is quoted at no address"
+_IN_PLACE = "an update of instances is described as rolling; amlemu replaces in one way"
 
 RULE_ROWS: tuple[Row, ...] = (
     row(
         "names.endpoint",
         "What may name an endpoint or a service, of 3 to 32 characters.",
-        managed=_V2_NAME,
-        kubernetes=_V2_NAME,
-        aks=_V1_NAME,
-        aci=_V1_NAME,
-        local=_V1_NAME,
+        documented("[a-z]([-a-z0-9]*[a-z0-9])?", _V1_NAME),
+        v2=documented("[a-zA-Z]([-a-zA-Z0-9]*[a-zA-Z0-9])?", SDK.at("entities/_endpoint/_endpoint_helpers.py"), QUOTAS),
     ),
     row(
         "names.case",
         "Capitals in the names of endpoints and deployments, and in the keys of traffic, become small letters: in"
         " files, flags and requests. A v1 service's name with capitals is refused (row names.endpoint).",
-        managed=_SMALL_LETTERS,
-        kubernetes=_SMALL_LETTERS,
-        aks=_V1_CAPITALS,
-        aci=_V1_CAPITALS,
-        local=_V1_CAPITALS,
+        documented(UNCHANGED, _V1_NAME),
+        v2=documented(UNCHANGED, SDK.at("operations/_online_endpoint_operations.py"), CAPITALS),
     ),
     row(
         "names.together",
         "How long the names of endpoint and deployment may be together, in characters. None: no limit.",
-        managed=documented(None, "contract/managed §4.4 names it for Kubernetes only"),
-        kubernetes=documented(62, "contract/managed §4.4"),
-        aks=_NO_DEPLOYMENT_NAMES,
-        aci=_NO_DEPLOYMENT_NAMES,
-        local=_NO_DEPLOYMENT_NAMES,
+        NO_V1_DEPLOYMENTS,
+        managed=documented(None, QUOTAS, note="named for Kubernetes only"),
+        kubernetes=documented(62, QUOTAS),
     ),
     row(
         "traffic.new_deployment",
         "The share of the traffic, in percent, that the first deployment of an endpoint gets when it is made of files"
         " without --all-traffic. One made of flags gets all of it everywhere, which is said.",
-        managed=_NO_SHARE,
-        kubernetes=_NO_SHARE,
-        aks=_WHOLE_SERVICE,
-        aci=_WHOLE_SERVICE,
-        local=documented(100, "contract/managed §11.2 T47: one deployment, no traffic rules"),
+        _WHOLE_SERVICE,
+        v2=documented(0, DEPLOY.at("Deploy to Azure"), ROLLOUT.at("Deploy a new model, but send it no traffic yet")),
     ),
     row(
         "traffic.refuses_delete",
         "A deployment that has a share of the traffic, live or mirrored, cannot be deleted before that is 0.",
-        managed=_TAKE_AWAY_FIRST,
-        kubernetes=_TAKE_AWAY_FIRST,
-        aks=_NOTHING_TO_TAKE_AWAY,
-        aci=_NOTHING_TO_TAKE_AWAY,
-        local=_NOTHING_TO_TAKE_AWAY,
+        documented(False, V1_DEPLOY, note="a v1 service has no deployments"),
+        v2=assumed(
+            True,
+            "the studio refuses it for live traffic; the service itself, and mirrored traffic, are a guess",
+            ROLLOUT.at("Remove the old deployment"),
+        ),
     ),
     row(
         "deployment.failed_create_is_final",
         "A deployment whose first create failed cannot be updated, only deleted and created again. Here the same"
         " command again goes on, and that is told as a difference.",
-        managed=observed(True, "contract/managed §8.3"),
-        kubernetes=assumed(True, "contract/managed §8.3: seen with managed endpoints"),
-        aks=_V1_REDEPLOYS,
-        aci=_V1_REDEPLOYS,
-        local=_V1_REDEPLOYS,
+        assumed(False, "a service is deployed again with overwrite=True, whatever its state", SDK_V1_MODEL),
+        v2=assumed(True, _FAILED_FOR_GOOD),
     ),
     row(
         "limits.instances",
         "How many instances a deployment may have. None: no limit.",
-        managed=documented(50, "contract/managed §4.4"),
-        kubernetes=assumed(None, "contract/managed §4.4 counts deployments per cluster only"),
-        aks=assumed(None, "contract/v1 §6 names no most for num_replicas"),
-        aci=documented(1, "contract/v1 §7: deploymentconfig has no numReplicas for aci"),
-        local=documented(1, "contract/v1 §8: one container, named after the service"),
+        managed=documented(50, QUOTAS),
+        kubernetes=assumed(None, "the page counts deployments per cluster only", QUOTAS),
+        aks=assumed(None, "num_replicas has no most", V1_AKS),
+        aci=documented(
+            1, V1_FILES.at("Azure Container Instance deployment configuration schema"), note="no numReplicas"
+        ),
+        local=documented(1, LOCAL_WEBSERVICE, note="one container, named after the service"),
     ),
     row(
         "limits.deployments",
         "How many deployments an endpoint may have. None: no limit.",
-        managed=documented(20, "contract/managed §4.4"),
-        kubernetes=assumed(None, "contract/managed §4.4 counts them per cluster only"),
-        aks=_ONE_DEPLOYMENT,
-        aci=_ONE_DEPLOYMENT,
-        local=_ONE_DEPLOYMENT,
+        _ONE_DEPLOYMENT,
+        managed=documented(20, QUOTAS),
+        kubernetes=assumed(None, "the page counts them per cluster too; no endpoint there was seen to be full", QUOTAS),
     ),
     row(
         "limits.model_bytes",
         "How many bytes of models a deployment takes before amlemu says so as a difference. None: no limit.",
-        managed=_NO_MODEL_LIMIT,
-        kubernetes=_NO_MODEL_LIMIT,
-        aks=assumed(None, "contract/v1 §1.4 names it for ACI only"),
-        aci=documented(1_000_000_000, "contract/v1 §1.4"),
-        local=assumed(None, "contract/v1 §1.4 names it for ACI only"),
+        assumed(None, "named for ACI only", V1_ACI),
+        v2=assumed(None, _NO_MODEL_LIMIT, MODEL_SPECIFICATION),
+        aci=documented(1_000_000_000, V1_ACI),
     ),
     row(
         "script.module_name",
         "The entry script's name must be that of a Python module: my-score.py is refused.",
-        managed=_V2_ANY_NAME,
-        kubernetes=_V2_ANY_NAME,
-        aks=_V1_MODULE,
-        aci=_V1_MODULE,
-        local=_V1_MODULE,
+        documented(True, _V1_NAME),
+        v2=assumed(False, "the rule is v1's; the server itself takes any name", SERVER_SCRIPT),
     ),
     row(
         "script.syntax",
         "A scoring script that is no Python is refused before anything is built or started.",
-        managed=_PARSED_V2,
-        kubernetes=_PARSED_V2,
-        aks=_PARSED_V1,
-        aci=_PARSED_V1,
-        local=_PARSED_V1,
+        documented(True, SDK_V1_MODEL),
+        v2=documented(True, SDK.at("_utils/_endpoint_utils.py")),
     ),
     row(
         "script.functions",
         "The functions that a scoring script must define.",
-        managed=_FUNCTIONS_V2,
-        kubernetes=_FUNCTIONS_V2,
-        aks=_FUNCTIONS_V1,
-        aci=_FUNCTIONS_V1,
-        local=_FUNCTIONS_V1,
+        documented(("init", "run"), SERVER_SCRIPT),
     ),
     row(
         "deployment.processes",
         "Each deploy runs in processes of its own, also one of the same code.",
-        managed=_NEW_V2,
-        kubernetes=_NEW_V2,
-        aks=_NEW_V1,
-        aci=_NEW_V1,
-        local=documented("new", "contract/v1 §8: reload is a new container"),
+        documented(
+            "new", SCHEMA.at("schema_decorators.py"), note="a script with schemas cannot be loaded twice in one"
+        ),
+        v2=documented("new", DEPLOY, note="an update makes new instances or pods"),
+        local=documented("new", LOCAL_WEBSERVICE, note="reload is a new container"),
     ),
     row(
         "deployment.serves_while_updating",
         "What serves goes on until its successor is ready, and when that fails; no request is lost. No: it is stopped"
         " first.",
-        managed=_V2_ROLLS,
-        kubernetes=_V2_ROLLS,
-        aks=_AS_MANAGED,
-        aci=_AS_MANAGED,
-        local=_AS_MANAGED,
+        assumed(True, _IN_PLACE, DEPLOY),
+        v2=documented(True, DEPLOY, note="an update in place is rolling"),
     ),
     row(
         "deployment.log_of_a_failure",
         "What a container that failed to start has said can be read.",
-        managed=_LOGS_V2,
-        kubernetes=_LOGS_V2,
-        aks=_LOGS_V1,
-        aci=_LOGS_V1,
-        local=documented(True, "contract/v1 §8: docker logs, also when failed"),
+        v2=documented(True, TROUBLESHOOT.at("Get container logs"), NOT_READY),
+        v1=documented(True, V1_TROUBLESHOOT.at("Get deployment logs")),
+        local=documented(True, LOCAL_WEBSERVICE),
     ),
 )

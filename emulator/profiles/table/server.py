@@ -7,105 +7,113 @@ answers is in other rows.
 
 from __future__ import annotations
 
-from emulator.profiles.facts import Answer, Row, documented, everywhere
+from emulator.profiles.facts import Answer, Row, documented, row
+from emulator.profiles.sources import (
+    SERVER_BLUEPRINT,
+    SERVER_CONFIG,
+    SERVER_INPUT,
+    SERVER_PAGE,
+    SERVER_ROUTES,
+    SERVER_SWAGGER,
+)
 
 _SCRIPT_ERROR = "An unexpected error occurred in scoring script. Check the logs for more info."
 _INTERNAL_ERROR = "An unexpected internal error occurred. Check the logs for more info."
 
 SERVER_ROWS: tuple[Row, ...] = (
-    everywhere(
+    row(
         "server.health",
         "GET / answers once init() has returned.",
-        documented(Answer(200, "Healthy"), "contract/managed §6.4; contract/v1 §2.4"),
+        documented(Answer(200, "Healthy"), SERVER_ROUTES, SERVER_PAGE),
     ),
-    everywhere(
+    row(
         "server.swagger_versions",
         "The versions of the Swagger document, the first without ?version; any other is 404.",
-        documented(("2", "3", "3.1"), "contract/managed §6.4; contract/v1 §3"),
+        documented(("2", "3", "3.1"), SERVER_SWAGGER),
     ),
-    everywhere(
+    row(
         "server.swagger_undecorated",
         "A script without decorators has a Swagger document all the same, of empty objects.",
-        documented({"type": "object", "example": {}}, "contract/v1 §3"),
+        documented({"type": "object", "example": {}}, SERVER_SWAGGER),
     ),
-    everywhere(
+    row(
         "server.swagger_file",
         "A swagger2.json or swagger3.json in AML_APP_ROOT goes before the generated document.",
-        documented(("swagger2.json", "swagger3.json"), "contract/v1 §3; contract/managed §6.4: extra files read"),
+        documented(("swagger2.json", "swagger3.json"), SERVER_SWAGGER),
     ),
-    everywhere(
+    row(
         "server.body_as_text",
         "run() without decorators gets the body as text, whatever its content type, but a form arrives empty.",
-        documented("text", "contract/managed §6.4; contract/v1 §2.2"),
+        documented("text", SERVER_INPUT),
     ),
-    everywhere(
+    row(
         "server.body_not_text",
         "The answer to a body that is not UTF-8 text, for run() without decorators.",
-        documented(Answer(400, '{"message": "Input cannot be decoded as UTF-8: …"}'), "contract/v1 §2.2"),
+        documented(Answer(400, '{"message": "Input cannot be decoded as UTF-8: …"}'), SERVER_INPUT),
     ),
-    everywhere(
+    row(
         "server.query_as_json",
         "GET gives run() the query as a JSON text, its values parsed where they can be.",
-        documented("JSON text", "contract/managed §6.4; contract/v1 §2.2"),
+        documented("JSON text", SERVER_INPUT),
     ),
-    everywhere(
+    row(
         "server.options",
         "OPTIONS /score is answered without run().",
-        documented(Answer(200, ""), "contract/v1 §2.2; contract/managed §6.4: CORS"),
+        documented(Answer(200, ""), SERVER_ROUTES),
     ),
-    everywhere(
+    row(
         "server.other_methods",
         "PUT, DELETE and PATCH do not reach run().",
-        documented(405, "contract/v1 §2.2, §2.4"),
+        documented(405, SERVER_ROUTES),
     ),
-    everywhere(
+    row(
         "server.unknown_path",
         "Any other path is refused, /score/ with a slash at its end too.",
-        documented(404, "contract/managed §6.4: routes; contract/v1 §2.4"),
+        documented(404, SERVER_ROUTES),
     ),
-    everywhere(
+    row(
         "server.text_result",
         "A text that run() returns becomes a JSON text, so what is JSON already is encoded twice.",
-        documented("quoted", "contract/managed §6.4: success; contract/v1 §2.3"),
+        documented("quoted", SERVER_ROUTES),
     ),
-    everywhere(
+    row(
         "server.no_result",
         "The body when run() returns None.",
-        documented("{}", "contract/v1 §2.3"),
+        documented("{}", SERVER_ROUTES),
     ),
-    everywhere(
+    row(
         "server.nan_result",
         "NaN and infinity are written as such, which is no JSON for most callers.",
-        documented("NaN", "contract/v1 §2.3"),
+        documented("NaN", SERVER_ROUTES),
     ),
-    everywhere(
+    row(
         "server.script_error",
         "The answer when run() raises; x-ms-run-function-failed is True.",
-        documented(Answer(500, f'{{"message": "{_SCRIPT_ERROR}"}}'), "contract/managed §6.4: errors; contract/v1 §2.4"),
+        documented(Answer(500, f'{{"message": "{_SCRIPT_ERROR}"}}'), SERVER_ROUTES),
     ),
-    everywhere(
+    row(
         "server.result_no_json",
         "The answer when the result cannot be JSON (an ndarray, a DataFrame); x-ms-run-function-failed is False.",
-        documented(Answer(500, f'{{"message": "{_INTERNAL_ERROR}"}}'), "contract/v1 §2.3, §2.4"),
+        documented(Answer(500, f'{{"message": "{_INTERNAL_ERROR}"}}'), SERVER_ROUTES),
     ),
-    everywhere(
+    row(
         "server.scoring_timeout",
         "The answer when run() takes longer than SCORING_TIMEOUT_MS.",
-        documented(Answer(500, '{"message": "Scoring timeout after <N> ms"}'), "contract/v1 §2.4"),
+        documented(Answer(500, '{"message": "Scoring timeout after <N> ms"}'), SERVER_ROUTES),
     ),
-    everywhere(
+    row(
         "server.long_request_id",
         "The answer to an x-request-id of more than 100 characters.",
-        documented(Answer(431, '{"message": "x-request-id must not exceed 100 characters"}'), "contract/v1 §2.4"),
+        documented(Answer(431, '{"message": "x-request-id must not exceed 100 characters"}'), SERVER_ROUTES),
     ),
-    everywhere(
+    row(
         "server.imports_from_app_root",
         "A script imports the modules that lie in AML_APP_ROOT; installed ones of the same name go before them.",
-        documented("appended to sys.path", "contract/managed §6.4: sys.path; contract/v1 §2.1"),
+        documented("appended to sys.path", SERVER_BLUEPRINT),
     ),
-    everywhere(
+    row(
         "server.config_file",
         "A config.json in AML_APP_ROOT is read as the server's settings, whatever it was meant to be.",
-        documented("config.json", "contract/managed §6.4: extra files read; contract/v1 §2.5"),
+        documented("config.json", SERVER_CONFIG),
     ),
 )

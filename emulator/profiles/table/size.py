@@ -2,32 +2,33 @@
 
 from __future__ import annotations
 
-from emulator.profiles.facts import Row, assumed, documented, everywhere, row
-
-_NOT_SAID = assumed(1.0, "what the system keeps of a machine for itself is not documented (contract/managed §5.2)")
-_V1_LOOPS = documented("CrashLoopBackOff", "contract/v1 §10.5: too little memory is a re-booting worker")
-_OOM_EVENT = "the words of Kubernetes' kernel monitor; what the cloud's log says is not documented"
+from emulator.profiles.facts import Row, assumed, documented, row
+from emulator.profiles.sources import KUBERNETES_ERRORS, LOCAL_WEBSERVICE, TROUBLESHOOT, V1_TROUBLESHOOT_LOCAL
 
 SIZE_ROWS: tuple[Row, ...] = (
-    everywhere(
+    row(
         "container.size",
         "The share of an instance type's cores and memory that the container gets, from 0 to 1; `resources` are taken"
         " as they are.",
-        _NOT_SAID,
+        assumed(1.0, "nothing public says what the system keeps of a machine for itself"),
     ),
     row(
         "deployment.out_of_memory_code",
         "The code of a deployment whose container runs out of memory before it is ready.",
-        managed=documented("OutOfQuota", "contract/managed §8: OutOfQuota, memory"),
-        kubernetes=documented("PodOutOfMemory", "contract/managed §8"),
-        aks=_V1_LOOPS,
-        aci=_V1_LOOPS,
-        local=assumed("ResourceNotReady", "LocalWebservice is a bare container (contract/v1 §8)"),
+        managed=documented("OutOfQuota", TROUBLESHOOT.at("Memory quota")),
+        kubernetes=documented("PodOutOfMemory", KUBERNETES_ERRORS),
+        v1=documented("CrashLoopBackOff", V1_TROUBLESHOOT_LOCAL, note="too little memory is a re-booting worker"),
+        local=assumed(
+            "ResourceNotReady", "LocalWebservice is a bare container; as other failed starts", LOCAL_WEBSERVICE
+        ),
     ),
-    everywhere(
+    row(
         "events.out_of_memory",
         "The Message of the Killing event when the kernel kills a process of a container for want of memory, also one"
         " worker of many.",
-        assumed("Memory cgroup out of memory: killed a process of container {container} (limit: {limit})", _OOM_EVENT),
+        assumed(
+            "Memory cgroup out of memory: killed a process of container {container} (limit: {limit})",
+            "the words of Kubernetes' kernel monitor; nothing public shows the cloud's own",
+        ),
     ),
 )

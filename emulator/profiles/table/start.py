@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from emulator.diagnosis import Stage
-from emulator.profiles.facts import Fact, Row, assumed, documented, read_from, row
+from emulator.profiles.facts import Row, assumed, documented, read_from, row
+from emulator.profiles.sources import KUBERNETES_ERRORS, LOCAL_WEBSERVICE, NOT_READY, SERVER_BLUEPRINT, V1_TROUBLESHOOT
 
 # The classes of `errors` for what did not get ready.
 NotReadyCode = Literal[
@@ -18,37 +19,38 @@ NotReadyCode = Literal[
     "CrashLoopBackOff",
 ]
 
-_KUBERNETES = "contract/managed §8: codes of Kubernetes only"
-_MANAGED = documented("ResourceNotReady", "contract/managed §8")
-_V1 = documented("CrashLoopBackOff", "contract/v1 §6: deploy errors")
-_LOCAL = assumed("ResourceNotReady", "LocalWebservice only says that the container ended (contract/v1 §8); as managed")
+_MANAGED = documented("ResourceNotReady", NOT_READY)
+_V1 = documented("CrashLoopBackOff", V1_TROUBLESHOOT.at("Service launch fails"))
+_LOCAL = assumed("ResourceNotReady", "the SDK only says that the container has ended; as managed", LOCAL_WEBSERVICE)
 
 
-def _start_row(id: str, what: str, kubernetes: Fact) -> Row:
-    return row(id, what, managed=_MANAGED, kubernetes=kubernetes, aks=_V1, aci=_V1, local=_LOCAL)
+def _start_row(id: str, what: str, code: NotReadyCode, note: str = "") -> Row:
+    sources = (KUBERNETES_ERRORS, SERVER_BLUEPRINT) if note else (KUBERNETES_ERRORS,)
+    return row(id, what, managed=_MANAGED, kubernetes=documented(code, *sources, note=note), v1=_V1, local=_LOCAL)
 
 
 START_ROWS: tuple[Row, ...] = (
     _start_row(
         "start.init_failed_code",
         "The error code of a deployment whose init() raised.",
-        documented("UserScriptInitFailed", _KUBERNETES),
+        "UserScriptInitFailed",
     ),
     _start_row(
         "start.import_failed_code",
         "The error code of a deployment whose scoring script cannot be imported: a package is missing, or it is no"
         " Python.",
-        documented("UserScriptImportError", f"{_KUBERNETES}; the server has one class for all that fails an import"),
+        "UserScriptImportError",
+        note="the server has one class for all that fails an import",
     ),
     _start_row(
         "start.function_missing_code",
         "The error code of a deployment whose scoring script has no init() or no run().",
-        documented("UserScriptFunctionNotFound", _KUBERNETES),
+        "UserScriptFunctionNotFound",
     ),
     _start_row(
         "start.crashed_code",
         "The error code of a deployment whose container ended for any other reason before it was ready.",
-        documented("DeploymentCrashLoopBackOff", _KUBERNETES),
+        "DeploymentCrashLoopBackOff",
     ),
 )
 

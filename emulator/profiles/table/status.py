@@ -3,103 +3,121 @@
 from __future__ import annotations
 
 from emulator.profiles.facts import Answer, Row, StatusMapping, assumed, documented, observed, row
+from emulator.profiles.sources import (
+    ACI_502,
+    AKS_NO_REPLICAS,
+    AKS_UNREACHABLE,
+    KUBERNETES_STATUS,
+    LOCAL_WEBSERVICE,
+    MANAGED_STATUS,
+    MAPPED_404,
+    V1_ENTRY_SCRIPT,
+    V1_TROUBLESHOOT,
+)
+from emulator.profiles.table.common import AS_MANAGED, NO_FRONT_DOOR
 
-_NO_FRONT_DOOR = documented(None, "contract/v1 §8: LocalWebservice has no front end")
-_MANAGED_ONLY = documented(None, "contract/managed §4.2: the table of Kubernetes has no 424, so nothing to explain")
-_V1_HAS_NOT = documented(None, "contract/v1 §6: a v1 front end answers 502, 503, 504 without such a header")
+_V1_502 = V1_TROUBLESHOOT.at("HTTP status code 502")
+_MANAGED_ONLY = documented(None, KUBERNETES_STATUS, note="the table of Kubernetes has no 424, so nothing to explain")
+_V1_HAS_NOT = documented(None, V1_TROUBLESHOOT, note="502, 503 and 504 are described without such a header")
+_CODE_ONLY = "the page names the code only; HTTP's own phrase"
+_BODY_UNKNOWN = "the status is documented, the body is not known"
 _FAILED_TO_502 = StatusMapping({500: 502})
 _NO_ANSWER = "The scoring container closed the connection before it answered, or there is none."
+_REFUSED = assumed(Answer(502, _NO_ANSWER), "the connection is refused in the original; amlemu keeps the port")
 
 STATUS_ROWS: tuple[Row, ...] = (
     row(
         "status.mapping",
         "The status that the caller sees in place of the container's. None: the container's own.",
-        managed=documented(StatusMapping({}, otherwise=424), "contract/managed §4.1, §4.1.1: whatever is not 200"),
-        kubernetes=documented(_FAILED_TO_502, "contract/managed §4.2"),
-        aks=documented(_FAILED_TO_502, "contract/v1 §0.18, §6"),
-        aci=observed(_FAILED_TO_502, "contract/v1 §6: DEPLOY#64"),
-        local=_NO_FRONT_DOOR,
+        managed=documented(StatusMapping({}, otherwise=424), MANAGED_STATUS, note="whatever is not 200"),
+        kubernetes=documented(_FAILED_TO_502, KUBERNETES_STATUS),
+        aks=documented(_FAILED_TO_502, V1_ENTRY_SCRIPT.at("Binary (image) data"), _V1_502),
+        aci=observed(_FAILED_TO_502, ACI_502),
+        local=NO_FRONT_DOOR,
     ),
     row(
         "status.mapped_phrase",
         "The reason phrase of a mapped status. None: the phrase that HTTP's registry gives it.",
-        managed=observed("Failed Dependency", "contract/managed §4.1: azure-sdk-for-python#39025"),
-        kubernetes=assumed(None, "contract/managed §4.2 names the code only"),
-        aks=assumed(None, "contract/v1 §6 names the code only"),
-        aci=assumed(None, "contract/v1 §6 names the code only"),
-        local=_NO_FRONT_DOOR,
+        managed=observed("Failed Dependency", MAPPED_404),
+        kubernetes=assumed(None, _CODE_ONLY, KUBERNETES_STATUS),
+        v1=assumed(None, _CODE_ONLY, _V1_502),
+        local=NO_FRONT_DOOR,
     ),
     row(
         "status.mapped_body",
         "The container's body stays under a mapped status. No: it is empty.",
-        managed=observed(True, "contract/managed §4.1.2: azure-sdk-for-python#39025"),
-        kubernetes=assumed(True, "contract/managed §4.2; by analogy with managed"),
-        aks=assumed(True, "contract/v1 §6 shows another body only where the container gave none"),
-        aci=observed(True, "contract/v1 §6: DEPLOY#64"),
-        local=documented(True, "contract/v1 §8: no front end"),
+        managed=observed(True, MAPPED_404),
+        kubernetes=assumed(True, AS_MANAGED, MAPPED_404),
+        aks=assumed(True, "another body was seen only where the container gave none", AKS_UNREACHABLE),
+        aci=observed(True, ACI_502),
+        local=documented(True, LOCAL_WEBSERVICE, note="there is no front door"),
     ),
     row(
         "status.mapped_headers",
         "The container's headers stay under a mapped status, x-ms-run-function-failed among them. No: only"
         " those of the body.",
-        managed=assumed(True, "contract/managed §4.1.2, by analogy with the body"),
-        kubernetes=assumed(True, "contract/managed §4.1.2, by analogy with managed"),
-        aks=assumed(True, "contract/v1 §6, by analogy with ACI"),
-        aci=observed(True, "contract/v1 §6: DEPLOY#64 shows X-Ms-Run-Function-Failed"),
-        local=documented(True, "contract/v1 §8: no front end"),
+        managed=assumed(True, "as the body, which stays", MAPPED_404),
+        kubernetes=assumed(True, AS_MANAGED, MAPPED_404),
+        aks=assumed(True, "by analogy with ACI", ACI_502),
+        aci=observed(True, ACI_502, note="X-Ms-Run-Function-Failed is there"),
+        local=documented(True, LOCAL_WEBSERVICE, note="there is no front door"),
     ),
     row(
         "status.original_header",
         "The response header that holds the container's own status where the caller sees another.",
-        managed=documented("ms-azureml-model-error-statuscode", "contract/managed §3.2"),
+        _V1_HAS_NOT,
+        managed=documented("ms-azureml-model-error-statuscode", MANAGED_STATUS),
         kubernetes=_MANAGED_ONLY,
-        aks=_V1_HAS_NOT,
-        aci=_V1_HAS_NOT,
-        local=_NO_FRONT_DOOR,
+        local=NO_FRONT_DOOR,
     ),
     row(
         "status.reason_header",
         "The response header that says why the model's answer did not pass.",
-        managed=documented("ms-azureml-model-error-reason", "contract/managed §3.2"),
+        _V1_HAS_NOT,
+        managed=documented("ms-azureml-model-error-reason", MANAGED_STATUS),
         kubernetes=_MANAGED_ONLY,
-        aks=_V1_HAS_NOT,
-        aci=_V1_HAS_NOT,
-        local=_NO_FRONT_DOOR,
+        local=NO_FRONT_DOOR,
     ),
     row(
         "status.model_error_reason",
         "The reason where the container answered something else than 200.",
-        managed=observed("model_error", "contract/managed §3.2: lua-9223567324"),
+        _V1_HAS_NOT,
+        managed=assumed(
+            "model_error",
+            "the header is documented, its words are not; an Envoy filter without a public address sets this one",
+            MANAGED_STATUS,
+        ),
         kubernetes=_MANAGED_ONLY,
-        aks=_V1_HAS_NOT,
-        aci=_V1_HAS_NOT,
-        local=_NO_FRONT_DOOR,
+        local=NO_FRONT_DOOR,
     ),
     row(
         "status.not_ready_reason",
         "The reason where no container is ready, or it died before it answered.",
-        managed=observed("model_not_ready", "contract/managed §3.2, §4.1.4: lua-9223567324"),
+        _V1_HAS_NOT,
+        managed=assumed(
+            "model_not_ready",
+            "the header is documented, its words are not; an Envoy filter without a public address reads this one",
+            MANAGED_STATUS,
+        ),
         kubernetes=_MANAGED_ONLY,
-        aks=_V1_HAS_NOT,
-        aci=_V1_HAS_NOT,
-        local=_NO_FRONT_DOOR,
+        local=NO_FRONT_DOOR,
     ),
     row(
         "status.container_unreachable",
         "The answer when the container refused, or died before it answered.",
-        managed=assumed(Answer(424, _NO_ANSWER), "contract/managed §4.1, §4.1.4: 424; the body is not known"),
-        kubernetes=assumed(Answer(502, _NO_ANSWER), "contract/managed §4.2: 502 for a crash; the body is not known"),
-        aks=observed(Answer(502, "Replica closed connection before replying"), "contract/v1 §6: MLN#450"),
-        aci=assumed(Answer(502, _NO_ANSWER), "contract/v1 §6; the body is not known"),
-        local=assumed(Answer(502, _NO_ANSWER), "the connection is refused in the original; amlemu keeps the port"),
+        _REFUSED,
+        managed=assumed(Answer(424, _NO_ANSWER), _BODY_UNKNOWN, MANAGED_STATUS),
+        kubernetes=assumed(Answer(502, _NO_ANSWER), _BODY_UNKNOWN, KUBERNETES_STATUS),
+        aks=observed(Answer(502, "Replica closed connection before replying"), AKS_UNREACHABLE),
+        aci=assumed(Answer(502, _NO_ANSWER), _BODY_UNKNOWN, _V1_502),
     ),
     row(
         "status.no_ready_instance",
         "The answer when the deployment has no instance that is ready.",
-        managed=assumed(Answer(424, _NO_ANSWER), "contract/managed §4.1: a failing probe is 424; body not known"),
-        kubernetes=assumed(Answer(503, _NO_ANSWER), "contract/managed §4.2: 503 without capacity; body not known"),
-        aks=observed(Answer(503, "No ready replicas for service {endpoint}"), "contract/v1 §6: MLN#1004"),
-        aci=assumed(Answer(502, _NO_ANSWER), "contract/v1 §6: 502 for a container that died; body not known"),
-        local=assumed(Answer(502, _NO_ANSWER), "the connection is refused in the original; amlemu keeps the port"),
+        _REFUSED,
+        managed=assumed(Answer(424, _NO_ANSWER), f"a failing probe: {_BODY_UNKNOWN}", MANAGED_STATUS),
+        kubernetes=assumed(Answer(503, _NO_ANSWER), f"no capacity: {_BODY_UNKNOWN}", KUBERNETES_STATUS),
+        aks=observed(Answer(503, "No ready replicas for service {endpoint}"), AKS_NO_REPLICAS),
+        aci=assumed(Answer(502, _NO_ANSWER), f"a container that died: {_BODY_UNKNOWN}", _V1_502),
     ),
 )
