@@ -63,7 +63,18 @@ MAY_IMPORT: Mapping[str, frozenset[str]] = {
     "client.uploading": LOWEST | {"entities", "profiles", "environments", "store", "system"},
     "client": LOWEST | {"client.uploading", "diagnosis"},
     "cli": LOWEST
-    | {"names", "documents", "entities", "diagnosis", "exports", "azure_files", "config", "client", "system"},
+    | {
+        "names",
+        "documents",
+        "entities",
+        "profiles",
+        "diagnosis",
+        "exports",
+        "azure_files",
+        "config",
+        "client",
+        "system",
+    },
     "testing": LOWEST | {"names", "client", "config", "cli", "system"},
     "pytest_plugin": LOWEST | {"testing", "config"},
     # the composition root

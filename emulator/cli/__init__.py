@@ -36,6 +36,7 @@ COMMANDS = {
     "traffic": ("endpoints", "Split an endpoint's traffic between its deployments."),
     "tree": ("endpoints", "Print the files as the scoring script sees them."),
     "export": ("export", "Write an endpoint as files that deploy it elsewhere: Azure ML, Kubernetes, compose."),
+    "parity": ("parity", "Print what is imitated of the cloud: how sure each behaviour is, and its sources."),
     "schema": ("schema", "Print the JSON Schema of a kind of file, for editors."),
     "token": ("tokens", "Hand out, list and take back tokens; alone, print the admin's."),
     "login": ("tokens", "Speak to an emulator on another machine from now on."),
