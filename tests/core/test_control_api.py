@@ -26,6 +26,15 @@ from emulator.control_api.streams import line_stream
 ENDPOINTS = "/onlineEndpoints"
 
 
+@pytest.fixture(scope="module")
+def unchanged(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    """One server for requests that are refused and so change nothing; starting one takes longer than such a test."""
+    house = House(tmp_path_factory.mktemp("unchanged"))
+    with serving(house) as served:
+        yield served
+    house.settle()
+
+
 def put(served: Served, endpoint: str = "iris", deployment: str = "blue", **changes: Any) -> str:
     """Begin a deployment; the operation's id."""
     body = {"code": str(served.house.code), "scoring_script": "score.py", **changes}
@@ -363,13 +372,13 @@ def test_bad_deployments(served: Served, body: dict[str, Any], fields: set[str])
 
 
 @pytest.mark.parametrize("name", ["a", "1ris", "iris_", "i%20s", "%C3%A4%C3%B6%C3%BC", "..%2E", "a" * 33, "iris%0A"])
-def test_odd_names(served: Served, name: str) -> None:
+def test_odd_names(unchanged: Served, name: str) -> None:
     body = {"code": "/c", "scoring_script": "s.py"}
-    assert served.error("PUT", f"{ENDPOINTS}/{name}/deployments/blue", json=body)[:2] == (400, "BadArgument")
-    assert served.error("PUT", f"{ENDPOINTS}/iris/deployments/{name}", json=body)[:2] == (400, "BadArgument")
-    assert served.error("GET", f"{ENDPOINTS}/{name}")[:2] == (404, "ResourceNotFound")
-    assert served.error("DELETE", f"{ENDPOINTS}/{name}")[:2] == (404, "ResourceNotFound")
-    assert served.error("GET", f"{ENDPOINTS}/{name}/logs")[:2] == (404, "ResourceNotFound")
+    assert unchanged.error("PUT", f"{ENDPOINTS}/{name}/deployments/blue", json=body)[:2] == (400, "BadArgument")
+    assert unchanged.error("PUT", f"{ENDPOINTS}/iris/deployments/{name}", json=body)[:2] == (400, "BadArgument")
+    assert unchanged.error("GET", f"{ENDPOINTS}/{name}")[:2] == (404, "ResourceNotFound")
+    assert unchanged.error("DELETE", f"{ENDPOINTS}/{name}")[:2] == (404, "ResourceNotFound")
+    assert unchanged.error("GET", f"{ENDPOINTS}/{name}/logs")[:2] == (404, "ResourceNotFound")
 
 
 def test_a_name_that_leads_out_of_its_folder(served: Served) -> None:
@@ -425,8 +434,8 @@ def test_a_bug_is_told_as_one_and_reported(served: Served) -> None:
         ("GET", "/mfeOperationsStatus/nope/events", 404, "ResourceNotFound"),
     ],
 )
-def test_routes_that_are_none(served: Served, method: str, path: str, status: int, code: str) -> None:
-    assert served.error(method, path)[:2] == (status, code)
+def test_routes_that_are_none(unchanged: Served, method: str, path: str, status: int, code: str) -> None:
+    assert unchanged.error(method, path)[:2] == (status, code)
 
 
 BODIES = [
@@ -459,29 +468,29 @@ BODIES = [
     ],
     ids=["open", "list", "text", "bytes", "nan", "infinity", "huge", "long", "deep"],
 )
-def test_bodies_that_are_no_json_object(served: Served, method: str, path: str, body: bytes, told: str) -> None:
-    status, code, message = served.error(method, path, data=body, headers={"Content-Type": "application/json"})
+def test_bodies_that_are_no_json_object(unchanged: Served, method: str, path: str, body: bytes, told: str) -> None:
+    status, code, message = unchanged.error(method, path, data=body, headers={"Content-Type": "application/json"})
     assert (status, code) == (400, "BadArgument")
     assert told in message
-    assert served.shutdowns == []
+    assert unchanged.shutdowns == []
 
 
 @pytest.mark.parametrize(("method", "path"), BODIES)
 @pytest.mark.parametrize("content_type", ["text/plain", "application/x-www-form-urlencoded", "application/jso", ""])
-def test_bodies_of_another_kind(served: Served, method: str, path: str, content_type: str) -> None:
+def test_bodies_of_another_kind(unchanged: Served, method: str, path: str, content_type: str) -> None:
     """An HTML form can send these from any page, which a JSON body it cannot."""
-    status, code, message = served.error(method, path, data=b"{}", headers={"Content-Type": content_type})
+    status, code, message = unchanged.error(method, path, data=b"{}", headers={"Content-Type": content_type})
     assert (status, code) == (415, "BadArgument")
     assert "must be a JSON object, sent with Content-Type: application/json" in message
-    assert served.shutdowns == []
+    assert unchanged.shutdowns == []
 
 
 @pytest.mark.parametrize(("method", "path"), BODIES)
-def test_bodies_that_are_too_large(served: Served, method: str, path: str) -> None:
+def test_bodies_that_are_too_large(unchanged: Served, method: str, path: str) -> None:
     body = b'{"a": "' + b"x" * (8 << 20) + b'"}'
-    status, code, _ = served.error(method, path, data=body, headers={"Content-Type": "application/json"})
+    status, code, _ = unchanged.error(method, path, data=body, headers={"Content-Type": "application/json"})
     assert (status, code) == (413, "BadArgument")
-    assert served.shutdowns == []
+    assert unchanged.shutdowns == []
 
 
 @pytest.mark.parametrize(
@@ -503,11 +512,11 @@ def test_bodies_that_are_too_large(served: Served, method: str, path: str) -> No
         ("POST", f"{ENDPOINTS}/iris/regenerateKeys", {"keyType": "primary", "keyValue": 3}, "keyValue"),
     ],
 )
-def test_values_of_another_type(served: Served, method: str, path: str, body: dict[str, Any], field: str) -> None:
-    status, code, message = served.error(method, path, json=body)
+def test_values_of_another_type(unchanged: Served, method: str, path: str, body: dict[str, Any], field: str) -> None:
+    status, code, message = unchanged.error(method, path, json=body)
     assert (status, code) == (400, "BadArgument")
     assert message.startswith(f"{field}: ")
-    assert served.shutdowns == []
+    assert unchanged.shutdowns == []
 
 
 def test_a_name_in_the_body_is_that_of_the_path(served: Served) -> None:
