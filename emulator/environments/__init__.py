@@ -12,9 +12,10 @@ from emulator.environments.curated import (
     with_curated,
 )
 from emulator.environments.curated_table import CURATED, CuratedEnvironment
+from emulator.environments.existing_image import BuildContextSpec, ContextContent, ExistingImageSpec
 from emulator.environments.files.anonymous_version import anonymous_version
 from emulator.environments.files.conda_channels import channel_urls, local_folder
-from emulator.environments.files.override_config import read_override_config
+from emulator.environments.files.image_keys import read_override_config
 from emulator.environments.files.read import (
     DEFAULT_ENVIRONMENT,
     FILE_NAMES,
@@ -29,9 +30,8 @@ from emulator.environments.files.read import (
 from emulator.environments.files.requirements_file import ReadText, check_requirement
 from emulator.environments.image_spec import ENVIRONMENT_FOLDER, LAUNCHER, CondaPackages, ImageSpec, image_spec
 from emulator.environments.mlflow import MLFLOW_FOLDER, MLFLOW_SCRIPT, as_mlflow_environment, mlflow_environment
-from emulator.environments.own_image import ContextContent, ContextSpec, OwnImageSpec
 from emulator.environments.prebuilt import prebuilt_stand_in
-from emulator.environments.select_spec import AnyImageSpec, any_image_spec
+from emulator.environments.select_spec import AnyImageSpec, select_spec
 
 __all__ = [
     "CURATED",
@@ -45,17 +45,16 @@ __all__ = [
     "MLFLOW_SCRIPT",
     "AnyImageSpec",
     "BaseImages",
+    "BuildContextSpec",
     "CondaPackages",
     "ContextContent",
-    "ContextSpec",
     "CuratedEnvironment",
     "CuratedMisfit",
+    "ExistingImageSpec",
     "ImageChoices",
     "ImageSpec",
-    "OwnImageSpec",
     "ReadText",
     "anonymous_version",
-    "any_image_spec",
     "as_mlflow_environment",
     "azure_environment",
     "channel_urls",
@@ -73,6 +72,7 @@ __all__ = [
     "read_curated",
     "read_environment",
     "read_override_config",
+    "select_spec",
     "versioned_by_content",
     "with_curated",
     "with_files_nearby",

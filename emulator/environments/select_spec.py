@@ -11,11 +11,17 @@ from types import MappingProxyType
 from emulator.difference import Difference
 from emulator.entities import BuildContext, Environment
 from emulator.environments.base_images import ImageChoices
+from emulator.environments.existing_image import (
+    BuildContextSpec,
+    ContextContent,
+    ExistingImageSpec,
+    build_context_spec,
+    existing_image_spec,
+)
 from emulator.environments.image_spec import ImageSpec, image_spec
-from emulator.environments.own_image import ContextContent, ContextSpec, OwnImageSpec, context_spec, own_image_spec
 from emulator.environments.system_libraries import library_differences
 
-AnyImageSpec = ImageSpec | OwnImageSpec | ContextSpec
+AnyImageSpec = ImageSpec | ExistingImageSpec | BuildContextSpec
 """Packages that are installed into an image, an image as it is, or one built from a Dockerfile."""
 
 ReadContext = Callable[[BuildContext], ContextContent]
@@ -25,7 +31,7 @@ ReadContext = Callable[[BuildContext], ContextContent]
 _START = re.compile(r"^(ENTRYPOINT|CMD) .*\n", re.MULTILINE)
 
 
-def any_image_spec(
+def select_spec(
     environment: Environment,
     launcher: str,
     choices: ImageChoices,
@@ -43,10 +49,10 @@ def any_image_spec(
         libraries = () if environment.conda_dependencies else library_differences(environment.requirements)
         return _installed(image_spec(environment, launcher, mlflow_script, mirrors), environment), (*told, *libraries)
     if environment.build is None:
-        return own_image_spec(environment), told
+        return existing_image_spec(environment), told
     content = read_context(environment.build)
     dockerfile, told = choices.base_images.in_dockerfile(content.dockerfile)
-    return context_spec(environment, content, dockerfile), told
+    return build_context_spec(environment, content, dockerfile), told
 
 
 def _installed(spec: ImageSpec, environment: Environment) -> ImageSpec:

@@ -29,7 +29,6 @@ from emulator.containers.usage import Gpu
 from emulator.control_api import Condition, Services, all_restored, control_server, engine_answers
 from emulator.engines import Engine
 from emulator.engines.packaging.conda_reach import channel_reach
-from emulator.engines.packaging.orphaned_builds import end_leftover_builds, marked
 from emulator.engines.packaging.python_packages import HostPackaging, read_host_packaging
 from emulator.environments import BaseImages, ImageChoices, read_curated, with_curated
 from emulator.errors import EngineUnavailable
@@ -46,6 +45,7 @@ from emulator.store import Store
 from emulator.store.disk import write_document
 from emulator.store.lines import LineWriter
 from emulator.store.sources import read_text
+from emulator.system.child_process import end_orphaned_builds, marked
 from emulator.system.package_files import launcher_text, mlflow_script_text, sink_text
 from emulator.workspace import Choices, CondaSources, Effects, FrontDoor, Workspace
 from emulator.workspace.collecting.collector import Collecting
@@ -223,7 +223,7 @@ def _first_demo(store: Store, environ: Mapping[str, str]) -> FirstDemo:
 def packaging_of_home(environ: Mapping[str, str], store: Store, *, was_killed: bool) -> HostPackaging:
     """How packages are had here; whatever the last emulator of this home was building when it was killed ends."""
     if was_killed:
-        end_leftover_builds(store.workspace_id)
+        end_orphaned_builds(store.workspace_id)
     packaging = read_host_packaging(environ)
     return replace(packaging, variables=marked(packaging.variables, store.workspace_id))
 

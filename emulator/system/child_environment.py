@@ -23,7 +23,7 @@ _NETWORK = (
 )  # fmt: skip
 # What leads to a secret store from which the owner's own helper takes passwords: keyring for uv, Docker's for docker.
 _SECRET_STORES = ("DBUS_SESSION_BUS_ADDRESS", "GNUPGHOME", "PASSWORD_STORE_DIR", r"PYTHON_KEYRING_\w+", "KEYRING_\\w+")
-# Which workspace a build is for: engines/packaging/orphaned_builds.py finds those that have lost their emulator by it.
+# Which workspace a build is for: `child_process` finds by it the builds whose emulator was killed.
 _MARK = ("AMLEMU_BUILD_OF",)
 # What of uv's settings says where packages come from and where they are kept.  None may let it run, or install into,
 # anything of the caller's.

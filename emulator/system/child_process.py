@@ -15,7 +15,10 @@ from typing import IO
 
 from emulator.errors import OperationCanceled
 from emulator.system.child_environment import Child, child_environment
+from emulator.system.os_process import kill_all_marked
 
+# In the environment of every program that builds for a workspace: its emulator may be killed before it ends.
+_BUILD_MARK = "AMLEMU_BUILD_OF"
 _GRACE_SECONDS = 3.0
 _POLL_SECONDS = 0.05
 
@@ -116,3 +119,17 @@ def _signal_group(process: subprocess.Popen[str], number: signal.Signals) -> Non
             process.terminate()
         else:
             os.killpg(process.pid, number)
+
+
+def marked(variables: Mapping[str, str], workspace_id: str) -> dict[str, str]:
+    """Return the variables of programs that build for that workspace."""
+    return {**variables, _BUILD_MARK: workspace_id}
+
+
+def end_orphaned_builds(workspace_id: str) -> None:
+    """Kill every program that builds for that workspace; call it only before anything is built.
+
+    A build (uv, docker, the solver of conda packages) outlives a killed emulator, and would write into the folder of
+    the next build of the same environment.
+    """
+    kill_all_marked(_BUILD_MARK, workspace_id)

@@ -12,7 +12,7 @@ from emulator.containers.usage import Machine, Usage
 from emulator.difference import Difference
 from emulator.engines import Container, Image, Log
 from emulator.entities.probing import ProbeAnswer
-from emulator.environments import AnyImageSpec, ImageSpec, OwnImageSpec
+from emulator.environments import AnyImageSpec, ExistingImageSpec, ImageSpec
 from emulator.errors import EngineUnavailable, ImageBuildFailure, OperationCanceled, ResourceNotFound
 
 CANCEL_SECONDS = 10.0
@@ -168,7 +168,7 @@ class FakeEngine:
     def build_image(self, spec: AnyImageSpec, log: Log, canceled: threading.Event) -> Image:
         self.check()
         self.builds.append(spec)
-        if isinstance(spec, OwnImageSpec):
+        if isinstance(spec, ExistingImageSpec):
             return self._own_image(spec)
         log(f"building {len(spec.requirements)} requirements" if isinstance(spec, ImageSpec) else "building")
         self.building.set()
@@ -181,7 +181,7 @@ class FakeEngine:
         self.images[spec.digest] = Image(spec.digest, f"fake:{spec.digest[:8]}", self.differences)
         return self.images[spec.digest]
 
-    def _own_image(self, spec: OwnImageSpec) -> Image:
+    def _own_image(self, spec: ExistingImageSpec) -> Image:
         if spec.name not in self.own_images:
             raise EngineUnavailable(f"image {spec.name} is not here")
         digest = self.own_images[spec.name]

@@ -39,9 +39,9 @@ from emulator.entities import BuildContext, Environment
 from emulator.environments import (
     AnyImageSpec,
     BaseImages,
-    ContextSpec,
+    BuildContextSpec,
     ImageChoices,
-    any_image_spec,
+    select_spec,
 )
 from emulator.errors import BadArgument, EngineUnavailable, ImageBuildFailure, ResourceNotReady
 from emulator.store.build_contexts import read_context
@@ -82,7 +82,7 @@ CMD ["8501", "8080"]
 
 
 def test_build_arguments_are_named_without_their_values() -> None:
-    spec = ContextSpec("d" * 64, "/context", "Dockerfile", "FROM a", platform="linux/amd64")
+    spec = BuildContextSpec("d" * 64, "/context", "Dockerfile", "FROM a", platform="linux/amd64")
     args = context_command(spec, Path("/context/Dockerfile"), {"a": "b"}, {"ca": Path("/ca.pem")}, ["HTTP_PROXY"], "b")
     assert args[:5] == ["docker", "buildx", "build", "--builder=b", "--load"]
     assert {"--platform=linux/amd64", "--label=a=b", "--secret=id=ca,src=/ca.pem", "--build-arg=HTTP_PROXY"} < set(args)
@@ -152,7 +152,7 @@ def context(tmp_path: Path) -> Path:
 
 
 def spec_of(environment: Environment, choices: ImageChoices | None = None) -> AnyImageSpec:
-    return any_image_spec(environment, launcher_text(), choices or ImageChoices(), read_context)[0]
+    return select_spec(environment, launcher_text(), choices or ImageChoices(), read_context)[0]
 
 
 def context_spec_of(folder: Path, choices: ImageChoices | None = None) -> AnyImageSpec:

@@ -11,7 +11,7 @@ import pytest
 
 from emulator.difference import texts
 from emulator.engines.docker.build import DockerHost, provide_base_image
-from emulator.engines.docker.stand_ins import base_images, is_in_disguise, stand_in_differences
+from emulator.engines.docker.pull import base_images, is_in_disguise, stand_in_differences
 from emulator.entities import Environment
 from emulator.environments import image_spec
 

@@ -13,7 +13,7 @@ from engine_contract import container_spec, managed_layout, new_spec
 
 from emulator.engines.packaging.python_packages import linux_platform, packaging_for, read_host_packaging
 from emulator.engines.process.engine import ProcessEngine
-from emulator.environments import AnyImageSpec, ContextSpec, OwnImageSpec
+from emulator.environments import AnyImageSpec, BuildContextSpec, ExistingImageSpec
 from emulator.errors import EngineUnavailable
 
 OTHER = "linux/arm64" if linux_platform().startswith("x86_64") else "linux/amd64"
@@ -28,7 +28,8 @@ def engine(tmp_path: Path) -> Iterator[ProcessEngine]:
 
 
 @pytest.mark.parametrize(
-    "spec", [OwnImageSpec("d" * 64, "nginx:1.25"), ContextSpec("d" * 64, "/context", "Dockerfile", "FROM scratch")]
+    "spec",
+    [ExistingImageSpec("d" * 64, "nginx:1.25"), BuildContextSpec("d" * 64, "/context", "Dockerfile", "FROM scratch")],
 )
 def test_images_need_docker(engine: ProcessEngine, spec: AnyImageSpec) -> None:
     with pytest.raises(EngineUnavailable, match="neither run an image nor build a Dockerfile") as caught:

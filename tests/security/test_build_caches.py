@@ -26,7 +26,7 @@ from emulator.engines.packaging.python_packages import HostPackaging, read_host_
 from emulator.entities import BuildContext, Environment
 from emulator.environments import image_spec
 from emulator.environments.image_spec import ImageSpec, dockerfile_of_build
-from emulator.environments.select_spec import ImageChoices, any_image_spec
+from emulator.environments.select_spec import ImageChoices, select_spec
 from emulator.errors import EngineUnavailable
 from emulator.store.build_contexts import read_context
 from emulator.system.package_files import launcher_text, shipped_folder
@@ -331,7 +331,7 @@ def test_a_users_dockerfile_finds_every_cache_that_it_can_name_empty(
     look = "find /c1 /c2 /c3 /c4 /run/amlemu/cache /var/cache/amlemu -type f | grep . && exit 9; echo poisoned > /c0/x"
     (tmp_path / "Dockerfile").write_text(f"FROM {BASE}\nRUN {' '.join(mounts)} : {uuid.uuid4().hex}; {look}\n")
     environment = Environment(name="own", build=BuildContext(path=str(tmp_path)))
-    spec = any_image_spec(environment, launcher_text(), ImageChoices(), read_context)[0]
+    spec = select_spec(environment, launcher_text(), ImageChoices(), read_context)[0]
     lines: list[str] = []
     engine.build_image(spec, lines.append, threading.Event())
 
@@ -353,6 +353,6 @@ def test_what_packages_have_spoiled_is_not_in_the_next_image(
 )
 def test_nobody_else_gives_images_of_amlemus_own_names(engine: DockerEngine, name: str) -> None:
     environment = Environment(name="own", image=name)
-    spec = any_image_spec(environment, launcher_text(), ImageChoices(), read_context)[0]
+    spec = select_spec(environment, launcher_text(), ImageChoices(), read_context)[0]
     with pytest.raises(EngineUnavailable, match="amlemu's own"):
         engine.build_image(spec, lambda _line: None, threading.Event())

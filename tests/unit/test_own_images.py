@@ -12,13 +12,13 @@ from emulator.environments import (
     CURATED,
     AnyImageSpec,
     BaseImages,
+    BuildContextSpec,
     ContextContent,
-    ContextSpec,
+    ExistingImageSpec,
     ImageChoices,
     ImageSpec,
-    OwnImageSpec,
-    any_image_spec,
     prebuilt_stand_in,
+    select_spec,
 )
 from emulator.environments.dockerignore import is_ignored, parse_ignore
 from emulator.errors import BadArgument
@@ -35,7 +35,7 @@ DOCKERFILE = "FROM python:3.11-slim\nRUN true\n"
 def spec_of(
     choices: ImageChoices | None = None, content: str = "c", dockerfile: str = DOCKERFILE, **fields: Any
 ) -> AnyImageSpec:
-    spec, _ = any_image_spec(
+    spec, _ = select_spec(
         Environment(name="e", **fields),
         "launcher",
         choices or ImageChoices(),
@@ -53,7 +53,7 @@ def context(**changes: Any) -> dict[str, Any]:
 
 def test_an_image_alone_is_a_name() -> None:
     spec = spec_of(image="nginx:1.25")
-    assert isinstance(spec, OwnImageSpec)
+    assert isinstance(spec, ExistingImageSpec)
     assert (spec.name, spec.platform, spec.dockerfile) == ("nginx:1.25", None, "FROM nginx:1.25\n")
 
 
@@ -65,7 +65,7 @@ def test_what_cannot_be_an_image(image: str) -> None:
 
 def test_a_build_context_is_a_folder() -> None:
     spec = spec_of(**context(dockerfile_path="./sub/Containerfile"))
-    assert isinstance(spec, ContextSpec)
+    assert isinstance(spec, BuildContextSpec)
     assert (spec.context, spec.dockerfile_path) == ("/project/docker", "sub/Containerfile")
     assert (spec.dockerfile, spec.substituted) == (DOCKERFILE, False)
 
@@ -101,7 +101,7 @@ def test_packages_for_another_platform() -> None:
 
 def test_an_environments_platform_goes_before_the_settings() -> None:
     spec = spec_of(ImageChoices(platform="linux/arm64"), image="a", platform="linux/amd64")
-    assert isinstance(spec, OwnImageSpec)
+    assert isinstance(spec, ExistingImageSpec)
     assert spec.platform == "linux/amd64"
 
 
@@ -131,8 +131,8 @@ def test_the_own_name_goes_before_a_pattern(name: str, by: str | None) -> None:
 def test_each_use_of_another_image_is_told() -> None:
     choices = ImageChoices(BaseImages({"nginx:*": "mine"}))
     environment = Environment(name="e", image="nginx:1.25")
-    spec, told = any_image_spec(environment, "", choices, lambda _: ContextContent("", ""))
-    assert isinstance(spec, OwnImageSpec)
+    spec, told = select_spec(environment, "", choices, lambda _: ContextContent("", ""))
+    assert isinstance(spec, ExistingImageSpec)
     assert (spec.name, texts(told)) == ("mine", ("image nginx:1.25 is replaced by mine (setting base_images)",))
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from emulator.difference import Difference, texts
 from emulator.entities import Environment
-from emulator.environments import ContextContent, ImageChoices, ImageSpec, any_image_spec
+from emulator.environments import ContextContent, ImageChoices, ImageSpec, select_spec
 from emulator.environments.system_libraries import system_libraries
 
 TOLD = (
@@ -16,7 +16,7 @@ TOLD = (
 
 def made(*requirements: str, **fields: object) -> tuple[ImageSpec, tuple[Difference, ...]]:
     environment = Environment(name="e", python_version="3.11", requirements=requirements).model_copy(update=fields)
-    spec, told = any_image_spec(environment, "launch", ImageChoices(), lambda _: ContextContent("", ""))
+    spec, told = select_spec(environment, "launch", ImageChoices(), lambda _: ContextContent("", ""))
     assert isinstance(spec, ImageSpec)
     return spec, told
 

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import json
 import os
+import re
 import shlex
 import shutil
+import tarfile
 import tempfile
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -22,10 +26,8 @@ from emulator.engines.docker.build_caches import CacheIds, cache_ids, read_cache
 from emulator.engines.docker.build_log import BuildLog, build_failure
 from emulator.engines.docker.cli import RunCommand
 from emulator.engines.docker.errors import disk_full, docker_errors
-from emulator.engines.docker.image_facts import glibc_of_image, read_text_of_image
-from emulator.engines.docker.pull import RegistrySilent, pull_image
-from emulator.engines.docker.stand_ins import is_in_disguise
-from emulator.engines.packaging.conda import BOOKWORM_GLIBC, CondaLock, link_conda, solve_conda
+from emulator.engines.docker.pull import RegistrySilent, is_in_disguise, pull_image
+from emulator.engines.packaging.conda import BOOKWORM_GLIBC, OLDEST_GLIBC, CondaLock, link_conda, solve_conda
 from emulator.engines.packaging.locked_files import split_lock
 from emulator.engines.packaging.python_packages import (
     HostPackaging,
@@ -41,6 +43,7 @@ from emulator.environments.import_check import asked_imports, import_differences
 from emulator.environments.system_libraries import system_libraries
 from emulator.errors import EmulatorError, EngineUnavailable, ImageBuildFailure
 from emulator.secret import credentials_in, mask_credentials
+from emulator.system.files import is_disk_full
 from emulator.system.package_files import shipped_folder
 from emulator.system.removal import remove_tree
 
@@ -50,8 +53,8 @@ LABEL_DIFFERENCES = "amlemu.differences"
 # Not amlemu.workspace: containers inherit an image's labels, and what a user runs from it by hand is not ours.
 LABEL_BUILT_BY = "amlemu.built_by"
 
-_ENOSPC = 28
 _FOLDERS = "amlemu-build-"
+_MAX_FILE_BYTES = 8 << 20
 
 
 @dataclass(frozen=True)
@@ -235,7 +238,7 @@ def private_folder() -> Iterator[Path]:
     try:
         yield folder
     except OSError as error:
-        if error.errno == _ENOSPC:
+        if is_disk_full(error):
             raise disk_full(str(error)) from error
         raise
     finally:
@@ -345,3 +348,33 @@ def run_build(
     if code != 0:
         failure: EmulatorError = build_failure(build_log.lines)
         raise failure
+
+
+def read_text_of_image(client: docker.DockerClient, image: str, path: str) -> str:
+    """The text of a file in an image, '' when there is none; nothing is started."""
+    with docker_errors(f"image {image}"):
+        container = client.containers.create(image)
+        try:
+            blocks, told = container.get_archive(path)
+            # What packages' code could write may be a flood, or a link, which the archive holds as one.
+            if told is None or told["size"] > _MAX_FILE_BYTES:
+                return ""
+            with tarfile.open(fileobj=io.BytesIO(b"".join(blocks))) as archive:
+                member = archive.getmembers()[0]
+                file = archive.extractfile(member) if member.isfile() else None
+                return file.read().decode("utf-8", "replace") if file else ""
+        except docker.errors.NotFound:
+            return ""
+        finally:
+            container.remove(force=True, v=True)
+
+
+def glibc_of_image(client: docker.DockerClient, image: str) -> str:
+    """The version of an image's libc, such as 2.35; an old one when the image cannot say."""
+    with contextlib.suppress(docker.errors.DockerException):
+        said = client.containers.run(
+            image, ["GNU_LIBC_VERSION"], entrypoint="getconf", remove=True, network_mode="none"
+        )
+        if found := re.search(rb"glibc (\d+\.\d+)", said):
+            return found[1].decode()
+    return OLDEST_GLIBC

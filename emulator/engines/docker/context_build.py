@@ -21,11 +21,10 @@ from emulator.engines.docker.build import (
     run_build,
     write_secrets,
 )
-from emulator.engines.docker.own_image import silent
-from emulator.engines.docker.pull import RegistrySilent, pull_failure
-from emulator.engines.docker.stand_ins import stand_in_differences
+from emulator.engines.docker.existing_image import silent
+from emulator.engines.docker.pull import RegistrySilent, pull_failure, stand_in_differences
 from emulator.engines.packaging.python_packages import HostPackaging
-from emulator.environments import ContextSpec
+from emulator.environments import BuildContextSpec
 from emulator.errors import EmulatorError
 from emulator.secret import mask_credentials
 
@@ -38,7 +37,7 @@ _FAILED = re.compile(r"#(?P<step>\d+) ERROR: (?P<reason>.*)")
 
 
 def build_from_context(
-    spec: ContextSpec,
+    spec: BuildContextSpec,
     host: DockerHost,
     packaging: HostPackaging,
     workspace_id: str,
@@ -71,7 +70,7 @@ def build_from_context(
 
 
 def context_command(
-    spec: ContextSpec,
+    spec: BuildContextSpec,
     dockerfile: Path,
     labels: Mapping[str, str],
     secrets: Mapping[str, Path],
@@ -84,7 +83,7 @@ def context_command(
     return [*args, spec.context]
 
 
-def _dockerfile(spec: ContextSpec, folder: Path) -> Path:
+def _dockerfile(spec: BuildContextSpec, folder: Path) -> Path:
     """The Dockerfile itself, or a copy with other base images in it, and beside it the ignore file that is its own."""
     own = Path(spec.context, spec.dockerfile_path)
     if not spec.substituted:

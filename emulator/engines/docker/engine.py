@@ -42,17 +42,17 @@ from emulator.engines.docker.connection import check_engine, connect, find_endpo
 from emulator.engines.docker.container import Network, container_of, create_arguments, network_of, start_failure
 from emulator.engines.docker.context_build import build_from_context
 from emulator.engines.docker.errors import docker_errors, explanation, raise_for_answer
+from emulator.engines.docker.existing_image import find_existing_image, provide_existing_image, prune_existing_images
 from emulator.engines.docker.logs import LogLines
 from emulator.engines.docker.mounts import OwnContainer, bind_mount, container_ids, find_own_container
 from emulator.engines.docker.oom_events import OomKills, nanoseconds
-from emulator.engines.docker.own_image import find_own_image, provide_own_image, prune_own_images
+from emulator.engines.docker.pull import base_images
 from emulator.engines.docker.resolve import resolve_in_build
-from emulator.engines.docker.stand_ins import base_images
 from emulator.engines.docker.usage import CGROUPS, usage_of_all, usage_of_stats
-from emulator.engines.packaging.orphaned_builds import marked
 from emulator.engines.packaging.python_packages import HostPackaging
-from emulator.environments import AnyImageSpec, ContextSpec, OwnImageSpec
+from emulator.environments import AnyImageSpec, BuildContextSpec, ExistingImageSpec
 from emulator.errors import BadArgument, ResourceNotFound
+from emulator.system.child_process import marked
 from emulator.system.removal import remove_tree
 
 _CONFLICT = 409
@@ -137,7 +137,7 @@ class DockerEngine:
             try:
                 image = self._client.images.get(image_tag(digest))
             except docker.errors.ImageNotFound:
-                return find_own_image(self._client, digest)
+                return find_existing_image(self._client, digest)
         if image.labels.get(LABEL_ENVIRONMENT) != digest:
             return None
         differences = read_differences(json.loads(image.labels.get(LABEL_DIFFERENCES, "[]")))
@@ -145,12 +145,12 @@ class DockerEngine:
 
     def build_image(self, spec: AnyImageSpec, log: Log, canceled: threading.Event) -> Image:
         """Build the environment, or find that it is there already."""
-        if isinstance(spec, OwnImageSpec):
-            return provide_own_image(spec, self._host, self._workspace_id, log, canceled)
+        if isinstance(spec, ExistingImageSpec):
+            return provide_existing_image(spec, self._host, self._workspace_id, log, canceled)
         found = self.find_image(spec.digest)
         if found is not None:
             return found
-        if isinstance(spec, ContextSpec):
+        if isinstance(spec, BuildContextSpec):
             return build_from_context(spec, self._host, self._packaging, self._workspace_id, log, canceled)
         apart = resolve_in_build(spec, self._host, self._packaging, log, canceled)
         return build_environment(spec, self._host, self._packaging, self._workspace_id, log, canceled, apart)
@@ -394,7 +394,7 @@ class DockerEngine:
     def _prune_own_images(self, keep: Set[str], *, dry_run: bool) -> Iterator[str]:
         with docker_errors():
             used = frozenset(c.attrs["ImageID"] for c in self._client.containers.list(all=True, sparse=True))
-            yield from prune_own_images(self._client, self._workspace_id, keep, used, dry_run=dry_run)
+            yield from prune_existing_images(self._client, self._workspace_id, keep, used, dry_run=dry_run)
 
     def _remove_image(self, image: DockerImage) -> None:
         with contextlib.suppress(docker.errors.ImageNotFound):

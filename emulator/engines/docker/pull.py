@@ -1,15 +1,19 @@
-"""Pulls a base image, and tells apart why one cannot be pulled."""
+"""Pull an image, explain why one cannot be pulled, and recognise a local stand-in for one."""
 
 from __future__ import annotations
 
 import re
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
+import docker
+import docker.errors
+
+from emulator.difference import Difference, only_here
 from emulator.engines import Log
 from emulator.engines.docker.cli import RunCommand
-from emulator.engines.docker.errors import disk_full, is_disk_full
+from emulator.engines.docker.errors import disk_full, docker_errors, is_disk_full
 from emulator.errors import EmulatorError, EngineUnavailable, ImageBuildFailure, OperationCanceled
 
 # A registry that is there names the image within a second or two; a firewall that drops packets never answers, and
@@ -47,6 +51,12 @@ _ANSWERS = (
 
 # What amlemu builds and tags itself: under these names it takes nothing from anybody else.
 _OWN = re.compile(r"(docker\.io/|index\.docker\.io/)?amlemu/", re.I)
+
+# `.ci/base-image` gives a stand-in the name of the image of Python where no registry answers: what `docker compose`
+# builds from asks for that name.  The label keeps it from passing for the real one.
+_STAND_IN_LABEL = "amlemu.stand_in"
+# Not more: images that are built from a stand-in have its label too.
+_PYTHON_NAMES = re.compile(r"(?<![\w./-])(?:docker\.io/)?(?:library/)?python:3\.\d+-slim-bookworm(?![\w.-])")
 
 
 class RegistrySilent(Exception):
@@ -114,3 +124,31 @@ def pull_failure(name: str, reason: str) -> EmulatorError | RegistrySilent:
                 hint=hint.format(name=name, registry=name.split("/", maxsplit=1)[0]),
             )
     return RegistrySilent(reason)
+
+
+def is_in_disguise(client: docker.DockerClient, name: str) -> bool:
+    """Whether the image of that name is here, and is the stand-in for it."""
+    if not _PYTHON_NAMES.fullmatch(name):
+        return False
+    with docker_errors(f"image {name}"):
+        try:
+            return bool(client.images.get(name).labels.get(_STAND_IN_LABEL))
+        except docker.errors.ImageNotFound:
+            return False
+
+
+def base_images(client: docker.DockerClient) -> list[str]:
+    """The names of the images here that environments are built upon: those of Python, and their stand-ins."""
+    with docker_errors("the images"):
+        tags = [tag for image in client.images.list() for tag in image.tags]
+    return sorted(tag for tag in tags if _PYTHON_NAMES.fullmatch(tag.removeprefix("amlemu/")))
+
+
+def stand_in_differences(client: docker.DockerClient, text: str) -> tuple[Difference, ...]:
+    """What to say of an image that `text`, its name or its Dockerfile, makes of stand-ins."""
+    names: Iterable[str] = dict.fromkeys(_PYTHON_NAMES.findall(text))
+    return tuple(
+        only_here("image.stand_in", f"image {name} is a local stand-in for it")
+        for name in names
+        if is_in_disguise(client, name)
+    )

@@ -21,7 +21,6 @@ from emulator.containers.size import DEFAULT_LIMITS, DefaultLimits
 from emulator.containers.spec import APP_ROOT, LABEL_WORKSPACE, ContainerSpec
 from emulator.containers.usage import Machine, Usage
 from emulator.engines import Container, Image, Log
-from emulator.engines.packaging.orphaned_builds import marked
 from emulator.engines.packaging.python_packages import HostPackaging, linux_platform
 from emulator.engines.process.containers import ContainerRecord, Containers
 from emulator.engines.process.disk import DiskGuard
@@ -53,6 +52,7 @@ from emulator.engines.process.sandbox import Sandbox
 from emulator.engines.process.usage import read_machine_size, usage_of_all
 from emulator.environments import MLFLOW_SCRIPT, AnyImageSpec, ImageSpec
 from emulator.errors import BadArgument, EngineUnavailable, ResourceNotFound
+from emulator.system.child_process import marked
 
 LOG_BYTES = 32 * 2**20
 """Of one log file; a container keeps two."""

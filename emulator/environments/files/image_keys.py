@@ -1,4 +1,7 @@
-"""The keys of an environment file that bring an image of the user's own: `image`, `build`, `inference_config`."""
+"""The keys of an environment file that bring an image of the user's own: `image`, `build`, `inference_config`.
+
+And the routes of `container_override_config.json`, which stands in a build context for the last.
+"""
 
 from __future__ import annotations
 
@@ -7,11 +10,12 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from emulator.documents.yaml_document import Document, Path
-from emulator.entities import BuildContext, InferenceConfig, check_dockerfile_path
+from emulator.documents.yaml_document import Document, Path, parse_json
+from emulator.entities import AZUREML_ROUTES, BuildContext, InferenceConfig, check_dockerfile_path
 from emulator.environments.files.requirements_file import Locate, ReadText
-from emulator.errors import BadArgument, Fault
+from emulator.errors import BadArgument, BadDocument, Fault
 
+_OVERRIDE_KEYS = ("scorePath", "healthPath", "internalTargetPort")
 _ROUTES = ("liveness_route", "readiness_route", "scoring_route")
 _ELSEWHERE = re.compile(r"[a-z][a-z0-9+.-]+:", re.I)
 _WANTED = "an environment has `image`, `image` with `conda_file`, or `build`"
@@ -128,3 +132,24 @@ def _route_fault(document: Document, path: Path, error: Any) -> Fault:
     if error["type"] == "missing":
         return document.fault(path, "is missing: a route has a port and a path")
     return document.fault(path, error["msg"].removeprefix("Value error, "))
+
+
+def read_override_config(text: str, file: str) -> InferenceConfig:
+    """Return the routes of a `container_override_config.json`, which a LocalWebservice reads (contract/v1 §8).
+
+    What is null or left out is Azure ML's own.  Raises BadDocument with every fault.
+    """
+    data = parse_json(text, file)
+    if not isinstance(data, dict):
+        raise BadDocument(f"{file} must hold a JSON object with some of: {', '.join(_OVERRIDE_KEYS)}")
+    given = {key: data[key] for key in _OVERRIDE_KEYS if data.get(key) is not None}
+    port = given.get("internalTargetPort", AZUREML_ROUTES.scoring_route.port)
+    health = {"port": port, "path": _absolute(given.get("healthPath", AZUREML_ROUTES.liveness_route.path))}
+    score = {"port": port, "path": _absolute(given.get("scorePath", AZUREML_ROUTES.scoring_route.path))}
+    routes = {"liveness_route": health, "readiness_route": health, "scoring_route": score}
+    return InferenceConfig.parse(routes, target=file)
+
+
+def _absolute(path: Any) -> Any:
+    """With the '/' that a v1 path may lack."""
+    return f"/{path}" if isinstance(path, str) and not path.startswith("/") else path

@@ -16,14 +16,14 @@ from emulator.environments import (
     DEFAULT_ENVIRONMENT,
     FOLDERS_NEARBY,
     AnyImageSpec,
-    OwnImageSpec,
-    any_image_spec,
+    ExistingImageSpec,
     curated_environment,
     file_beside,
     find_curated,
     from_pypi,
     prebuilt_stand_in,
     read_environment,
+    select_spec,
     with_files_nearby,
 )
 from emulator.errors import (
@@ -199,7 +199,7 @@ class Environments:
 
     def _spec(self, environment: Environment) -> tuple[AnyImageSpec, tuple[Difference, ...]]:
         choices = self._choices
-        return any_image_spec(
+        return select_spec(
             environment,
             choices.launcher,
             choices.images,
@@ -214,7 +214,7 @@ class Environments:
         for difference in environment.differences:
             if difference.text.startswith(f"{environment.source}:"):  # of a line, which may be why it will not serve
                 progress.log(difference.text)
-        if isinstance(spec, OwnImageSpec):
+        if isinstance(spec, ExistingImageSpec):
             image = self._find_own(environment, spec, progress)
         else:
             image = self._find_or_build(environment, spec, progress)
@@ -230,7 +230,7 @@ class Environments:
             image = self._build(spec, progress)
         return replace(image, own_command=environment.runs_own_command)
 
-    def _find_own(self, environment: Environment, spec: OwnImageSpec, progress: Progress) -> Image:
+    def _find_own(self, environment: Environment, spec: ExistingImageSpec, progress: Progress) -> Image:
         """The image that the name means now; where a prebuilt one cannot be had, what stands for it."""
         progress.step(f"image: {spec.name}")
         try:

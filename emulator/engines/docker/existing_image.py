@@ -15,17 +15,16 @@ from emulator.difference import Difference, only_here
 from emulator.engines import Image, Log
 from emulator.engines.docker.build import DockerHost, is_for_platform
 from emulator.engines.docker.errors import docker_errors
-from emulator.engines.docker.pull import RegistrySilent, pull_image
-from emulator.engines.docker.stand_ins import stand_in_differences
-from emulator.environments import OwnImageSpec
+from emulator.engines.docker.pull import RegistrySilent, pull_image, stand_in_differences
+from emulator.environments import ExistingImageSpec
 from emulator.errors import EngineUnavailable
 
 _ID = "sha256:"
 _HINT = "pull it while a registry answers, load it with docker load, or name another for it: base_images in amlemu.toml"
 
 
-def provide_own_image(
-    spec: OwnImageSpec, host: DockerHost, workspace_id: str, log: Log, canceled: threading.Event
+def provide_existing_image(
+    spec: ExistingImageSpec, host: DockerHost, workspace_id: str, log: Log, canceled: threading.Event
 ) -> Image:
     """The image that the name means now: the one that is here, else pulled.
 
@@ -57,7 +56,7 @@ def silent(name: str, reason: str) -> EngineUnavailable:
     return EngineUnavailable(message, target=f"image {name}", hint=_HINT)
 
 
-def _find(client: docker.DockerClient, spec: OwnImageSpec) -> DockerImage | None:
+def _find(client: docker.DockerClient, spec: ExistingImageSpec) -> DockerImage | None:
     with docker_errors(f"image {spec.name}"):
         try:
             image: DockerImage = client.images.get(spec.name)
@@ -87,7 +86,7 @@ def _emulated(name: str, attributes: Mapping[str, Any], machine: str) -> tuple[D
     return (only_here("image.emulated", text),)
 
 
-def find_own_image(client: docker.DockerClient, digest: str) -> Image | None:
+def find_existing_image(client: docker.DockerClient, digest: str) -> Image | None:
     """The image of that digest, if it is still here."""
     with docker_errors(f"image {digest[:16]}"):
         try:
@@ -97,7 +96,7 @@ def find_own_image(client: docker.DockerClient, digest: str) -> Image | None:
     return Image(digest, str(image.id), (), str(image.id))
 
 
-def prune_own_images(
+def prune_existing_images(
     client: docker.DockerClient, workspace_id: str, keep: Set[str], used_ids: Set[str], *, dry_run: bool
 ) -> Iterator[str]:
     """Take this workspace's tag off the images that it no longer needs; one with a name of its own stays."""

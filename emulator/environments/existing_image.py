@@ -11,7 +11,7 @@ from emulator.environments.image_spec import check_reference
 
 
 @dataclass(frozen=True)
-class OwnImageSpec:
+class ExistingImageSpec:
     """An image that runs as it is.
 
     `name` is the image's in a registry or on this machine, `platform` Docker's word for what it must be made for, None
@@ -38,7 +38,7 @@ class ContextContent:
 
 
 @dataclass(frozen=True)
-class ContextSpec:
+class BuildContextSpec:
     """An image built from the user's Dockerfile.
 
     `context` is the absolute folder, `dockerfile_path` the Dockerfile's path below it, `dockerfile` its text with base
@@ -55,14 +55,14 @@ class ContextSpec:
     platform: str | None = None
 
 
-def own_image_spec(environment: Environment) -> OwnImageSpec:
+def existing_image_spec(environment: Environment) -> ExistingImageSpec:
     """The specification of an environment that is an image alone; BadArgument for what cannot be its name."""
     name = check_reference(environment.image or "", environment.id)
     parts = {"kind": "image", "image": name, "platform": environment.platform}
-    return OwnImageSpec(_digest(parts), name, environment.platform)
+    return ExistingImageSpec(_digest(parts), name, environment.platform)
 
 
-def context_spec(environment: Environment, content: ContextContent, dockerfile: str) -> ContextSpec:
+def build_context_spec(environment: Environment, content: ContextContent, dockerfile: str) -> BuildContextSpec:
     """The specification of an environment with a build context; `dockerfile` is what is built of its text."""
     build = environment.build
     assert build is not None
@@ -74,7 +74,9 @@ def context_spec(environment: Environment, content: ContextContent, dockerfile: 
         "platform": environment.platform,
     }
     substituted = dockerfile != content.dockerfile
-    return ContextSpec(_digest(parts), build.path, build.dockerfile_path, dockerfile, substituted, environment.platform)
+    return BuildContextSpec(
+        _digest(parts), build.path, build.dockerfile_path, dockerfile, substituted, environment.platform
+    )
 
 
 def _digest(parts: dict[str, str | None]) -> str:
