@@ -34,10 +34,15 @@ def names_of(requirements: Iterable[str]) -> list[str]:
     >>> names_of(["--pre", "Flask[async]>=2", "x @ https://host/x.whl"])
     ['Flask', 'x']
     """
+    return [requirement.name for requirement in packages_of(requirements)]
+
+
+def packages_of(requirements: Iterable[str]) -> list[Requirement]:
+    """Return the requirement lines that name a package, parsed; options name none."""
     found = []
     for line in requirements:
         try:
-            found.append(Requirement(without_hashes(line)).name)
+            found.append(Requirement(without_hashes(line)))
         except InvalidRequirement:
             continue
     return found

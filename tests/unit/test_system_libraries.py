@@ -30,6 +30,20 @@ def test_a_package_that_needs_one_gets_it_and_says_so(line: str) -> None:
     assert spec.dockerfile.index("dpkg -s libgomp1") < spec.dockerfile.index("pip install")
 
 
+@pytest.mark.parametrize(
+    "line", ["xgboost==0.90", "xgboost~=1.2.0", "xgboost<1.3", "xgboost>=0.80,<=1.2.1", "xgboost==1.2.*"]
+)
+def test_versions_that_do_not_bundle_the_library_get_it(line: str) -> None:
+    assert system_libraries([line]) == {"xgboost": ("libgomp1",)}
+
+
+@pytest.mark.parametrize(
+    "line", ["xgboost", "xgboost==1.3.3", "xgboost~=1.7.6", "xgboost>=0.90", "xgboost<2", "xgboost!=1.0"]
+)
+def test_versions_that_bundle_the_library_get_nothing(line: str) -> None:
+    assert system_libraries([line]) == {}
+
+
 @pytest.mark.parametrize("line", ["lightgbmlike", "scikit-learn", "--pre"])
 def test_others_get_nothing(line: str) -> None:
     spec, told = made(line)
