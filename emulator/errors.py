@@ -30,11 +30,14 @@ Nothing here knows HTTP statuses or exit codes: each door keeps its own table.
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from emulator.secret import mask_credentials
+
+E = TypeVar("E", bound="EmulatorError")
 
 
 @dataclass(frozen=True)
@@ -78,6 +81,13 @@ class EmulatorError(Exception):
         self.hint = mask_credentials(hint)
         self.log_tail = mask_credentials(log_tail)
         self.faults = tuple(faults)
+
+    def with_details(self: E, *, target: str | None = None, hint: str | None = None) -> E:
+        """Return a copy with another target or hint: an error that was raised is not changed."""
+        error = copy.copy(self)
+        error.target = self.target if target is None else mask_credentials(target)
+        error.hint = self.hint if hint is None else mask_credentials(hint)
+        return error
 
     def to_dict(self) -> dict[str, Any]:
         """The error as the REST API prints it: code, message, details and our own additions."""

@@ -10,7 +10,7 @@ from emulator.control_api.use_metrics import use_metrics
 from emulator.routing.metrics import QUANTILES, EndpointMetrics, quantile
 from emulator.workspace.collecting.counts import Counted
 from emulator.workspace.health.instance_state import InstanceState
-from emulator.workspace.health.resource_usage import InstanceUse
+from emulator.workspace.health.resource_usage import InstanceUsage
 
 if TYPE_CHECKING:
     from prometheus_client.metrics_core import Metric
@@ -33,7 +33,7 @@ class _Collector:
 def metrics_text(
     endpoints: Sequence[EndpointMetrics],
     capacity: Capacity,
-    uses: Sequence[InstanceUse],
+    uses: Sequence[InstanceUsage],
     collected: Mapping[Counted, int],
 ) -> bytes:
     """Prometheus' text format, version 0.0.4."""
@@ -85,7 +85,7 @@ def _without(name: str, endpoints: Iterable[EndpointMetrics]) -> set[str]:
     return {one.endpoint for one in endpoints if name not in one.names}
 
 
-def _of_instances(endpoints: Sequence[EndpointMetrics], uses: Sequence[InstanceUse]) -> Iterator[Metric]:
+def _of_instances(endpoints: Sequence[EndpointMetrics], uses: Sequence[InstanceUsage]) -> Iterator[Metric]:
     yield from use_metrics(uses, lambda name: _without(name, endpoints))
 
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from emulator.workspace.health.resource_usage import InstanceUse
+from emulator.workspace.health.resource_usage import InstanceUsage
 
 if TYPE_CHECKING:
     from prometheus_client.metrics_core import Metric
 
-_METRICS: tuple[tuple[str, str, Callable[[InstanceUse], float | None]], ...] = (
+_METRICS: tuple[tuple[str, str, Callable[[InstanceUsage], float | None]], ...] = (
     (
         "cpu_utilization_percentage",
         "Processor time used since the last scrape, in percent of the instance's cores.",
@@ -40,7 +40,7 @@ _METRICS: tuple[tuple[str, str, Callable[[InstanceUse], float | None]], ...] = (
 )
 
 
-def use_metrics(uses: Sequence[InstanceUse], without: Callable[[str], Collection[str]]) -> Iterator[Metric]:
+def use_metrics(uses: Sequence[InstanceUsage], without: Callable[[str], Collection[str]]) -> Iterator[Metric]:
     """A metric for each kind of use; an instance of which it is not known has no value.
 
     `without` names the endpoints whose target does not have a metric (row metrics.names).

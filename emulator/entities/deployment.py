@@ -115,10 +115,39 @@ def _check_mount_path(path: str) -> str:
     return plain
 
 
+class DeploymentSettings(Entity):
+    """What a deployment keeps of its request as it is.
+
+    Limits of values are the request's: documents that earlier versions have stored are read as they are.
+    """
+
+    name: Annotated[str, rule(check_deployment_name)]
+    endpoint_name: Annotated[str, rule(check_endpoint_name)]
+    explicit_source_dir: bool = False
+    model_mount_path: Annotated[str, AfterValidator(_check_mount_path)] | None = None
+    environment_variables: dict[str, Secret] = {}
+    instance_count: int = 1
+    app_insights_enabled: bool = False
+    data_collector: DataCollector | None = None
+    description: str = ""
+    tags: dict[str, str] = {}
+    properties: dict[str, str] = {}
+    cloud_settings: dict[str, Any] = {}
+    gpus: str | None = None
+    instance_type: str | None = None
+    resources: ResourceRequirements | None = None
+    debug_port: int | None = None
+    is_from_files: bool = False
+
+    def settings(self) -> dict[str, Any]:
+        """Return the settings by name, for another entity that has them."""
+        return {name: getattr(self, name) for name in DeploymentSettings.model_fields}
+
+
 CondaChoice = Literal["auto", "channels", "pip"]
 
 
-class DeploymentRequest(Entity):
+class DeploymentRequest(DeploymentSettings):
     """What a caller asks for; the workspace resolves it into an OnlineDeployment.
 
     `models` are references, or models of the request's own that are registered on the way.  `code` is an absolute
@@ -133,15 +162,12 @@ class DeploymentRequest(Entity):
     """
 
     name: Annotated[str, rule(check_deployment_name)] = "blue"
-    endpoint_name: Annotated[str, rule(check_endpoint_name)]
     models: tuple[TextOr[ModelRequest], ...] = ()
     code: Annotated[str, rule(_check_code_folder)] | None = None
     scoring_script: Annotated[str, rule(_check_script_path)] | None = None
-    explicit_source_dir: bool = False
     environment: TextOr[Environment] | None = None
     conda: CondaChoice | None = None
     platform: Platform | None = None
-    model_mount_path: Annotated[str, AfterValidator(_check_mount_path)] | None = None
     target: Target | None = None
     port: int | None = Field(None, ge=1, le=65535)
     environment_variables: Annotated[dict[str, Secret], AfterValidator(_check_variables)] = {}
@@ -151,18 +177,9 @@ class DeploymentRequest(Entity):
     readiness_probe: ProbeSettings | None = None
     auth_mode: AuthMode | None = None
     primary_key: Annotated[str, rule(check_key)] | None = Field(None, repr=False)
-    app_insights_enabled: bool = False
-    data_collector: DataCollector | None = None
-    description: str = ""
-    tags: dict[str, str] = {}
-    properties: dict[str, str] = {}
-    cloud_settings: dict[str, Any] = {}
     differences: Differences = ()
-    gpus: str | None = None
     instance_type: str | None = Field(None, min_length=1, max_length=64)
-    resources: ResourceRequirements | None = None
     debug_port: int | None = Field(None, ge=1, le=65535)
-    is_from_files: bool = False
 
     @model_validator(mode="after")
     def _names_in_small_letters(self) -> DeploymentRequest:
@@ -203,7 +220,7 @@ def _check_image(digest: str) -> str:
     return digest
 
 
-class OnlineDeployment(Entity):
+class OnlineDeployment(DeploymentSettings):
     """A deployment as it is stored.
 
     `models` are exact versions.  `generation` is the number of this deploy, which no other of the workspace ever has;
@@ -216,38 +233,21 @@ class OnlineDeployment(Entity):
     that it may.
     """
 
-    name: Annotated[str, rule(check_deployment_name)]
-    endpoint_name: Annotated[str, rule(check_endpoint_name)]
     generation: int = Field(ge=1, le=_MOST_GENERATIONS)
     models: tuple[Annotated[str, rule(_check_model_id)], ...] = ()
     code_configuration: CodeConfiguration | None = None
-    explicit_source_dir: bool = False
     environment: str
     environment_source: str = ""
     inference_config: InferenceConfig | None = None
-    model_mount_path: Annotated[str, AfterValidator(_check_mount_path)] | None = None
     image: Annotated[str, rule(_check_image)]
     image_reference: str = ""
     own_command: bool = False
     engine: str
     target: Target
-    environment_variables: dict[str, Secret] = {}
-    instance_count: int = 1
     request_settings: OnlineRequestSettings = OnlineRequestSettings()
     liveness_probe: ProbeSettings = ProbeSettings()
     readiness_probe: ProbeSettings = ProbeSettings()
-    app_insights_enabled: bool = False
-    data_collector: DataCollector | None = None
-    description: str = ""
-    tags: dict[str, str] = {}
-    properties: dict[str, str] = {}
-    cloud_settings: dict[str, Any] = {}
-    gpus: str | None = None
-    instance_type: str | None = None
-    resources: ResourceRequirements | None = None
-    debug_port: int | None = None
     read_only_mounts: bool = True
-    is_from_files: bool = False
     differences: Differences = ()
     serving: bool = False
     provisioning_state: ProvisioningState = "Creating"

@@ -101,7 +101,7 @@ def move_damage_aside(home: Path, now: str) -> list[tuple[Damage, Path]] | None:
 
 
 class NobodysDoor:
-    """A FrontDoor that nobody knocks at."""
+    """A gateway without callers."""
 
     def put(self, route: EndpointRoute) -> None:
         """Nothing is served."""

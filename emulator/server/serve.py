@@ -47,7 +47,7 @@ from emulator.store.lines import LineWriter
 from emulator.store.sources import read_text
 from emulator.system.child_process import end_orphaned_builds, marked
 from emulator.system.package_files import launcher_text, mlflow_script_text, sink_text
-from emulator.workspace import Choices, CondaSources, Effects, FrontDoor, Workspace
+from emulator.workspace import CondaSources, Effects, GatewayControl, Workspace, WorkspaceConfig
 from emulator.workspace.collecting.collector import Collecting
 from emulator.workspace.operations import Operations
 
@@ -312,13 +312,13 @@ def build_workspace(
     settings: Settings,
     store: Store,
     engine: Engine,
-    front_door: FrontDoor,
+    gateway: GatewayControl,
     collecting: Collecting,
     packaging: HostPackaging,
 ) -> Workspace:
     """The core on that store and that engine, as the settings choose."""
     curated, _ = read_curated(settings.curated_environments)  # checked when the settings were read
-    choices = Choices(
+    config = WorkspaceConfig(
         launcher=launcher_text(),
         mlflow_script=mlflow_script_text(),
         aad_trust=_aad_trust(settings),
@@ -327,8 +327,9 @@ def build_workspace(
         conda=CondaSources(settings.conda, settings.conda_channels, channel_reach(packaging).unreachable),
         admin_token=settings.token,
         max_upload_bytes=settings.max_upload_bytes,
+        endpoint_ports=settings.endpoint_ports,
     )
-    return Workspace(store, engine, front_door, effects(), settings.endpoint_ports, choices, collecting)
+    return Workspace(store, engine, gateway, effects(), config, collecting)
 
 
 def _aad_trust(settings: Settings) -> AadTrust:

@@ -41,12 +41,11 @@ def check_workspace(home: Path) -> dict[str, Any] | None:
                 raise damaged_document(str(path), "it names no id")
         return document
     except DamagedDocument as error:
-        error.target = f"AMLEMU_HOME {home}"
-        error.hint = (
+        hint = (
             "put a copy of it back: with another id the emulator does not know its containers;"
             " `amlemu doctor --fix` moves it aside, and the next start draws a new id"
         )
-        raise
+        raise error.with_details(target=f"AMLEMU_HOME {home}", hint=hint) from error
 
 
 def _check_format(found: object, home: Path) -> None:

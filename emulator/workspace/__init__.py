@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
@@ -13,26 +13,31 @@ from emulator.errors import OperationCanceled
 from emulator.store import Store
 from emulator.store.damage import Damage
 from emulator.workspace.access import Access
-from emulator.workspace.assets.conda_sources import CondaSources
 from emulator.workspace.assets.environments import Environments
 from emulator.workspace.assets.models import Models
 from emulator.workspace.assets.uploads import Uploads
 from emulator.workspace.collecting.collector import Collecting
-from emulator.workspace.config import Choices
+from emulator.workspace.core import Core
 from emulator.workspace.deploying.deployments import Deployments
-from emulator.workspace.effects import Effects, FrontDoor, Progress, silent_progress
-from emulator.workspace.endpoint_tokens import EndpointTokens
+from emulator.workspace.effects import (
+    CondaSources,
+    Effects,
+    GatewayControl,
+    Progress,
+    WorkspaceConfig,
+    silent_progress,
+)
 from emulator.workspace.endpoints import Endpoints
 from emulator.workspace.exports import Exports
 from emulator.workspace.health.crashes import Crashes
 from emulator.workspace.health.explanations import Explanations
 from emulator.workspace.health.monitor import Health
-from emulator.workspace.health.resource_usage import Uses
-from emulator.workspace.prune_lock import Gate
+from emulator.workspace.health.resource_usage import ResourceUsage
+from emulator.workspace.prune_lock import PruneLock
 from emulator.workspace.running.events import Events
 from emulator.workspace.running.generations import Generations
 
-__all__ = ["Choices", "CondaSources", "Effects", "FrontDoor", "Progress", "Workspace", "silent_progress"]
+__all__ = ["CondaSources", "Effects", "GatewayControl", "Progress", "Workspace", "WorkspaceConfig", "silent_progress"]
 
 
 class Workspace:
@@ -42,54 +47,48 @@ class Workspace:
         self,
         store: Store,
         engine: Engine,
-        front_door: FrontDoor,
+        gateway: GatewayControl,
         effects: Effects,
-        ports: Iterable[int],
-        choices: Choices,
+        config: WorkspaceConfig,
         collecting: Collecting | None = None,
     ) -> None:
-        self._store = store
-        self._effects = effects
         self.engine = engine
-        self._gate = Gate()
-        self.access = Access(store, effects, choices.admin_token)
-        self._restoring: set[tuple[str, str]] = set()
-        self.uploads = Uploads(store, choices.max_upload_bytes, self._gate)
-        self.models = Models(store, effects, self._gate)
-        self.environments = Environments(store, engine, self._gate, choices)
-        tokens = EndpointTokens(store, effects.epoch, choices.aad_trust)
-        self.endpoints = Endpoints(store, front_door, effects, ports, tokens)
-        events = Events(store, effects)
         self.collecting = collecting or Collecting(store, effects)
-        generations = Generations(store, engine, front_door, effects, events, self.collecting)
-        self.deployments = Deployments(
-            store, engine, effects, self.models, self.environments, self.endpoints, generations, self._gate
-        )
-        self.exports = Exports(store, engine, self.models, self.environments, self.endpoints, self.deployments)
-        crashes = Crashes(store, engine, self.models, self.endpoints, generations, events, self._gate)
-        self.explanations = Explanations(store, engine, effects, self.endpoints, crashes)
-        self.uses = Uses(store, engine, effects, self.endpoints, generations)
-        self.health = Health(store, engine, effects, self.endpoints, crashes, events)
+        events = Events(store, effects)
+        self._core = core = Core(store, engine, gateway, effects, config, PruneLock(), events, self.collecting)
+        self._restoring: set[tuple[str, str]] = set()
+        self.access = Access(core)
+        self.uploads = Uploads(core)
+        self.models = Models(core)
+        self.environments = Environments(core)
+        self.endpoints = Endpoints(core)
+        generations = Generations(core)
+        self.deployments = Deployments(core, self.models, self.environments, self.endpoints, generations)
+        self.exports = Exports(core, self.models, self.environments, self.endpoints, self.deployments)
+        crashes = Crashes(core, self.models, self.endpoints, generations)
+        self.explanations = Explanations(core, self.endpoints, crashes)
+        self.resource_usage = ResourceUsage(core, self.endpoints, generations)
+        self.health = Health(core, self.endpoints, crashes)
 
     @property
     def id(self) -> str:
         """The workspace's random id, which marks everything that belongs to it."""
-        return self._store.workspace_id
+        return self._core.store.workspace_id
 
     def reconcile(self) -> None:
         """Bring what runs in line with what should: adopt survivors, restart the missing, remove orphans.
 
         Returns with every endpoint published; restarts go on in the background.
         """
-        self._store.remove_leftovers()
+        self._core.store.remove_leftovers()
         found = self.engine.list_containers()
         adopted: set[str] = set()
         missing: list[OnlineDeployment] = []
-        for endpoint in self._store.endpoints():
+        for endpoint in self._core.store.endpoints():
             if endpoint.provisioning_state != "Succeeded":
-                self._store.put_endpoint(endpoint.model_copy(update={"provisioning_state": "Succeeded"}))
-            self._settle_all(self._store.deployments(endpoint.name))
-            for deployment in self._store.deployments(endpoint.name):
+                self._core.store.put_endpoint(endpoint.model_copy(update={"provisioning_state": "Succeeded"}))
+            self._settle_all(self._core.store.deployments(endpoint.name))
+            for deployment in self._core.store.deployments(endpoint.name):
                 containers = _containers_of(deployment, found)
                 if deployment.serving and len(containers) == deployment.instance_count:
                     self.endpoints.set_running(endpoint.name, deployment.name, containers)
@@ -100,15 +99,15 @@ class Workspace:
         for container in found:
             if container.id not in adopted:
                 self.engine.remove(container.id, grace_seconds=0.0)
-        doomed = self._store.unused_layouts()  # which nothing is made in any more: numbers are not drawn twice
-        self._effects.background(lambda: self._remove_layouts(doomed))
+        doomed = self._core.store.unused_layouts()  # which nothing is made in any more: numbers are not drawn twice
+        self._core.effects.background(lambda: self._remove_layouts(doomed))
         self._restoring = {(deployment.endpoint_name, deployment.name) for deployment in missing}
         for key in sorted(self._restoring):
-            self._effects.background(partial(self._restore, *key))
+            self._core.effects.background(partial(self._restore, *key))
 
     def _remove_layouts(self, layouts: Sequence[Path]) -> None:
         for layout in layouts:
-            self._store.layouts.remove(layout)
+            self._core.store.layouts.remove(layout)
 
     def _restore(self, endpoint_name: str, name: str) -> None:
         try:
@@ -131,26 +130,26 @@ class Workspace:
             if deployment.provisioning_state == "Creating" and deployment.serving:
                 # Only the last step was missing: it had served, and was not told of to the front door.
                 self.deployments.give_traffic(deployment, is_first=True)
-                self._store.put_deployment(deployment.model_copy(update={"provisioning_state": "Succeeded"}))
+                self._core.store.put_deployment(deployment.model_copy(update={"provisioning_state": "Succeeded"}))
             elif deployment.provisioning_state in ("Creating", "Updating"):
-                self._store.put_deployment(_cut_off(deployment))
+                self._core.store.put_deployment(_cut_off(deployment))
 
     def prune(self, *, dry_run: bool) -> list[str]:
         """Remove what nothing uses any more: images, layouts, contents, half-made things; say what, a line each."""
-        with self._gate.clean():
-            digests = {d.image for name in self.endpoints.list_names() for d in self._store.deployments(name)}
+        with self._core.prune_lock.clean():
+            digests = {d.image for name in self.endpoints.list_names() for d in self._core.store.deployments(name)}
             digests |= self.environments.digests()
-            if self._store.damage():  # what cannot be read may name any of them
-                digests |= self._store.image_digests()
-            return [*self.engine.prune(digests, dry_run=dry_run), *self._store.prune(dry_run=dry_run)]
+            if self._core.store.damage():  # what cannot be read may name any of them
+                digests |= self._core.store.image_digests()
+            return [*self.engine.prune(digests, dry_run=dry_run), *self._core.store.prune(dry_run=dry_run)]
 
     def damage(self) -> list[Damage]:
         """Every document of the home that cannot be read, with the resource that it takes out of service."""
-        return self._store.damage()
+        return self._core.store.damage()
 
     def kept_for_damage(self) -> list[str]:
         """What `prune` keeps because such a document may name it; a line each."""
-        return self._store.kept_for_damage()
+        return self._core.store.kept_for_damage()
 
 
 def _cut_off(deployment: OnlineDeployment) -> OnlineDeployment:

@@ -9,8 +9,7 @@ import threading
 from emulator.entities import AccessToken, Caller, Role
 from emulator.errors import AuthenticationFailed, BadArgument, DamagedDocument, ResourceNotFound
 from emulator.names import TOKEN_PREFIX
-from emulator.store import Store
-from emulator.workspace.effects import Effects
+from emulator.workspace.core import Core
 
 _ADMIN = "admin"
 
@@ -18,14 +17,14 @@ _ADMIN = "admin"
 class Access:
     """Knows callers by their tokens: the admin's own, none when that is '', and those that were handed out."""
 
-    def __init__(self, store: Store, effects: Effects, admin_token: str) -> None:
-        self._store = store
-        self._effects = effects
+    def __init__(self, core: Core) -> None:
+        self._core = core
+        admin_token = core.config.admin_token
         self._admin = _digest(admin_token) if admin_token else ""
         self._tokens: tuple[AccessToken, ...] = ()
         self._damage: DamagedDocument | None = None
         try:
-            self._tokens = store.access_tokens()
+            self._tokens = core.store.access_tokens()
         except DamagedDocument as error:  # nobody's token is good then: one that was taken back must not come back
             self._damage = error
         self._lock = threading.Lock()
@@ -53,8 +52,8 @@ class Access:
 
     def create(self, name: str, role: Role) -> tuple[AccessToken, str]:
         """Hand out a token: its document, and the token itself, which is told this once."""
-        token = TOKEN_PREFIX + self._effects.new_key()
-        document = {"name": name, "role": role, "sha256": _digest(token), "created_at": self._effects.now()}
+        token = TOKEN_PREFIX + self._core.effects.new_key()
+        document = {"name": name, "role": role, "sha256": _digest(token), "created_at": self._core.effects.now()}
         made = AccessToken.parse(document, target=f"token {name}")
         self._refuse_damage()
         with self._lock:
@@ -74,7 +73,7 @@ class Access:
             self._keep(rest)
 
     def _keep(self, tokens: tuple[AccessToken, ...]) -> None:
-        self._store.put_access_tokens(tokens)
+        self._core.store.put_access_tokens(tokens)
         self._tokens = tokens
 
 

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from emulator.difference import Difference, differs
 from emulator.entities import AuthMode, EndpointToken, OnlineEndpoint, Target
 from emulator.errors import BadArgument, DamagedDocument
 from emulator.profiles import profile_of
-from emulator.routing.tokens import AadTrust, TokenCheck, issue, own_key
-from emulator.store import Store
+from emulator.routing.tokens import TokenCheck, issue, own_key
+from emulator.workspace.core import Core
 
 if TYPE_CHECKING:
     from jwt import PyJWK
@@ -26,10 +25,8 @@ class EndpointTokens:
     `epoch` is seconds since 1970, `trust` whose aad_tokens are good beside the emulator's own.
     """
 
-    def __init__(self, store: Store, epoch: Callable[[], float], trust: AadTrust) -> None:
-        self._store = store
-        self._epoch = epoch
-        self._trust = trust
+    def __init__(self, core: Core) -> None:
+        self._core = core
 
     def check_of(self, endpoint: OnlineEndpoint) -> TokenCheck | None:
         """What decides on the endpoint's tokens; None where it has none."""
@@ -38,16 +35,16 @@ class EndpointTokens:
         aad = endpoint.auth_mode == "aad_token"
         return TokenCheck(
             endpoint.auth_mode,
-            (*self._own_keys(), *(self._trust.keys if aad else ())),
+            (*self._own_keys(), *(self._core.config.aad_trust.keys if aad else ())),
             _audience(endpoint),
-            tenant=self._trust.tenant if aad else "",
+            tenant=self._core.config.aad_trust.tenant if aad else "",
             identity_claim=profile_of(endpoint.target).identity_claim or "oid",
         )
 
     def _own_keys(self) -> tuple[PyJWK, ...]:
         """None where the secret cannot be read: then no token of this workspace's own is good."""
         try:
-            return (own_key(self._store.signing_secret()),)
+            return (own_key(self._core.store.signing_secret()),)
         except DamagedDocument:
             return ()
 
@@ -58,10 +55,10 @@ class EndpointTokens:
         if endpoint.auth_mode not in ("aml_token", "aad_token") or lifetime is None or refresh is None:
             message = f"Endpoint '{endpoint.name}' does not use tokens for authentication."
             raise BadArgument(message, target=f"endpoint {endpoint.name}", hint=f"amlemu show {endpoint.name}")
-        issued = int(self._epoch())
+        issued = int(self._core.effects.epoch())
         claims = self._claims(endpoint) | {"iat": issued, "nbf": issued, "exp": issued + lifetime}
         return EndpointToken(
-            access_token=issue(self._store.signing_secret(), claims),
+            access_token=issue(self._core.store.signing_secret(), claims),
             expiry_time_utc=issued + lifetime,
             refresh_after_time_utc=issued + refresh,
         )
@@ -72,14 +69,18 @@ class EndpointTokens:
         if auth_mode != "aad_token" or profile.aad_action is None:
             return []
         text = f"aad_token: there are no roles here, so whoever has a valid token may score ({profile.aad_action})"
-        if not self._trust.keys:
+        if not self._core.config.aad_trust.keys:
             text += ", and only `amlemu keys` issues one; AMLEMU_AAD_KEYS names a file with a provider's keys"
         return [differs("auth.no_roles", text)]
 
     def _claims(self, endpoint: OnlineEndpoint) -> dict[str, Any]:
-        user = str(uuid.uuid5(uuid.NAMESPACE_OID, f"amlemu {self._store.workspace_id}"))
+        user = str(uuid.uuid5(uuid.NAMESPACE_OID, f"amlemu {self._core.store.workspace_id}"))
         claims = {"iss": _ISSUER, "aud": _audience(endpoint), "oid": user, "sub": user}
-        return claims | {"tid": self._trust.tenant or _NO_TENANT} if endpoint.auth_mode == "aad_token" else claims
+        return (
+            claims | {"tid": self._core.config.aad_trust.tenant or _NO_TENANT}
+            if endpoint.auth_mode == "aad_token"
+            else claims
+        )
 
 
 def _audience(endpoint: OnlineEndpoint) -> str:

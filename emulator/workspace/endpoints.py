@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import secrets
 import threading
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 from emulator.containers.data_collection import payload_collection
@@ -32,9 +32,8 @@ from emulator.errors import (
 from emulator.names import check_key, in_small_letters, may_name_endpoint
 from emulator.profiles import profile_of
 from emulator.routing.routes import DeploymentRoute, EndpointRoute, Instance
-from emulator.store import Store
 from emulator.store.damage import Damage
-from emulator.workspace.effects import Effects, FrontDoor
+from emulator.workspace.core import Core
 from emulator.workspace.endpoint_tokens import EndpointTokens
 from emulator.workspace.traffic_rules import check_traffic, small_letters
 
@@ -52,14 +51,9 @@ class Endpoints:
     change of it.
     """
 
-    def __init__(
-        self, store: Store, front_door: FrontDoor, effects: Effects, ports: Iterable[int], tokens: EndpointTokens
-    ) -> None:
-        self._store = store
-        self._front_door = front_door
-        self._effects = effects
-        self._ports = tuple(ports)
-        self._tokens = tokens
+    def __init__(self, core: Core) -> None:
+        self._core = core
+        self._tokens = EndpointTokens(core)
         self._running: dict[DeploymentKey, tuple[Container, ...]] = {}
         self._unready: set[str] = set()
         self._old_keys: dict[str, dict[str, float]] = {}
@@ -105,11 +99,11 @@ class Endpoints:
 
     def all(self) -> Sequence[OnlineEndpoint]:
         """All endpoints, by name."""
-        return self._store.endpoints()
+        return self._core.store.endpoints()
 
     def list_names(self) -> list[str]:
         """The names of all endpoints."""
-        return [endpoint.name for endpoint in self._store.endpoints()]
+        return [endpoint.name for endpoint in self._core.store.endpoints()]
 
     def known_name(self, name: str, deployment: str | None = None) -> str:
         """The name that an endpoint has, or that deployment of it, whatever the case in which it is asked for.
@@ -120,12 +114,12 @@ class Endpoints:
         small = in_small_letters(asked)
         if small == asked or not (may_name_endpoint(asked) and may_name_endpoint(name)):
             return asked
-        names = self._store.endpoint_names() if deployment is None else self._store.deployment_names(name)
+        names = self._core.store.endpoint_names() if deployment is None else self._core.store.deployment_names(name)
         return small if asked not in names and small in names else asked
 
     def get(self, name: str) -> OnlineEndpoint:
         """That endpoint; ResourceNotFound."""
-        endpoint = self._store.find_endpoint(name)
+        endpoint = self._core.store.find_endpoint(name)
         if endpoint is None:
             known = ", ".join(self.list_names())
             message = f"no endpoint named '{name}'" + (f"; there are: {known}" if known else "; there are none")
@@ -137,7 +131,7 @@ class Endpoints:
         endpoint = self.get(name)
         if endpoint.auth_mode != "key":
             raise BadArgument(f"Endpoint '{name}' does not use keys for authentication.", target=f"endpoint {name}")
-        return self._store.keys_of(name)
+        return self._core.store.keys_of(name)
 
     def get_token(self, name: str) -> EndpointToken:
         """A new token; ResourceNotFound, BadArgument for an endpoint that has none."""
@@ -184,7 +178,7 @@ class Endpoints:
         its own.  Raises BadArgument when it exists with another target or port, which it keeps for life, and for an
         auth_mode that its target has not.
         """
-        endpoint = self._store.find_endpoint(name)
+        endpoint = self._core.store.find_endpoint(name)
         if endpoint is None:
             _refuse_auth_mode(name, target or "managed", auth_mode)
             with self._creating:  # two endpoints must not find the same port free
@@ -194,15 +188,15 @@ class Endpoints:
             if port not in (None, endpoint.port):
                 endpoint = self.put(endpoint.model_copy(update={"port": port}))
         if primary_key and endpoint.auth_mode == "key":
-            keys = self._store.keys_of(name).model_copy(update={"primary_key": primary_key})
-            self._store.put_keys(name, keys)
+            keys = self._core.store.keys_of(name).model_copy(update={"primary_key": primary_key})
+            self._core.store.put_keys(name, keys)
             self.publish(name)
         return endpoint
 
     def check(self, name: str, *, target: Target | None, port: int | None, auth_mode: AuthMode | None = None) -> Target:
         """Raise what `ensure` would, without creating anything; the target that the endpoint has or would have."""
         check_endpoint_name(name)
-        endpoint = self._store.find_endpoint(name)
+        endpoint = self._core.store.find_endpoint(name)
         if endpoint is not None:
             self._refuse_change(endpoint, target, port, auth_mode)
             return endpoint.target
@@ -218,7 +212,7 @@ class Endpoints:
         Raises BadArgument for what its target has not, and for what an endpoint keeps for life.
         """
         with self.hold(request.name):
-            is_new = self._store.find_endpoint(request.name) is None
+            is_new = self._core.store.find_endpoint(request.name) is None
             self.ensure(
                 request.name,
                 target=request.target,
@@ -242,19 +236,19 @@ class Endpoints:
             target=target,
             auth_mode=auth_mode or profile_of(target).default_auth_mode,
             port=self._free_port() if port is None else port,
-            created_at=self._effects.now(),
+            created_at=self._core.effects.now(),
         )
-        keys = EndpointKeys(primary_key=self._effects.new_key(), secondary_key=self._effects.new_key())
-        self._store.logs.forget_endpoint(name)  # what the last requests to an earlier one of that name have left
-        self._store.put_keys(name, keys)
+        keys = EndpointKeys(primary_key=self._core.effects.new_key(), secondary_key=self._core.effects.new_key())
+        self._core.store.logs.forget_endpoint(name)  # what the last requests to an earlier one of that name have left
+        self._core.store.put_keys(name, keys)
         try:
-            self._store.put_endpoint(endpoint)
+            self._core.store.put_endpoint(endpoint)
             with self._publishing:
                 if error := self._publish(name):
                     raise error
             return endpoint
         except BaseException:
-            self._store.delete_endpoint(name)
+            self._core.store.delete_endpoint(name)
             raise
 
     def _refuse_change(
@@ -266,18 +260,18 @@ class Endpoints:
         _refuse_change(endpoint, target, port, auth_mode)
 
     def _check_free(self, port: int) -> None:
-        for other in self._store.endpoints():
+        for other in self._core.store.endpoints():
             if other.port == port:
                 raise BadArgument(f"port {port} belongs to endpoint '{other.name}'", hint="choose another --port")
-        self._front_door.check_port(port)
+        self._core.gateway.check_port(port)
 
     def _free_port(self) -> int:
-        taken = {endpoint.port for endpoint in self._store.endpoints()}
-        for port in self._ports:
-            if port not in taken and self._front_door.is_free(port):
+        taken = {endpoint.port for endpoint in self._core.store.endpoints()}
+        for port in self._core.config.endpoint_ports:
+            if port not in taken and self._core.gateway.is_free(port):
                 return port
         raise OutOfQuota(
-            f"all {len(self._ports)} ports for endpoints are taken",
+            f"all {len(self._core.config.endpoint_ports)} ports for endpoints are taken",
             hint="AMLEMU_ENDPOINT_PORTS=18100-18299 gives more, `amlemu delete ENDPOINT` frees one",
         )
 
@@ -295,9 +289,9 @@ class Endpoints:
             field = f"{which}_key"
             old = getattr(keys, field)
             if value is None or value == old:
-                value = self._effects.new_key()
+                value = self._core.effects.new_key()
             keys = keys.model_copy(update={field: check_key(value)})
-            self._store.put_keys(name, keys)
+            self._core.store.put_keys(name, keys)
             self._keep_old_key(name, old)
             self.publish(name)
             return keys
@@ -308,11 +302,11 @@ class Endpoints:
         try:
             return self.get_keys(name)
         except ResourceNotFound:
-            return EndpointKeys(primary_key=self._effects.new_key(), secondary_key=self._effects.new_key())
+            return EndpointKeys(primary_key=self._core.effects.new_key(), secondary_key=self._core.effects.new_key())
 
     def _keep_old_key(self, name: str, key: str) -> None:
         """Let a regenerated key live on for as long as the target says, at most until the emulator ends."""
-        seconds, now = profile_of(self.get(name).target).old_key_seconds, self._effects.epoch()
+        seconds, now = profile_of(self.get(name).target).old_key_seconds, self._core.effects.epoch()
         if seconds:
             living = {old: until for old, until in self._old_keys.get(name, {}).items() if until > now}
             self._old_keys[name] = living | {key: now + seconds}
@@ -334,7 +328,7 @@ class Endpoints:
         with self.hold(name):
             endpoint = self.get(name)
             changes = {"traffic": traffic, "mirror_traffic": mirror_traffic}
-            deployments = {d.name for d in self._store.deployments(name)}
+            deployments = {d.name for d in self._core.store.deployments(name)}
             given = {key: small_letters(value, deployments) for key, value in changes.items() if value is not None}
             check_traffic(endpoint.model_copy(update=given), deployments)
             kept = {key: {k: percent for k, percent in value.items() if percent} for key, value in given.items()}
@@ -342,7 +336,7 @@ class Endpoints:
 
     def put(self, endpoint: OnlineEndpoint) -> OnlineEndpoint:
         """Store the endpoint and tell the front door."""
-        self._store.put_endpoint(endpoint)
+        self._core.store.put_endpoint(endpoint)
         self.publish(endpoint.name)
         return endpoint
 
@@ -383,13 +377,13 @@ class Endpoints:
     def reopen(self) -> None:
         """Bring back the endpoints that are out of service whose port is free now."""
         for name in sorted(self._closed):
-            endpoint = self._store.readable_endpoint(name)
-            if endpoint is None or self._front_door.is_free(endpoint.port):
+            endpoint = self._core.store.readable_endpoint(name)
+            if endpoint is None or self._core.gateway.is_free(endpoint.port):
                 self.publish(name)
 
     def _take_out(self, name: str, error: EmulatorError) -> None:
         """Say why nobody can call it; of two endpoints with one port the first to be published has it."""
-        ports = {endpoint.name: endpoint.port for endpoint in self._store.endpoints()}
+        ports = {endpoint.name: endpoint.port for endpoint in self._core.store.endpoints()}
         others = [other for other, port in ports.items() if port == ports.get(name) and other != name]
         if others:
             error = BadArgument(f"port {ports[name]} belongs to endpoint '{others[0]}'")
@@ -399,16 +393,16 @@ class Endpoints:
 
     def _publish(self, name: str) -> EmulatorError | None:
         """Tell the front door; why its port cannot be listened on, if that is so."""
-        endpoint = self._store.readable_endpoint(name)
+        endpoint = self._core.store.readable_endpoint(name)
         if endpoint is None:
             self._old_keys.pop(name, None)
             self._closed.pop(name, None)
             self._open.discard(name)
-            self._front_door.remove(name)
+            self._core.gateway.remove(name)
             return None
         route = self._endpoint_route(endpoint)
         try:
-            self._front_door.put(route)
+            self._core.gateway.put(route)
         except BadArgument as error:
             return error
         self._open.add(name)
@@ -432,15 +426,15 @@ class Endpoints:
     def _valid_keys(self, name: str) -> tuple[str, ...]:
         """The keys; where they cannot be read, one that nobody has: without any a front door may be an open one."""
         try:
-            keys = self._store.keys_of(name)
+            keys = self._core.store.keys_of(name)
         except (DamagedDocument, ResourceNotFound):
             return (secrets.token_urlsafe(32),)
         return keys.primary_key, keys.secondary_key
 
     def _routes(self, endpoint: OnlineEndpoint) -> Iterator[DeploymentRoute]:
         """Of a deployment whose document cannot be read there is no instance: it keeps its share, as a failed one."""
-        for name in self._store.deployment_names(endpoint.name):
-            deployment = self._store.readable_deployment(endpoint.name, name)
+        for name in self._core.store.deployment_names(endpoint.name):
+            deployment = self._core.store.readable_deployment(endpoint.name, name)
             if deployment is None:
                 yield DeploymentRoute(name, endpoint.traffic.get(name, 0), ())
             else:
@@ -448,7 +442,7 @@ class Endpoints:
 
     def damage(self, name: str) -> list[Damage]:
         """What of the endpoint cannot be read."""
-        return self._store.damage_of_endpoint(name)
+        return self._core.store.damage_of_endpoint(name)
 
     def _route(self, endpoint: OnlineEndpoint, deployment: OnlineDeployment) -> DeploymentRoute:
         containers = self.running(endpoint.name, deployment.name)

@@ -11,15 +11,14 @@ from pathlib import Path, PurePosixPath
 from typing import IO, Any
 
 from emulator.containers.spec import MODELS_FOLDER, code_name
-from emulator.engines import Engine
 from emulator.entities import CodeConfiguration, Entity, Environment, OnlineDeployment
 from emulator.errors import ResourceNotFound, ResourceNotReady
 from emulator.profiles import profile_of
-from emulator.store import Store
 from emulator.store.build_contexts import context_files
 from emulator.store.reach import Reach, context_reach
 from emulator.workspace.assets.environments import Environments
 from emulator.workspace.assets.models import Models
+from emulator.workspace.core import Core
 from emulator.workspace.deploying.deployments import Deployments
 from emulator.workspace.deploying.planning import without_debugger
 from emulator.workspace.endpoints import Endpoints
@@ -32,15 +31,9 @@ class Exports:
     """Reads what a deployment is made of; changes nothing."""
 
     def __init__(
-        self,
-        store: Store,
-        engine: Engine,
-        models: Models,
-        environments: Environments,
-        endpoints: Endpoints,
-        deployments: Deployments,
+        self, core: Core, models: Models, environments: Environments, endpoints: Endpoints, deployments: Deployments
     ) -> None:
-        self._store, self._engine = store, engine
+        self._core = core
         self._models, self._environments = models, environments
         self._endpoints, self._deployments = endpoints, deployments
 
@@ -58,14 +51,14 @@ class Exports:
         return {
             "endpoint": endpoint.to_document(),
             "deployments": [self._of(d, include_values) for d in laid_out],
-            "machine": asdict(self._engine.machine()),
+            "machine": asdict(self._core.engine.machine()),
             "left_out": [d.name for d in there if d not in laid_out],
         }
 
     def _of(self, deployment: OnlineDeployment, include_values: bool) -> dict[str, Any]:
         environment, is_registered = self._environment(deployment)
         written = Entity.revealed_document if include_values else Entity.to_document
-        image = self._engine.find_image(deployment.image)
+        image = self._core.engine.find_image(deployment.image)
         return {
             "deployment": written(deployment),
             "environment": written(environment),
@@ -79,8 +72,8 @@ class Exports:
     def _environment(self, deployment: OnlineDeployment) -> tuple[Environment, bool]:
         """The deployment's environment without the debugger, and whether it is registered with that very content."""
         name, version = (*re.split("[:@]", deployment.environment, maxsplit=1), "")[:2]
-        by_name = self._store.find_environment(name, version)
-        built = self._store.find_image_environment(deployment.image) or by_name
+        by_name = self._core.store.find_environment(name, version)
+        built = self._core.store.find_image_environment(deployment.image) or by_name
         if built is None:
             message = f"what environment {deployment.environment} was built from is not known any more"
             raise ResourceNotFound(message, target=f"deployment {deployment.name}", hint="deploy again")
@@ -100,7 +93,9 @@ class Exports:
         if (alone := _script_alone(deployment, configuration)) and reach.holds_file(alone[0]):
             return [(PurePosixPath(configuration.scoring_script).name, partial(reach.opened, alone[0]))]
         folder = layout / code_name(deployment, configuration)
-        return _opened(Reach(folder, layout), (path for path, _ in self._store.layouts.files(folder) if _is_code(path)))
+        return _opened(
+            Reach(folder, layout), (path for path, _ in self._core.store.layouts.files(folder) if _is_code(path))
+        )
 
     def context_files(self, deployment: OnlineDeployment) -> Files:
         """The files of the environment's build context; none without one."""
@@ -113,11 +108,11 @@ class Exports:
     def layout_files(self, deployment: OnlineDeployment) -> Files:
         """Everything that the container sees at /var/azureml-app."""
         layout = self._layout(deployment)
-        files = (path for path, _ in self._store.layouts.files(layout))
+        files = (path for path, _ in self._core.store.layouts.files(layout))
         return _opened(Reach(layout, layout), (path for path in files if "__pycache__" not in path.split("/")))
 
     def _layout(self, deployment: OnlineDeployment) -> Path:
-        return self._store.layouts.path_of(deployment.endpoint_name, deployment.name, deployment.generation)
+        return self._core.store.layouts.path_of(deployment.endpoint_name, deployment.name, deployment.generation)
 
 
 def _opened(reach: Reach, paths: Iterable[str]) -> Files:

@@ -11,7 +11,7 @@ from emulator.errors import OperationInProgress
 _PATIENCE_SECONDS = 45.0
 
 
-class Gate:
+class PruneLock:
     """Keeps `prune` from taking away what an operation is just making, and operations from beginning meanwhile."""
 
     def __init__(self) -> None:

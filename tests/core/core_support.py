@@ -21,7 +21,7 @@ from emulator.errors import BadArgument, EmulatorError
 from emulator.routing.routes import EndpointRoute
 from emulator.routing.tokens import AadTrust
 from emulator.store import Store
-from emulator.workspace import Choices, CondaSources, Effects, Progress, Workspace
+from emulator.workspace import CondaSources, Effects, Progress, Workspace, WorkspaceConfig
 
 SCRIPT = "def init():\n    pass\n\n\ndef run(data):\n    return data\n"
 PORTS = range(18100, 18104)
@@ -125,7 +125,7 @@ class House:
         self.unreachable = ""  # why conda channels cannot be read
         self.asked_channels: list[tuple[str, ...]] = []
         conda = CondaSources(unreachable=self._ask_channels)
-        choices = Choices(
+        config = WorkspaceConfig(
             "launcher",
             "mlflow script",
             aad_trust or AadTrust(),
@@ -133,8 +133,9 @@ class House:
             conda=conda,
             admin_token=admin_token,
             max_upload_bytes=max_upload_bytes,
+            endpoint_ports=tuple(ports),
         )
-        self.workspace = Workspace(self.store, self.engine, self.door, self.effects, ports, choices)
+        self.workspace = Workspace(self.store, self.engine, self.door, self.effects, config)
         self.code = self.write_code("src")
 
     def _ask_channels(self, channels: Sequence[str]) -> str:

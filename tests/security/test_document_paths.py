@@ -28,7 +28,7 @@ from emulator.errors import BadArgument, BadDocument, EmulatorError
 from emulator.store.build_contexts import copy_context, read_context
 from emulator.store.reach import Reach, context_reach
 from emulator.store.trees import code_tree, model_tree
-from emulator.workspace.deploying.own_images import with_override_file
+from emulator.workspace.deploying.planning import with_override_file
 
 ADMIN = "amlemu_the-admins-own-token"
 ENDPOINT = "iris"

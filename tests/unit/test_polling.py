@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from emulator.workspace.running.polling import POLL_SECONDS, Polling
+from emulator.workspace.running.readiness import POLL_SECONDS, Polling
 
 
 class Paused(Polling):

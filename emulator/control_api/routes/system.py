@@ -111,4 +111,4 @@ def _metrics_page(services: Services) -> bytes:
         for deployment in workspace.deployments.list_of(name)
     }
     collected = workspace.collecting.counts.minute()
-    return metrics_text(services.metrics(), capacity, workspace.uses.measure(), collected)
+    return metrics_text(services.metrics(), capacity, workspace.resource_usage.measure(), collected)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import posixpath
 import threading
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
 from emulator.difference import Difference, differs
-from emulator.engines import Engine, Image
+from emulator.engines import Image
 from emulator.entities import Environment, is_arm_id, not_found, parse_reference
 from emulator.environments import (
     CURATED_REGISTRY,
@@ -17,6 +18,7 @@ from emulator.environments import (
     FOLDERS_NEARBY,
     AnyImageSpec,
     ExistingImageSpec,
+    channel_urls,
     curated_environment,
     file_beside,
     find_curated,
@@ -36,24 +38,18 @@ from emulator.errors import (
 )
 from emulator.names import LATEST, check_version
 from emulator.secret import MASK, Secret, mask_credentials, revealed
-from emulator.store import Store
 from emulator.store.build_contexts import read_context
 from emulator.store.sources import file_names
-from emulator.workspace.assets.conda_sources import decide, decided_offline
-from emulator.workspace.config import Choices
-from emulator.workspace.effects import Progress
-from emulator.workspace.prune_lock import Gate
+from emulator.workspace.core import Core
+from emulator.workspace.effects import CondaSources, Progress
 
 
 class Environments:
     """Registered environments, curated ones, environment files, and their images."""
 
-    def __init__(self, store: Store, engine: Engine, gate: Gate, choices: Choices) -> None:
-        self._store = store
-        self._engine = engine
+    def __init__(self, core: Core) -> None:
+        self._core = core
         self._versions = threading.Lock()
-        self._gate = gate
-        self._choices = choices
 
     def register(self, environment: Environment) -> Environment:
         """Register the environment, or take the one of its name with the same content.
@@ -64,31 +60,31 @@ class Environments:
         if environment.version == LATEST:
             check_version(environment.version)
         if environment.build:
-            kept = self._store.keep_build_context(environment.build)
+            kept = self._core.store.keep_build_context(environment.build)
             environment = environment.model_copy(update={"build": kept})
         self.spec(environment)  # what cannot be built is refused now, not whenever it is looked at
         with self._versions:
-            known = [e for e in self._store.environments() if e.name == environment.name]
+            known = [e for e in self._core.store.environments() if e.name == environment.name]
             candidates = [e for e in known if not _has_version(environment) or e.version == environment.version]
             same = next((e for e in candidates if _registered(e) == _registered(environment)), None)
             if same:
                 return same
             if _has_version(environment):  # one that cannot be read is not replaced
-                self._store.find_environment(environment.name, environment.version)
+                self._core.store.find_environment(environment.name, environment.version)
             if candidates and _has_version(environment):
                 message = f"version {environment.version} is registered already with other content"
                 hint = "give it another version, or none to register it as the next one"
                 raise BadArgument(message, target=f"environment {environment.id}", hint=hint)
             if not _has_version(environment):
-                versions = self._store.environment_versions(environment.name)
+                versions = self._core.store.environment_versions(environment.name)
                 numbers = [int(version) for version in versions if version.isdecimal()]
                 environment = environment.model_copy(update={"version": str(max(numbers, default=0) + 1)})
-            self._store.put_environment(environment)
+            self._core.store.put_environment(environment)
             return environment
 
     def find_registered(self, built: Environment, name: str, version: str) -> Environment | None:
         """The registered environment that was built as `built`: with its packages from channels, or all from PyPI."""
-        found = self._store.find_environment(name, version)
+        found = self._core.store.find_environment(name, version)
         if found is None or _content(found) == _content(built):
             return found
         with suppress(BadDocument):
@@ -97,11 +93,11 @@ class Environments:
 
     def list_versions(self) -> list[Environment]:
         """Every registered environment."""
-        return self._store.environments()
+        return self._core.store.environments()
 
     def list_curated(self) -> list[Environment]:
         """Every curated environment, as it would be rebuilt here; those with a registered one of their name too."""
-        return [curated_environment(curated) for curated in self._choices.curated]
+        return [curated_environment(curated) for curated in self._core.config.curated]
 
     def get(self, reference: str) -> Environment:
         """The environment that a reference means: a registered one, the built-in one, or a curated one of any version.
@@ -109,20 +105,22 @@ class Environments:
         ResourceNotFound names the versions that there are, or the nearest name.
         """
         wanted = parse_reference(reference, "environment")
-        known = [e for e in self._store.environments() if e.name == wanted.name]
+        known = [e for e in self._core.store.environments() if e.name == wanted.name]
         found = [e for e in known if wanted.version in (None, e.version)]
-        for version in self._store.environment_versions(wanted.name):
+        for version in self._core.store.environment_versions(wanted.name):
             if wanted.version in (None, version):  # one that cannot be read says so: another must not be taken for it
-                self._store.find_environment(wanted.name, version)
+                self._core.store.find_environment(wanted.name, version)
         if found:
             differences = (*found[-1].differences, *wanted.differences)
             return found[-1].model_copy(update={"differences": differences})
         if wanted.name == DEFAULT_ENVIRONMENT.name and not wanted.registry:
             return DEFAULT_ENVIRONMENT
-        curated = find_curated(wanted.name, self._choices.curated)
+        curated = find_curated(wanted.name, self._core.config.curated)
         if curated and not known and wanted.registry in ("", CURATED_REGISTRY):
             return curated_environment(curated, wanted.version)
-        names = {e.name for e in self._store.environments()} | {curated.name for curated in self._choices.curated}
+        names = {e.name for e in self._core.store.environments()} | {
+            curated.name for curated in self._core.config.curated
+        }
         register = (
             "amlemu environment register -f FILE, or give --environment the file itself;"
             " amlemu environment list --curated names the curated ones"
@@ -131,7 +129,7 @@ class Environments:
 
     def read(self, file: Path) -> Environment:
         """The environment that a file on disk describes."""
-        reach = self._store.reach(file.parent)
+        reach = self._core.store.reach(file.parent)
         text = reach.read(file.name, "environment file")
         return read_environment(text, file.name, reach.read, str(file.parent.absolute()), reach.find)
 
@@ -148,7 +146,7 @@ class Environments:
 
     def _beside(self, script_folder: Path) -> Environment:
         """That of the file beside the script, else the default, with what is told of files nearby that are not used."""
-        reach = self._store.reach(script_folder)
+        reach = self._core.store.reach(script_folder)
         name = file_beside(file_names(reach.find(".")))
         if name:
             return self.read(script_folder / name)
@@ -163,14 +161,14 @@ class Environments:
 
         Asks channels whether they answer, for two seconds at most, unless it is built.  Raises BadDocument.
         """
-        return decide(environment, self._choices.conda, conda, self._is_built)
+        return _resolve_conda_source(environment, self._core.config.conda, conda, self._is_built)
 
     def shown(self, environment: Environment, conda: str | None = None) -> Environment:
         """As `decided`, as far as is known without asking anybody."""
-        return decided_offline(environment, conda or self._choices.conda.choice, self._is_built)
+        return _resolve_conda_source_offline(environment, conda or self._core.config.conda.choice, self._is_built)
 
     def _is_built(self, environment: Environment) -> bool:
-        return self._engine.find_image(self.spec(environment).digest) is not None
+        return self._core.engine.find_image(self.spec(environment).digest) is not None
 
     def spec(self, environment: Environment) -> AnyImageSpec:
         """What the environment's image is made of; its `dockerfile` can be printed."""
@@ -192,13 +190,13 @@ class Environments:
         for environment in self.list_versions():
             with suppress(BadArgument):
                 found |= {
-                    self.spec(decided_offline(environment, choice, lambda _: False)).digest
+                    self.spec(_resolve_conda_source_offline(environment, choice, lambda _: False)).digest
                     for choice in ("channels", "pip")
                 }
         return found
 
     def _spec(self, environment: Environment) -> tuple[AnyImageSpec, tuple[Difference, ...]]:
-        choices = self._choices
+        choices = self._core.config
         return select_spec(
             environment,
             choices.launcher,
@@ -221,10 +219,10 @@ class Environments:
         return replace(image, differences=(*told, *image.differences))
 
     def _find_or_build(self, environment: Environment, spec: AnyImageSpec, progress: Progress) -> Image:
-        image = self._engine.find_image(spec.digest)
+        image = self._core.engine.find_image(spec.digest)
         with suppress(DamagedDocument):  # which is left as it is: the image can be built without it
-            if self._store.find_image_environment(spec.digest) is None:  # the image may be another home's
-                self._store.put_image_environment(spec.digest, environment)
+            if self._core.store.find_image_environment(spec.digest) is None:  # the image may be another home's
+                self._core.store.put_image_environment(spec.digest, environment)
         if image is None:
             progress.step(f"building the environment from {environment.source or environment.id}")
             image = self._build(spec, progress)
@@ -236,7 +234,7 @@ class Environments:
         try:
             image = self._build(spec, progress)
         except EngineUnavailable as error:
-            stand_in = prebuilt_stand_in(environment, self._choices.curated)
+            stand_in = prebuilt_stand_in(environment, self._core.config.curated)
             if stand_in is None:
                 raise
             packages = ", ".join(stand_in.requirements)
@@ -246,29 +244,29 @@ class Environments:
             return replace(image, differences=(not_used, *image.differences))
         # By its digest: what is pulled when it is gone is the same, whatever its name means then.
         pinned = image.pinned if "@" in image.pinned else spec.name
-        self._store.put_image_environment(image.digest, environment.model_copy(update={"image": pinned}))
+        self._core.store.put_image_environment(image.digest, environment.model_copy(update={"image": pinned}))
         return replace(image, own_command=True)
 
     def rebuild(self, digest: str, progress: Progress) -> Image:
         """The image of that digest; when it is gone, one built again from what was deployed."""
-        found = self._engine.find_image(digest)
+        found = self._core.engine.find_image(digest)
         if found:
             return found
-        environment = self._store.find_image_environment(digest)
+        environment = self._core.store.find_image_environment(digest)
         if environment is None:
             raise ImageBuildFailure("the image is gone, and what it was built from is not known", hint="deploy again")
         # Built by this version of amlemu it may have another digest.
         return self.build(environment, progress)
 
     def _build(self, spec: AnyImageSpec, progress: Progress) -> Image:
-        with self._gate.work(), self._store.logs.build(spec.digest) as keep:
+        with self._core.prune_lock.work(), self._core.store.logs.build(spec.digest) as keep:
 
             def log(line: str) -> None:
                 line = mask_credentials(line)
                 keep(line)
                 progress.log(line)
 
-            return self._engine.build_image(spec, log, progress.canceled)
+            return self._core.engine.build_image(spec, log, progress.canceled)
 
 
 def _has_version(environment: Environment) -> bool:
@@ -294,3 +292,41 @@ def _content(environment: Environment) -> tuple[object, ...]:
         tuple(sorted(revealed(e.variables).items())),
         e.inference_config,
     )
+
+
+def _resolve_conda_source(
+    environment: Environment, sources: CondaSources, choice: str | None, is_built: Callable[[Environment], bool]
+) -> Environment:
+    """Return the environment as it will be built: with its conda packages, or with PyPI's equivalents.
+
+    `choice` overrides that of `sources`.  An image that is already built is reused without a network check, so a PyPI
+    fallback stays in use until `channels` is asked for.  Raises BadDocument for what pip cannot express.
+    """
+    choice = choice or sources.choice
+    if choice == "channels" or not environment.conda_dependencies or (choice == "auto" and is_built(environment)):
+        return environment
+    if choice == "pip":
+        return from_pypi(environment, "as was asked for")
+    # Whether PyPI can stand in is not known yet, and where channels answer it need not.
+    built = _stand_in(environment)
+    if built and is_built(built):
+        return built
+    why = sources.unreachable(channel_urls(environment.channels, sources.mirrors))
+    return from_pypi(environment, f"the channels cannot be reached: {why}") if why else environment
+
+
+def _resolve_conda_source_offline(
+    environment: Environment, choice: str, is_built: Callable[[Environment], bool]
+) -> Environment:
+    """Return the same without a network check: an environment that is not built is shown with its channels."""
+    if choice == "channels" or not environment.conda_dependencies or is_built(environment):
+        return environment
+    stand_in = _stand_in(environment)
+    return stand_in if stand_in and (choice == "pip" or is_built(stand_in)) else environment
+
+
+def _stand_in(environment: Environment) -> Environment | None:
+    try:
+        return from_pypi(environment)
+    except BadDocument:
+        return None

@@ -8,9 +8,8 @@ from pathlib import Path
 
 from emulator.entities import BuildContext, Caller, Upload
 from emulator.errors import BadArgument, OutOfQuota
-from emulator.store import Store
 from emulator.store.files import StoredFile
-from emulator.workspace.prune_lock import Gate
+from emulator.workspace.core import Core
 
 # What an emulator needs to go on when an upload has filled the disk.
 _RESERVE_BYTES = 256 << 20
@@ -31,15 +30,14 @@ class Uploads:
     A content that a caller was told is here stays for it, whoever prunes meanwhile.
     """
 
-    def __init__(self, store: Store, max_bytes: int, gate: Gate) -> None:
-        self._uploads = store.uploads
-        self._keep_build_context = store.keep_build_context
-        self._max_bytes = max_bytes
-        self._gate = gate
+    def __init__(self, core: Core) -> None:
+        self._core = core
+        self._uploads = core.store.uploads
+        self._max_bytes = core.config.max_upload_bytes
 
     def find(self, caller: Caller, key: str, sha256: str | None) -> Wanted:
         """What is to be done with a file that is sent under that key; `sha256` None is not known to the client yet."""
-        with self._gate.work():
+        with self._core.prune_lock.work():
             if sha256 and self._uploads.promise(caller.identity, sha256):
                 return Wanted(is_missing=False, sha256=sha256)
         return Wanted(True, *self._uploads.received(caller.identity, key))
@@ -73,14 +71,14 @@ class Uploads:
 
     def finish(self, caller: Caller, key: str, size: int, sha256: str) -> None:
         """Keep a file now that all of it is here; BadArgument when it is another than was said."""
-        with self._gate.work():
+        with self._core.prune_lock.work():
             self._uploads.finish(caller.identity, key, StoredFile(sha256, size))
 
     def create(self, caller: Caller, upload: Upload) -> str:
         """Make a folder of files that the caller has sent; what its requests call it in place of a path."""
         self._check_size(upload.size)
         self.check_room(upload.copied_bytes)
-        with self._gate.work():
+        with self._core.prune_lock.work():
             return self._uploads.create(caller.identity, upload)
 
     def _check_size(self, size: int) -> None:
@@ -94,4 +92,4 @@ class Uploads:
 
     def context_of(self, build: BuildContext) -> BuildContext:
         """A build context whose `path` is an upload's, kept for as long as something is built of it."""
-        return self._keep_build_context(build)
+        return self._core.store.keep_build_context(build)

@@ -20,7 +20,13 @@ from emulator.store.collected import CollectedReader
 from emulator.store.lines import LineReader, LineWriter
 from emulator.store.sinks import SinkFolder
 from emulator.workspace.collecting.counts import Counted, Counts
-from emulator.workspace.collecting.sink_records import Handed, collected_of, enabled_name, handed_over, telemetry_line
+from emulator.workspace.collecting.sink_records import (
+    SinkRecord,
+    collected_of,
+    enabled_name,
+    read_sink_records,
+    telemetry_line,
+)
 from emulator.workspace.effects import Effects
 
 _TAKE_SECONDS = 1.0
@@ -152,7 +158,7 @@ class Collecting:
 
     def _take(self, folder: SinkFolder, deployment: OnlineDeployment) -> None:
         for content in self._store.sinks.take(folder):
-            handed = list(handed_over(deployment, folder, content))
+            handed = list(read_sink_records(deployment, folder, content))
             self.write([one for item in handed for one in self._collected(item)])
             for item in handed:
                 if item.record.get("kind") == "telemetry":
@@ -160,7 +166,7 @@ class Collecting:
                 elif item.record.get("kind") == "dropped":
                     self._count_dropped(item)
 
-    def _collected(self, handed: Handed) -> Iterator[Collected]:
+    def _collected(self, handed: SinkRecord) -> Iterator[Collected]:
         """What a Collector has sent, where the deployment enables it and it is what it says to be."""
         if handed.record.get("kind") != "collected":
             return
@@ -171,14 +177,14 @@ class Collecting:
             return
         yield one
 
-    def _count_dropped(self, handed: Handed) -> None:
+    def _count_dropped(self, handed: SinkRecord) -> None:
         name = enabled_name(str(handed.record.get("what", "")), handed.deployment)
         count = handed.record.get("count")
         if name and isinstance(count, int) and 0 < count < 1_000_000_000:
             deployment = handed.deployment
             self.drop(deployment.endpoint_name, deployment.name, name, "QueueFull", count)
 
-    def _write_telemetry(self, handed: Handed) -> None:
+    def _write_telemetry(self, handed: SinkRecord) -> None:
         items = handed.record.get("items")
         with suppress(OSError):
             for item in items if isinstance(items, list) else []:

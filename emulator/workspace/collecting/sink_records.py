@@ -37,7 +37,7 @@ _TELEMETRY = {
 
 
 @dataclass(frozen=True)
-class Handed:
+class SinkRecord:
     """What a container's sink has taken, with the deployment that it belongs to."""
 
     deployment: OnlineDeployment
@@ -45,7 +45,7 @@ class Handed:
     record: Mapping[str, Any]
 
 
-def handed_over(deployment: OnlineDeployment, folder: SinkFolder, content: bytes) -> Iterator[Handed]:
+def read_sink_records(deployment: OnlineDeployment, folder: SinkFolder, content: bytes) -> Iterator[SinkRecord]:
     """The records of a file; what is none is left out."""
     for line in content.splitlines():
         with suppress(ValueError, RecursionError):
@@ -53,7 +53,7 @@ def handed_over(deployment: OnlineDeployment, folder: SinkFolder, content: bytes
             if isinstance(record, dict):
                 host = str(record.get("host", ""))
                 instance = host[:12] if _ID.fullmatch(host) else folder.path.name
-                yield Handed(deployment, instance, record)
+                yield SinkRecord(deployment, instance, record)
 
 
 def collected_of(

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from emulator.containers.size import check_instance_type, is_sized, size_differences
 from emulator.containers.spec import (
@@ -15,7 +16,7 @@ from emulator.containers.spec import (
     platform_variables,
 )
 from emulator.difference import Difference
-from emulator.engines import Container, Engine, Image
+from emulator.engines import Container, Image
 from emulator.entities import (
     CodeConfiguration,
     DeploymentRequest,
@@ -26,37 +27,34 @@ from emulator.entities import (
 )
 from emulator.errors import BadArgument, EmulatorError, OperationCanceled, ResourceNotFound
 from emulator.profiles import profile_of
-from emulator.store import Store
 from emulator.store.lines import LineReader
 from emulator.store.trees import left_out_differences
 from emulator.workspace.assets.environments import Environments
-from emulator.workspace.assets.laid_out_models import laid_out_models
 from emulator.workspace.assets.models import Models
-from emulator.workspace.deploying.no_code_models import settled_environment
-from emulator.workspace.deploying.own_images import check_own_image, with_override_file
+from emulator.workspace.core import Core
+from emulator.workspace.deploying.no_code_models import resolve_environment
 from emulator.workspace.deploying.planning import (
     Plan,
     check_limits,
+    check_own_image,
     check_registries,
     check_scoring_script,
     name_differences,
     plain_request,
     plan_code,
+    probe_settings,
     registry_differences,
+    request_settings_differences,
+    resolve_request_settings,
     script_path,
     told_of_failed_create,
     version_differences,
     with_debugger,
+    with_override_file,
 )
-from emulator.workspace.deploying.save_retry import save_when_there_is_room
-from emulator.workspace.deploying.serving_settings import (
-    probe_settings,
-    request_settings_differences,
-    settled_request_settings,
-)
-from emulator.workspace.effects import Effects, Progress, silent_progress
+from emulator.workspace.deploying.save_retry import save_with_retry
+from emulator.workspace.effects import Progress, silent_progress
 from emulator.workspace.endpoints import Endpoints
-from emulator.workspace.prune_lock import Gate
 from emulator.workspace.running.generations import Generations
 from emulator.workspace.traffic_rules import check_may_go
 
@@ -65,24 +63,13 @@ class Deployments:
     """Deployments: each deploy is a new generation in new containers, and replaces the old one once it is ready."""
 
     def __init__(
-        self,
-        store: Store,
-        engine: Engine,
-        effects: Effects,
-        models: Models,
-        environments: Environments,
-        endpoints: Endpoints,
-        generations: Generations,
-        gate: Gate,
+        self, core: Core, models: Models, environments: Environments, endpoints: Endpoints, generations: Generations
     ) -> None:
-        self._store = store
-        self._engine = engine
-        self._effects = effects
+        self._core = core
         self._models = models
         self._environments = environments
         self._endpoints = endpoints
         self._generations = generations
-        self._gate = gate
         self._ending = threading.Event()
 
     # reading
@@ -90,7 +77,7 @@ class Deployments:
     def list_of(self, endpoint_name: str) -> list[OnlineDeployment]:
         """The endpoint's deployments; ResourceNotFound without it."""
         self._endpoints.get(endpoint_name)
-        return self._store.deployments(endpoint_name)
+        return self._core.store.deployments(endpoint_name)
 
     def get(self, endpoint_name: str, name: str | None = None) -> OnlineDeployment:
         """That deployment, the only or first one when None; ResourceNotFound."""
@@ -98,9 +85,9 @@ class Deployments:
         found = [d for d in known if name in (None, d.name)]
         if found:
             return found[0]
-        for damaged in self._store.deployment_names(endpoint_name):
+        for damaged in self._core.store.deployment_names(endpoint_name):
             if name in (None, damaged):
-                self._store.find_deployment(endpoint_name, damaged)  # which says what is wrong with it
+                self._core.store.find_deployment(endpoint_name, damaged)  # which says what is wrong with it
         names = ", ".join(d.name for d in known) or "none"
         target = f"deployment {name or ''} of endpoint {endpoint_name}"
         raise ResourceNotFound(f"endpoint '{endpoint_name}' has no such deployment; it has: {names}", target=target)
@@ -115,8 +102,8 @@ class Deployments:
             if not 0 <= instance < len(running):
                 raise BadArgument(f"there are {len(running)} instances, counted from 0", target=deployment.name)
             with contextlib.suppress(ResourceNotFound):  # killed, and waiting to be started again
-                return self._engine.logs(running[instance].id, tail=tail, follow=follow)
-        lines = self._store.logs.kept_container(endpoint_name, deployment.name)
+                return self._core.engine.logs(running[instance].id, tail=tail, follow=follow)
+        lines = self._core.store.logs.kept_container(endpoint_name, deployment.name)
         return iter(lines[len(lines) - min(tail, len(lines)) :] if tail is not None else lines)
 
     def tree(self, endpoint_name: str, name: str | None) -> list[tuple[str, int]]:
@@ -129,17 +116,17 @@ class Deployments:
 
     def platform_variables(self, deployment: OnlineDeployment) -> dict[str, str]:
         """What the target's cloud sets in the container."""
-        return platform_variables(deployment, laid_out_models(deployment, self._models, self._store))
+        return platform_variables(deployment, self._models.of_deployment(deployment))
 
     def get_request_log(self, endpoint_name: str, *, tail: int | None, follow: bool) -> Iterator[str]:
         """The front door's lines of the endpoint, one JSON object each, the last `tail` of them."""
         self._endpoints.get(endpoint_name)
-        return LineReader(self._store.logs.requests(endpoint_name), tail, follow, self._effects.sleep)
+        return LineReader(self._core.store.logs.requests(endpoint_name), tail, follow, self._core.effects.sleep)
 
     def get_event_log(self, endpoint_name: str, *, tail: int | None, follow: bool) -> Iterator[str]:
         """What happened to the endpoint's containers, one JSON object each (contract/managed §9)."""
         self._endpoints.get(endpoint_name)
-        return LineReader(self._store.logs.events(endpoint_name), tail, follow, self._effects.sleep)
+        return LineReader(self._core.store.logs.events(endpoint_name), tail, follow, self._core.effects.sleep)
 
     # creating
 
@@ -151,7 +138,7 @@ class Deployments:
         """
         if self._endpoints.is_restoring(request.endpoint_name):
             progress.step("waiting: the emulator is bringing this endpoint back")
-        with self._gate.work(), self._endpoints.hold(request.endpoint_name):
+        with self._core.prune_lock.work(), self._endpoints.hold(request.endpoint_name):
             self._refuse_when_ending()
             plan = self._settle(self.plan(request))
             endpoint = self._endpoints.ensure(
@@ -161,22 +148,23 @@ class Deployments:
                 primary_key=request.primary_key,
                 auth_mode=request.auth_mode,
             )
-            before = self._store.find_deployment(endpoint.name, request.name)
+            before = self._core.store.find_deployment(endpoint.name, request.name)
             draft = self._draft(plan, before)
             if before is None:  # the last words are those of an earlier one of that name
-                self._store.logs.forget_container(endpoint.name, request.name)
+                self._core.store.logs.forget_container(endpoint.name, request.name)
             # One that has never served is replaced at once: there is nothing to go on with.
             kept = before if before and before.serving else draft
-            self._store.put_deployment(_updating(kept) if kept.serving else kept)
+            self._core.store.put_deployment(_updating(kept) if kept.serving else kept)
             try:
                 deployment = self._deploy(plan, draft, progress)
             except BaseException as error:
-                if isinstance(error, EmulatorError) and not error.target:
-                    error.target = f"deployment {request.name} of endpoint {request.endpoint_name}"
-                self._save_failure(kept, error)
+                failure = _explained(error, kept)
+                self._save_failure(kept, failure, canceled=isinstance(error, KeyboardInterrupt))
                 if kept.serving and not self._endpoints.running(kept.endpoint_name, kept.name):
                     # It made room for the new generation (its debugger's port), and comes back.
-                    self._effects.background(partial(self.restore, kept.endpoint_name, kept.name))
+                    self._core.effects.background(partial(self.restore, kept.endpoint_name, kept.name))
+                if isinstance(error, EmulatorError):
+                    raise failure from error
                 raise
             # Not before it serves: callers of what goes on after a failure have the old credentials.
             self._endpoints.update_auth_mode(endpoint.name, request.auth_mode)
@@ -195,21 +183,21 @@ class Deployments:
         configuration = request.code_configuration
         folder = script_path(configuration).parent if configuration else None
         given = partial(self._environments.of_deployment, request.environment, folder)
-        folder_of = self._store.model_folder
-        environment = settled_environment(request, target, (*models, *own_models), folder_of, given)
+        folder_of = self._core.store.model_folder
+        environment = resolve_environment(request, target, (*models, *own_models), folder_of, given)
         if request.platform:
             environment = environment.model_copy(update={"platform": request.platform})
-        others = [d.name for d in self._store.deployments(request.endpoint_name) if d.name != request.name]
+        others = [d.name for d in self._core.store.deployments(request.endpoint_name) if d.name != request.name]
         check_limits(request, target, len(others))
         check_instance_type(request, target, f"deployment {request.name} of endpoint {request.endpoint_name}")
         environment = with_override_file(environment, target)
-        before = self._store.find_deployment(request.endpoint_name, request.name)
+        before = self._core.store.find_deployment(request.endpoint_name, request.name)
         request = told_of_failed_create(request, before, target)
         check_own_image(request, environment, target, before if before and before.serving else None)
-        reach = self._store.reach(Path(configuration.code if configuration else "."))
+        reach = self._core.store.reach(Path(configuration.code if configuration else "."))
         if configuration:
             check_scoring_script(configuration, environment, target, reach)
-        settings = settled_request_settings(request.request_settings, target)
+        settings = resolve_request_settings(request.request_settings, target)
         code, left_out = plan_code(request, target, reach)
         environment = self._environments.decided(environment, request.conda)
         environment = with_debugger(environment, wanted=request.debug_port is not None)
@@ -229,33 +217,28 @@ class Deployments:
     def _code_configuration(self, request: DeploymentRequest) -> CodeConfiguration | None:
         """As the user gave it; of code that was sent, only the folder's name is the user's."""
         found = request.code_configuration
-        if found is None or not self._store.uploads.is_one(Path(found.code)):
+        if found is None or not self._core.store.uploads.is_one(Path(found.code)):
             return found
         return CodeConfiguration(code=Path(found.code).name, scoring_script=found.scoring_script)
 
     def _draft(self, plan: Plan, before: OnlineDeployment | None) -> OnlineDeployment:
         request = plan.request
         draft = OnlineDeployment(
-            **request.model_dump(
-                include={"name", "endpoint_name", "explicit_source_dir", "environment_variables", "instance_count",
-                         "gpus", "instance_type", "resources", "debug_port", "model_mount_path",
-                         "app_insights_enabled", "data_collector", "description", "tags", "properties",
-                         "cloud_settings", "is_from_files"}
-            ),
+            **request.settings(),
             **plan.probes,
             request_settings=plan.request_settings,
-            generation=self._store.generations.draw(),
+            generation=self._core.store.generations.draw(),
             models=tuple(model.id for model in plan.models),
             code_configuration=self._code_configuration(request),
             inference_config=plan.environment.inference_config,
             environment=plan.environment.id,
             environment_source=plan.environment.source,
             image=plan.image,
-            engine=self._engine.name,
+            engine=self._core.engine.name,
             target=plan.target,
             read_only_mounts=profile_of(plan.target).container.read_only_mounts,
-            created_at=before.created_at if before else self._effects.now(),
-        )  # fmt: skip
+            created_at=before.created_at if before else self._core.effects.now(),
+        )
         return draft.keeping_unknown_of(before) if before else draft
 
     def _deploy(self, plan: Plan, draft: OnlineDeployment, progress: Progress) -> OnlineDeployment:
@@ -285,7 +268,9 @@ class Deployments:
         return deployment
 
     def _size_differences(self, deployment: OnlineDeployment) -> list[Difference]:
-        return size_differences(deployment, deployment.target, self._engine.machine()) if is_sized(deployment) else []
+        return (
+            size_differences(deployment, deployment.target, self._core.engine.machine()) if is_sized(deployment) else []
+        )
 
     def _make_room(self, draft: OnlineDeployment, progress: Progress) -> None:
         """Stop what serves before the new containers start, where both cannot be.
@@ -293,7 +278,7 @@ class Deployments:
         A deployment does not serve while it is replaced in two cases: a debugger's port has one listener, and
         settings may say that the target does so (row deployment.serves_while_updating).
         """
-        before = self._store.find_deployment(draft.endpoint_name, draft.name)
+        before = self._core.store.find_deployment(draft.endpoint_name, draft.name)
         if before is None:
             return
         if draft.debug_port is not None and before.debug_port == draft.debug_port:
@@ -312,24 +297,24 @@ class Deployments:
         When that cannot be written down, the new one is removed and the old one goes on.
         """
         name = deployment.endpoint_name, deployment.name
-        before = self._store.find_deployment(*name)
+        before = self._core.store.find_deployment(*name)
         old = self._endpoints.running(*name)
         is_first = before is None or not before.serving
         try:
             # Who starts an emulator that was killed right here must know that the traffic is still to be given.
-            self._store.put_deployment(_creating(deployment) if is_first else deployment)
+            self._core.store.put_deployment(_creating(deployment) if is_first else deployment)
             self._endpoints.set_running(*name, containers)
             self.give_traffic(deployment, is_first=is_first)
             if is_first:
-                self._store.put_deployment(deployment)
+                self._core.store.put_deployment(deployment)
         except BaseException:
             self._endpoints.set_running(*name, old)
             self._generations.remove(containers, grace_seconds=0.0)
-            self._store.layouts.remove(self._generations.layout(deployment))
+            self._core.store.layouts.remove(self._generations.layout(deployment))
             raise
         replaced = before is not None and before.generation != deployment.generation
         layout = self._generations.layout(before) if before and replaced else None
-        self._effects.background(lambda: self._retire(old, layout))
+        self._core.effects.background(lambda: self._retire(old, layout))
 
     def give_traffic(self, deployment: OnlineDeployment, *, is_first: bool) -> None:
         """Tell the front door; the first deployment of an endpoint that serves gets all of the traffic.
@@ -339,36 +324,32 @@ class Deployments:
         `is_first` says that the deployment has not served before.
         """
         endpoint = self._endpoints.get(deployment.endpoint_name)
-        others = [d for d in self._store.deployments(endpoint.name) if d.serving and d.name != deployment.name]
+        others = [d for d in self._core.store.deployments(endpoint.name) if d.serving and d.name != deployment.name]
         traffic = endpoint.traffic
         if not any(traffic.values()) and not others and is_first and _gets_all(deployment):
             traffic = {deployment.name: 100}
         self._endpoints.put(endpoint.model_copy(update={"traffic": traffic, "provisioning_state": "Succeeded"}))
 
     def _retire(self, containers: tuple[Container, ...], layout: Path | None) -> None:
-        with self._gate.work():
+        with self._core.prune_lock.work():
             self._generations.retire(containers, layout)
 
-    def _save_failure(self, deployment: OnlineDeployment, error: BaseException) -> None:
-        """Failed with its reason; a generation that serves goes on and stays the deployment's.
+    def _save_failure(self, deployment: OnlineDeployment, error: EmulatorError, *, canceled: bool = False) -> None:
+        """Save the deployment as Failed with its reason; a generation that serves goes on and stays the deployment's.
 
         Where the disk is full it is saved as soon as there is room.
         """
-        if isinstance(error, EmulatorError):
-            if deployment.serving:
-                error.hint = "; ".join(filter(None, [error.hint, "what served before goes on"]))
-            told = error.to_dict()
+        canceled = canceled or isinstance(error, OperationCanceled)
+        if canceled and deployment.serving:
+            changes: dict[str, Any] = {"provisioning_state": "Succeeded"}
         else:
-            told = EmulatorError(f"{type(error).__name__}: {error}").to_dict()
-        state = "Canceled" if isinstance(error, OperationCanceled | KeyboardInterrupt) else "Failed"
-        if deployment.serving and state == "Canceled":
-            state, told = "Succeeded", {}
-        failed = deployment.model_copy(update={"provisioning_state": state, "error": told or deployment.error})
-        found = self._store.find_deployment(deployment.endpoint_name, deployment.name)
-        save_when_there_is_room(partial(self._save, failed), found, self._store, self._endpoints, self._effects)
+            changes = {"provisioning_state": "Canceled" if canceled else "Failed", "error": error.to_dict()}
+        failed = deployment.model_copy(update=changes)
+        found = self._core.store.find_deployment(deployment.endpoint_name, deployment.name)
+        save_with_retry(partial(self._save, failed), found, self._core.store, self._endpoints, self._core.effects)
 
     def _save(self, deployment: OnlineDeployment) -> None:
-        self._store.put_deployment(deployment)
+        self._core.store.put_deployment(deployment)
         endpoint = self._endpoints.get(deployment.endpoint_name)
         if endpoint.provisioning_state == "Creating":
             self._endpoints.put(endpoint.model_copy(update={"provisioning_state": "Succeeded"}))
@@ -380,34 +361,36 @@ class Deployments:
 
         A failure is saved on the deployment.  Does nothing where somebody has deployed or deleted it meanwhile.
         """
-        with self._gate.work(), self._endpoints.hold(endpoint_name, restoring=True):
-            deployment = self._store.find_deployment(endpoint_name, name)
+        with self._core.prune_lock.work(), self._endpoints.hold(endpoint_name, restoring=True):
+            deployment = self._core.store.find_deployment(endpoint_name, name)
             wanted = deployment and deployment.serving and not self._ending.is_set()
             if deployment and wanted and not self._endpoints.running(endpoint_name, name):
                 self._restore(deployment, silent_progress(self._ending))
 
     def _restore(self, deployment: OnlineDeployment, progress: Progress) -> None:
-        self._store.put_deployment(_updating(deployment))
+        self._core.store.put_deployment(_updating(deployment))
         try:
             image = self._environments.rebuild(deployment.image, progress)
             if image.digest != deployment.image:
                 deployment = deployment.model_copy(update=_of_image(image))
-            models = laid_out_models(deployment, self._models, self._store)
+            models = self._models.of_deployment(deployment)
             containers = self._generations.start(deployment, models, progress)
         except EmulatorError as error:
-            self._save_failure(deployment, error)
+            self._save_failure(deployment, _goes_on(error))
             return
         self._endpoints.set_running(deployment.endpoint_name, deployment.name, containers)
-        self._store.put_deployment(deployment.model_copy(update={"provisioning_state": "Succeeded", "error": None}))
+        self._core.store.put_deployment(
+            deployment.model_copy(update={"provisioning_state": "Succeeded", "error": None})
+        )
         self._endpoints.publish(deployment.endpoint_name)
 
     def delete(self, endpoint_name: str, name: str) -> None:
         """Remove one deployment; its share of the traffic is gone with it."""
         with self._endpoints.hold(endpoint_name):
             endpoint = self._endpoints.get(endpoint_name)
-            if name not in self._store.deployment_names(endpoint_name):
+            if name not in self._core.store.deployment_names(endpoint_name):
                 self.get(endpoint_name, name)  # which says what there is
-            deployment = self._store.readable_deployment(endpoint_name, name)
+            deployment = self._core.store.readable_deployment(endpoint_name, name)
             if deployment is not None:  # a damaged one goes whatever it had
                 check_may_go(endpoint, name)
             traffic = {d: weight for d, weight in endpoint.traffic.items() if d != name}
@@ -416,23 +399,23 @@ class Deployments:
             mirror = {d: percent for d, percent in endpoint.mirror_traffic.items() if d != name}
             # In this order: what is cut off half-way can be asked for again.
             self._endpoints.put(endpoint.model_copy(update={"traffic": traffic, "mirror_traffic": mirror}))
-            self._store.delete_deployment(endpoint_name, name)
+            self._core.store.delete_deployment(endpoint_name, name)
             self._endpoints.publish(endpoint_name)
             self._discard(endpoint_name, name, deployment)
 
     def delete_endpoint(self, name: str) -> None:
         """Remove an endpoint with all its deployments, containers and layouts; models stay."""
         with self._endpoints.hold(name):
-            if not self._store.holds_endpoint(name):
+            if not self._core.store.holds_endpoint(name):
                 self._endpoints.get(name)  # which says what there is
-            names = self._store.deployment_names(name)
-            deployments = {deployment: self._store.readable_deployment(name, deployment) for deployment in names}
-            self._store.delete_endpoint(name)
+            names = self._core.store.deployment_names(name)
+            deployments = {deployment: self._core.store.readable_deployment(name, deployment) for deployment in names}
+            self._core.store.delete_endpoint(name)
             self._endpoints.publish(name)
             for deployment, document in deployments.items():
                 self._discard(name, deployment, document)
             self._generations.end_events(name)
-            self._store.logs.forget_endpoint(name)
+            self._core.store.logs.forget_endpoint(name)
 
     def _discard(self, endpoint_name: str, name: str, deployment: OnlineDeployment | None) -> None:
         """Remove what a deployment has left, whose document is gone; None could not be read."""
@@ -441,7 +424,7 @@ class Deployments:
             self._generations.forget(deployment)
         else:
             self._generations.forget_unknown(endpoint_name, name)
-        self._store.logs.forget_container(endpoint_name, name)
+        self._core.store.logs.forget_container(endpoint_name, name)
 
     def end(self, timeout_seconds: float) -> None:
         """Begin nothing any more, break off what is being brought back, and wait a while for what is under way."""
@@ -455,7 +438,7 @@ class Deployments:
     def stop_all(self) -> int:
         """Stop every scoring container and keep the desired state; how many were stopped."""
         for name in self._endpoints.list_names():
-            for deployment in self._store.deployments(name):
+            for deployment in self._core.store.deployments(name):
                 self._endpoints.set_running(name, deployment.name, ())
         return self._generations.remove_all()
 
@@ -466,6 +449,19 @@ def _creating(deployment: OnlineDeployment) -> OnlineDeployment:
 
 def _updating(deployment: OnlineDeployment) -> OnlineDeployment:
     return deployment.model_copy(update={"provisioning_state": "Updating"})
+
+
+def _explained(error: BaseException, deployment: OnlineDeployment) -> EmulatorError:
+    """Return the error as it is saved on the deployment that failed, and told to the caller."""
+    if not isinstance(error, EmulatorError):
+        return EmulatorError(f"{type(error).__name__}: {error}")
+    if not error.target:
+        error = error.with_details(target=f"deployment {deployment.name} of endpoint {deployment.endpoint_name}")
+    return _goes_on(error) if deployment.serving else error
+
+
+def _goes_on(error: EmulatorError) -> EmulatorError:
+    return error.with_details(hint="; ".join(filter(None, [error.hint, "what served before goes on"])))
 
 
 def _of_image(image: Image) -> dict[str, str | bool]:

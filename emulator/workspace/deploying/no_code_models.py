@@ -21,7 +21,7 @@ _TRITON_HINT = (
 )
 
 
-def settled_environment(
+def resolve_environment(
     request: DeploymentRequest,
     target: Target,
     models: Sequence[AnyModel],
@@ -76,8 +76,7 @@ def _of_mlflow(
         base_packages = profile_of(target).mlflow.base_packages
         return mlflow_environment(model_id(model), folder.files.keys(), folder.read, base_packages)
     except BadDocument as error:
-        error.target = f"model {model_id(model)}"
-        raise
+        raise error.with_details(target=f"model {model_id(model)}") from error
 
 
 def _check_triton(request: DeploymentRequest, model: AnyModel, folder: ModelFolder, given: OfDeployment) -> None:

@@ -23,11 +23,12 @@ from emulator.entities import (
     is_arm_id,
     parse_reference,
 )
+from emulator.environments import read_override_config
 from emulator.errors import BadArgument, OutOfQuota, ResourceNotReady, with_code
-from emulator.names import is_against_the_rule
+from emulator.names import V1_TARGETS, is_against_the_rule
 from emulator.profiles import profile_of
 from emulator.store import Placement, placements
-from emulator.store.reach import Reach
+from emulator.store.reach import Reach, context_reach
 from emulator.store.trees import named_path, scoring_code_tree
 
 _DEBUGGER = "debugpy"
@@ -229,3 +230,101 @@ def version_differences(models: Sequence[Model]) -> list[Difference]:
         return []
     text = f"{', '.join(odd)}: the scoring server expects whole numbers as versions, and logs a traceback otherwise"
     return [differs("models.version_not_a_number", text)]
+
+
+def with_override_file(environment: Environment, target: Target) -> Environment:
+    """The environment with the routes that a file in its build context names (row custom.override_file).
+
+    BadDocument for a file that makes no sense.
+    """
+    name, build = profile_of(target).rules.override_file, environment.build
+    if name is None or build is None or environment.inference_config:
+        return environment
+    reach = context_reach(Path(build.path))
+    if not reach.holds_file(name):
+        return environment
+    config = read_override_config(reach.read(name), name)
+    return environment.model_copy(update={"inference_config": config})
+
+
+def check_own_image(
+    request: DeploymentRequest, environment: Environment, target: Target, serving: OnlineDeployment | None
+) -> None:
+    """Raise BadArgument for what does not go together; `serving` is the deployment that would be updated.
+
+    Rows custom.model_mount_path, custom.routes_may_change.
+    """
+    resource = f"deployment {request.name} of endpoint {request.endpoint_name}"
+    config = environment.inference_config
+    needs_none = environment.no_code or (config is not None and environment.runs_own_command)
+    if request.scoring_script is None and not needs_none:
+        raise _no_script(request, target, resource)
+    if request.model_mount_path is not None and config is None:
+        message = "model_mount_path is for custom containers, whose environment has inference_config"
+        raise BadArgument(message, target=resource, hint="leave it out: AZUREML_MODEL_DIR says where the model is")
+    if request.debug_port is not None and environment.runs_own_command:
+        message = "the debugger comes with amlemu's launcher, and this environment's image starts its server itself"
+        raise BadArgument(message, target=resource, hint="leave --debug out, or name packages in conda_file")
+    if serving and serving.inference_config != config and not profile_of(target).rules.routes_may_change:
+        message = f"Cannot override existing endpoint: InferenceLiveness (target {target} keeps inference_config)"
+        raise BadArgument(message, target=resource, hint="delete the deployment first, or deploy under another name")
+
+
+def _no_script(request: DeploymentRequest, target: Target, resource: str) -> BadArgument:
+    message = "there is no scoring script"
+    if target in V1_TARGETS and request.models:
+        # azureml-core's Model.deploy without an InferenceConfig; the server in such an image is Azure's own.
+        message += ", and what v1 makes of a model alone (ONNX, scikit-learn, TensorFlow) is not emulated"
+        hint = "write init() and run(data) and name the script with --entry; an MLflow model needs none on managed"
+        return BadArgument(message, target=resource, hint=hint)
+    message += ", and the environment is no container that does without"
+    hint = "name the script with --entry, or say in the environment's inference_config where its container answers"
+    return BadArgument(message, target=resource, hint=hint)
+
+
+def resolve_request_settings(asked: OnlineRequestSettings, target: Target) -> OnlineRequestSettings:
+    """What is asked for, with the target's defaults for the rest; BadArgument for a longer time-out than it has."""
+    profile = profile_of(target).scoring
+    timeout = asked.request_timeout_ms or profile.default_timeout_ms
+    if timeout is not None and profile.longest_timeout_ms is not None and timeout > profile.longest_timeout_ms:
+        raise BadArgument(
+            f"request_timeout_ms is {timeout}, and target {target} takes {profile.longest_timeout_ms} at most",
+            target="request_settings.request_timeout_ms",
+        )
+    waited = asked.max_queue_wait_ms if asked.max_queue_wait_ms is not None else profile.default_queue_wait_ms
+    return OnlineRequestSettings(
+        request_timeout_ms=None if profile.default_timeout_ms is None else timeout,
+        max_concurrent_requests_per_instance=asked.max_concurrent_requests_per_instance
+        or profile.default_max_concurrent,
+        max_queue_wait_ms=None if profile.default_queue_wait_ms is None else waited,
+    )
+
+
+def request_settings_differences(asked: OnlineRequestSettings, target: Target) -> list[Difference]:
+    """Settings that the target's cloud would not take."""
+    profile = profile_of(target).scoring
+    found = []
+    if asked.request_timeout_ms is not None and profile.default_timeout_ms is None:
+        text = f"request_timeout_ms has no effect: target {target} has no front door"
+        found.append(differs("request_settings.timeout", text))
+    if target == "aci" and asked.request_timeout_ms not in (None, profile.default_timeout_ms):
+        text = "the time-out of ACI cannot be set in the cloud: it is 60 s there"
+        found.append(differs("request_settings.timeout", text))
+    if asked.max_queue_wait_ms is not None and profile.default_queue_wait_ms is None:
+        text = f"max_queue_wait_ms has no effect: the front door of target {target} has no queue"
+        found.append(differs("request_settings.queue_wait", text))
+    return found
+
+
+def probe_settings(request: DeploymentRequest, target: Target) -> dict[str, ProbeSettings]:
+    """The deployment's `liveness_probe` and `readiness_probe`, filled up with the target's defaults.
+
+    Raises BadArgument for a liveness probe that wants several successes (contract/managed §5.2).
+    """
+    profile = profile_of(target).probes
+    liveness = (request.liveness_probe or ProbeSettings()).over(profile.liveness)
+    readiness = (request.readiness_probe or ProbeSettings()).over(profile.readiness)
+    if liveness.success_threshold != profile.liveness_success_threshold:
+        message = f"liveness_probe.success_threshold must be {profile.liveness_success_threshold}"
+        raise BadArgument(f"{message}, not {liveness.success_threshold}", target=f"deployment {request.name}")
+    return {"liveness_probe": liveness, "readiness_probe": readiness}

@@ -13,7 +13,7 @@ from emulator.workspace.endpoints import Endpoints
 _AGAIN_SECONDS = 1.0
 
 
-def save_when_there_is_room(
+def save_with_retry(
     save: Callable[[], None], found: OnlineDeployment | None, store: Store, endpoints: Endpoints, effects: Effects
 ) -> None:
     """Call `save`; while it raises OutOfQuota, again and again in the background, unless somebody else was quicker.

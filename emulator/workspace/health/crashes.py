@@ -7,17 +7,13 @@ from contextlib import suppress
 
 from emulator.containers.spec import LABEL_GENERATION
 from emulator.diagnosis import Deployed
-from emulator.engines import Container, Engine
+from emulator.engines import Container
 from emulator.entities import Model, OnlineDeployment
 from emulator.errors import EmulatorError, ResourceNotReady, from_dict
-from emulator.store import Store
-from emulator.workspace.assets.laid_out_models import laid_out_models
 from emulator.workspace.assets.models import Models
-from emulator.workspace.deploying.deployed import deployed_of
+from emulator.workspace.core import Core
 from emulator.workspace.endpoints import Endpoints
-from emulator.workspace.health.instance_state import CRASH_LOOP_TARGET, Watched, is_crash_loop
-from emulator.workspace.prune_lock import Gate
-from emulator.workspace.running.events import Events
+from emulator.workspace.health.instance_state import CRASH_LOOP_TARGET, MonitoredInstance, is_crash_loop
 from emulator.workspace.running.generations import Generations
 from emulator.workspace.running.out_of_memory import memory_of
 from emulator.workspace.running.readiness import read_log, tail_of, why_it_died
@@ -29,23 +25,11 @@ _NOT_STARTED_AGAIN = "nothing starts it again"
 class Crashes:
     """The deeds of `Health`; each waits for whatever operation is on the endpoint, and then looks again."""
 
-    def __init__(
-        self,
-        store: Store,
-        engine: Engine,
-        models: Models,
-        endpoints: Endpoints,
-        generations: Generations,
-        events: Events,
-        gate: Gate,
-    ) -> None:
-        self._store = store
-        self._engine = engine
+    def __init__(self, core: Core, models: Models, endpoints: Endpoints, generations: Generations) -> None:
+        self._core = core
         self._models = models
         self._endpoints = endpoints
         self._generations = generations
-        self._events = events
-        self._gate = gate
 
     def belongs(self, container: Container, deployment: OnlineDeployment) -> bool:
         """Whether the container is of the generation that the document describes."""
@@ -56,50 +40,53 @@ class Crashes:
         started = self._generations.started_at(container.id)
         return now if started is None else started
 
-    def why(self, watched: Watched, unhealthy: str) -> EmulatorError:
+    def why(self, watched: MonitoredInstance, unhealthy: str) -> EmulatorError:
         """The reason of a death in one sentence; the log is kept until the next container has taken over."""
-        log = read_log(self._engine, watched.container)
+        log = read_log(self._core.engine, watched.container)
         deployment = watched.deployment
         if self._current(watched):
             with suppress(OSError):
-                self._store.logs.keep_container(deployment.endpoint_name, deployment.name, log)
+                self._core.store.logs.keep_container(deployment.endpoint_name, deployment.name, log)
         if unhealthy:
             return ResourceNotReady(unhealthy, log_tail=tail_of(log))
         try:
-            state = self._engine.inspect(watched.container.id)
+            state = self._core.engine.inspect(watched.container.id)
         except EmulatorError:
             return ResourceNotReady("the container was removed by somebody else", log_tail=tail_of(log))
         if state.stopped_because:
-            self._events.stopped(watched.container, state.stopped_because)
-        memory = memory_of(deployment, self._engine)
+            self._core.events.stopped(watched.container, state.stopped_because)
+        memory = memory_of(deployment, self._core.engine)
         return why_it_died(log, state, self.facts(deployment), memory)
 
     def facts(self, deployment: OnlineDeployment) -> Deployed:
         """What is known of the deployment; without its models where they cannot be read."""
         models: Sequence[Model] = ()
         with suppress(EmulatorError):
-            models = laid_out_models(deployment, self._models, self._store)
-        return deployed_of(deployment, models, self._store)
+            models = self._models.of_deployment(deployment)
+        return self._generations.facts(deployment, models)
 
-    def kill(self, watched: Watched) -> None:
+    def kill(self, watched: MonitoredInstance) -> None:
         """End a container that failed its liveness probe."""
-        self._events.killing(watched.container, unhealthy=True)
+        self._core.events.killing(watched.container, unhealthy=True)
         with suppress(EmulatorError):  # then it goes when the next one takes its name
-            self._engine.remove(watched.container.id, grace_seconds=float(watched.profile.kill_grace_seconds))
+            self._core.engine.remove(watched.container.id, grace_seconds=float(watched.profile.kill_grace_seconds))
 
     def start_again(
-        self, dead: Watched, take_over: Callable[[Watched, Container], None], unwanted: Callable[[], bool]
+        self,
+        dead: MonitoredInstance,
+        take_over: Callable[[MonitoredInstance, Container], None],
+        unwanted: Callable[[], bool],
     ) -> None:
         """Start the instance anew from the same layout, unless somebody has deployed or deleted it meanwhile."""
         endpoint = dead.deployment.endpoint_name
-        with self._gate.work(), self._endpoints.hold(endpoint, restoring=True):
+        with self._core.prune_lock.work(), self._endpoints.hold(endpoint, restoring=True):
             deployment = self._current(dead)
             if deployment is None or unwanted():
                 return
-            models = laid_out_models(deployment, self._models, self._store)
+            models = self._models.of_deployment(deployment)
             take_over(dead, self._generations.start_again(deployment, models, dead.container))
 
-    def save_failed(self, watched: Watched, error: EmulatorError) -> None:
+    def save_failed(self, watched: MonitoredInstance, error: EmulatorError) -> None:
         """The deployment has Failed, with the cloud's code for a crash loop and the reason of the last death."""
         profile = watched.profile
         again = _STARTED_AGAIN if profile.run else _NOT_STARTED_AGAIN
@@ -115,25 +102,25 @@ class Crashes:
             current = self._current(watched)
             if current:
                 failed = {"provisioning_state": "Failed", "error": from_dict(told).to_dict()}
-                self._store.put_deployment(current.model_copy(update=failed))
+                self._core.store.put_deployment(current.model_copy(update=failed))
 
-    def save_recovered(self, watched: Watched) -> None:
+    def save_recovered(self, watched: MonitoredInstance) -> None:
         """The deployment has Succeeded again, unless its error is another one by now."""
         deployment = watched.deployment
         with self._endpoints.hold(deployment.endpoint_name, restoring=True):
             current = self._current(watched)
             if current:
-                self._store.logs.forget_container(deployment.endpoint_name, deployment.name)
+                self._core.store.logs.forget_container(deployment.endpoint_name, deployment.name)
             if current and is_crash_loop(current):
-                self._store.put_deployment(
+                self._core.store.put_deployment(
                     current.model_copy(update={"provisioning_state": "Succeeded", "error": None})
                 )
 
-    def _current(self, watched: Watched) -> OnlineDeployment | None:
+    def _current(self, watched: MonitoredInstance) -> OnlineDeployment | None:
         """The deployment as it is stored, None when another generation or nothing serves instead of the container."""
         endpoint, name = watched.deployment.endpoint_name, watched.deployment.name
         serving = {container.id for container in self._endpoints.running(endpoint, name)}
-        deployment = self._store.find_deployment(endpoint, name)
+        deployment = self._core.store.find_deployment(endpoint, name)
         if deployment is None or watched.container.id not in serving:
             return None
         return deployment if self.belongs(watched.container, deployment) else None

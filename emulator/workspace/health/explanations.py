@@ -7,11 +7,10 @@ from contextlib import suppress
 
 from emulator.containers.size import workers
 from emulator.diagnosis import Answered, Explanation, explain_answer, explain_refusal, worker_ends
-from emulator.engines import Container, Engine
+from emulator.engines import Container
 from emulator.entities import OnlineDeployment, OnlineEndpoint
 from emulator.errors import EmulatorError
-from emulator.store import Store
-from emulator.workspace.effects import Effects
+from emulator.workspace.core import Core
 from emulator.workspace.endpoints import Endpoints
 from emulator.workspace.health.crashes import Crashes
 from emulator.workspace.running.out_of_memory import memory_of, peak_bytes
@@ -25,10 +24,8 @@ _PAUSE_SECONDS, _MOST_PAUSES = 0.1, 20
 class Explanations:
     """Explains the answers of endpoints; changes nothing."""
 
-    def __init__(self, store: Store, engine: Engine, effects: Effects, endpoints: Endpoints, crashes: Crashes) -> None:
-        self._store = store
-        self._engine = engine
-        self._effects = effects
+    def __init__(self, core: Core, endpoints: Endpoints, crashes: Crashes) -> None:
+        self._core = core
         self._endpoints = endpoints
         self._crashes = crashes
 
@@ -38,7 +35,7 @@ class Explanations:
         Raises ResourceNotFound without the endpoint.
         """
         endpoint = self._endpoints.get(endpoint_name)
-        deployments = self._store.deployments(endpoint_name)
+        deployments = self._core.store.deployments(endpoint_name)
         serving = [deployment for deployment in deployments if deployment.serving]
         found = _answering(endpoint, serving, deployment_name)
         if found is None or (deployment_name is None and answered.status in _REFUSED):
@@ -71,37 +68,37 @@ class Explanations:
         self, containers: Sequence[Container], is_enough: Callable[[Sequence[Sequence[str]]], bool]
     ) -> Sequence[Sequence[str]]:
         """The logs, once nothing more is written and they hold what is looked for, or a while has passed."""
-        logs: Sequence[Sequence[str]] = [read_log(self._engine, container) for container in containers] or [()]
+        logs: Sequence[Sequence[str]] = [read_log(self._core.engine, container) for container in containers] or [()]
         for _ in range(_MOST_PAUSES):
-            self._effects.sleep(_PAUSE_SECONDS)
-            before, logs = logs, [read_log(self._engine, container) for container in containers] or [()]
+            self._core.effects.sleep(_PAUSE_SECONDS)
+            before, logs = logs, [read_log(self._core.engine, container) for container in containers] or [()]
             if logs == before and is_enough(logs):
                 break
         return logs
 
     def _died(self, deployment: OnlineDeployment, containers: Sequence[Container]) -> Explanation | None:
         """What the deployment has failed of, or a container that does not run any more."""
-        current = self._store.find_deployment(deployment.endpoint_name, deployment.name)
+        current = self._core.store.find_deployment(deployment.endpoint_name, deployment.name)
         if current and current.provisioning_state == "Failed" and current.error:
             return _failed(current)
         for container in containers:
             with suppress(EmulatorError):
-                state = self._engine.inspect(container.id)
+                state = self._core.engine.inspect(container.id)
                 if not state.running:
-                    memory = memory_of(deployment, self._engine)
-                    log = read_log(self._engine, container)
+                    memory = memory_of(deployment, self._core.engine)
+                    log = read_log(self._core.engine, container)
                     return _of_error(why_it_died(log, state, self._crashes.facts(deployment), memory))
         return None
 
     def _out_of_memory(self, deployment: OnlineDeployment, containers: Sequence[Container]) -> Explanation | None:
         """That a worker was killed because memory ran out, where the engine has counted it."""
         with suppress(EmulatorError):
-            kills = self._engine.oom_kills()
+            kills = self._core.engine.oom_kills()
             for container in containers:
                 if count := kills.get(container.id, 0):
                     what = f"a worker of the scoring server ({'once' if count == 1 else f'{count} times'})"
-                    peak = peak_bytes(self._engine, container)
-                    return _of_error(memory_of(deployment, self._engine).error(what, "", peak))
+                    peak = peak_bytes(self._core.engine, container)
+                    return _of_error(memory_of(deployment, self._core.engine).error(what, "", peak))
         return None
 
 

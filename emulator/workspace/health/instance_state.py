@@ -41,18 +41,18 @@ class Probe:
     due: float
     in_flight: bool = False
 
-    def begun(self) -> Probe:
+    def mark_sent(self) -> Probe:
         """It has been sent; no second one goes out meanwhile."""
         return replace(self, in_flight=True)
 
-    def ended(self, passed: bool, now: float) -> Probe:
+    def record_result(self, passed: bool, now: float) -> Probe:
         """Its result is there."""
         verdict = self.verdict.after(passed, self.settings)
         return replace(self, verdict=verdict, due=next_due(self.due, self.settings.period, now), in_flight=False)
 
 
 @dataclass(frozen=True)
-class Watched:
+class MonitoredInstance:
     """A container that serves a deployment, or should.
 
     `down` says that it died or is being killed; `restart_at` when the next one starts, infinite before that is known
@@ -103,17 +103,17 @@ class Watched:
         """That probe."""
         return self.liveness if kind == "liveness" else self.readiness
 
-    def with_probe(self, kind: ProbeKind, probe: Probe) -> Watched:
+    def with_probe(self, kind: ProbeKind, probe: Probe) -> MonitoredInstance:
         """With that probe a step further."""
         if kind == "liveness":
             return replace(self, liveness=probe)
         return replace(self, readiness=probe, was_ready=self.was_ready or probe.verdict.passing)
 
-    def died(self) -> Watched:
+    def mark_down(self) -> MonitoredInstance:
         """It does not run any more, or not much longer."""
         return replace(self, down=True, restart_at=_NEVER)
 
-    def buried(self, now: float) -> Watched:
+    def record_death(self, now: float) -> MonitoredInstance:
         """Its death is counted, and the next start known."""
         profile = self.profile
         deaths = self.deaths.after(now - self.started, profile.back_off, was_ready=self.was_ready)
@@ -121,13 +121,13 @@ class Watched:
         looping = self.looping or deaths.are_crash_loop(profile.crash_loop)
         return replace(self, down=True, deaths=deaths, restart_at=restart_at, looping=looping)
 
-    def replaced(self, container: Container, started: float) -> Watched:
+    def replace_container(self, container: Container, started: float) -> MonitoredInstance:
         """The container that was started in its place: not ready, with everything that is known of the instance."""
         new = watch(self.deployment, container, started, ready=False)
         return replace(new, deaths=self.deaths, restarts=self.restarts + 1, looping=self.looping)
 
 
-def watch(deployment: OnlineDeployment, container: Container, started: float, *, ready: bool) -> Watched:
+def watch(deployment: OnlineDeployment, container: Container, started: float, *, ready: bool) -> MonitoredInstance:
     """A container that is watched from now on, started at `started`; the delays of its probes count from there.
 
     Where the target probes nothing (row probes.run) neither is ever due; under a debugger failures are told, and
@@ -136,7 +136,7 @@ def watch(deployment: OnlineDeployment, container: Container, started: float, *,
     liveness = _settings(deployment, deployment.liveness_probe)
     readiness = _settings(deployment, deployment.readiness_probe)
     runs = profile_of(deployment.target).probes.run
-    return Watched(
+    return MonitoredInstance(
         deployment,
         container,
         started,

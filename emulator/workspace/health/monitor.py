@@ -9,14 +9,12 @@ from dataclasses import replace
 from functools import partial
 
 from emulator.containers.spec import probe_route
-from emulator.engines import Container, Engine
+from emulator.engines import Container
 from emulator.errors import EmulatorError
-from emulator.store import Store
-from emulator.workspace.effects import Effects
+from emulator.workspace.core import Core
 from emulator.workspace.endpoints import Endpoints
 from emulator.workspace.health.crashes import Crashes
-from emulator.workspace.health.instance_state import InstanceState, ProbeKind, Watched, watch
-from emulator.workspace.running.events import Events
+from emulator.workspace.health.instance_state import InstanceState, MonitoredInstance, ProbeKind, watch
 from emulator.workspace.running.out_of_memory import MemoryKills
 
 _LOOK_SECONDS = 1.0
@@ -29,17 +27,12 @@ class Health:
     delays no other.  What serves is what `Endpoints` says; a container that it no longer names is no longer watched.
     """
 
-    def __init__(
-        self, store: Store, engine: Engine, effects: Effects, endpoints: Endpoints, crashes: Crashes, events: Events
-    ) -> None:
-        self._store = store
-        self._engine = engine
-        self._effects = effects
+    def __init__(self, core: Core, endpoints: Endpoints, crashes: Crashes) -> None:
+        self._core = core
         self._endpoints = endpoints
         self._crashes = crashes
-        self._events = events
-        self._memory_kills = MemoryKills(engine, events)
-        self._watched: dict[str, Watched] = {}
+        self._memory_kills = MemoryKills(core.engine, core.events)
+        self._watched: dict[str, MonitoredInstance] = {}
         self._lock = threading.Lock()
         self._look_at = 0.0
         self._looking = threading.Lock()
@@ -50,7 +43,7 @@ class Health:
 
     def start(self) -> None:
         """Go on by itself, on a thread of its own, until `stop`."""
-        self._effects.background(self._run)
+        self._core.effects.background(self._run)
 
     def _run(self) -> None:
         while not self._stopping.is_set():
@@ -81,18 +74,18 @@ class Health:
 
     def tick(self) -> float:
         """Do what is due; for how many seconds nothing will be."""
-        now = self._effects.monotonic()
+        now = self._core.effects.monotonic()
         self._notice(now)
         if now >= self._look_at:
             self._look_at = now + _LOOK_SECONDS
-            self._effects.background(self._look_for_the_dead)
+            self._core.effects.background(self._look_for_the_dead)
             if self._endpoints.any_out_of_service():
-                self._effects.background(self._endpoints.reopen)
+                self._core.effects.background(self._endpoints.reopen)
         for work in self._take_due(now):
-            self._effects.background(work)
+            self._core.effects.background(work)
         with self._lock:
             due = min((watched.next_due for watched in self._watched.values()), default=self._look_at)
-        return max(0.0, min(due, self._look_at) - self._effects.monotonic())
+        return max(0.0, min(due, self._look_at) - self._core.effects.monotonic())
 
     # what is watched
 
@@ -104,7 +97,7 @@ class Health:
                 del self._watched[gone]
             new = [found for id, found in serving.items() if id not in self._watched]
         for (endpoint, name), container in new:
-            deployment = self._store.readable_deployment(endpoint, name)
+            deployment = self._core.store.readable_deployment(endpoint, name)
             if deployment and self._crashes.belongs(container, deployment):
                 started = self._crashes.started_at(container, now)
                 with self._lock:
@@ -118,7 +111,7 @@ class Health:
             with self._lock:
                 up = [id for id, watched in self._watched.items() if not watched.down]
                 serving = [(watched.deployment, watched.container) for watched in self._watched.values()]
-            running = self._engine.running_ids() if serving else frozenset()
+            running = self._core.engine.running_ids() if serving else frozenset()
             self._engine_error = None
             if up:
                 with suppress(EmulatorError):  # who runs is known all the same
@@ -137,14 +130,16 @@ class Health:
             works: list[Callable[[], None]] = []
             for id, watched in list(self._watched.items()):
                 if watched.down and watched.restart_at <= now:
-                    self._watched[id] = watched.died()
+                    self._watched[id] = watched.mark_down()
                     works.append(partial(self._restart, watched))
                 for kind in watched.due_probes(now):
-                    self._watched[id] = self._watched[id].with_probe(kind, watched.probe(kind).begun())
+                    self._watched[id] = self._watched[id].with_probe(kind, watched.probe(kind).mark_sent())
                     works.append(partial(self._probe, watched, kind))
         return iter(works)
 
-    def _step(self, id: str, further: Callable[[Watched], Watched]) -> tuple[Watched, Watched] | None:
+    def _step(
+        self, id: str, further: Callable[[MonitoredInstance], MonitoredInstance]
+    ) -> tuple[MonitoredInstance, MonitoredInstance] | None:
         """Take a container that is up a step further; before and after, None when it is not watched any more or down.
 
         Whether requests may go to it changes with the step, in one go.
@@ -158,22 +153,22 @@ class Health:
                 self._endpoints.set_ready(id, ready=after.readiness.verdict.passing and not after.down)
         return before, after
 
-    def _publish(self, watched: Watched) -> None:
+    def _publish(self, watched: MonitoredInstance) -> None:
         with suppress(EmulatorError, OSError):  # it was deleted this moment
             self._endpoints.publish(watched.deployment.endpoint_name)
 
     # probes
 
-    def _probe(self, watched: Watched, kind: ProbeKind) -> None:
+    def _probe(self, watched: MonitoredInstance, kind: ProbeKind) -> None:
         container, profile = watched.container, watched.profile
         route, seconds = probe_route(watched.deployment, kind), watched.probe(kind).settings.timeout
-        answer = self._effects.probe(container.at(route.port), route.path, seconds, profile.headers)
-        passed, now = answer.passes(profile.passing_status), self._effects.monotonic()
-        step = self._step(container.id, lambda w: w.with_probe(kind, w.probe(kind).ended(passed, now)))
+        answer = self._core.effects.probe(container.at(route.port), route.path, seconds, profile.headers)
+        passed, now = answer.passes(profile.passing_status), self._core.effects.monotonic()
+        step = self._step(container.id, lambda w: w.with_probe(kind, w.probe(kind).record_result(passed, now)))
         if step is None:
             return
         if not passed:
-            self._events.probe_failed(container, kind.capitalize(), str(answer))
+            self._core.events.probe_failed(container, kind.capitalize(), str(answer))
         before, after = step
         if kind == "liveness":
             if not after.liveness.verdict.passing and profile.liveness_restarts:
@@ -184,7 +179,7 @@ class Health:
         if after.readiness.verdict.passing and after.looping and profile.crash_loop_recovers:
             self._recovered(after)
 
-    def _recovered(self, watched: Watched) -> None:
+    def _recovered(self, watched: MonitoredInstance) -> None:
         """The instance is out of its crash loop, and the deployment with it once no other instance is in one."""
         self._step(watched.container.id, lambda w: replace(w, looping=False))
         with self._lock:
@@ -202,36 +197,36 @@ class Health:
     def _mark_dead(self, id: str, unhealthy: str) -> None:
         """Out of rotation at once; `unhealthy` says why a container that still runs is to be killed."""
         serving = {container.id for those in self._endpoints.all_running().values() for container in those}
-        step = self._step(id, Watched.died) if id in serving else None
+        step = self._step(id, MonitoredInstance.mark_down) if id in serving else None
         if step:  # not one that a deploy or a delete has just taken away
             self._publish(step[1])
-            self._effects.background(partial(self._bury, step[1], unhealthy))
+            self._core.effects.background(partial(self._bury, step[1], unhealthy))
 
-    def _bury(self, watched: Watched, unhealthy: str) -> None:
+    def _bury(self, watched: MonitoredInstance, unhealthy: str) -> None:
         """Find out why it died, or kill it, and decide when it is started again."""
         error = self._crashes.why(watched, unhealthy)
         if unhealthy:
             self._crashes.kill(watched)
         self._count_death(watched, error)
 
-    def _count_death(self, watched: Watched, error: EmulatorError) -> None:
-        buried = watched.buried(self._effects.monotonic())
+    def _count_death(self, watched: MonitoredInstance, error: EmulatorError) -> None:
+        buried = watched.record_death(self._core.effects.monotonic())
         with self._lock:
             if watched.container.id not in self._watched:
                 return
             self._watched[watched.container.id] = buried
-        if self._effects.monotonic() < buried.restart_at and watched.profile.run:
-            self._events.back_off(watched.container)
+        if self._core.effects.monotonic() < buried.restart_at and watched.profile.run:
+            self._core.events.back_off(watched.container)
         if buried.looping:
             with suppress(EmulatorError):
                 self._crashes.save_failed(buried, error)
 
-    def _restart(self, dead: Watched) -> None:
+    def _restart(self, dead: MonitoredInstance) -> None:
         with self._counted():
             try:
                 self._crashes.start_again(dead, self._take_over, self._stopping.is_set)
             except EmulatorError as error:
-                now = self._effects.monotonic()
+                now = self._core.effects.monotonic()
                 if self._is_away():
                     self._wait_for_engine(dead, now)
                     return
@@ -240,24 +235,24 @@ class Health:
 
     def _is_away(self) -> bool:
         try:
-            self._engine.check()
+            self._core.engine.check()
         except EmulatorError as error:
             self._engine_error = error
             return True
         return False
 
-    def _wait_for_engine(self, dead: Watched, now: float) -> None:
+    def _wait_for_engine(self, dead: MonitoredInstance, now: float) -> None:
         """That the engine does not answer is no fault of the container, and makes its waits no longer."""
         with self._lock:
             if dead.container.id in self._watched:
                 self._watched[dead.container.id] = replace(dead, restart_at=now + _LOOK_SECONDS)
 
-    def _take_over(self, dead: Watched, container: Container) -> None:
+    def _take_over(self, dead: MonitoredInstance, container: Container) -> None:
         """From here on the new container is the instance."""
         with self._lock:
-            started = self._crashes.started_at(container, self._effects.monotonic())
+            started = self._crashes.started_at(container, self._core.effects.monotonic())
             self._watched.pop(dead.container.id, None)
-            self._watched[container.id] = dead.replaced(container, started)
+            self._watched[container.id] = dead.replace_container(container, started)
             deployment = dead.deployment
             self._endpoints.replace_running(deployment.endpoint_name, deployment.name, dead.container.id, container)
 

@@ -8,11 +8,10 @@ from dataclasses import dataclass
 
 from emulator.containers.size import ContainerSize, container_size
 from emulator.containers.usage import Gpu, Machine, Reading, Usage, visible_gpus
-from emulator.engines import Container, Engine
+from emulator.engines import Container
 from emulator.entities import OnlineDeployment
 from emulator.errors import EmulatorError
-from emulator.store import Store
-from emulator.workspace.effects import Effects
+from emulator.workspace.core import Core
 from emulator.workspace.endpoints import Endpoints
 from emulator.workspace.running.generations import Generations
 
@@ -21,7 +20,7 @@ _SHORTEST_SECONDS = 1.0
 
 
 @dataclass(frozen=True)
-class GpuUse:
+class GpuUsage:
     """The GPUs of an instance: means in percent, and joules since the last time, None where they are not counted."""
 
     utilization_percent: float
@@ -30,7 +29,7 @@ class GpuUse:
 
 
 @dataclass(frozen=True)
-class InstanceUse:
+class InstanceUsage:
     """An instance now, in percent of what it has; `cpu_percent` is the mean since the last time, or since its start."""
 
     endpoint: str
@@ -39,33 +38,29 @@ class InstanceUse:
     cpu_percent: float | None
     memory_percent: float
     disk_percent: float | None
-    gpu: GpuUse | None
+    gpu: GpuUsage | None
 
 
-class Uses:
+class ResourceUsage:
     """Measures instances, and remembers the last time for what is a rate."""
 
-    def __init__(
-        self, store: Store, engine: Engine, effects: Effects, endpoints: Endpoints, generations: Generations
-    ) -> None:
-        self._store = store
-        self._engine = engine
-        self._effects = effects
+    def __init__(self, core: Core, endpoints: Endpoints, generations: Generations) -> None:
+        self._core = core
         self._endpoints = endpoints
         self._generations = generations
         self._before: dict[str, tuple[Reading | None, Reading]] = {}
         self._lock = threading.Lock()
 
-    def measure(self) -> list[InstanceUse]:
+    def measure(self) -> list[InstanceUsage]:
         """Every instance that runs; nothing while the engine is away."""
         serving = list(self._serving())
         try:
-            machine = self._engine.machine()
-            usage = self._engine.usage([container.id for _, container in serving]) if serving else {}
+            machine = self._core.engine.machine()
+            usage = self._core.engine.usage([container.id for _, container in serving]) if serving else {}
         except EmulatorError:
             return []
-        now = self._effects.monotonic()
-        gpus = self._effects.gpus() if any(deployment.gpus for deployment, _ in serving) else ()
+        now = self._core.effects.monotonic()
+        gpus = self._core.effects.gpus() if any(deployment.gpus for deployment, _ in serving) else ()
         with self._lock:
             found = [self._of(d, c, usage[c.id], machine, gpus, now) for d, c in serving if c.id in usage]
             known = usage.keys() | {f"{id} energy" for id in usage}
@@ -74,7 +69,7 @@ class Uses:
 
     def _serving(self) -> Iterator[tuple[OnlineDeployment, Container]]:
         for (endpoint, name), containers in sorted(self._endpoints.all_running().items()):
-            deployment = self._store.readable_deployment(endpoint, name)
+            deployment = self._core.store.readable_deployment(endpoint, name)
             if deployment:
                 yield from ((deployment, container) for container in containers)
 
@@ -86,11 +81,11 @@ class Uses:
         machine: Machine,
         gpus: tuple[Gpu, ...],
         now: float,
-    ) -> InstanceUse:
+    ) -> InstanceUsage:
         size = container_size(deployment, deployment.target, machine)
         rate = self._rate(container.id, Reading(now, usage.cpu_seconds))
         memory = usage.memory_limit_bytes or size.memory_bytes or machine.memory_bytes
-        return InstanceUse(
+        return InstanceUsage(
             deployment.endpoint_name,
             deployment.name,
             container.name,
@@ -115,7 +110,7 @@ class Uses:
             return newer
         return older
 
-    def _gpu_use(self, container_id: str, gpus: tuple[Gpu, ...], now: float) -> GpuUse | None:
+    def _gpu_use(self, container_id: str, gpus: tuple[Gpu, ...], now: float) -> GpuUsage | None:
         if not gpus:
             return None
         energy = None
@@ -124,7 +119,7 @@ class Uses:
         if total is not None:
             before = self._remembered(f"{container_id} energy", Reading(now, total))
             energy = max(0.0, total - before.count) if before else None
-        return GpuUse(
+        return GpuUsage(
             sum(gpu.utilization_percent for gpu in gpus) / len(gpus),
             sum(gpu.memory_percent for gpu in gpus) / len(gpus),
             energy,

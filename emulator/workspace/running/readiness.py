@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
+from typing import Literal
 
+from emulator.containers.spec import probe_route
 from emulator.diagnosis import (
     Deployed,
     Explanation,
@@ -16,6 +20,8 @@ from emulator.diagnosis import (
     worker_ends,
 )
 from emulator.engines import Container, Engine
+from emulator.entities import OnlineDeployment, Route
+from emulator.entities.probing import ProbeAnswer
 from emulator.errors import (
     EmulatorError,
     OperationCanceled,
@@ -27,17 +33,84 @@ from emulator.errors import (
 from emulator.profiles import profile_of
 from emulator.workspace.effects import Progress
 from emulator.workspace.running.out_of_memory import Memory, peak_bytes
-from emulator.workspace.running.polling import Polling
-from emulator.workspace.running.start_probe import StartProbe
 
 Facts = Callable[[], Deployed]
 """Finds out what is known of the deployment, once that is needed: it reads the whole layout."""
+
+Probe = Callable[[Container, str, float, Mapping[str, str]], ProbeAnswer]
 
 _LOOK_SECONDS = 1.0
 _TAIL_LINES = 25
 _OTHER_MACHINE = "its image is made for another kind of machine: name the one that there is with --platform"
 _WRITE_LESS = "remove what is not needed any more, or set AMLEMU_CONTAINER_DISK; `amlemu doctor` shows the limit"
 _LOG_LINES = 5000
+POLL_SECONDS = 0.05
+# Each look is a probe and a question to the engine: processor time that the starting servers need.
+_AT_FULL_PACE = 5
+_PROBE_TIMEOUT_SECONDS = 2.0
+_KINDS: tuple[Literal["readiness", "liveness"], ...] = ("readiness", "liveness")
+_NEEDS_ROUTES = "; an image that answers elsewhere needs inference_config in its environment, here as in the cloud"
+
+
+class Polling:
+    """The clock, and the pace, of those who wait for containers of one emulator."""
+
+    def __init__(self, monotonic: Callable[[], float], sleep: Callable[[float], None]) -> None:
+        self.monotonic = monotonic
+        self._sleep = sleep
+        self._waiting = 0
+        self._lock = threading.Lock()
+
+    @contextmanager
+    def waiting_for(self, containers: int) -> Iterator[None]:
+        """Count that many containers as waited for."""
+        self._change(containers)
+        try:
+            yield
+        finally:
+            self._change(-containers)
+
+    def pause(self) -> None:
+        """Wait until it is time to look at one's own containers again."""
+        with self._lock:
+            seconds = POLL_SECONDS * max(1.0, self._waiting / _AT_FULL_PACE)
+        self._sleep(seconds)
+
+    def _change(self, containers: int) -> None:
+        with self._lock:
+            self._waiting += containers
+
+
+class StartProbe:
+    """Asks each of a deployment's routes once: a start succeeds when all of them pass (row custom.probes).
+
+    One whose liveness route does not would be killed soon (contract/managed §11 T19).
+    """
+
+    def __init__(self, deployment: OnlineDeployment, probe: Probe) -> None:
+        self._deployment = deployment
+        self._routes = list(dict.fromkeys((r.port, r.path) for r in (probe_route(deployment, k) for k in _KINDS)))
+        self._probe = probe
+        self._headers = profile_of(deployment.target).probes.headers
+        self._passing_status = profile_of(deployment.target).probes.passing_status
+        self._failed: dict[str, tuple[Route, ProbeAnswer]] = {}
+
+    def passes(self, container: Container) -> bool:
+        """Whether the container answers as it should now."""
+        for port, path in self._routes:
+            answer = self._probe(container.at(port), path, _PROBE_TIMEOUT_SECONDS, self._headers)
+            if not answer.passes(self._passing_status):
+                self._failed[container.id] = (Route(port=port, path=path), answer)
+                return False
+        return True
+
+    def why_not(self, container: Container) -> str:
+        """What the image's own server was asked last, and answered; '' for the server of amlemu's images."""
+        if not self._deployment.own_command or container.id not in self._failed:
+            return ""
+        route, answer = self._failed[container.id]
+        elsewhere = "" if self._deployment.inference_config else _NEEDS_ROUTES
+        return f"GET {route.path} on its port {route.port}: {answer}{elsewhere}"
 
 
 def wait_until_ready(
