@@ -21,7 +21,7 @@ from emulator.control_api.routes.endpoints import endpoint_routes
 from emulator.control_api.routes.exports import export_routes
 from emulator.control_api.routes.models import model_routes
 from emulator.control_api.routes.operations import operation_routes
-from emulator.control_api.routes.system import own_routes
+from emulator.control_api.routes.system import system_routes
 from emulator.control_api.routes.uploads import upload_routes
 from emulator.control_api.statuses import STATUSES
 from emulator.errors import AuthenticationFailed, BadArgument, EmulatorError, ResourceNotFound
@@ -41,7 +41,7 @@ def create_control_api(services: Services) -> Flask:
     """The control API as a WSGI callable."""
     flask = Flask("amlemu", static_folder=None)
     flask.json = QuickJson(flask)
-    for make_routes in (own_routes, token_routes, upload_routes):
+    for make_routes in (system_routes, token_routes, upload_routes):
         flask.register_blueprint(make_routes(services), url_prefix=OWN_PATH)
     for make_routes in (model_routes, endpoint_routes, export_routes, operation_routes):
         flask.register_blueprint(make_routes(services), url_prefix=WORKSPACE_PATH)

@@ -11,8 +11,8 @@ from flask import Blueprint, Flask, Response, g, jsonify, request
 
 from emulator.azure_paths import OWN_PATH
 from emulator.control_api.json_text import revealed
-from emulator.control_api.openapi_metadata import NOTHING, Answer, described
-from emulator.control_api.request_parsing import Services, body_of, flag
+from emulator.control_api.openapi_metadata import NOTHING, Answer, openapi
+from emulator.control_api.request_parsing import Services, body_of, query_bool
 from emulator.control_api.request_schemas import TokenRequest
 from emulator.control_api.response_schemas import NewTokenOfAccess, TokensOfAccess
 from emulator.entities import AccessToken, Caller, Role
@@ -94,7 +94,7 @@ def check_role(role: Role) -> None:
 
 def values_are_asked_for() -> bool:
     """Whether the caller asks for secret values, with `includeValues=true`; AuthorizationFailed for a viewer."""
-    asked = flag("includeValues")
+    asked = query_bool("includeValues")
     if asked:
         check_role("deployer")
     return asked
@@ -139,13 +139,13 @@ def token_routes(services: Services) -> Blueprint:
 
     @routes.get("/tokens")
     @needs("admin")
-    @described("The tokens that were handed out.", TokensOfAccess)
+    @openapi("The tokens that were handed out.", TokensOfAccess)
     def list_tokens() -> Response:
         return jsonify({"value": [_shown(token) for token in access.list()]})
 
     @routes.post("/tokens")
     @needs("admin")
-    @described("Make a token.", {201: Answer(NewTokenOfAccess)}, body=TokenRequest, errors=(507,))
+    @openapi("Make a token.", {201: Answer(NewTokenOfAccess)}, body=TokenRequest, errors=(507,))
     def create() -> Response:
         body = body_of(TokenRequest)
         made, token = access.create(body.name, body.role)
@@ -155,7 +155,7 @@ def token_routes(services: Services) -> Blueprint:
 
     @routes.delete("/tokens/<name>")
     @needs("admin")
-    @described("Withdraw a token.", {200: NOTHING}, errors=(404,))
+    @openapi("Withdraw a token.", {200: NOTHING}, errors=(404,))
     def delete(name: str) -> Response:
         access.delete(name)
         return jsonify({})

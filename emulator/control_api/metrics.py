@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from emulator.control_api.collection_metrics import collection_metrics
-from emulator.control_api.use_metrics import use_metrics
 from emulator.routing.metrics import QUANTILES, EndpointMetrics, quantile
 from emulator.workspace.collecting.counts import Counted
 from emulator.workspace.health.instance_state import InstanceState
@@ -17,6 +15,36 @@ if TYPE_CHECKING:
 
 Capacity = Mapping[tuple[str, str], Sequence[InstanceState]]
 """The instances of each deployment, by the names of its endpoint and its own."""
+
+
+_USAGE: tuple[tuple[str, str, Callable[[InstanceUsage], float | None]], ...] = (
+    (
+        "cpu_utilization_percentage",
+        "Processor time used since the last scrape, in percent of the instance's cores.",
+        lambda use: use.cpu_percent,
+    ),
+    (
+        "cpu_memory_utilization_percentage",
+        "Memory in use, in percent of the instance's own.",
+        lambda use: use.memory_percent,
+    ),
+    ("disk_utilization", "How full the disk is that the instance writes to, in percent.", lambda use: use.disk_percent),
+    (
+        "gpu_utilization_percentage",
+        "Time in which the instance's GPUs worked, in percent.",
+        lambda use: use.gpu.utilization_percent if use.gpu else None,
+    ),
+    (
+        "gpu_memory_utilization_percentage",
+        "Memory in use on the instance's GPUs, in percent.",
+        lambda use: use.gpu.memory_percent if use.gpu else None,
+    ),
+    (
+        "gpu_energy_joules",
+        "Energy that the instance's GPUs have used since the last scrape.",
+        lambda use: use.gpu.energy_joules if use.gpu else None,
+    ),
+)
 
 
 class _Collector:
@@ -42,7 +70,7 @@ def metrics_text(
 
     registry = CollectorRegistry(auto_describe=False)
     found = [*_of_endpoints(endpoints), *_of_deployments(endpoints, capacity), *_of_instances(endpoints, uses)]
-    registry.register(_Collector([*found, *collection_metrics(collected)]))
+    registry.register(_Collector([*found, *_of_collection(collected)]))
     return generate_latest(registry)
 
 
@@ -86,7 +114,7 @@ def _without(name: str, endpoints: Iterable[EndpointMetrics]) -> set[str]:
 
 
 def _of_instances(endpoints: Sequence[EndpointMetrics], uses: Sequence[InstanceUsage]) -> Iterator[Metric]:
-    yield from use_metrics(uses, lambda name: _without(name, endpoints))
+    yield from _of_usage(uses, lambda name: _without(name, endpoints))
 
 
 def _by_endpoint(name: str, text: str, values: Mapping[str, float]) -> Metric:
@@ -147,3 +175,40 @@ def _of_deployments(endpoints: Sequence[EndpointMetrics], capacity: Capacity) ->
             for deployment, count in getattr(one, values).items():
                 gauge.add_metric((one.endpoint, deployment), count)
         yield gauge
+
+
+def _of_usage(uses: Sequence[InstanceUsage], without: Callable[[str], Collection[str]]) -> Iterator[Metric]:
+    """Yield a metric for each kind of usage; an instance of which it is unknown has no value.
+
+    `without` names the endpoints whose target does not have a metric (row metrics.names).
+    """
+    from prometheus_client.core import GaugeMetricFamily as Gauge
+
+    for name, text, value_of in _USAGE:
+        gauge = Gauge(name, text, labels=("endpoint", "deployment", "instance"))
+        left_out = without(name)
+        for use in uses:
+            value = value_of(use)
+            if value is not None and use.endpoint not in left_out:
+                gauge.add_metric((use.endpoint, use.deployment, use.instance), value)
+        yield gauge
+
+
+def _of_collection(counts: Mapping[Counted, int]) -> Iterator[Metric]:
+    """Yield the two metrics of data collection (contract/managed §9)."""
+    from prometheus_client.core import GaugeMetricFamily as Gauge
+
+    labels = ("endpoint", "deployment", "type")
+    events = Gauge("data_collection_events_per_minute", "Data events collected in the last minute.", labels=labels)
+    errors = Gauge(
+        "data_collection_errors_per_minute",
+        "Data events of the last minute that were not collected.",
+        labels=(*labels, "reason"),
+    )
+    for counted, number in counts.items():
+        if counted.reason:
+            errors.add_metric((counted.endpoint, counted.deployment, counted.type, counted.reason), number)
+        else:
+            events.add_metric((counted.endpoint, counted.deployment, counted.type), number)
+    yield events
+    yield errors

@@ -47,7 +47,7 @@ class Description:
     errors: tuple[int, ...] = ()
 
 
-def described(summary: str, answers: Mapping[int, Answer] | type[BaseModel], **more: Any) -> Callable[[View], View]:
+def openapi(summary: str, answers: Mapping[int, Answer] | type[BaseModel], **more: Any) -> Callable[[View], View]:
     """Describe the route below; `answers` may be the shape of its one answer, with status 200."""
     found = answers if isinstance(answers, Mapping) else {200: Answer(answers)}
 

@@ -143,7 +143,7 @@ def _finite(text: str) -> float:
     return number if math.isfinite(number) else _no_number(text)
 
 
-def flag(name: str) -> bool:
+def query_bool(name: str) -> bool:
     """A query parameter that is `true` or `false`, which is also what it is when absent."""
     text = request.args.get(name, "false").lower()
     if text not in ("true", "false"):
@@ -151,7 +151,7 @@ def flag(name: str) -> bool:
     return text == "true"
 
 
-def number(name: str, most: int = LARGEST_NUMBER) -> int | None:
+def query_int(name: str, most: int = LARGEST_NUMBER) -> int | None:
     """A query parameter that is a whole number from 0 to `most`, None when absent."""
     text = request.args.get(name)
     if text is None:

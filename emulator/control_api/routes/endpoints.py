@@ -11,8 +11,8 @@ from flask import Blueprint, Response, jsonify, request
 from emulator.control_api.access import needs
 from emulator.control_api.file_paths import deployment_body
 from emulator.control_api.json_text import revealed
-from emulator.control_api.openapi_metadata import NOTHING, POLLED, Answer, described
-from emulator.control_api.request_parsing import Services, body_of, flag, match_names_ignoring_case, number
+from emulator.control_api.openapi_metadata import NOTHING, POLLED, Answer, openapi
+from emulator.control_api.request_parsing import Services, body_of, match_names_ignoring_case, query_bool, query_int
 from emulator.control_api.request_schemas import AnsweredRequest, EndpointUpdate, RegenerateKeys
 from emulator.control_api.resources import (
     Json,
@@ -61,12 +61,12 @@ def endpoint_routes(services: Services) -> Blueprint:
 
 def _reading_routes(routes: Blueprint, services: Services) -> None:
     @routes.get("/onlineEndpoints")
-    @described("Every endpoint.", Endpoints)
+    @openapi("Every endpoint.", Endpoints)
     def list_all() -> Response:
         return jsonify({"value": list(_resources(services))})
 
     @routes.get("/onlineEndpoints/<name>")
-    @described("One endpoint.", Endpoint, errors=(404,))
+    @openapi("One endpoint.", Endpoint, errors=(404,))
     def get(name: str) -> Response:
         return jsonify(_resource(services, name))
 
@@ -75,7 +75,7 @@ def _writing_routes(routes: Blueprint, services: Services) -> None:
     endpoints, deployments = services.workspace.endpoints, services.workspace.deployments
 
     @routes.put("/onlineEndpoints/<name>")
-    @described(
+    @openapi(
         "Create an endpoint, or update it; its deployments, its keys and its traffic stay.",
         Endpoint,
         body=EndpointRequest,
@@ -88,7 +88,7 @@ def _writing_routes(routes: Blueprint, services: Services) -> None:
         return jsonify(_resource(services, wanted.name))
 
     @routes.delete("/onlineEndpoints/<name>")
-    @described(
+    @openapi(
         "Remove an endpoint and all of its deployments.",
         {200: NOTHING},
         errors=(404, 409, 503),
@@ -98,7 +98,7 @@ def _writing_routes(routes: Blueprint, services: Services) -> None:
         return jsonify({})
 
     @routes.patch("/onlineEndpoints/<name>")
-    @described(
+    @openapi(
         "Set the traffic of an endpoint, live and mirrored.",
         Endpoint,
         body=EndpointUpdate,
@@ -135,17 +135,17 @@ def _credential_routes(routes: Blueprint, services: Services) -> None:
     endpoints = services.workspace.endpoints
 
     @routes.post("/onlineEndpoints/<name>/listKeys")
-    @described("Both keys.", Keys, errors=(404,))
+    @openapi("Both keys.", Keys, errors=(404,))
     def list_keys(name: str) -> Response:
         return revealed(keys_document(endpoints.get_keys(name), endpoints.get(name)))
 
     @routes.post("/onlineEndpoints/<name>/token")
-    @described("A new token.", Token, errors=(404,))
+    @openapi("A new token.", Token, errors=(404,))
     def get_token(name: str) -> Response:
         return revealed(token_document(endpoints.get_token(name), endpoints.get(name)))
 
     @routes.post("/onlineEndpoints/<name>/regenerateKeys")
-    @described("Replace a key.", Keys, body=RegenerateKeys, errors=(404, 409, 507))
+    @openapi("Replace a key.", Keys, body=RegenerateKeys, errors=(404, 409, 507))
     def regenerate_keys(name: str) -> Response:
         body = body_of(RegenerateKeys, target=f"endpoint {name}")
         keys = endpoints.regenerate_keys(name, body.key_type.lower(), body.key_value or None)
@@ -157,17 +157,17 @@ def _deployment_routes(routes: Blueprint, services: Services) -> None:
     one = "/onlineEndpoints/<name>/deployments/<deployment>"
 
     @routes.get("/onlineEndpoints/<name>/deployments")
-    @described("Every deployment of an endpoint.", Deployments, errors=(404,))
+    @openapi("Every deployment of an endpoint.", Deployments, errors=(404,))
     def list_deployments(name: str) -> Response:
         return jsonify({"value": [deployment_resource(*_shown(services, d)) for d in deployments.list_of(name)]})
 
     @routes.get(one)
-    @described("One deployment.", Deployment, errors=(404,))
+    @openapi("One deployment.", Deployment, errors=(404,))
     def get_deployment(name: str, deployment: str) -> Response:
         return jsonify(deployment_resource(*_shown(services, deployments.get(name, deployment))))
 
     @routes.put(one)
-    @described(
+    @openapi(
         "Create a deployment, or update it: an operation that ends when it serves.",
         {200: Answer(DeploymentBegun, headers=POLLED), 201: Answer(DeploymentBegun, headers=POLLED)},
         body=DeploymentRequest,
@@ -195,7 +195,7 @@ def _deployment_routes(routes: Blueprint, services: Services) -> None:
         return jsonify(begun), 201 if is_new else 200, poll_headers(operation)
 
     @routes.delete(one)
-    @described("Remove a deployment.", {200: NOTHING}, errors=(404, 409, 503))
+    @openapi("Remove a deployment.", {200: NOTHING}, errors=(404, 409, 503))
     def delete_deployment(name: str, deployment: str) -> Response:
         deployments.delete(name, deployment)
         return jsonify({})
@@ -206,7 +206,7 @@ def _insight_routes(routes: Blueprint, services: Services) -> None:
     deployments, collecting = services.workspace.deployments, services.workspace.collecting
 
     @routes.get("/onlineEndpoints/<name>/tree")
-    @described(
+    @openapi(
         "What lies below /var/azureml-app; models that are mounted elsewhere have absolute paths.",
         LayoutTree,
         query=("deployment",),
@@ -220,7 +220,7 @@ def _insight_routes(routes: Blueprint, services: Services) -> None:
 
     @routes.post("/onlineEndpoints/<name>/explain")
     @needs("viewer")
-    @described("Why a request was answered as it was.", Explained, body=AnsweredRequest, errors=(404,))
+    @openapi("Why a request was answered as it was.", Explained, body=AnsweredRequest, errors=(404,))
     def explain(name: str) -> Response:
         given = body_of(AnsweredRequest, target=f"endpoint {name}")
         answered = Answered(**given.model_dump(exclude={"deployment"}))
@@ -228,7 +228,7 @@ def _insight_routes(routes: Blueprint, services: Services) -> None:
         return jsonify({"cause": mask_credentials(str(found)), "hint": mask_credentials(found.hint)})
 
     @routes.get("/onlineEndpoints/<name>/collected")
-    @described(
+    @openapi(
         "The data that a deployment has collected.",
         _LINES,
         query=("deployment", "collection", "tail", "follow"),
@@ -237,15 +237,15 @@ def _insight_routes(routes: Blueprint, services: Services) -> None:
     def collected(name: str) -> Response:
         deployment, collection = _asked_deployment(services, name), request.args.get("collection")
         lines = collecting.get_collected(
-            deployments.get(name, deployment), collection, tail=number("tail"), follow=flag("follow")
+            deployments.get(name, deployment), collection, tail=query_int("tail"), follow=query_bool("follow")
         )
         return Response(line_stream(lines), mimetype="application/x-ndjson")
 
     @routes.get("/onlineEndpoints/<name>/insights")
-    @described("What was sent to Application Insights.", _LINES, query=("tail", "follow"), errors=(404,))
+    @openapi("What was sent to Application Insights.", _LINES, query=("tail", "follow"), errors=(404,))
     def insights(name: str) -> Response:
         endpoint = services.workspace.endpoints.get(name)
-        lines = collecting.get_insights_log(endpoint.name, tail=number("tail"), follow=flag("follow"))
+        lines = collecting.get_insights_log(endpoint.name, tail=query_int("tail"), follow=query_bool("follow"))
         return Response(line_stream(lines), mimetype="application/x-ndjson")
 
 
@@ -254,7 +254,7 @@ def _log_routes(routes: Blueprint, services: Services) -> None:
     deployments = services.workspace.deployments
 
     @routes.get("/onlineEndpoints/<name>/logs")
-    @described(
+    @openapi(
         "What a container has written.",
         _LINES,
         query=("deployment", "instance", "tail", "follow"),
@@ -264,22 +264,22 @@ def _log_routes(routes: Blueprint, services: Services) -> None:
         lines = deployments.get_logs(
             name,
             _asked_deployment(services, name),
-            tail=number("tail"),
-            follow=flag("follow"),
-            instance=number("instance") or 0,
+            tail=query_int("tail"),
+            follow=query_bool("follow"),
+            instance=query_int("instance") or 0,
         )
         return Response(line_stream(lines), mimetype="application/x-ndjson")
 
     @routes.get("/onlineEndpoints/<name>/requests")
-    @described("The requests that the front door has seen.", _LINES, query=("tail", "follow"), errors=(404,))
+    @openapi("The requests that the front door has seen.", _LINES, query=("tail", "follow"), errors=(404,))
     def requests(name: str) -> Response:
-        lines = deployments.get_request_log(name, tail=number("tail"), follow=flag("follow"))
+        lines = deployments.get_request_log(name, tail=query_int("tail"), follow=query_bool("follow"))
         return Response(line_stream(lines), mimetype="application/x-ndjson")
 
     @routes.get("/onlineEndpoints/<name>/events")
-    @described("What has happened to the containers.", _LINES, query=("tail", "follow"), errors=(404,))
+    @openapi("What has happened to the containers.", _LINES, query=("tail", "follow"), errors=(404,))
     def events(name: str) -> Response:
-        lines = deployments.get_event_log(name, tail=number("tail"), follow=flag("follow"))
+        lines = deployments.get_event_log(name, tail=query_int("tail"), follow=query_bool("follow"))
         return Response(line_stream(lines), mimetype="application/x-ndjson")
 
 

@@ -6,7 +6,7 @@ from flask import Blueprint, Response
 
 from emulator.control_api.access import values_are_asked_for
 from emulator.control_api.json_text import answer_with_values
-from emulator.control_api.openapi_metadata import Answer, described
+from emulator.control_api.openapi_metadata import Answer, openapi
 from emulator.control_api.request_parsing import Services, match_names_ignoring_case
 from emulator.control_api.response_schemas import Export
 from emulator.control_api.tar_stream import tar_stream
@@ -22,26 +22,26 @@ def export_routes(services: Services) -> Blueprint:
     one = "/onlineEndpoints/<name>/deployments/<deployment>"
 
     @routes.get("/onlineEndpoints/<name>/export")
-    @described("Everything that an endpoint is made of.", Export, query=("includeValues",), errors=(404, 503))
+    @openapi("Everything that an endpoint is made of.", Export, query=("includeValues",), errors=(404, 503))
     def document(name: str) -> Response:
         include_values = values_are_asked_for()
         document = exports.document(name, include_values=include_values)
         return answer_with_values(document, include_values=include_values)
 
     @routes.get(f"{one}/code")
-    @described("The deployment's code.", _TAR, errors=(404,))
+    @openapi("The deployment's code.", _TAR, errors=(404,))
     def code(name: str, deployment: str) -> Response:
         files = exports.code_files(deployments.get(name, deployment))
         return Response(tar_stream(files), mimetype="application/x-tar")
 
     @routes.get(f"{one}/context")
-    @described("The build context of the deployment's environment.", _TAR, errors=(404,))
+    @openapi("The build context of the deployment's environment.", _TAR, errors=(404,))
     def context(name: str, deployment: str) -> Response:
         files = exports.context_files(deployments.get(name, deployment))
         return Response(tar_stream(files), mimetype="application/x-tar")
 
     @routes.get(f"{one}/layout")
-    @described("What the deployment's containers see at /var/azureml-app.", _TAR, errors=(404,))
+    @openapi("What the deployment's containers see at /var/azureml-app.", _TAR, errors=(404,))
     def layout(name: str, deployment: str) -> Response:
         files = exports.layout_files(deployments.get(name, deployment))
         return Response(tar_stream(files), mimetype="application/x-tar")

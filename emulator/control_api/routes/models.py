@@ -12,8 +12,8 @@ from flask import Blueprint, Response, jsonify
 from emulator.control_api.access import caller, check_role, needs, values_are_asked_for
 from emulator.control_api.file_paths import environment_source_body, model_body
 from emulator.control_api.json_text import answer_with_values
-from emulator.control_api.openapi_metadata import POLLED, Answer, described
-from emulator.control_api.request_parsing import Services, body_of, flag
+from emulator.control_api.openapi_metadata import POLLED, Answer, openapi
+from emulator.control_api.request_parsing import Services, body_of, query_bool
 from emulator.control_api.request_schemas import BuildRequest, EnvironmentChoice, EnvironmentSource, ModelUpdate
 from emulator.control_api.resources import Json, environment_resource, model_resource
 from emulator.control_api.response_schemas import (
@@ -43,24 +43,24 @@ def _reading_routes(routes: Blueprint, services: Services) -> None:
     models = services.workspace.models
 
     @routes.get("/models")
-    @described("Every version of every model.", ModelVersions, query=("includeArchived",))
+    @openapi("Every version of every model.", ModelVersions, query=("includeArchived",))
     def list_all() -> Response:
-        found = models.list_versions(include_archived=flag("includeArchived"))
+        found = models.list_versions(include_archived=query_bool("includeArchived"))
         return jsonify({"value": [model_resource(model) for model in found]})
 
     @routes.get("/models/<name>/versions")
-    @described("Every version of a model.", ModelVersions, query=("includeArchived",))
+    @openapi("Every version of a model.", ModelVersions, query=("includeArchived",))
     def list_versions(name: str) -> Response:
-        found = models.list_versions(name, include_archived=flag("includeArchived"))
+        found = models.list_versions(name, include_archived=query_bool("includeArchived"))
         return jsonify({"value": [model_resource(model) for model in found]})
 
     @routes.get("/models/<name>/versions/<version>")
-    @described("One version.", ModelVersion, errors=(404,))
+    @openapi("One version.", ModelVersion, errors=(404,))
     def get(name: str, version: str) -> Response:
         return jsonify(model_resource(models.get(name, _version(version))))
 
     @routes.get("/models/<name>/versions/<version>/content")
-    @described(
+    @openapi(
         "The files of a version.",
         {200: Answer(text="A tar of the files.", media_type="application/x-tar")},
         errors=(404,),
@@ -78,7 +78,7 @@ def _writing_routes(routes: Blueprint, services: Services) -> None:
     models = services.workspace.models
 
     @routes.post("/models/<name>/versions")
-    @described(
+    @openapi(
         "Register a file or a folder as a version.",
         {201: Answer(ModelVersion)},
         body=ModelRequest,
@@ -90,7 +90,7 @@ def _writing_routes(routes: Blueprint, services: Services) -> None:
         return jsonify(model_resource(models.create(request))), 201
 
     @routes.patch("/models/<name>/versions/<version>")
-    @described("Hide a version, or undo that.", ModelVersion, body=ModelUpdate, errors=(404, 507))
+    @openapi("Hide a version, or undo that.", ModelVersion, body=ModelUpdate, errors=(404, 507))
     def update(name: str, version: str) -> Response:
         body = body_of(ModelUpdate, target=f"model {name}:{version}")
         change = models.archive if body.is_archived else models.restore
@@ -106,17 +106,17 @@ def _environment_routes(routes: Blueprint, services: Services) -> None:
     located = partial(environment_source_body, services)
 
     @routes.get("/environments")
-    @described(
+    @openapi(
         "Every registered environment, or every curated one.", EnvironmentVersions, query=("curated", "includeValues")
     )
     def list_environments() -> Response:
-        listed = environments.list_curated() if flag("curated") else environments.list_versions()
+        listed = environments.list_curated() if query_bool("curated") else environments.list_versions()
         include_values = values_are_asked_for()
         shown = [_resource(services, environments.shown(e), include_values=include_values) for e in listed]
         return answer_with_values({"value": shown}, include_values=include_values)
 
     @routes.post("/environments")
-    @described(
+    @openapi(
         "Register an environment, by its document or its file.",
         {201: Answer(EnvironmentVersion)},
         body=EnvironmentSource,
@@ -132,7 +132,7 @@ def _build_routes(routes: Blueprint, services: Services) -> None:
     located = partial(environment_source_body, services)
 
     @routes.post("/environments/resolve")
-    @described(
+    @openapi(
         "The environment that a file or a name means, as it would be built.",
         EnvironmentVersion,
         body=EnvironmentChoice,
@@ -149,7 +149,7 @@ def _build_routes(routes: Blueprint, services: Services) -> None:
         )
 
     @routes.post("/environments/build")
-    @described(
+    @openapi(
         "Build an environment's image.",
         {202: Answer(OperationBegun, headers=POLLED)},
         body=BuildRequest,

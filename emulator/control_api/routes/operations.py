@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from flask import Blueprint, Response, jsonify, request
 
 from emulator.azure_paths import WORKSPACE_PATH
-from emulator.control_api.openapi_metadata import NOTHING, POLLED, Answer, described
+from emulator.control_api.openapi_metadata import NOTHING, POLLED, Answer, openapi
 from emulator.control_api.request_parsing import Services
 from emulator.control_api.resources import Json
 from emulator.control_api.response_schemas import OperationResult, OperationStatus, ServerSentEvent
@@ -28,19 +28,19 @@ def operation_routes(services: Services) -> Blueprint:
 
 def _polling_routes(routes: Blueprint, services: Services) -> None:
     @routes.get("/mfeOperationsStatus/<operation_id>")
-    @described("How an operation is doing.", {200: Answer(OperationStatus, headers=("Retry-After",))}, errors=(404,))
+    @openapi("How an operation is doing.", {200: Answer(OperationStatus, headers=("Retry-After",))}, errors=(404,))
     def status(operation_id: str) -> tuple[Response, dict[str, str]]:
         operation = services.operations.get(operation_id)
         return jsonify(status_document(operation)), {"Retry-After": _POLL_SECONDS}
 
     @routes.delete("/mfeOperationsStatus/<operation_id>")
-    @described("Ask an operation to stop, soon.", {202: NOTHING}, errors=(404,))
+    @openapi("Ask an operation to stop, soon.", {202: NOTHING}, errors=(404,))
     def cancel(operation_id: str) -> tuple[Response, int]:
         services.operations.cancel(operation_id)
         return jsonify({}), 202
 
     @routes.get("/mfeOperationResults/<operation_id>")
-    @described(
+    @openapi(
         "What an operation has made; an operation that failed answers with its error.",
         {200: Answer(OperationResult), 202: Answer(OperationResult, "It goes on.", headers=POLLED)},
         errors=(404, 409, 502, 503, 504, 507),
@@ -56,7 +56,7 @@ def _polling_routes(routes: Blueprint, services: Services) -> None:
 
 def _following_routes(routes: Blueprint, services: Services) -> None:
     @routes.get("/mfeOperationsStatus/<operation_id>/events")
-    @described(
+    @openapi(
         "Follow an operation to its end.",
         {
             200: Answer(ServerSentEvent, "Events, and at last how it ended.", media_type="text/event-stream"),

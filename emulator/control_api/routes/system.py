@@ -10,7 +10,7 @@ from flask import Blueprint, Flask, Response, current_app, jsonify
 from emulator.control_api.access import caller, needs, takes_paths
 from emulator.control_api.api_version import API_VERSION
 from emulator.control_api.metrics import metrics_text
-from emulator.control_api.openapi_metadata import Answer, described
+from emulator.control_api.openapi_metadata import Answer, openapi
 from emulator.control_api.readiness import in_the_way
 from emulator.control_api.request_parsing import Services, body_of
 from emulator.control_api.request_schemas import PruneRequest, ShutdownRequest
@@ -18,7 +18,7 @@ from emulator.control_api.response_schemas import Damaged, Health, Info, OpenApi
 from emulator.errors import ResourceNotReady
 
 
-def own_routes(services: Services) -> Blueprint:
+def system_routes(services: Services) -> Blueprint:
     """`/_amlemu/…`."""
     routes = Blueprint("own", __name__)
     _state_routes(routes, services)
@@ -30,13 +30,13 @@ def own_routes(services: Services) -> Blueprint:
 
 def _state_routes(routes: Blueprint, services: Services) -> None:
     @routes.get("/health")
-    @described("Whether the server lives.", Health)
+    @openapi("Whether the server lives.", Health)
     def health() -> Response:
         # Anybody may ask, so it tells nothing of this machine.
         return jsonify({"status": "ok", "version": services.describe()["version"]})
 
     @routes.get("/ready")
-    @described("Whether everything is there that the emulator was started for.", Ready, errors=(503,))
+    @openapi("Whether everything is there that the emulator was started for.", Ready, errors=(503,))
     def ready() -> tuple[Response, int]:
         if why := in_the_way(services.conditions):
             error = ResourceNotReady("; ".join(why), target="emulator", hint="ask again in a moment")
@@ -44,7 +44,7 @@ def _state_routes(routes: Blueprint, services: Services) -> None:
         return jsonify({"status": "ready"}), 200
 
     @routes.get("/info")
-    @described("Who the server is, and how it was set.", Info)
+    @openapi("Who the server is, and how it was set.", Info)
     def info() -> Response:
         who = {"caller": caller().name, "role": caller().role, "takes_paths": takes_paths(services)}
         return jsonify({**services.describe(), "api_version": API_VERSION, **who})
@@ -52,7 +52,7 @@ def _state_routes(routes: Blueprint, services: Services) -> None:
 
 def _damage_routes(routes: Blueprint, services: Services) -> None:
     @routes.get("/damage")
-    @described("What of the home cannot be read, and which resources that takes out of service.", Damaged)
+    @openapi("What of the home cannot be read, and which resources that takes out of service.", Damaged)
     def damage() -> Response:
         found = services.workspace.damage()
         value = [{"resource": d.resource, "file": d.file, "fault": d.fault} for d in found]
@@ -60,13 +60,13 @@ def _damage_routes(routes: Blueprint, services: Services) -> None:
 
 
 def _document_routes(routes: Blueprint, services: Services) -> None:
-    @routes.get("/openapi.json")
-    @described("This document.", {200: Answer(OpenApi, "An OpenAPI document.")})
-    def openapi() -> Response:
+    @routes.get("/openapi.json", endpoint="openapi")
+    @openapi("This document.", {200: Answer(OpenApi, "An OpenAPI document.")})
+    def get_openapi() -> Response:
         return Response(_openapi_text(current_app), content_type="application/json")
 
     @routes.get("/metrics")
-    @described(
+    @openapi(
         "How endpoints and their containers are doing.",
         {200: Answer(text="Azure Monitor's metrics in Prometheus' text format.", media_type="text/plain")},
     )
@@ -76,14 +76,14 @@ def _document_routes(routes: Blueprint, services: Services) -> None:
 
 def _verb_routes(routes: Blueprint, services: Services) -> None:
     @routes.post("/shutdown")
-    @described("End the server.", Stopping, body=ShutdownRequest, body_is_optional=True)
+    @openapi("End the server.", Stopping, body=ShutdownRequest, body_is_optional=True)
     @needs("admin")
     def shutdown() -> Response:
         services.shutdown(body_of(ShutdownRequest, optional=True).keep_containers)
         return jsonify({"status": "stopping"})
 
     @routes.post("/prune")
-    @described(
+    @openapi(
         "Remove what nothing uses any more.",
         Pruned,
         body=PruneRequest,

@@ -9,8 +9,8 @@ from flask import Blueprint, Response, jsonify, request
 from pydantic import Field
 
 from emulator.control_api.access import caller
-from emulator.control_api.openapi_metadata import LARGEST_OFFSET, Answer, described
-from emulator.control_api.request_parsing import LARGEST_LIST, Services, body_of, flag, number
+from emulator.control_api.openapi_metadata import LARGEST_OFFSET, Answer, openapi
+from emulator.control_api.request_parsing import LARGEST_LIST, Services, body_of, query_bool, query_int
 from emulator.control_api.response_schemas import Shape
 from emulator.entities import Entity, LongList, Sha256, Upload
 from emulator.errors import BadArgument
@@ -82,7 +82,7 @@ def upload_routes(services: Services) -> Blueprint:
     uploads = services.workspace.uploads
 
     @routes.post("/uploads/find")
-    @described("What of its files the caller must send.", Found, body=Offer, errors=(507,))
+    @openapi("What of its files the caller must send.", Found, body=Offer, errors=(507,))
     def find() -> Response:
         offer = body_of(Offer, target="uploads", most_bytes=LARGEST_LIST)
         wanted = [(file, uploads.find(caller(), file.key, file.sha256)) for file in offer.files]
@@ -92,7 +92,7 @@ def upload_routes(services: Services) -> Blueprint:
         return jsonify(found | {"known_sizes": uploads.known_sizes(caller(), offer.sizes)})
 
     @routes.patch("/uploads/files/<key>")
-    @described(
+    @openapi(
         "Take a piece of a file that begins at `offset`.",
         Received,
         bytes_body="The bytes of the piece, at most 32 MiB.",
@@ -100,22 +100,22 @@ def upload_routes(services: Services) -> Blueprint:
         errors=(409, 507),
     )
     def append(key: str) -> Response:
-        offset = number("offset", most=LARGEST_OFFSET)
+        offset = query_int("offset", most=LARGEST_OFFSET)
         if offset is None:
             raise BadArgument("offset must say where the piece belongs", target=f"upload {key}")
         data = request.get_data(cache=False)
-        received = uploads.append(caller(), _key(key), offset, data, restart=flag("restart"))
+        received = uploads.append(caller(), _key(key), offset, data, restart=query_bool("restart"))
         return jsonify({"received": received})
 
     @routes.post("/uploads/files/<key>/finish")
-    @described("Keep a file now that all of it was sent.", Stored, body=WholeFile, errors=(507,))
+    @openapi("Keep a file now that all of it was sent.", Stored, body=WholeFile, errors=(507,))
     def finish(key: str) -> Response:
         whole = body_of(WholeFile, target=f"upload {key}")
         uploads.finish(caller(), _key(key), whole.size, whole.sha256)
         return jsonify({"sha256": whole.sha256, "size": whole.size})
 
     @routes.post("/uploads")
-    @described(
+    @openapi(
         "Make a folder, or a file, of what was sent; requests name it in place of a path.",
         {201: Answer(UploadPath)},
         body=Upload,
