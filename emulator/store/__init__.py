@@ -27,7 +27,6 @@ from emulator.errors import BadArgument, DamagedDocument, EmulatorError, Resourc
 from emulator.names import is_segment, may_name_endpoint
 from emulator.store.build_contexts import copy_context
 from emulator.store.collected import CollectedData
-from emulator.store.content_name import content_name
 from emulator.store.damage import Damage, aside, damage_of_endpoint, find_damage
 from emulator.store.disk import read_document, remove_whole
 from emulator.store.documents import Documents, names_in, stems_in
@@ -37,6 +36,7 @@ from emulator.store.layouts import Layouts, Placement, placements
 from emulator.store.leftovers import REMOVED, remove_leftovers
 from emulator.store.logs import Logs
 from emulator.store.model_folder import ModelFolder, below
+from emulator.store.model_versions import content_name, created_after
 from emulator.store.privacy import make_home, tighten
 from emulator.store.reach import Reach
 from emulator.store.segments import segment
@@ -44,7 +44,6 @@ from emulator.store.sinks import SinkFolders
 from emulator.store.trees import Tree, code_tree, model_tree, named_path
 from emulator.store.unknown_uses import UnknownUses
 from emulator.store.uploads import Uploads
-from emulator.store.versions import created_after
 from emulator.store.workspace_document import workspace_id
 from emulator.system.files import sync_folder, translate_os_errors
 from emulator.system.removal import remove_tree
@@ -77,7 +76,7 @@ class Store:
         self._secret = threading.Lock()
 
     def reach(self, folder: Path) -> Reach:
-        """How far the names in the documents of `folder` lead: out of nothing that was sent here or is kept here."""
+        """Return the reach of file names in the documents of `folder`, bounded for uploaded and stored folders."""
         where, home = Path(os.path.realpath(folder)), self.home.resolve()
         for kept in (self.uploads.trees_folder, home / "contexts"):
             if where.is_relative_to(kept) and where != kept:
@@ -85,8 +84,7 @@ class Store:
         return Reach(folder)
 
     def signing_secret(self) -> str:
-        """The secret that signs this workspace's own tokens, drawn at the first use, in a file that only its owner can
-        read."""
+        """Return the secret that signs the workspace's tokens, drawn once, in a file that only its owner can read."""
         path = self.home / "signing.json"
         with self._secret, translate_os_errors("signing secret"):
             found = self._documents.find(path, SigningSecret)
@@ -96,14 +94,14 @@ class Store:
         return found.secret
 
     def access_tokens(self) -> tuple[AccessToken, ...]:
-        """Every token that was handed out, in the order of its making."""
+        """Return the issued tokens, in the order of creation."""
         return self._access_tokens().tokens
 
     def _access_tokens(self) -> AccessTokens:
         return self._documents.find(self.home / "access.json", AccessTokens) or AccessTokens(tokens=())
 
     def put_access_tokens(self, tokens: Sequence[AccessToken]) -> None:
-        """Replace them all, in a file that only its owner can read."""
+        """Replace all issued tokens, in a file that only its owner can read."""
         with translate_os_errors("tokens"):
             kept = AccessTokens(tokens=tuple(tokens)).keeping_unknown_of(self._access_tokens())
             self._documents.put(self.home / "access.json", kept)
@@ -113,11 +111,11 @@ class Store:
     def register_model(self, request: ModelRequest, now: Callable[[], str], *, reuse: bool = False) -> Model:
         """Store the file or folder at `request.path` as the next version of its name, or as the version asked for.
 
-        The version exists once everything is on disk, not before.  Raises BadArgument for a path that is no file or
-        folder, for an MLflow model without MLmodel, and for a version that other content has; the same content at the
-        same version is returned as it is, and with `reuse` also the last version that has it where none is asked
-        for.  `now` says when, as the version is created: the order of creation is that
-        of the version numbers, however long each file took to copy, and whatever the clock did meanwhile.
+        The version exists once everything is on disk, not before.  A version with the same content is returned as it
+        is; so is, with `reuse` and without a version, the last one with that content.  Raises BadArgument for a path
+        that is not a file or folder, an MLflow model without MLmodel, and a version with other content.  `now` is
+        called when the version is created: creation times have the order of the versions, however long each copy took
+        and even if the clock was set back.
         """
         source = named_path(Path(request.path))
         with translate_os_errors(f"model {request.name or source.name}"):
@@ -164,7 +162,7 @@ class Store:
         return str(max(numbers, default=0) + 1)
 
     def version_names(self, name: str) -> list[str]:
-        """The versions of a model, those that cannot be read among them: none is ever given again."""
+        """Return the versions of a model, damaged ones included: no version is reused."""
         return list(stems_in(self._models_folder(name)))
 
     def _model_path(self, name: str, version: str) -> Path:
@@ -174,11 +172,11 @@ class Store:
         return self.home / "models" / segment(name)
 
     def find_model(self, name: str, version: str) -> Model | None:
-        """That version, archived or not, None when there is none."""
+        """Return that version, archived or not, None if it does not exist."""
         return self._documents.find(self._model_path(name, version), Model, {"name": name, "version": version})
 
     def model_versions(self, name: str) -> list[Model]:
-        """Every version of `name` that can be read, in the order of registration."""
+        """Return the readable versions of `name`, in the order of registration."""
         found = (
             self._documents.readable(self._model_path(name, version), Model, {"name": name, "version": version})
             for version in self.version_names(name)
@@ -186,16 +184,16 @@ class Store:
         return sorted(filter(None, found), key=_by_age)
 
     def models(self) -> list[Model]:
-        """Every version of every model."""
+        """Return all versions of all models."""
         return [model for name in names_in(self.home / "models") for model in self.model_versions(name)]
 
     def put_model(self, model: Model) -> None:
-        """Replace the document of a version, for what may change of it: archived, tags, description."""
+        """Replace a version's document, for the fields that may change: archived, tags, description."""
         with translate_os_errors(f"model {model.id}"):
             self._documents.put(self._model_path(model.name, model.version), model)
 
     def model_folder(self, model: Model | ModelRequest) -> ModelFolder:
-        """The files of a model by their place in its folder: stored ones, or what would be registered."""
+        """Return the files of a model by their path in its folder, stored or about to be registered."""
         if isinstance(model, Model):
             stored = {below(model.path, f.path): self.files.path_of(f.sha256) for f in model.files}
             return ModelFolder(stored, Reach(self.files.folder, self.files.folder))
@@ -208,7 +206,7 @@ class Store:
     # environments
 
     def environments(self) -> list[Environment]:
-        """Every registered environment, by name, the versions in the order of their numbers."""
+        """Return all registered environments, by name and number of version."""
         found = (
             self._documents.readable(self._environment_path(n, v), Environment, {"name": n, "version": v})
             for n in names_in(self.home / "environments")
@@ -217,11 +215,11 @@ class Store:
         return sorted(filter(None, found), key=lambda e: (e.name, _by_number(e.version)))
 
     def environment_versions(self, name: str) -> list[str]:
-        """The versions of an environment, those that cannot be read among them: none is ever given again."""
+        """Return the versions of an environment, damaged ones included: no version is reused."""
         return list(stems_in(self.home / "environments" / segment(name)))
 
     def find_environment(self, name: str, version: str) -> Environment | None:
-        """That version, None when there is none."""
+        """Return that version, None if it does not exist."""
         if not (is_segment(name) and is_segment(version)):
             return None
         path = self._environment_path(name, version)
@@ -231,22 +229,22 @@ class Store:
         return self.home / "environments" / segment(name) / segment(f"{version}.json")
 
     def put_environment(self, environment: Environment) -> None:
-        """Create or replace a registered environment; its channels may be secret, so the file is its owner's."""
+        """Create or replace a registered environment; only the owner can read it, for its channels may be secret."""
         with translate_os_errors(f"environment {environment.id}"):
             path = self._environment_path(environment.name, environment.version)
             self._documents.put(path, environment)
 
     def keep_build_context(self, build: BuildContext) -> BuildContext:
-        """A copy of a build context as it is now, which stays as it is; the one that is there already."""
+        """Copy a build context, unless the same content is stored already; return the copy, which never changes."""
         return copy_context(build, self.home / "contexts")
 
     def put_image_environment(self, digest: str, environment: Environment) -> None:
-        """Remember what an image is built from, so that it can be built again, in a file like an environment's."""
+        """Store what an image is built from, to rebuild it, in a file like an environment's."""
         with translate_os_errors(f"environment {environment.id}"):
             self._documents.put(self._image_path(digest), environment)
 
     def find_image_environment(self, digest: str) -> Environment | None:
-        """What the image of that digest was built from, None when that is not known."""
+        """Return what the image was built from, None if unknown."""
         return self._documents.find(self._image_path(digest), Environment)
 
     def _image_path(self, digest: str) -> Path:
@@ -255,11 +253,11 @@ class Store:
     # endpoints and deployments
 
     def endpoint_folder(self, name: str) -> Path:
-        """Where an endpoint's documents lie."""
+        """Return the folder of an endpoint's documents."""
         return self.home / "endpoints" / segment(name)
 
     def endpoints(self) -> list[OnlineEndpoint]:
-        """Every endpoint, by name."""
+        """Return the readable endpoints, by name."""
         found = (
             self._documents.readable(f"{self._endpoints}/{segment(name)}/endpoint.json", OnlineEndpoint, {"name": name})
             for name in names_in(self._endpoints)
@@ -267,11 +265,11 @@ class Store:
         return [endpoint for endpoint in found if endpoint]
 
     def endpoint_names(self) -> list[str]:
-        """The names of all endpoints, those that cannot be read among them."""
+        """Return the names of all endpoints, damaged ones included."""
         return names_in(self._endpoints)
 
     def find_endpoint(self, name: str) -> OnlineEndpoint | None:
-        """That endpoint, None when there is none, or none can have such a name."""
+        """Return that endpoint, None if it does not exist or the name is invalid."""
         if not may_name_endpoint(name):
             return None
         path = f"{self._endpoints}/{segment(name)}/endpoint.json"
@@ -281,7 +279,7 @@ class Store:
         return found
 
     def holds_endpoint(self, name: str) -> bool:
-        """Whether anything lies where that endpoint's documents would, whether it can be read or not."""
+        """Return whether the endpoint's folder exists, readable or not."""
         return may_name_endpoint(name) and os.path.lexists(self.endpoint_folder(name))
 
     def put_endpoint(self, endpoint: OnlineEndpoint) -> None:
@@ -290,7 +288,7 @@ class Store:
             self._documents.put(self.endpoint_folder(endpoint.name) / "endpoint.json", endpoint)
 
     def keys_of(self, endpoint_name: str) -> EndpointKeys:
-        """The endpoint's keys; ResourceNotFound without it."""
+        """Return the endpoint's keys; raise ResourceNotFound without them."""
         keys = self._documents.find(self.endpoint_folder(endpoint_name) / "keys.json", EndpointKeys)
         if keys is None:
             hint = f"amlemu keys {endpoint_name} --regenerate primary"
@@ -303,7 +301,7 @@ class Store:
             self._documents.put(self.endpoint_folder(endpoint_name) / "keys.json", keys)
 
     def delete_endpoint(self, name: str) -> None:
-        """Remove the endpoint's documents, its deployments' among them."""
+        """Remove the endpoint's documents, those of its deployments included."""
         # In one step: half of a folder must not look like an endpoint, or like a damaged one, after a crash.
         with translate_os_errors(f"endpoint {name}"), suppress(FileNotFoundError):
             removed = self.home / "endpoints" / f"{REMOVED}{secrets.token_hex(8)}"
@@ -312,27 +310,27 @@ class Store:
             remove_whole(removed)
 
     def deployments(self, endpoint_name: str) -> list[OnlineDeployment]:
-        """The endpoint's deployments that can be read, by name."""
+        """Return the endpoint's readable deployments, by name."""
         found = (self.readable_deployment(endpoint_name, name) for name in self.deployment_names(endpoint_name))
         return [deployment for deployment in found if deployment]
 
     def deployment_names(self, endpoint_name: str) -> list[str]:
-        """The names of the endpoint's deployments, those that cannot be read among them."""
+        """Return the names of the endpoint's deployments, damaged ones included."""
         return list(stems_in(f"{self._endpoints}/{segment(endpoint_name)}/deployments"))
 
     def readable_deployment(self, endpoint_name: str, name: str) -> OnlineDeployment | None:
-        """As `find_deployment`, and None for a damaged one too: for those who look at all that runs."""
+        """Return that deployment, None if it does not exist or is damaged."""
         named = {"name": name, "endpoint_name": endpoint_name}
         return self._documents.readable(self._deployment_path(endpoint_name, name), OnlineDeployment, named)
 
     def readable_endpoint(self, name: str) -> OnlineEndpoint | None:
-        """As `find_endpoint`, and None for a damaged one too."""
+        """Return that endpoint, None if it does not exist or is damaged."""
         with suppress(DamagedDocument):
             return self.find_endpoint(name)
         return None
 
     def find_deployment(self, endpoint_name: str, name: str) -> OnlineDeployment | None:
-        """That deployment, None when there is none, or none can have such a name."""
+        """Return that deployment, None if it does not exist or the name is invalid."""
         if not (may_name_endpoint(endpoint_name) and may_name_endpoint(name)):
             return None
         named = {"name": name, "endpoint_name": endpoint_name}
@@ -355,28 +353,28 @@ class Store:
     # damage
 
     def damage(self) -> list[Damage]:
-        """Every document that cannot be read, with the resource that it takes out of service."""
+        """Return the damaged documents, each with the resource that is out of service."""
         return find_damage(self.home, self._documents)
 
     def damage_of_endpoint(self, name: str) -> list[Damage]:
-        """The same of one endpoint."""
+        """Return the damaged documents of one endpoint."""
         if not self.holds_endpoint(name):
             return []
         return list(damage_of_endpoint(self.home, self._documents, name))
 
     def is_new(self) -> bool:
-        """Whether nothing was ever registered or deployed here."""
+        """Return whether nothing was ever registered or deployed here."""
         return not names_in(self._endpoints) and not names_in(self.home / "models")
 
     def image_digests(self) -> set[str]:
-        """Of every image whose making is written down."""
+        """Return the digests of all images for which an environment is stored."""
         return set(stems_in(self.home / "images"))
 
     def _generations_in_use(self) -> list[int]:
-        """The numbers of generations of which anything is there."""
+        """Return the numbers of generations that left anything."""
         found = []
         for path in self.home.glob("endpoints/*/deployments/*.json"):
-            with suppress(EmulatorError, OSError):  # a damaged one is told of elsewhere
+            with suppress(EmulatorError, OSError):  # a damaged one is reported elsewhere
                 found.append((read_document(path) or {}).get("generation", 0))
         folders = [*self.layouts.all(), *self.sinks.generations()]
         return found + [int(folder.name) for folder in folders if folder.name.isdecimal()]
@@ -384,14 +382,16 @@ class Store:
     # housekeeping
 
     def remove_leftovers(self) -> None:
-        """Remove what an emulator that was killed has left half done; only before anything else is written."""
+        """Remove what a killed emulator left unfinished; call it before anything else is written."""
         with translate_os_errors(f"AMLEMU_HOME {self.home}"):
             remove_leftovers(self.home, self.logs)
             self.uploads.prune(dry_run=False)
 
     def unused_layouts(self) -> list[Path]:
-        """The layouts of generations that serve no more, or never did; not one that a document which cannot be read, or
-        was moved aside, may mean.  Only while nothing is laid out."""
+        """Return the layouts that no generation uses, except those that a damaged document may use.
+
+        Call it only while no layout is being created.
+        """
         keep = {
             self.layouts.path_of(d.endpoint_name, d.name, d.generation)
             for e in self.endpoints()
@@ -403,10 +403,9 @@ class Store:
         return [layout for layout in others if unknown and not unknown.of_layout(*layout.parts[-3:-1])]
 
     def prune(self, *, dry_run: bool) -> list[str]:
-        """Remove contents that no model and no layout uses, and layouts of nothing that serves; say what, a line each.
+        """Remove unused contents and layouts; return a line for each.
 
-        What a document that cannot be read may name stays: see `kept_for_damage`.  Nothing may be registered or laid
-        out meanwhile.
+        What a damaged document may use stays: see `kept_for_damage`.  Nothing may be registered or laid out meanwhile.
         """
         unknown = self._unknown_uses()
         removed = []
@@ -426,11 +425,11 @@ class Store:
         return UnknownUses.of(self.damage(), aside(self.home))
 
     def kept_for_damage(self) -> list[str]:
-        """What `prune` keeps because a document that cannot be read, or was moved aside, may name it; a line each."""
+        """Return what `prune` keeps because a damaged document may use it, a line each."""
         return self._unknown_uses().told()
 
     def _prune_build_contexts(self, *, dry_run: bool) -> list[str]:
-        """Remove build contexts of environments that are registered no more and that nothing deployed was built of."""
+        """Remove build contexts that no registered environment and no deployment uses."""
         deployed = [d.image for e in self.endpoints() for d in self.deployments(e.name)]
         built = (self._documents.readable(self._image_path(digest), Environment) for digest in deployed)
         needed = [*self.environments(), *filter(None, built)]

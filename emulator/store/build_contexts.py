@@ -1,4 +1,4 @@
-"""Folders with a Dockerfile: what of them goes into a build, and copies that never change."""
+"""Build contexts: the files that go into a build, and copies that never change."""
 
 from __future__ import annotations
 
@@ -34,9 +34,9 @@ class _Entry:
 
 
 def read_context(build: BuildContext) -> ContextContent:
-    """What Docker would see of a build context; BadArgument when it is no folder, or has no Dockerfile there.
+    """Return what Docker sees of a build context; raise BadArgument without a folder or a Dockerfile.
 
-    The Dockerfile and the ignore file count, whether they are ignored or not.
+    The Dockerfile and the ignore file are part of it, also when they are ignored.
     """
     folder = Path(build.path)
     dockerfile = _dockerfile_of(build)
@@ -55,10 +55,9 @@ def _dockerfile_of(build: BuildContext) -> str:
 
 
 def copy_context(build: BuildContext, contexts: Path) -> BuildContext:
-    """A copy of the build context below `contexts`, in a folder named for its content; the one that is there already.
+    """Copy the build context below `contexts`, into a folder named by its content; return an existing copy as it is.
 
-    The cloud takes a context in when its environment is registered, and what happens to the folder later is nothing to
-    it.
+    As in the cloud, the context is taken when its environment is registered; later changes do not matter.
     """
     digest = hashlib.sha256(f"{read_context(build).digest} {build.dockerfile_path}".encode()).hexdigest()
     target = contexts / segment(digest[:32])
@@ -83,9 +82,9 @@ def copy_context(build: BuildContext, contexts: Path) -> BuildContext:
 
 
 def context_files(build: BuildContext) -> Iterator[tuple[str, Path]]:
-    """Each file of a build context that is not ignored, the Dockerfile always: its path below and where it lies.
+    """Yield path and source of each file of a build context that is not ignored, and of the Dockerfile.
 
-    Links are followed; those that lead nowhere or to a folder are left out.  BadArgument as for `read_context`.
+    Links are followed; broken ones and those to folders are left out.  Raises BadArgument as `read_context`.
     """
     folder = Path(build.path)
     _dockerfile_of(build)
@@ -105,7 +104,7 @@ def _copy(entry: _Entry, target: Path) -> None:
 
 
 def _entries(folder: Path, dockerfile_path: str) -> Iterator[_Entry]:
-    """What is not ignored, in a stable order; sockets and the like are no part of a build."""
+    """Yield what is not ignored, in a stable order; sockets and other special files are left out."""
     always = {dockerfile_path, *_ignore_files(dockerfile_path)}
     rules = _rules(folder, dockerfile_path)
     for entry in _walk(folder, "", any(rule.keeps for rule in rules), rules):
@@ -127,7 +126,7 @@ def _walk(folder: Path, prefix: str, keeps_any: bool, rules: tuple[IgnoreRule, .
 
 
 def _ignore_files(dockerfile_path: str) -> tuple[str, str]:
-    """BuildKit's order: one for this Dockerfile alone goes before the context's."""
+    """Return the ignore files in BuildKit's order: that of this Dockerfile before the context's."""
     return f"{dockerfile_path}{_IGNORE_FILE}", _IGNORE_FILE
 
 

@@ -1,6 +1,6 @@
-"""Which contents each caller has sent: only those it may name by digest.
+"""Records which contents each caller has sent: only those may it name by digest.
 
-A digest is no secret, so it proves nothing: whoever knows one could learn that the content is here, and get at it.
+A digest is not a secret: otherwise anyone who knows one could find out that the content is here, and read it.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _LINE = re.compile(rb"([0-9a-f]{64}) ([0-9]{1,16})\n")
 
 
 class Claims:
-    """A file of lines for each caller, below `folder`; what is there is read at the caller's first request."""
+    """One file of lines per caller, below `folder`, read at the caller's first request."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -29,7 +29,7 @@ class Claims:
         self._lock = threading.Lock()
 
     def add(self, owner: str, stored: StoredFile) -> None:
-        """The caller has sent all of that content."""
+        """Record that the caller has sent the content."""
         with self._lock:
             sizes = self._of(owner)
             if stored.sha256 not in sizes:
@@ -37,17 +37,17 @@ class Claims:
                 sizes[stored.sha256] = stored.size
 
     def has(self, owner: str, sha256: str) -> bool:
-        """Whether the caller has sent that content, which may be gone since."""
+        """Return whether the caller has sent the content, which may have been pruned since."""
         with self._lock:
             return sha256 in self._of(owner)
 
     def sizes(self, owner: str) -> Set[int]:
-        """The sizes of what the caller has sent."""
+        """Return the sizes of the contents that the caller has sent."""
         with self._lock:
             return set(self._of(owner).values())
 
     def prune(self, is_stored: Callable[[str], bool]) -> None:
-        """Forget contents that are gone."""
+        """Forget pruned contents."""
         with self._lock:
             for path in self._folder.glob("*"):
                 sizes = self._of(path.name)

@@ -44,19 +44,19 @@ class CollectedData:
                     file.write("".join(f"{line}\n" for line in those))
 
     def remove(self, endpoint_name: str, deployment_name: str) -> None:
-        """Remove all that was collected of a deployment."""
+        """Remove all data collected from a deployment."""
         remove_tree(self._of(endpoint_name, deployment_name), ignore_errors=True)
 
     def _of(self, endpoint_name: str, deployment_name: str) -> Path:
         return self.folder / segment(endpoint_name) / segment(deployment_name)
 
     def collections(self, endpoint_name: str, deployment_name: str) -> list[str]:
-        """The names of what has been collected, in alphabetical order; large data of all lies in folders of years."""
+        """Return the names of collections, in alphabetical order; folders of years hold large data of all of them."""
         folders = sorted(self._of(endpoint_name, deployment_name).glob("*/"))
         return [folder.name for folder in folders if folder.is_dir() and next(self._files_of(folder), None)]
 
     def files(self, endpoint_name: str, deployment_name: str, collection: str | None) -> list[Path]:
-        """The files of lines of one collection, of all when None, in the order of their time."""
+        """Return the files of one collection, of all for None, in the order of time."""
         folder = self._of(endpoint_name, deployment_name)
         names = [collection] if collection else self.collections(endpoint_name, deployment_name)
         return sorted((file for name in names for file in self._files_of(folder / segment(name))), key=_rolled)
@@ -90,7 +90,7 @@ class CollectedReader(Iterator[str]):
         return next(self._lines)
 
     def close(self) -> None:
-        """End the lines; whoever waits for one gets none."""
+        """End the iteration, also for a thread that waits in it."""
         self._closed.set()
 
     def _read(
@@ -103,7 +103,7 @@ class CollectedReader(Iterator[str]):
             yield from self._new_lines(find_files())
 
     def _new_lines(self, files: list[Path]) -> list[str]:
-        """What the files have since the last time, by the times of the events."""
+        """Return the new lines of the files, in the order of the events' times."""
         return sorted((line for file in files for line in self._new_lines_of(file)), key=_time_of)
 
     def _new_lines_of(self, file: Path) -> list[str]:
@@ -118,5 +118,5 @@ class CollectedReader(Iterator[str]):
 def _time_of(line: str) -> str:
     try:
         return str(json.loads(line)["time"])
-    except (ValueError, KeyError, TypeError):  # somebody has edited the file
+    except (ValueError, KeyError, TypeError):  # the file was edited
         return ""

@@ -1,4 +1,4 @@
-"""What of a home cannot be read: found without changing anything, and moved aside when its owner says so."""
+"""Damaged documents of a home: found without changing anything, and moved aside on request."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ ASIDE = "damaged"
 
 @dataclass(frozen=True)
 class Damage:
-    """A document that cannot be read: the resource that is out of service, the file, and what is wrong with it.
+    """A damaged document: the resource that is out of service, the file, and the fault.
 
     `endpoint` and `deployment` name the owner where the document is one of theirs.
     """
@@ -46,7 +46,7 @@ class Damage:
 
 
 def find_damage(home: Path, documents: Documents) -> list[Damage]:
-    """Every document of the home that cannot be read."""
+    """Return the damaged documents of the home."""
     return [
         *_of_workspace(home, documents),
         *(d for name in ("endpoints", "models", "environments", "images") for d in _folder(f"all {name}", home / name)),
@@ -74,7 +74,7 @@ def _check_token(path: Path) -> None:
 
 
 def damage_of_endpoint(home: Path, documents: Documents, name: str) -> Iterator[Damage]:
-    """Everything of one endpoint that cannot be read."""
+    """Return the damaged documents of one endpoint."""
     folder, resource = home / "endpoints" / segment(name), f"endpoint {name}"
     if unlisted := list(_folder(resource, folder, name)):
         yield from unlisted
@@ -111,7 +111,7 @@ def _of_versions(folder: Path, kind: str, documents: Documents, shape: type[Enti
 
 
 def _folder(resource: str, path: Path, endpoint: str = "") -> Iterator[Damage]:
-    """A folder of documents that cannot be listed; none at all is no damage."""
+    """Yield a folder of documents that cannot be listed; a missing one is not damage."""
     try:
         with os.scandir(path):
             return
@@ -150,7 +150,7 @@ def _looked_at(resource: str, path: Path, look: Callable[[], object]) -> Iterato
 
 
 def move_aside(home: Path, damaged: list[Damage], now: str) -> list[tuple[Damage, Path]]:
-    """Move each damaged document to `damaged/<now>/` of the home, under the path that it had; where each is now.
+    """Move each damaged document to `damaged/<now>/` of the home, under its old path; return the new paths.
 
     An endpoint without its own document goes as a whole, so that its deployments stay with it.
     """
@@ -171,6 +171,6 @@ def move_aside(home: Path, damaged: list[Damage], now: str) -> list[tuple[Damage
 
 
 def aside(home: Path) -> list[Path]:
-    """The paths that what was moved aside has had, relative to the home."""
+    """Return the original paths of what was moved aside, relative to the home."""
     stamps = [home / ASIDE / segment(name) for name in names_in(home / ASIDE)]
     return [path.relative_to(stamp) for stamp in stamps for path in sorted(stamp.rglob("*")) if not path.is_dir()]

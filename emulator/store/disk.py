@@ -15,7 +15,7 @@ from emulator.store.privacy import OWNER_FOLDER
 from emulator.system.files import replace_json, sync_folder
 from emulator.system.removal import remove_tree
 
-# A fifo in a document's place is not waited for.
+# Do not block on a fifo in a document's place.
 _READ = os.O_RDONLY | sum(getattr(os, flag, 0) for flag in ("O_NONBLOCK", "O_CLOEXEC", "O_BINARY"))
 _LARGEST_DOCUMENT = 512 << 20
 
@@ -30,15 +30,15 @@ def write_document(path: Path, document: Mapping[str, Any]) -> None:
 
 
 def read_document(path: Path) -> dict[str, Any] | None:
-    """The JSON mapping at `path`, None when there is none; DamagedDocument when it cannot be read."""
+    """Return the JSON object at `path`, None if it does not exist; raise DamagedDocument for an unreadable one."""
     found = read_file(str(path))
     return parsed_document(found[0], str(path)) if found else None
 
 
 def read_file(path: str) -> tuple[bytes, os.stat_result] | None:
-    """What the document at `path` holds, and its facts; None when there is none.
+    """Return content and status of the file at `path`, None if it does not exist.
 
-    DamagedDocument for what is no plain file, may not be read, or is a link that leads nowhere.
+    Raises DamagedDocument for a broken link, and for anything that is not a readable regular file.
     """
     try:
         handle = os.open(path, _READ)
@@ -63,7 +63,7 @@ def read_file(path: str) -> tuple[bytes, os.stat_result] | None:
 
 
 def parsed_document(text: bytes, path: str) -> dict[str, Any]:
-    """The JSON mapping that the file at `path` holds; DamagedDocument when it holds none."""
+    """Parse the JSON object of the file at `path`; raise DamagedDocument for anything else."""
     try:
         document = json.loads(text, parse_constant=_refuse)
         if not isinstance(document, dict):
@@ -80,7 +80,7 @@ def _refuse(constant: str) -> None:
 
 
 def remove_whole(path: Path) -> None:
-    """Remove what is there, a file, a link or a folder with all that is in it; what cannot be removed stays."""
+    """Remove a file, a link or a whole folder; what cannot be removed stays."""
     try:
         path.unlink(missing_ok=True)
     except OSError:
@@ -90,7 +90,7 @@ def remove_whole(path: Path) -> None:
 
 
 def make_folder(folder: Path) -> None:
-    """Make a folder, and those above it, for their owner and so that they survive a power cut."""
+    """Make a folder and its parents, accessible to the owner only, and sync them to the disk."""
     if not folder.is_dir():
         make_folder(folder.parent)
         with contextlib.suppress(FileExistsError):

@@ -1,4 +1,4 @@
-"""Documents as entities: read and parsed once, and again when somebody has replaced the file."""
+"""Documents as entities: read and parsed once, and again after the file was replaced."""
 
 from __future__ import annotations
 
@@ -20,25 +20,25 @@ _END = ".json"
 class Documents:
     """The documents of one store.
 
-    An entity is frozen, so all who read a document share it.  What the file is, its stamp tells: documents are replaced
-    by rename, never changed in place.  A document that is written here is forgotten in any case, because its successor
-    may get the same stamp: the inode of the one before it, within one tick of the file system's clock.
+    An entity is frozen, so all readers of a document share it.  The cache is checked by the file's stamp: documents are
+    replaced by rename, never changed in place.  A document that is written here always leaves the cache, because its
+    successor may get the same stamp: the old inode, within one tick of the file system's clock.
     """
 
     def __init__(self) -> None:
         self._known: dict[str, tuple[_Stamp, Entity]] = {}
 
     def find(self, path: Path | str, shape: type[E], named: Mapping[str, str] | None = None) -> E | None:
-        """The entity in that file, None when there is no such file.
+        """Return the entity in that file, None if there is no such file.
 
-        DamagedDocument when it cannot be read, or is not the one that its place names (`named`: its fields).
+        Raises DamagedDocument if it cannot be read, or if its fields differ from those that its path implies (`named`).
         """
         name = os.fspath(path)
         try:
             known = self._known.get(name)
             if known is not None and known[0] == _stamp(os.stat(name)):  # noqa: PTH116 - a Path costs more than the call
                 return cast(E, known[1])
-        except OSError:  # read_file says what is wrong
+        except OSError:  # read_file raises for it
             self._known.pop(name, None)
         return self._read(name, shape, named or {})
 
@@ -58,15 +58,14 @@ class Documents:
         return entity
 
     def put(self, path: Path, entity: Entity) -> None:
-        """Replace the file as a whole."""
+        """Replace the document."""
         try:
             write_document(path, entity.to_stored())
         finally:
             self._known.pop(os.fspath(path), None)
 
     def readable(self, path: Path | str, shape: type[E], named: Mapping[str, str] | None = None) -> E | None:
-        """As `find`, and None for a damaged document too: for those who look at many, of which one must not stop
-        them."""
+        """Return the entity, None if it does not exist or is damaged: one damaged document must not break a list."""
         try:
             return self.find(path, shape, named)
         except DamagedDocument:
@@ -74,7 +73,7 @@ class Documents:
 
 
 def names_in(folder: Path | str) -> list[str]:
-    """The names of what lies in a folder and is nothing temporary, in their order; none when it cannot be read."""
+    """Return the sorted names in a folder, without temporary files; none if it cannot be read."""
     try:
         with os.scandir(folder) as entries:
             return sorted(entry.name for entry in entries if is_segment(entry.name))
@@ -83,7 +82,7 @@ def names_in(folder: Path | str) -> list[str]:
 
 
 def stems_in(folder: Path | str) -> Iterator[str]:
-    """The names of the documents in a folder, without .json, in their order."""
+    """Yield the sorted names of the documents in a folder, without .json."""
     return (name.removesuffix(_END) for name in names_in(folder) if name.endswith(_END))
 
 

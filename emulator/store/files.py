@@ -56,15 +56,15 @@ class Files:
 
     @property
     def folder(self) -> Path:
-        """Below which the contents lie, no link on the way."""
+        """The folder of the contents, with no link in its path."""
         return self._folder
 
     def path_of(self, sha256: str) -> Path:
-        """Where the content lies, whether it is there or not."""
+        """Return the path of the content, existing or not."""
         return self._folder / segment(sha256[:2]) / segment(sha256)
 
     def add(self, source: Path) -> StoredFile:
-        """Store the content of `source` in one pass and say what it is; nothing is read when it is known already."""
+        """Store the content of `source` in one pass and return its digest; a known file is not read again."""
         source = source.resolve()
         stat = source.stat()
         if source.parent.parent == self._folder:  # a link to what is stored already
@@ -79,7 +79,7 @@ class Files:
         return stored
 
     def adopt(self, path: Path, stored: StoredFile) -> StoredFile:
-        """Keep the file at `path` of this very folder's disk as that content, which it must be; it is moved."""
+        """Move the file at `path`, which must have that content and lie on the same disk, to its place."""
         with path.open("rb") as file:
             os.fsync(file.fileno())
         path.chmod(0o444)
@@ -93,7 +93,7 @@ class Files:
         return stored
 
     def contents(self) -> Iterator[Path]:
-        """Every content's file."""
+        """Yield the file of every content."""
         return self._folder.glob("??/*")
 
     def link(self, sha256: str, target: Path) -> None:
@@ -106,11 +106,9 @@ class Files:
             shutil.copyfile(self.path_of(sha256), target)
 
     def prune(self, used: Set[str] | None, *, dry_run: bool) -> list[str]:
-        """Remove contents outside `used` that no layout links to, and half-written ones; say what, a line each.
+        """Remove contents outside `used` that no layout links to, and partial ones; return a line for each.
 
-        `used` None is not known, and every content stays.
-
-        Nothing may be added meanwhile.
+        `used` is None when unknown: then every content stays.  Nothing may be added meanwhile.
         """
         said = [] if used is None else [self._forget(path, dry_run) for path in self._unused(used)]
         half_written = sorted(self._folder.glob(".adding-*"))
@@ -122,7 +120,7 @@ class Files:
         for path in half_written:
             path.unlink(missing_ok=True)
         for entry in self._known.glob("*.json"):
-            with contextlib.suppress(OSError):  # a folder in its place is in nobody's way
+            with contextlib.suppress(OSError):  # a folder in its place is harmless
                 if not self._is_kept(_sha256_in(entry)):
                     entry.unlink(missing_ok=True)
 
@@ -176,7 +174,7 @@ class Files:
 
 
 def _sha256_in(entry: Path) -> str:
-    """What a note of a file says; of a damaged one nothing."""
+    """Return the digest of a note, '' for a damaged one."""
     try:
         return str((read_document(entry) or {}).get("sha256"))
     except EmulatorError:
@@ -188,7 +186,7 @@ def _stamp(stat: os.stat_result) -> list[int]:
 
 
 def _clone(source: IO[bytes], target: IO[bytes]) -> StoredFile | None:
-    """Share the extents where the filesystem can, then digest; None where it cannot."""
+    """Share the extents and digest the copy; return None where the filesystem cannot."""
     try:
         import fcntl
     except ImportError:
@@ -206,7 +204,7 @@ def _clone(source: IO[bytes], target: IO[bytes]) -> StoredFile | None:
 
 
 def _copy_and_digest(source: IO[bytes], target: IO[bytes]) -> StoredFile:
-    """One pass: this thread reads and digests, a second one writes the same bytes."""
+    """Copy in one pass: this thread reads and digests, a second one writes the same bytes."""
     digest, size = hashlib.sha256(), 0
     with _writer(target) as write:
         while chunk := source.read(_CHUNK):
@@ -218,7 +216,7 @@ def _copy_and_digest(source: IO[bytes], target: IO[bytes]) -> StoredFile:
 
 @contextlib.contextmanager
 def _writer(target: IO[bytes]) -> Iterator[Callable[[bytes], None]]:
-    """A function that takes chunks and returns before they are written; leaving waits for all of them."""
+    """Yield a function that queues chunks for writing; the end of the block waits for all of them."""
     chunks: queue.Queue[bytes | None] = queue.Queue(_CHUNKS_AHEAD)
     failures: list[OSError] = []
     thread = threading.Thread(target=_write_all, args=(chunks, target, failures), daemon=True)

@@ -1,7 +1,7 @@
 """Numbers for generations: each is drawn once in the life of a workspace.
 
-What a generation is called, its layout, its containers, its folder for what they hand over, is made of its number.  Who
-still ends an old one, long after its deployment or endpoint was deleted, must never meet a new one of the same name.
+A generation's layout, containers and sinks are named by its number.  The removal of an old generation, which may last
+longer than its endpoint, must never hit a new one of the same name.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ from emulator.errors import EmulatorError
 from emulator.store.disk import read_document, write_document
 from emulator.system.files import translate_os_errors
 
-_LARGEST = 1 << 50  # beyond which a number was not drawn here
+_LARGEST = 1 << 50  # larger numbers were not drawn here
 
 
 class GenerationNumbers:
-    """Draws them.  `in_use` finds those of what is there, should the document of the last one be lost or damaged."""
+    """Draws the numbers.  `in_use` finds existing ones when the document of the last number is lost or damaged."""
 
     def __init__(self, home: Path, in_use: Callable[[], Iterable[int]]) -> None:
         self._path = home / "generations.json"
@@ -29,7 +29,7 @@ class GenerationNumbers:
         self._lock = threading.Lock()
 
     def draw(self) -> int:
-        """A number that none has had; it is used up before this returns, whatever becomes of it.  OutOfQuota."""
+        """Return a new number, stored as used before this returns; raise OutOfQuota for a full disk."""
         with self._lock, translate_os_errors("generation"):
             number = self._known() + 1
             write_document(self._path, {**self._rest, "last": number})
@@ -37,7 +37,7 @@ class GenerationNumbers:
             return number
 
     def last(self) -> int:
-        """The one that was drawn last, 0 before the first."""
+        """Return the number that was drawn last, 0 before the first."""
         with self._lock:
             return self._known()
 

@@ -1,4 +1,4 @@
-"""The folders that containers see at /var/azureml-app: hard links to stored contents, nothing copied that is large."""
+"""The folders that containers see at /var/azureml-app: hard links to stored contents, and copies of small files."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _LARGE = 8 << 20
 
 @dataclass(frozen=True)
 class Placement:
-    """One file of the code: where it goes below /var/azureml-app."""
+    """One file of the code, and its path below /var/azureml-app."""
 
     path: str
     source: Path
@@ -42,7 +42,7 @@ class Layouts:
         self._folders = threading.Lock()  # an empty one must not go while another layout is made in it
 
     def path_of(self, endpoint_name: str, deployment_name: str, generation: int) -> Path:
-        """The layout's folder, whether it exists or not."""
+        """Return the layout's folder, existing or not."""
         return self._folder / segment(endpoint_name) / segment(deployment_name) / segment(str(generation))
 
     def create(
@@ -57,7 +57,7 @@ class Layouts:
     ) -> Path:
         """Lay out the code, and models below `models_folder` as `model_folder` says; a failure leaves nothing.
 
-        What is `writable` is copied, whatever its size: whoever writes to a link changes what is stored.
+        A `writable` layout is copied whatever its size: a write to a link would change the stored content.
         """
         with translate_os_errors(f"layout of {path.parent.name}"):
             remove_tree(path, ignore_errors=True)
@@ -89,18 +89,18 @@ class Layouts:
                     return  # others are in it
 
     def of_deployment(self, endpoint_name: str, deployment_name: str) -> list[Path]:
-        """The layouts of all generations."""
+        """Return the layouts of all generations of a deployment."""
         return [path for path in self.all() if path.parts[-3:-1] == (endpoint_name, deployment_name)]
 
     def names_in(self, path: Path, folder: str) -> list[str]:
-        """What lies in a folder of a layout, by name; nothing where there is none."""
+        """Return the names in a folder of a layout; none without the folder."""
         inside = path / inner_path(folder.removeprefix("./"))
         return sorted(entry.name for entry in inside.iterdir()) if inside.is_dir() else []
 
     def files(self, path: Path) -> list[tuple[str, int]]:
-        """Every file of a layout: its path below /var/azureml-app and its size in bytes.
+        """Return every file of a layout: its path below /var/azureml-app and its size in bytes.
 
-        What a container may write may hold links to anything: those that lead out of the layout are no files of it.
+        Links that lead out of the layout, which a container may have written, are left out.
         """
         reach = Reach(path, path)
         found = (file for file in path.rglob("*") if not file.is_symlink() or reach.reaches(file))
@@ -108,7 +108,7 @@ class Layouts:
         return sorted((file.relative_to(path).as_posix(), file.stat().st_size) for file in found)
 
     def all(self) -> list[Path]:
-        """Every layout's folder."""
+        """Return the folders of all layouts."""
         return sorted(path for path in self._folder.glob("*/*/*") if path.is_dir())
 
     def _place_model(self, model: Model, folder: Path, *, link: bool) -> None:
@@ -130,9 +130,9 @@ class Layouts:
 
 
 def _open_to_all(path: Path, writable: bool) -> None:
-    """Let the container's user enter every folder, and write where it may, whatever the umask they were made under.
+    """Let the container's user enter every folder, and write where it may, whatever the umask was.
 
-    It may be another user than the emulator's, so what is writable to it is so to all; the home around it is not.
+    It may be another user than the emulator's, so what it may write is writable to all; the home itself is not.
     """
     mode = 0o777 if writable else 0o755
     path.chmod(mode)
@@ -145,7 +145,7 @@ def _open_to_all(path: Path, writable: bool) -> None:
 
 
 def placements(tree: Tree, below: str) -> Sequence[Placement]:
-    """The files of `tree` placed below the folder `below` of /var/azureml-app ('' for the root itself)."""
+    """Return the files of `tree` placed below the folder `below` of /var/azureml-app ('' for the root itself)."""
     return [Placement(_joined(below, file), file.source) for file in tree.files]
 
 

@@ -1,6 +1,6 @@
-"""What an emulator that was killed leaves in its home between two steps, removed as the next one starts.
+"""Remove what a killed emulator left unfinished in its home, at the next start.
 
-Only while nothing else writes there: a document that is just being written looks like one that never was.
+Call it only while nothing else writes there: it cannot tell a document that is being written from an abandoned one.
 """
 
 from __future__ import annotations
@@ -16,18 +16,18 @@ from emulator.store.segments import segment
 
 _FOLDERS = ("models", "environments", "images", "endpoints", "known")
 REMOVED = ".removed-"
-"""With which the name begins of an endpoint's folder that is being removed."""
+"""The prefix of an endpoint's folder that is being removed."""
 
 
 def remove_leftovers(home: Path, logs: Logs) -> None:
-    """Remove documents that were never whole, and finish what makes or deletes an endpoint.
+    """Remove partial documents, and finish the creation or deletion of endpoints.
 
-    What cannot be removed stays: it is in nobody's way.
+    What cannot be removed stays and is harmless.
     """
     for path in [*home.glob(".*.json.*"), *(found for name in _FOLDERS for found in (home / name).rglob(".*.json.*"))]:
         with suppress(OSError):
             path.unlink(missing_ok=True)
-    for path in (home / "files").glob(".adding-*"):  # contents that were never whole
+    for path in (home / "files").glob(".adding-*"):  # partial contents
         with suppress(OSError):
             path.unlink()
     endpoints = home / "endpoints"
@@ -41,6 +41,6 @@ def remove_leftovers(home: Path, logs: Logs) -> None:
 
 
 def _was_never_one(folder: Path) -> bool:
-    """Whether all that was written of an endpoint is its keys, which come first; a link that leads nowhere is there."""
+    """Return whether only an endpoint's keys, which come first, were written; a broken link counts as written."""
     others = (folder / "endpoint.json", folder / "deployments")
     return folder.is_dir() and not folder.is_symlink() and not any(map(os.path.lexists, others))

@@ -17,7 +17,7 @@ _LIMIT_BYTES = 32 << 20
 
 
 class LineWriter:
-    """Appends lines to the file that `path_of` names for a key; a file that grew too large becomes its own `.1`."""
+    """Appends lines to the file that `path_of` names for a key; a file that grew too large is renamed to `.1`."""
 
     def __init__(self, path_of: Callable[[str], Path]) -> None:
         self._path_of = path_of
@@ -34,7 +34,7 @@ class LineWriter:
 
 
 def _append(file: FileIO, line: bytes) -> None:
-    """The whole line or nothing of it: the next one must not be written behind a half."""
+    """Write the whole line or nothing: the next one must not follow a partial line."""
     size = os.fstat(file.fileno()).st_size
     try:
         if file.write(line) != len(line):
@@ -45,10 +45,10 @@ def _append(file: FileIO, line: bytes) -> None:
 
 
 class LineReader(Iterator[str]):
-    """The last `tail` lines of a file (all when None), then with `follow` each new one until it is closed.
+    """Iterates over the last `tail` lines of a file (None: all), then with `follow` over new ones until it is closed.
 
     `close` may be called from another thread, which a generator does not allow: a log may be silent for hours.
-    Raises DamagedDocument where no file is.
+    Raises DamagedDocument for anything but a regular file.
     """
 
     def __init__(self, path: Path, tail: int | None, follow: bool, sleep: Callable[[float], None]) -> None:
@@ -61,7 +61,7 @@ class LineReader(Iterator[str]):
         return next(self._lines)
 
     def close(self) -> None:
-        """End the lines; whoever waits for one gets none."""
+        """End the iteration, also for a thread that waits in it."""
         self._closed.set()
 
     def _read(self, path: Path, tail: int | None, follow: bool, sleep: Callable[[float], None]) -> Iterator[str]:
@@ -74,14 +74,14 @@ class LineReader(Iterator[str]):
 
 
 def _new_lines(path: Path, position: int) -> tuple[int, list[str]]:
-    """Where to go on, and the lines from `position` that are complete: the last one may still be written."""
+    """Return the next position, and the complete lines from `position`: the last one may still be written."""
     try:
         with path.open("rb") as file:
             if file.seek(0, os.SEEK_END) < position:
-                position = 0  # it grew too large, and a new one was begun
+                position = 0  # the file was rotated
             file.seek(position)
             text = file.read()
-    except OSError:  # there is none yet, or it may not be read
+    except OSError:  # it does not exist yet, or may not be read
         return 0, []
     complete = text[: text.rfind(b"\n") + 1]
     return position + len(complete), complete.decode("utf-8", "replace").split("\n")[:-1]

@@ -1,4 +1,4 @@
-"""The logs that outlive what wrote them: builds, containers that failed to start, requests."""
+"""Logs that outlive their writers: of builds, containers that failed to start, requests and events."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ class Logs:
 
     @contextmanager
     def build(self, digest: str) -> Iterator[Callable[[str], None]]:
-        """A function that takes the lines of an environment's build; they replace those of its last build.
+        """Yield a function that appends a line to the log of an environment's build, which replaces its last log.
 
-        A line that the disk has no room for is lost: the build itself says what it lacks.
+        Lines are lost while the disk is full: the build itself reports that.
         """
         with translate_os_errors(f"log of build {digest[:12]}"):
             path = self._folder / segment(f"build-{digest[:16]}.log")
@@ -43,29 +43,29 @@ class Logs:
                 file.close()
 
     def keep_container(self, endpoint_name: str, deployment_name: str, lines: Iterable[str]) -> None:
-        """Keep what the container of a failed start has said."""
+        """Keep the log of a container that failed to start."""
         text = "".join(f"{line}\n" for line in lines)
         path = self._container(endpoint_name, deployment_name)
         with open(path, "w", encoding="utf-8", opener=owner_opener) as file:
             file.write(text)
 
     def kept_container(self, endpoint_name: str, deployment_name: str) -> list[str]:
-        """What was kept of a failed start, nothing when the last start went well."""
+        """Return the kept log of a failed start, empty after a successful one."""
         path = self._container(endpoint_name, deployment_name)
         return path.read_text(encoding="utf-8", errors="replace").splitlines() if path.is_file() else []
 
     def forget_container(self, endpoint_name: str, deployment_name: str) -> None:
-        """Drop what was kept, the tree too."""
+        """Drop the kept log and list of files."""
         remove_whole(self._container(endpoint_name, deployment_name))
         remove_whole(self._tree(endpoint_name, deployment_name))
 
     def keep_tree(self, endpoint_name: str, deployment_name: str, files: Sequence[tuple[str, int]]) -> None:
-        """Keep which files the container of a failed start had: path and size."""
+        """Keep path and size of the files of a container that failed to start."""
         with open(self._tree(endpoint_name, deployment_name), "w", encoding="utf-8", opener=owner_opener) as file:
             json.dump(files, file)
 
     def kept_tree(self, endpoint_name: str, deployment_name: str) -> list[tuple[str, int]]:
-        """What was kept of the files of a failed start, nothing when there is none or it cannot be read."""
+        """Return the kept files of a failed start, empty if there are none or they cannot be read."""
         try:
             found = json.loads(self._tree(endpoint_name, deployment_name).read_text(encoding="utf-8"))
             return [(str(path), int(size)) for path, size in found]
@@ -73,29 +73,29 @@ class Logs:
             return []
 
     def requests(self, endpoint_name: str) -> Path:
-        """The file of the front door's lines, one JSON object each."""
+        """Return the file of the endpoint's request log, one JSON object a line."""
         return self._folder / segment(f"{endpoint_name}.requests.jsonl")
 
     def events(self, endpoint_name: str) -> Path:
-        """The file of what happened to the endpoint's containers, one JSON object each."""
+        """Return the file of the endpoint's event log, one JSON object a line."""
         return self._folder / segment(f"{endpoint_name}.events.jsonl")
 
     def insights(self, endpoint_name: str) -> Path:
-        """The file of what the endpoint's containers have sent to Application Insights, one JSON object each."""
+        """Return the file of the endpoint's telemetry for Application Insights, one JSON object a line."""
         return self._folder / segment(f"{endpoint_name}.insights.jsonl")
 
     def forget_endpoint(self, endpoint_name: str) -> None:
-        """Drop all that is kept of an endpoint: of its requests, its containers, its failed starts."""
+        """Drop all logs of an endpoint."""
         for path in self._folder.glob(f"{segment(endpoint_name)}.*"):
             if path.name.removesuffix(".1").endswith(_OF_ENDPOINTS):
                 remove_whole(path)
 
     def keep_only(self, endpoint_names: Set[str]) -> None:
-        """Drop the logs of all other endpoints; those of builds stay."""
+        """Drop the logs of all other endpoints; build logs stay."""
         for path in self._folder.iterdir():
             name = path.name.removesuffix(".1")
             if name.endswith(_OF_ENDPOINTS) and name.partition(".")[0] not in endpoint_names:
-                with suppress(OSError):  # a folder in its place is in nobody's way
+                with suppress(OSError):  # a folder in its place is harmless
                     path.unlink(missing_ok=True)
 
     def _container(self, endpoint_name: str, deployment_name: str) -> Path:

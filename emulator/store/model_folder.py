@@ -1,4 +1,4 @@
-"""The files of a model as they lie in its own folder, whether they are stored already or still the user's."""
+"""The files of a model by their path in its folder, stored or still the user's."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from emulator.store.reach import Reach
 
 @dataclass(frozen=True)
 class ModelFolder:
-    """`files` by their path below the registered folder, with '/'; of a model that is one file, that file alone.
+    """`files` by their path below the registered folder, with '/'; a model may be one file.
 
-    They are read as far as `reach` goes.
+    Reads are limited by `reach`.
     """
 
     files: Mapping[str, Path] = field(repr=False)
     reach: Reach
 
     def read(self, name: str) -> str:
-        """The UTF-8 text of a file; BadArgument, with the name that it has in the model, when it cannot be read."""
+        """Return the UTF-8 text of a file; raise BadArgument, with its name in the model, if it cannot be read."""
         path = self.files.get(name)
         if path is None:
             raise BadArgument(f"the file '{name}' is not in the model's folder")
@@ -29,5 +29,5 @@ class ModelFolder:
 
 
 def below(folder: str, path: str) -> str:
-    """`path` without the folder's name in front, with which every file of a model begins."""
+    """Return `path` without the folder's name, with which every file of a model begins."""
     return path.removeprefix(f"{folder}/")

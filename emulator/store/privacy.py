@@ -1,8 +1,7 @@
-"""Who may read a home: its owner.
+"""Permissions of a home: only its owner may read it.
 
-What containers read lies in folders of their own, which engines mount: whoever a container runs as, nobody walks
-through the home to it.  Modes are set as things are made, whatever the umask; a home of an earlier version, which had
-others, is tightened as the emulator starts.
+Containers read folders of their own, which engines mount, and never through the home.  Modes are set when files are
+made, whatever the umask; the home of an earlier version with wider modes is tightened when the emulator starts.
 """
 
 from __future__ import annotations
@@ -19,12 +18,12 @@ OWNER_FOLDER = 0o700
 
 # Written by the emulator alone, all the way down.
 _OWN = ("models", "environments", "images", "endpoints", "known", "logs", "modelDataCollector", "claims", "damaged")
-# The folders above what containers or builds are given as it is: how many levels of them.
+# Folders above those that containers or builds get as they are, and how many levels of them.
 _ABOVE = {"files": 2, "layouts": 3, "sinks": 1, "contexts": 1, "uploads": 2, "process": 1}
 
 
 def owner_opener(path: str, flags: int) -> int:
-    """For `open`: a file that is made is its owner's, whatever the umask."""
+    """Open a file for `open`; a new one is readable by its owner only, whatever the umask."""
     handle = os.open(path, flags, OWNER_FILE)
     if hasattr(os, "fchmod") and os.fstat(handle).st_size == 0:
         os.fchmod(handle, OWNER_FILE)
@@ -32,16 +31,16 @@ def owner_opener(path: str, flags: int) -> int:
 
 
 def make_home(home: Path) -> None:
-    """Make the home's folder, for its owner only; one that is there already is `tighten`'s."""
+    """Make the home's folder, for its owner only; `tighten` handles an existing one."""
     if not home.is_dir():
         home.mkdir(mode=OWNER_FOLDER, parents=True, exist_ok=True)
         home.chmod(OWNER_FOLDER)
 
 
 def tighten(home: Path) -> None:
-    """Take from everybody but the owner what an earlier version has let them read.
+    """Remove permissions of other users that an earlier version has set.
 
-    What belongs to somebody else, and a folder that everybody shares, is left as it is.
+    Files of other users and shared folders are not changed.
     """
     _take_away(home, OWNER_FOLDER)
     for entry in _entries(home):

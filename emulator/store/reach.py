@@ -1,7 +1,7 @@
-"""How far the names in a document lead: the one check of them, and the one way to read what has passed it.
+"""Check file names in documents, and read the files that pass: the only place for both.
 
-A document of the emulator's own user may name whatever that user's files are.  One that was sent here may name only
-what was sent with it, and one that the store keeps only what is kept with it, wherever links lead.
+A document of the emulator's own user may name any file of that user.  An uploaded one may name only files of its
+upload, and a stored one only files stored with it, wherever links lead.
 """
 
 from __future__ import annotations
@@ -26,10 +26,10 @@ _ENTER = _READ | getattr(os, "O_DIRECTORY", 0)
 
 @dataclass(frozen=True)
 class Reach:
-    """Where the names in a document start from, `folder`, and the folder `root` that none of them may leave.
+    """File names relative to `folder` that may not lead out of `root`.
 
-    `root` None is for the user's own documents.  `contents` is where the store keeps contents, to which it makes links
-    itself: only a link that stands for one of them as a whole may leave the root.  `what` is how `root` is told of.
+    `root` is None for the user's own documents.  `contents` is the store's folder of contents, to which it makes links
+    itself: only a link to a whole content may leave the root.  `what` names `root` in messages.
     """
 
     folder: Path
@@ -38,9 +38,9 @@ class Reach:
     what: str = _ROOTS
 
     def find(self, name: str | Path) -> Path:
-        """Where `name` leads when every link is followed, whether anything is there or not.
+        """Return the path of `name` with all links resolved, existing or not.
 
-        Raises BadArgument for a name that leads out of `root`, or that is no path.
+        Raises BadArgument for a name that leads out of `root`, or that is not a path.
         """
         try:
             where = Path(self.folder, name)
@@ -49,14 +49,14 @@ class Reach:
                 return found
             if self._is_own_link(where, root):
                 return found
-        except ValueError as error:  # a zero byte, or what is no text
+        except ValueError as error:  # a zero byte, or invalid text
             raise BadArgument(f"{str(name)[:200]!a} cannot be a path") from error
         raise BadArgument(
             f"'{self._shown(name)}' leads out of {self.what}", hint="put the file beside it, and name it from there"
         )
 
     def _is_own_link(self, where: Path, root: str) -> bool:
-        """Whether that is a file of the root which the store has made as a link to a content."""
+        """Return whether that is the store's own link in the root to a content."""
         folder = Path(os.path.realpath(where.parent))
         return where.name != ".." and folder.is_relative_to(root) and self._is_content(folder / where.name)
 
@@ -67,7 +67,7 @@ class Reach:
         return target.parent.parent == self.contents and ".." not in target.parts and not target.is_symlink()
 
     def reaches(self, path: Path) -> bool:
-        """Whether `path` leads out of nothing."""
+        """Return whether `path` stays in the root."""
         try:
             self.find(path)
         except BadArgument:
@@ -80,15 +80,15 @@ class Reach:
             self.find(link)
 
     def holds_file(self, name: str | Path) -> bool:
-        """Whether there is a file of that name; BadArgument when the name leads out."""
+        """Return whether there is a file of that name; raise BadArgument when the name leads out."""
         path = self.find(name)
         with translate_os_errors():
             return path.is_file()
 
     def read(self, name: str | Path, what: str = "file", *, errors: str = "strict", shown: str = "") -> str:
-        """The UTF-8 text of the file of that name; BadArgument, naming `what` it should have been, when there is none.
+        """Return the UTF-8 text of a file; raise BadArgument, which calls it a `what`, if it cannot be read.
 
-        What of it is wrong is told without a word of its content, and of itself as `shown`, '' for its name.
+        Messages show none of its content, and call the file `shown`, '' for its name.
         """
         shown = shown or self._shown(name)
         with self.opened(name, what, shown=shown) as file:
@@ -102,7 +102,7 @@ class Reach:
 
     @contextmanager
     def opened(self, name: str | Path, what: str = "file", *, shown: str = "") -> Iterator[IO[bytes]]:
-        """The file of that name to read from, the very one that was compared; BadArgument as for `read`."""
+        """Open the file of that name, the very one that was checked; raise BadArgument as `read`."""
         path, shown = self.find(name), shown or self._shown(name)
         try:
             handle = self._open(path)
@@ -139,7 +139,7 @@ class Reach:
         return next((base for base in found if path.is_relative_to(base)), None)
 
     def _shown(self, name: str | Path) -> str:
-        """As the document has it, without the folder that others do not know; in full to the user whose own it is."""
+        """Return the name as the document has it, or the full path in the user's own documents."""
         where = Path(self.folder, name)
         if self.root is None:
             return str(where)
@@ -147,5 +147,5 @@ class Reach:
 
 
 def context_reach(folder: Path) -> Reach:
-    """For what is named below a build context: as for Docker, nothing else exists, whosoever it is."""
+    """Return the reach of names in a build context: as for Docker, only its own files, whoever its owner is."""
     return Reach(folder, folder, what="the build context")

@@ -1,7 +1,7 @@
-"""What may become part of a path in the home.
+"""Checks of values that become part of a path in the home.
 
-Every path of this package that is made of a value is made through these two, whoever has checked the value before: the
-value may come from a document that somebody has changed.
+Every path of this package that contains a value is made with these two, also when the value was checked before: it may
+come from a document that was edited.
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ from emulator.names import check_inner_path, is_segment, shown
 
 
 def segment(name: str) -> str:
-    """`name` as one part of a path, else BadArgument: never two parts, nor the folder above, nor a temporary name."""
+    """Return `name` if it is one part of a path, else raise BadArgument: not two, not `..`, not a temporary name."""
     if not is_segment(name):
         raise BadArgument(f"'{shown(name)}' cannot be the name of a file or folder in the emulator's home")
     return name
 
 
 def inner_path(path: str) -> PurePosixPath:
-    """`path`, with '/', as it goes on below a folder, else BadArgument: it never leaves it."""
+    """Return `path`, with '/', if it stays below its folder, else raise BadArgument."""
     return PurePosixPath(check_inner_path(path))

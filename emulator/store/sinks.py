@@ -1,7 +1,6 @@
-"""The folders that containers share with the emulator, to hand over what their packages send.
+"""The folders that containers share with the emulator, for data that their packages send.
 
-What lies there was written by the container, that is by anybody's script: nothing of it is followed, trusted or read
-without a bound.
+Their files were written by arbitrary scripts: no link is followed, nothing is trusted, and all reads are bounded.
 """
 
 from __future__ import annotations
@@ -22,14 +21,14 @@ from emulator.system.removal import remove_tree
 _LONGEST_FILE = 96 << 20  # more than a sink writes at once
 # Not there on Windows, whose containers are Docker's.
 _READ = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
-# Containers run as uid 1000, whoever the emulator is; the folder above lets nobody else of this machine in.
+# Containers run as uid 1000, whatever the emulator's own; the folder above keeps other users of this machine out.
 _FOR_EVERYBODY = 0o777
 _OWNER_ONLY = 0o700
 
 
 @dataclass(frozen=True)
 class SinkFolder:
-    """The folder of one container, with the names that its path says."""
+    """The folder of one container, with the names in its path."""
 
     path: Path
     endpoint: str
@@ -45,13 +44,13 @@ class SinkFolders:
         self._folders = threading.Lock()  # an empty one must not go while another is made in it
 
     def of_generation(self, endpoint_name: str, deployment_name: str, generation: int) -> Path:
-        """Where the folders of a generation's containers lie, or would lie."""
+        """Return the folder of a generation, existing or not."""
         return self._folder / segment(endpoint_name) / segment(deployment_name) / segment(str(generation))
 
     def prepare(self, folder: Path, files: Mapping[str, str]) -> None:
-        """Make a container's folder with these files, which replace what an earlier container has left of them.
+        """Make a container's folder with these files, which replace those of an earlier container.
 
-        Raises OutOfQuota for a full disk, BadArgument for what may not be written.
+        Raises OutOfQuota for a full disk, BadArgument without permission.
         """
         with translate_os_errors(f"folder {folder}"):
             self._folder.mkdir(mode=_OWNER_ONLY, exist_ok=True)
@@ -68,7 +67,7 @@ class SinkFolders:
                 path.chmod(0o644)
 
     def all(self) -> list[SinkFolder]:
-        """Every container's folder."""
+        """Yield every container's folder."""
         found = []
         for path in sorted(self._folder.glob("*/*/*/*/")):
             endpoint, deployment, generation, _ = path.parts[-4:]
@@ -77,11 +76,11 @@ class SinkFolders:
         return found
 
     def generations(self) -> list[Path]:
-        """The folder of every generation."""
+        """Yield the folder of every generation."""
         return sorted(self._folder.glob("*/*/*/"))
 
     def take(self, folder: SinkFolder) -> Iterator[bytes]:
-        """What the container has handed over, file by file in its order; each is removed once it was taken."""
+        """Yield the contents of the container's files in their order; each is removed once it was taken."""
         with contextlib.suppress(OSError):  # a script may have taken the right to look away
             for path in sorted(path for path in folder.path.iterdir() if path.name.endswith(".jsonl")):
                 content = _read(path)
@@ -100,7 +99,7 @@ class SinkFolders:
 
 
 def _read(path: Path) -> bytes | None:
-    """A plain file's content; None for what is none, or is too long."""
+    """Return the content of a regular file, None for anything else or a file that is too long."""
     try:
         handle = os.open(path, _READ)
     except OSError:

@@ -10,12 +10,12 @@ from emulator.system.files import translate_os_errors
 
 
 def read_text(path: Path, what: str) -> str:
-    """The UTF-8 text of a user's file; BadArgument naming `what` it should have been when it cannot be read."""
+    """Return the UTF-8 text of a user's file; raise BadArgument, which calls it a `what`, if it cannot be read."""
     return Reach(path.parent).read(path.name, what)
 
 
 def file_names(folder: Path) -> list[str]:
-    """The names of the files in a folder; BadArgument when it is none."""
+    """Return the names of the files in a folder; raise BadArgument if it is not a folder."""
     with translate_os_errors():
         if not folder.is_dir():
             raise BadArgument(f"the code folder '{folder}' does not exist")

@@ -1,4 +1,4 @@
-"""Folders as the cloud would receive them: what is taken, what is left out, links followed."""
+"""Folders as the cloud receives them: files that are taken or left out, with links followed."""
 
 from __future__ import annotations
 
@@ -29,21 +29,21 @@ class TreeFile:
 
 @dataclass(frozen=True)
 class Tree:
-    """The files of a folder that go along, and what was left out, each with a '/' when it is a folder."""
+    """The files of a folder that are taken, and what was left out, folders with a trailing '/'."""
 
     files: tuple[TreeFile, ...]
     left_out: tuple[str, ...] = ()
 
 
 def left_out_differences(left_out: Sequence[str]) -> list[Difference]:
-    """What a deployment says of what does not go along with its code."""
+    """Return the differences for files that are not deployed with the code."""
     return [only_here("code.left_out", f"left out of the code: {', '.join(left_out)}")] if left_out else []
 
 
 def scoring_code_tree(
     folder: Path, script: str, *, ignore_files: Sequence[str], tool_folders: bool, reach: Reach | None = None
 ) -> Tree:
-    """As `code_tree`; BadArgument when the scoring script is not in it."""
+    """Return the `code_tree`; raise BadArgument if it lacks the scoring script."""
     tree = code_tree(folder, ignore_files=ignore_files, tool_folders=tool_folders, reach=reach)
     if script not in {file.path for file in tree.files}:
         message = f"the ignore file of '{folder}' leaves the scoring script out, or it is never part of the code"
@@ -52,10 +52,10 @@ def scoring_code_tree(
 
 
 def model_tree(path: Path, reach: Reach | None = None) -> Tree:
-    """Every file of a model's folder, or the one file; links are followed, empty folders are dropped as by the cloud.
+    """Return every file of a model, folder or file; links are followed, and empty folders dropped as in the cloud.
 
-    Raises BadArgument for a path that does not exist, a folder without a file, or a link that leads nowhere, or farther
-    than `reach`, None for the user's own files.
+    Raises BadArgument for a missing path, a folder without files, and a link that is broken or leads out of `reach`
+    (None for the user's own files).
     """
     reach = reach or Reach(path.parent)
     reach.check_link(path)
@@ -75,12 +75,12 @@ def model_tree(path: Path, reach: Reach | None = None) -> Tree:
 
 
 def named_path(path: Path) -> Path:
-    """`path` with a name of its own: of `..` there is none, and where it leads has one."""
+    """Return `path` with a name as its last part: `..` is resolved."""
     return path.resolve() if ".." in path.parts else path
 
 
 def _check_no_dead_link(file: TreeFile) -> None:
-    """BadArgument for a link that leads nowhere: an upload of the SDK ends at it, where it asks for its size."""
+    """Raise BadArgument for a broken link: the SDK's upload fails there when it reads its size."""
     if file.source.is_symlink() and not file.source.exists():
         raise BadArgument(
             f"'{file.path}' of the code folder is a link that leads nowhere, to '{file.source.readlink()}':"
@@ -108,11 +108,11 @@ def _check_spelling(files: Iterable[TreeFile]) -> None:
 def code_tree(
     folder: Path, *, ignore_files: Sequence[str] = (), tool_folders: bool = False, reach: Reach | None = None
 ) -> Tree:
-    """The files of a code folder, without what the first of `ignore_files` that lies in its root leaves out.
+    """Return the files of a code folder, without those that the first of `ignore_files` in its root leaves out.
 
-    `tool_folders` tells whether .git, caches and virtual environments go along (rows layout.ignore_files,
-    layout.tool_folders).  Of a folder that was sent, the sender has left out what its ignore files say: patterns of
-    others' are not run here.  BadArgument for a link that leads farther than `reach`, None for the user's own files.
+    `tool_folders` tells whether .git, caches and virtual environments are taken (rows layout.ignore_files,
+    layout.tool_folders).  For an uploaded folder the sender has applied the ignore files: patterns of others are not
+    run here.  Raises BadArgument for a link that leads out of `reach` (None for the user's own files).
     """
     reach = reach or Reach(folder)
     files: list[TreeFile] = []
@@ -134,7 +134,7 @@ def code_tree(
 def _walk(
     folder: Path, prefix: str, above: frozenset[str], reach: Reach, left_out: list[str] | None = None
 ) -> Iterator[TreeFile]:
-    """Files below `folder` in a stable order; with `left_out`, what never belongs to code is put there instead."""
+    """Yield files below `folder` in a stable order; with `left_out`, tools' folders are added to it instead."""
     real = os.path.realpath(folder)
     if real in above:
         return  # a link to a folder above itself
@@ -173,6 +173,6 @@ def _ignore_rules(reach: Reach, folder: Path, names: Sequence[str]) -> Ignored |
 
 
 def _shortened(paths: list[str]) -> tuple[str, ...]:
-    """At most twenty entries: what a person wants to see of what was left out."""
+    """Return at most twenty entries, for a message."""
     shown = tuple(path.encode(errors="backslashreplace").decode() for path in paths[:20])
     return shown if len(paths) <= 20 else (*shown, f"and {len(paths) - 20} more")

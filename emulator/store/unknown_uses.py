@@ -1,4 +1,4 @@
-"""What documents that cannot be read may use: nobody knows, so nothing of it is removed."""
+"""What damaged documents may use, which is therefore never removed."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from emulator.store.damage import ASIDE, Damage
 
 @dataclass(frozen=True)
 class UnknownUses:
-    """The endpoints and deployments whose documents cannot be read, and whether such a document may name contents of
-    models, or build contexts and images."""
+    """The endpoints and deployments with damaged documents, and whether a damaged one may name models' contents, or
+    build contexts and images."""
 
     endpoints: frozenset[str] = frozenset()
     deployments: frozenset[tuple[str, str]] = frozenset()
@@ -22,7 +22,7 @@ class UnknownUses:
 
     @classmethod
     def of(cls, damage: Iterable[Damage], aside: Sequence[Path]) -> UnknownUses:
-        """What those documents may use, and those that were moved aside, by the paths that they had in the home."""
+        """Return what damaged documents may use, those moved aside included, by their original paths in the home."""
         found = list(damage)
         endpoints = {d.endpoint for d in found if d.endpoint and not d.deployment}
         deployments = {(d.endpoint, d.deployment) for d in found if d.deployment}
@@ -46,11 +46,11 @@ class UnknownUses:
         )
 
     def of_layout(self, endpoint: str, deployment: str) -> bool:
-        """Whether a layout of that deployment may be in use."""
+        """Return whether a layout of that deployment may be in use."""
         return self.all_endpoints or endpoint in self.endpoints or (endpoint, deployment) in self.deployments
 
     def told(self) -> list[str]:
-        """What is kept, and why, a line each."""
+        """Return what is kept, and why, a line each."""
         why = f"damaged, or moved to the home's folder '{ASIDE}', is what may use"
         lines = [f"all layouts: {why} them"] if self.all_endpoints else []
         lines += [f"layouts of endpoint {name}: {why} them" for name in sorted(self.endpoints)]

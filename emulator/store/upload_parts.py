@@ -1,4 +1,4 @@
-"""Files that are being received: piece by piece, each its caller's alone, until they are whole."""
+"""Files that are being received piece by piece, each caller's apart from all others'."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ _CHUNK = 4 << 20
 _NOTHING = hashlib.sha256().hexdigest()
 _MOST_PARTS = 64
 _MOST_ANNOUNCED = 20_000
-# After that long without a piece, a file that its client may go on with later makes room for one that it sends now.
+# After that long without a piece, a partial file may be dropped to make room for another.
 _IDLE_SECONDS = 60.0
 
 
 @dataclass
 class _Part:
-    """A file that is being received: `digest` is that of the `received` bytes; `is_over` once it is kept or not."""
+    """A file that is being received: `digest` is that of the `received` bytes; `is_over` when stored or dropped."""
 
     path: Path
     received: int = 0
@@ -56,23 +56,23 @@ class UploadParts:
         self._digesting = ThreadPoolExecutor(2, thread_name_prefix="digest")
 
     def received(self, key: PartKey) -> tuple[int, str]:
-        """How many bytes of that file are here, and their sha256."""
+        """Return how many bytes of the file were received, and their sha256."""
         if not self._is_known(key):
             return 0, _NOTHING
         with self._turn(key) as part:
             return (0, _NOTHING) if part.is_over else (part.received, part.digest.hexdigest())
 
     def announce(self, owner: str, sizes: Mapping[str, int]) -> None:
-        """What the caller is about to send: how many bytes under which key; the last ones are remembered."""
+        """Record the sizes of files that the caller is about to send, by key; only recent ones are kept."""
         with self._lock:
             together = {**self._announced.get(owner, {}), **sizes}
             self._announced[owner] = dict(list(together.items())[-_MOST_ANNOUNCED:])
 
     def append(self, key: PartKey, offset: int, data: bytes, *, restart: bool, patience: float) -> int:
-        """Take the bytes that come at `offset`, all before thrown away with `restart`; how many are here then.
+        """Append the bytes at `offset` and return how many were received; `restart` drops all earlier bytes.
 
-        OperationInProgress when after `patience` seconds what is before them is not here, BadArgument for more than was
-        announced.
+        Raises OperationInProgress if the bytes before `offset` do not arrive within `patience` seconds, BadArgument
+        above the announced size.
         """
         self._check_announced(key, offset + len(data))
         with self._turn(key) as part:
@@ -91,9 +91,9 @@ class UploadParts:
             return part.received
 
     def finish(self, key: PartKey, wanted: StoredFile, keep: Callable[[Path, StoredFile], object]) -> bool:
-        """`keep` the file, which is moved and no part any more; False when nothing of it is here.
+        """Move the received file with `keep`; return False if nothing of it was received.
 
-        BadArgument when it is another than `wanted`: then nothing of it is left.
+        Raises BadArgument, and drops the file, if it differs from `wanted`.
         """
         if wanted.size and not self._is_known(key):
             return False
@@ -115,11 +115,11 @@ class UploadParts:
         raise not_the_file(key[1], what)
 
     def files(self) -> list[Path]:
-        """Every file that is being received, by whomever."""
+        """Return the partial files of all callers."""
         return list(self._folder.glob("*"))
 
     def remove(self, path: Path) -> None:
-        """Remove a file that its client has given up."""
+        """Remove a partial file that its client has given up."""
         owner, _, name = path.name.rpartition(".")
         with self._turn((owner, name), path) as part:
             if not part.is_over:
@@ -160,8 +160,7 @@ class UploadParts:
         part.received, part.digest = part.received + len(data), digest
 
     def make_room(self, key: PartKey, more: int, most_bytes: int) -> None:
-        """Remove what has stood still for longest until the caller may leave `more` bytes half sent; OutOfQuota when
-        nothing has."""
+        """Drop the caller's oldest idle files until `more` bytes fit; raise OutOfQuota if none is idle."""
         path = self._path_of(key)
         found = self._files_of(key[0])
         others = sorted((stat.st_mtime, stat.st_size, other) for other, stat in found if other != path)
@@ -178,7 +177,7 @@ class UploadParts:
 
     @contextlib.contextmanager
     def _turn(self, key: PartKey, path: Path | None = None) -> Iterator[_Part]:
-        """The file, nobody else's meanwhile; it is read for its digest if this emulator has not received it."""
+        """Lock the file; read it for its digest if this emulator process has not received it."""
         with self._lock:
             part = self._parts.setdefault(key, _Part(path or self._path_of(key)))
         with part.turn:
@@ -209,7 +208,7 @@ class UploadParts:
 
 
 def not_the_file(key: str, what: str) -> BadArgument:
-    """What is said of a file that is another than was announced."""
+    """Return the error for a file that differs from its announcement."""
     return BadArgument(f"the file that came is another: {what}", target=f"upload {key}", hint="send it again")
 
 

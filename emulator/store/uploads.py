@@ -1,9 +1,8 @@
-"""What comes from clients on other machines: files piece by piece, then folders made of them.
+"""Uploads from clients on other machines: files piece by piece, then folders made of them.
 
-Everything here is one caller's, its `owner`, and exists for nobody else: what it is sending, what it has sent, the
-folders that it has made of that.  A file is received under a key that its client chooses, so that a transfer that broke
-off goes on where it was.  Whole and verified, it is one of the content-addressed files; a folder is made of links to
-those, so that nothing is copied.
+Partial files, sent files and folders belong to one caller, their `owner`, and are invisible to others.  A file is
+received under a key that its client chooses, so that an interrupted transfer can resume.  Once it is whole and verified
+it is one of the content-addressed files; a folder consists of links to those, so that nothing is copied.
 """
 
 from __future__ import annotations
@@ -26,14 +25,14 @@ from emulator.store.upload_parts import UploadParts, not_the_file
 from emulator.system.files import translate_os_errors
 from emulator.system.removal import remove_tree
 
-# What a client has not used by then it has given up.
+# Uploads that are older are given up.
 _KEPT_SECONDS = 3600.0
 _TURN_SECONDS = 10.0
 _IDENTITY = re.compile(r"(?P<owner>[0-9a-z]{1,64})\.[0-9a-f]{24}")
 
 
 class Uploads:
-    """Below `uploads/` of a home: `parts` that are received, `claims` to what was, `trees` that are made."""
+    """Below `uploads/` of a home: `parts` being received, `claims` to received contents, `trees` made of them."""
 
     def __init__(self, home: Path, files: Files) -> None:
         self._home = home
@@ -45,37 +44,37 @@ class Uploads:
 
     @property
     def trees_folder(self) -> Path:
-        """In which every upload has a folder."""
+        """The folder with one folder per upload."""
         return self._trees_folder
 
     def free_bytes(self) -> int:
-        """How much the disk still takes."""
+        """Return the free space of the disk."""
         return shutil.disk_usage(self._home).free
 
     def received(self, owner: str, key: str) -> tuple[int, str]:
-        """How many bytes of that file are here, and their sha256."""
+        """Return how many bytes of the file were received, and their sha256."""
         with translate_os_errors(f"upload {key}"):
             return self._parts.received((owner, key))
 
     def announce(self, owner: str, sizes: Mapping[str, int]) -> None:
-        """What is about to be sent: how many bytes under which key, beyond which nothing is taken."""
+        """Record the sizes of files about to be sent, by key; more is refused."""
         self._parts.announce(owner, sizes)
 
     def append(self, owner: str, key: str, offset: int, data: bytes, *, most_bytes: int, restart: bool = False) -> int:
-        """Take the bytes that come at `offset`, all before thrown away with `restart`; how many are here then.
+        """Append the bytes at `offset` and return how many were received; `restart` drops all earlier bytes.
 
-        Pieces may overtake each other by a little: each waits for its turn.  OperationInProgress when that does not
-        come, because what is before it is not here; BadArgument for more than was announced; OutOfQuota for more files,
-        or more than `most_bytes` of them, than a caller may leave half sent.
+        Pieces may arrive slightly out of order: each waits for its turn.  Raises OperationInProgress if that does not
+        come, BadArgument above the announced size, OutOfQuota for more partial files, or more than `most_bytes` of
+        them, than a caller may have.
         """
         with translate_os_errors(f"upload {key}"):
             self._parts.make_room((owner, key), len(data), most_bytes)
             return self._parts.append((owner, key), offset, data, restart=restart, patience=_TURN_SECONDS)
 
     def finish(self, owner: str, key: str, wanted: StoredFile) -> None:
-        """Keep the file now that all of it is here; nothing is to be done when that was done before.
+        """Store the file that was received whole; nothing is done if it was stored before.
 
-        BadArgument when it is not what it was said to be: then nothing of it is kept.
+        Raises BadArgument, and drops the file, if it differs from its announcement.
         """
         with translate_os_errors(f"upload {key}"):
             if self._parts.finish((owner, key), wanted, self._files.adopt):
@@ -85,7 +84,7 @@ class Uploads:
         self._promise(wanted.sha256)
 
     def promise(self, owner: str, sha256: str) -> bool:
-        """Whether the caller has sent that content; it then stays until there is a folder of it, or for a while."""
+        """Return whether the caller has sent that content; if so, keep it until a folder uses it, or for a while."""
         if self.size_of(owner, sha256) is None:
             return False
         self._promise(sha256)
@@ -95,11 +94,11 @@ class Uploads:
         self._promised[sha256] = time.monotonic() + _KEPT_SECONDS
 
     def known_sizes(self, owner: str) -> Set[int]:
-        """The sizes of what the caller has sent so far."""
+        """Return the sizes of the contents that the caller has sent."""
         return self._claims.sizes(owner)
 
     def size_of(self, owner: str, sha256: str) -> int | None:
-        """The size of a content that the caller has sent; None for any other, whether it is stored or not."""
+        """Return the size of a content that the caller has sent; None for any other, stored or not."""
         if not self._claims.has(owner, sha256):
             return None
         with contextlib.suppress(FileNotFoundError):
@@ -107,9 +106,9 @@ class Uploads:
         return None
 
     def create(self, owner: str, upload: Upload) -> str:
-        """Make the folder of what the caller has sent; what it is called from now on.
+        """Make a folder of files that the caller has sent; return its reference.
 
-        ResourceNotFound names contents that the caller has not sent, BadArgument a file of another size.
+        Raises ResourceNotFound for contents that the caller has not sent, BadArgument for a wrong size.
         """
         self._check(owner, upload)
         with translate_os_errors(f"upload {upload.name}"):
@@ -123,7 +122,7 @@ class Uploads:
             except BaseException:
                 remove_tree(folder, ignore_errors=True)
                 raise
-        for file in upload.files:  # which the folder keeps from now on
+        for file in upload.files:  # kept by the folder from now on
             self._promised.pop(file.sha256, None)
         return UPLOAD_PREFIX + identity
 
@@ -149,7 +148,7 @@ class Uploads:
             target.symlink_to(content)
 
     def path_of(self, reference: str, owner: str | None = None) -> Path:
-        """The file or folder that an upload has made; ResourceNotFound when it is gone, or not that owner's."""
+        """Return the path of an upload; raise ResourceNotFound if it is gone, or another owner's."""
         identity = reference.removeprefix(UPLOAD_PREFIX)
         found = _IDENTITY.fullmatch(identity)
         if found and owner in (None, found["owner"]):
@@ -159,18 +158,18 @@ class Uploads:
         raise ResourceNotFound("there is no such upload", target=reference[:80], hint="send it again")
 
     def is_one(self, path: Path) -> bool:
-        """Whether that path is an upload's."""
+        """Return whether that path belongs to an upload."""
         return path.is_relative_to(self._trees_folder)
 
     def contents(self) -> set[str]:
-        """The digests of what fresh uploads are made of, and of what callers may be about to make others of."""
+        """Return the digests that recent uploads use, or that callers may be about to use."""
         links = (link for tree in _fresh(self._trees()) for link in tree.rglob("*") if link.is_symlink())
         now = time.monotonic()
         promised = {sha256 for sha256, until in list(self._promised.items()) if now < until}
         return {link.readlink().name for link in links} | promised
 
     def prune(self, *, dry_run: bool) -> list[str]:
-        """Remove what clients have given up; say what, a line each."""
+        """Remove uploads that clients have given up; return a line for each."""
         trees, parts = self._trees(), self._parts.files()
         old_trees, old_parts = set(trees) - set(_fresh(trees)), set(parts) - set(_fresh(parts))
         if not dry_run:
@@ -182,7 +181,7 @@ class Uploads:
         return said + [f"half an upload {part.name[-12:]}" for part in sorted(old_parts)]
 
     def forget_removed_contents(self) -> None:
-        """Of what was sent, once contents have been pruned."""
+        """Forget claims to contents that were pruned."""
         self._claims.prune(lambda sha256: self._files.path_of(sha256).exists())
 
     def _trees(self) -> list[Path]:

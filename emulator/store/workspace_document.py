@@ -1,4 +1,4 @@
-"""`workspace.json`: which workspace a home is, and how its documents are laid out."""
+"""`workspace.json`: the id of a home's workspace, and the format of its documents."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ _ID = re.compile(r"[0-9a-f]{12}")
 
 
 def workspace_id(home: Path) -> str:
-    """The random id of the workspace in `home`, drawn the first time.
+    """Return the random id of the workspace in `home`, drawn the first time.
 
-    Raises BadArgument for a home that a newer amlemu has made, and DamagedDocument: nothing of it is touched.
+    Raises BadArgument for the home of a newer amlemu, and DamagedDocument; neither changes the home.
     """
     document = check_workspace(home)
     if document is None:
@@ -31,7 +31,7 @@ def workspace_id(home: Path) -> str:
 
 
 def check_workspace(home: Path) -> dict[str, Any] | None:
-    """The document of that home, None when it has none yet; raises as `workspace_id`."""
+    """Return the document of that home, None if it has none yet; raise as `workspace_id`."""
     path = home / _FILE
     try:
         document = read_document(path)

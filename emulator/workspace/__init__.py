@@ -1,4 +1,4 @@
-"""The core: verbs on models, environments, endpoints and deployments, whatever door they come through."""
+"""The core: verbs on models, environments, endpoints and deployments, for every API and command."""
 
 from __future__ import annotations
 
@@ -99,7 +99,7 @@ class Workspace:
         for container in found:
             if container.id not in adopted:
                 self.engine.remove(container.id, grace_seconds=0.0)
-        doomed = self._core.store.unused_layouts()  # which nothing is made in any more: numbers are not drawn twice
+        doomed = self._core.store.unused_layouts()  # no deploy reuses one: a generation number is drawn once
         self._core.effects.background(lambda: self._remove_layouts(doomed))
         self._restoring = {(deployment.endpoint_name, deployment.name) for deployment in missing}
         for key in sorted(self._restoring):
@@ -116,39 +116,39 @@ class Workspace:
             self._restoring.discard((endpoint_name, name))
 
     def end(self, timeout_seconds: float) -> None:
-        """Begin nothing any more, break off what is being brought back, and wait that long for what is under way."""
+        """Start nothing new, cancel restores, and wait for running operations, at most that long."""
         self.health.stop(timeout_seconds)
         self.deployments.end(timeout_seconds)
 
     def restoring(self) -> list[str]:
-        """What served when the emulator ended and is still being started, as `endpoint/deployment`."""
+        """Return the deployments that are still being restored after a start, as `endpoint/deployment`."""
         return [f"{endpoint}/{deployment}" for endpoint, deployment in sorted(self._restoring)]
 
     def _settle_all(self, deployments: list[OnlineDeployment]) -> None:
-        """Deployments whose operation died with the emulator: what they had goes on, what they had not has failed."""
+        """Settle deployments whose operation died with the emulator: what served goes on, the rest is Failed."""
         for deployment in deployments:
             if deployment.provisioning_state == "Creating" and deployment.serving:
-                # Only the last step was missing: it had served, and was not told of to the front door.
+                # Only the last step is missing: it serves, and the gateway has no route to it yet.
                 self.deployments.give_traffic(deployment, is_first=True)
                 self._core.store.put_deployment(deployment.model_copy(update={"provisioning_state": "Succeeded"}))
             elif deployment.provisioning_state in ("Creating", "Updating"):
                 self._core.store.put_deployment(_cut_off(deployment))
 
     def prune(self, *, dry_run: bool) -> list[str]:
-        """Remove what nothing uses any more: images, layouts, contents, half-made things; say what, a line each."""
+        """Remove unused images, layouts, contents and partial files; return a line for each."""
         with self._core.prune_lock.clean():
             digests = {d.image for name in self.endpoints.list_names() for d in self._core.store.deployments(name)}
             digests |= self.environments.digests()
-            if self._core.store.damage():  # what cannot be read may name any of them
+            if self._core.store.damage():  # a damaged document may name any image
                 digests |= self._core.store.image_digests()
             return [*self.engine.prune(digests, dry_run=dry_run), *self._core.store.prune(dry_run=dry_run)]
 
     def damage(self) -> list[Damage]:
-        """Every document of the home that cannot be read, with the resource that it takes out of service."""
+        """Return the damaged documents of the home, each with the resource that is out of service."""
         return self._core.store.damage()
 
     def kept_for_damage(self) -> list[str]:
-        """What `prune` keeps because such a document may name it; a line each."""
+        """Return what `prune` keeps because a damaged document may use it, a line each."""
         return self._core.store.kept_for_damage()
 
 

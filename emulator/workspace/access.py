@@ -1,4 +1,4 @@
-"""Verbs on the tokens that open the control API."""
+"""Verbs on access tokens of the control API."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _ADMIN = "admin"
 
 
 class Access:
-    """Knows callers by their tokens: the admin's own, none when that is '', and those that were handed out."""
+    """Authenticates callers by token: the admin's own ('' for none) and the issued ones."""
 
     def __init__(self, core: Core) -> None:
         self._core = core
@@ -25,12 +25,12 @@ class Access:
         self._damage: DamagedDocument | None = None
         try:
             self._tokens = core.store.access_tokens()
-        except DamagedDocument as error:  # nobody's token is good then: one that was taken back must not come back
+        except DamagedDocument as error:  # then no issued token is valid: a revoked one must not work again
             self._damage = error
         self._lock = threading.Lock()
 
     def caller(self, token: str) -> Caller:
-        """Who presents this token, '' for none; AuthenticationFailed when nobody has it."""
+        """Return the caller with this token ('' for none); raise AuthenticationFailed for an unknown token."""
         digest = _digest(token)
         if self._admin and hmac.compare_digest(digest, self._admin):
             return Caller(name=_ADMIN, role="admin", identity=_identity(self._admin), is_owner=True)
@@ -42,7 +42,7 @@ class Access:
         return Caller(name=found[0].name, role=found[0].role, identity=_identity(found[0].sha256))
 
     def list(self) -> tuple[AccessToken, ...]:
-        """What was handed out, the admin's own token left out; DamagedDocument when that is not known."""
+        """Return the issued tokens, without the admin's own; raise DamagedDocument when they cannot be read."""
         self._refuse_damage()
         return self._tokens
 
@@ -51,7 +51,7 @@ class Access:
             raise self._damage
 
     def create(self, name: str, role: Role) -> tuple[AccessToken, str]:
-        """Hand out a token: its document, and the token itself, which is told this once."""
+        """Issue a token; return its document and the token itself, which is not stored."""
         token = TOKEN_PREFIX + self._core.effects.new_key()
         document = {"name": name, "role": role, "sha256": _digest(token), "created_at": self._core.effects.now()}
         made = AccessToken.parse(document, target=f"token {name}")
@@ -64,7 +64,7 @@ class Access:
         return made, token
 
     def delete(self, name: str) -> None:
-        """Take a token back: it opens nothing from now on."""
+        """Revoke a token."""
         self._refuse_damage()
         with self._lock:
             rest = tuple(known for known in self._tokens if known.name != name)
@@ -78,7 +78,7 @@ class Access:
 
 
 def _identity(digest: str) -> str:
-    """What names a token's caller on the disk, where it must not help to find the token."""
+    """Return the caller's identity for file names, from which the token cannot be derived."""
     return hashlib.sha256(f"caller {digest}".encode()).hexdigest()[:32]
 
 

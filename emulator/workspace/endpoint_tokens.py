@@ -1,4 +1,4 @@
-"""Tokens of endpoints: what the workspace issues, and what the front door checks them with."""
+"""Tokens of endpoints: issued by the workspace, checked by the gateway."""
 
 from __future__ import annotations
 
@@ -20,16 +20,13 @@ _NO_TENANT = "00000000-0000-0000-0000-000000000000"
 
 
 class EndpointTokens:
-    """Issues tokens in place of the service (aml_token) and of Microsoft Entra (aad_token), for one local user.
-
-    `epoch` is seconds since 1970, `trust` whose aad_tokens are good beside the emulator's own.
-    """
+    """Issues tokens in place of the service (aml_token) and of Microsoft Entra (aad_token), for one local user."""
 
     def __init__(self, core: Core) -> None:
         self._core = core
 
     def check_of(self, endpoint: OnlineEndpoint) -> TokenCheck | None:
-        """What decides on the endpoint's tokens; None where it has none."""
+        """Return the check of the endpoint's tokens; None for an endpoint without tokens."""
         if endpoint.auth_mode not in ("aml_token", "aad_token"):
             return None
         aad = endpoint.auth_mode == "aad_token"
@@ -42,14 +39,14 @@ class EndpointTokens:
         )
 
     def _own_keys(self) -> tuple[PyJWK, ...]:
-        """None where the secret cannot be read: then no token of this workspace's own is good."""
+        """Return the workspace's key; without a readable secret none, so that none of its tokens is valid."""
         try:
             return (own_key(self._core.store.signing_secret()),)
         except DamagedDocument:
             return ()
 
     def issue(self, endpoint: OnlineEndpoint) -> EndpointToken:
-        """A new token; BadArgument for an endpoint that has none."""
+        """Return a new token; raise BadArgument for an endpoint without tokens."""
         profile = profile_of(endpoint.target)
         lifetime, refresh = profile.token_lifetime_seconds, profile.token_refresh_seconds
         if endpoint.auth_mode not in ("aml_token", "aad_token") or lifetime is None or refresh is None:
@@ -64,7 +61,7 @@ class EndpointTokens:
         )
 
     def differences(self, target: Target, auth_mode: AuthMode) -> list[Difference]:
-        """Where the check of tokens departs from the cloud's (row auth.aad_action)."""
+        """Return how the check of tokens differs from the cloud's (row auth.aad_action)."""
         profile = profile_of(target)
         if auth_mode != "aad_token" or profile.aad_action is None:
             return []

@@ -1,4 +1,4 @@
-"""Verbs on online endpoints: keys, traffic, what the front door is told."""
+"""Verbs on online endpoints: keys, traffic, and the routes of the gateway."""
 
 from __future__ import annotations
 
@@ -47,8 +47,7 @@ _RESTORING, _ASKED_FOR = "restoring", "asked for"
 class Endpoints:
     """Endpoints and what runs behind them.
 
-    `running` is the one place that knows which containers serve a deployment now; the front door is told after every
-    change of it.
+    `running` is the only record of which containers serve a deployment; the gateway is updated after every change.
     """
 
     def __init__(self, core: Core) -> None:
@@ -67,10 +66,10 @@ class Endpoints:
 
     @contextmanager
     def hold(self, name: str, *, restoring: bool = False) -> Iterator[None]:
-        """Keep every other operation off the endpoint; OperationInProgress when one is on it already (HTTP 409).
+        """Lock the endpoint; raise OperationInProgress while another operation holds it (HTTP 409).
 
-        What the emulator does by itself (`restoring`: when it starts, and when a container has died) nobody has asked
-        for: it waits for every other operation, and every other waits for it.
+        Operations of the emulator itself (`restoring`: at its start, and after a container's death) wait for all
+        others, and all others wait for them.
         """
         with self._released:
             self._released.wait_for(lambda: self._held.get(name) not in (_RESTORING, _ASKED_FOR if restoring else ""))
@@ -86,30 +85,27 @@ class Endpoints:
                 self._released.notify_all()
 
     def is_restoring(self, name: str) -> bool:
-        """Whether the emulator is bringing the endpoint back by itself, which `hold` will wait for."""
+        """Return whether the emulator is restoring the endpoint, which `hold` waits for."""
         with self._released:
             return self._held.get(name) == _RESTORING
 
     def wait_until_released(self, timeout_seconds: float) -> bool:
-        """Wait until no operation is on any endpoint; False after that time."""
+        """Wait until no operation holds an endpoint; return False at the time-out."""
         with self._released:
             return self._released.wait_for(lambda: not self._held, timeout_seconds)
 
     # reading
 
     def all(self) -> Sequence[OnlineEndpoint]:
-        """All endpoints, by name."""
+        """Return all endpoints, ordered by name."""
         return self._core.store.endpoints()
 
     def list_names(self) -> list[str]:
-        """The names of all endpoints."""
+        """Return the names of all endpoints."""
         return [endpoint.name for endpoint in self._core.store.endpoints()]
 
     def known_name(self, name: str, deployment: str | None = None) -> str:
-        """The name that an endpoint has, or that deployment of it, whatever the case in which it is asked for.
-
-        What is not there keeps its spelling, for whoever says so.
-        """
+        """Return the stored spelling of an endpoint's name, or of a deployment of it; an unknown name is unchanged."""
         asked = name if deployment is None else deployment
         small = in_small_letters(asked)
         if small == asked or not (may_name_endpoint(asked) and may_name_endpoint(name)):
@@ -118,7 +114,7 @@ class Endpoints:
         return small if asked not in names and small in names else asked
 
     def get(self, name: str) -> OnlineEndpoint:
-        """That endpoint; ResourceNotFound."""
+        """Return that endpoint; raise ResourceNotFound."""
         endpoint = self._core.store.find_endpoint(name)
         if endpoint is None:
             known = ", ".join(self.list_names())
@@ -127,38 +123,38 @@ class Endpoints:
         return endpoint
 
     def get_keys(self, name: str) -> EndpointKeys:
-        """Both keys; ResourceNotFound, BadArgument for an endpoint that has none."""
+        """Return both keys; raise ResourceNotFound, or BadArgument for an endpoint without keys."""
         endpoint = self.get(name)
         if endpoint.auth_mode != "key":
             raise BadArgument(f"Endpoint '{name}' does not use keys for authentication.", target=f"endpoint {name}")
         return self._core.store.keys_of(name)
 
     def get_token(self, name: str) -> EndpointToken:
-        """A new token; ResourceNotFound, BadArgument for an endpoint that has none."""
+        """Return a new token; raise ResourceNotFound, or BadArgument for an endpoint without tokens."""
         return self._tokens.issue(self.get(name))
 
     def differences(self, name: str, auth_mode: AuthMode | None) -> list[Difference]:
-        """Where the check of the endpoint's credentials departs from the cloud's, with that mode or the one it has."""
+        """Return how the check of credentials differs from the cloud's, with that mode or the endpoint's own."""
         endpoint = self.get(name)
         return self._tokens.differences(endpoint.target, auth_mode or endpoint.auth_mode)
 
     def running(self, name: str, deployment_name: str) -> tuple[Container, ...]:
-        """The containers that serve a deployment now."""
+        """Return the containers that serve a deployment."""
         with self._lock:
             return self._running.get((name, deployment_name), ())
 
     def all_running(self) -> dict[DeploymentKey, tuple[Container, ...]]:
-        """The containers that serve each deployment now, ready or not."""
+        """Return the containers that serve each deployment, ready or not."""
         with self._lock:
             return dict(self._running)
 
     def out_of_service(self, name: str) -> str:
-        """Why nobody can call the endpoint although it is there: its port cannot be listened on; '' where one can."""
+        """Return why the endpoint's port cannot be bound, '' while the endpoint is in service."""
         error = self._closed.get(name)
         return error.message if error else ""
 
     def any_out_of_service(self) -> bool:
-        """Whether `reopen` has something to do."""
+        """Return whether any endpoint is out of service."""
         return bool(self._closed)
 
     # changing
@@ -172,11 +168,10 @@ class Endpoints:
         primary_key: str | None,
         auth_mode: AuthMode | None = None,
     ) -> OnlineEndpoint:
-        """The endpoint, created with a port and keys of its own when it is new.
+        """Return the endpoint, created with a port and keys when it does not exist.
 
-        One that exists keeps its auth_mode until `update_auth_mode`, and gets that port where it is out of service for
-        its own.  Raises BadArgument when it exists with another target or port, which it keeps for life, and for an
-        auth_mode that its target has not.
+        An existing one keeps its auth_mode until `update_auth_mode`, and takes the port only while it is out of
+        service.  Raises BadArgument for another target or port than it has, and for an auth_mode that its target lacks.
         """
         endpoint = self._core.store.find_endpoint(name)
         if endpoint is None:
@@ -194,7 +189,7 @@ class Endpoints:
         return endpoint
 
     def check(self, name: str, *, target: Target | None, port: int | None, auth_mode: AuthMode | None = None) -> Target:
-        """Raise what `ensure` would, without creating anything; the target that the endpoint has or would have."""
+        """Return the endpoint's target, existing or to be; raise as `ensure`, and create nothing."""
         check_endpoint_name(name)
         endpoint = self._core.store.find_endpoint(name)
         if endpoint is not None:
@@ -207,9 +202,9 @@ class Endpoints:
         return target or "managed"
 
     def create_or_update(self, request: EndpointRequest) -> OnlineEndpoint:
-        """The endpoint as the request wants it; its deployments, its port, its keys and its traffic stay.
+        """Create or update the endpoint; its deployments, port, keys and traffic stay.
 
-        Raises BadArgument for what its target has not, and for what an endpoint keeps for life.
+        Raises BadArgument for settings that its target lacks or that an endpoint keeps for life.
         """
         with self.hold(request.name):
             is_new = self._core.store.find_endpoint(request.name) is None
@@ -239,7 +234,7 @@ class Endpoints:
             created_at=self._core.effects.now(),
         )
         keys = EndpointKeys(primary_key=self._core.effects.new_key(), secondary_key=self._core.effects.new_key())
-        self._core.store.logs.forget_endpoint(name)  # what the last requests to an earlier one of that name have left
+        self._core.store.logs.forget_endpoint(name)  # left by an earlier endpoint of that name
         self._core.store.put_keys(name, keys)
         try:
             self._core.store.put_endpoint(endpoint)
@@ -276,11 +271,11 @@ class Endpoints:
         )
 
     def regenerate_keys(self, name: str, which: str, value: str | None = None) -> EndpointKeys:
-        """Replace the `primary` or `secondary` key; the old one stops working at once, or as row auth.regenerate says.
+        """Replace the `primary` or `secondary` key; row auth.regenerate says how long the old one stays valid.
 
-        `value` is the new key; without one, or with the key that is there already, which is what Azure's SDK sends, a
-        new one is drawn (contract/managed §2.6, contract/sdk-wire-protocol §1c row 22).  Raises BadArgument for a value
-        that no header can carry.
+        `value` is the new key; without one, or with the current key, which Azure's SDK sends, a new key is drawn
+        (contract/managed §2.6, contract/sdk-wire-protocol §1c row 22).  Raises BadArgument for a value that no header
+        can carry.
         """
         with self.hold(name):
             keys = self._keys_to_replace(name)
@@ -297,7 +292,7 @@ class Endpoints:
             return keys
 
     def _keys_to_replace(self, name: str) -> EndpointKeys:
-        """The keys; new ones where there are none, because they were damaged and are moved aside."""
+        """Return the keys; new ones where the damaged ones were moved aside."""
         self.get(name)
         try:
             return self.get_keys(name)
@@ -305,14 +300,14 @@ class Endpoints:
             return EndpointKeys(primary_key=self._core.effects.new_key(), secondary_key=self._core.effects.new_key())
 
     def _keep_old_key(self, name: str, key: str) -> None:
-        """Let a regenerated key live on for as long as the target says, at most until the emulator ends."""
+        """Keep a replaced key valid for as long as the target does, at most until the emulator ends."""
         seconds, now = profile_of(self.get(name).target).old_key_seconds, self._core.effects.epoch()
         if seconds:
             living = {old: until for old, until in self._old_keys.get(name, {}).items() if until > now}
             self._old_keys[name] = living | {key: now + seconds}
 
     def update_auth_mode(self, name: str, auth_mode: AuthMode | None) -> None:
-        """Ask callers for that from now on, None for what was asked before; the keys stay (row auth.mode_update)."""
+        """Change the auth_mode, unless None; the keys stay (row auth.mode_update)."""
         endpoint = self.get(name)
         _refuse_change(endpoint, None, None, auth_mode)
         if auth_mode not in (None, endpoint.auth_mode):
@@ -321,9 +316,9 @@ class Endpoints:
     def update_traffic(
         self, name: str, traffic: Mapping[str, int] | None, mirror_traffic: Mapping[str, int] | None = None
     ) -> OnlineEndpoint:
-        """Set percent by deployment name, live and mirrored; None leaves what is (rows traffic.*).
+        """Set live and mirrored percentages by deployment name; None changes nothing (rows traffic.*).
 
-        Raises BadArgument for what the endpoint's target cannot have.
+        Raises BadArgument for traffic that the endpoint's target refuses.
         """
         with self.hold(name):
             endpoint = self.get(name)
@@ -335,13 +330,13 @@ class Endpoints:
             return self.put(endpoint.model_copy(update=kept))
 
     def put(self, endpoint: OnlineEndpoint) -> OnlineEndpoint:
-        """Store the endpoint and tell the front door."""
+        """Store the endpoint and publish it."""
         self._core.store.put_endpoint(endpoint)
         self.publish(endpoint.name)
         return endpoint
 
     def set_running(self, name: str, deployment_name: str, containers: tuple[Container, ...]) -> tuple[Container, ...]:
-        """From now on these serve the deployment; the ones that did before."""
+        """Set the containers that serve the deployment; return those that did before."""
         with self._lock:
             before = self._running.pop((name, deployment_name), ())
             if containers:
@@ -350,7 +345,7 @@ class Endpoints:
         return before
 
     def replace_running(self, name: str, deployment_name: str, old_id: str, new: Container) -> None:
-        """One instance has a new container, which is not ready yet."""
+        """Replace the container of one instance; the new one is not ready yet."""
         with self._lock:
             before = self._running.get((name, deployment_name), ())
             self._running[name, deployment_name] = tuple(new if c.id == old_id else c for c in before)
@@ -358,31 +353,31 @@ class Endpoints:
             self._unready.discard(old_id)
 
     def set_ready(self, container_id: str, *, ready: bool) -> None:
-        """Whether requests may go to that container; all that run are ready unless told otherwise."""
+        """Set whether requests may go to that container; containers are ready by default."""
         with self._lock:
             (self._unready.discard if ready else self._unready.add)(container_id)
 
     def publish(self, name: str) -> None:
-        """Tell the front door how the endpoint stands.
+        """Publish the endpoint's current state to the gateway.
 
-        One whose port cannot be listened on is out of service until `reopen` finds the port free, or it has another.
-        One that is in service stays as it is told last when the front door refuses the news, which is raised.
+        An endpoint whose port cannot be bound is out of service until `reopen` finds the port free, or it gets another.
+        When the gateway refuses an update of one that is in service, its last route stays and the error is raised.
         """
-        with self._publishing:  # the last one to tell has seen the newest state
+        with self._publishing:  # so that the last to publish has read the newest state
             if error := self._publish(name):
                 if name in self._open:
                     raise error
                 self._take_out(name, error)
 
     def reopen(self) -> None:
-        """Bring back the endpoints that are out of service whose port is free now."""
+        """Publish the endpoints that are out of service and whose port is free."""
         for name in sorted(self._closed):
             endpoint = self._core.store.readable_endpoint(name)
             if endpoint is None or self._core.gateway.is_free(endpoint.port):
                 self.publish(name)
 
     def _take_out(self, name: str, error: EmulatorError) -> None:
-        """Say why nobody can call it; of two endpoints with one port the first to be published has it."""
+        """Record why the endpoint is out of service; of two endpoints with one port, the first published has it."""
         ports = {endpoint.name: endpoint.port for endpoint in self._core.store.endpoints()}
         others = [other for other, port in ports.items() if port == ports.get(name) and other != name]
         if others:
@@ -392,7 +387,7 @@ class Endpoints:
         self._closed[name] = error
 
     def _publish(self, name: str) -> EmulatorError | None:
-        """Tell the front door; why its port cannot be listened on, if that is so."""
+        """Update the gateway; return the error if the port cannot be bound."""
         endpoint = self._core.store.readable_endpoint(name)
         if endpoint is None:
             self._old_keys.pop(name, None)
@@ -424,7 +419,7 @@ class Endpoints:
         )
 
     def _valid_keys(self, name: str) -> tuple[str, ...]:
-        """The keys; where they cannot be read, one that nobody has: without any a front door may be an open one."""
+        """Return the keys; a random one where they cannot be read, because no keys would mean an open endpoint."""
         try:
             keys = self._core.store.keys_of(name)
         except (DamagedDocument, ResourceNotFound):
@@ -432,7 +427,7 @@ class Endpoints:
         return keys.primary_key, keys.secondary_key
 
     def _routes(self, endpoint: OnlineEndpoint) -> Iterator[DeploymentRoute]:
-        """Of a deployment whose document cannot be read there is no instance: it keeps its share, as a failed one."""
+        """Yield the routes; a damaged deployment keeps its share and has no instances, like a failed one."""
         for name in self._core.store.deployment_names(endpoint.name):
             deployment = self._core.store.readable_deployment(endpoint.name, name)
             if deployment is None:
@@ -441,7 +436,7 @@ class Endpoints:
                 yield self._route(endpoint, deployment)
 
     def damage(self, name: str) -> list[Damage]:
-        """What of the endpoint cannot be read."""
+        """Return the endpoint's damaged documents."""
         return self._core.store.damage_of_endpoint(name)
 
     def _route(self, endpoint: OnlineEndpoint, deployment: OnlineDeployment) -> DeploymentRoute:
@@ -464,7 +459,7 @@ class Endpoints:
 
 def _check_name(name: str, target: Target) -> None:
     """Raise BadArgument for a name that the target's cloud refuses (row names.endpoint)."""
-    # Version 2 has no such names either, but its samples do: planning.py tells the difference.
+    # v2 refuses such names too, but its samples have them: planning.py adds a difference.
     plain = name.replace("_", "-") if target in ("managed", "kubernetes") else name
     if not profile_of(target).rules.names_endpoint(plain):
         message = f"'{name}' cannot name a service of target {target}: lower-case letters, digits and '-' only"

@@ -1,4 +1,4 @@
-"""Everything that it takes to deploy an endpoint somewhere else: its documents, and the files of its code."""
+"""Export an endpoint: its documents and the files of its code, for a deployment elsewhere."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ from emulator.workspace.deploying.planning import without_debugger
 from emulator.workspace.endpoints import Endpoints
 
 Files = list[tuple[str, Callable[[], AbstractContextManager[IO[bytes]]]]]
-"""Paths below the folder that is exported, with '/', and what opens each of them: nothing that lies elsewhere."""
+"""Paths below the exported folder, with '/', each with a function that opens the file within that folder."""
 
 
 class Exports:
-    """Reads what a deployment is made of; changes nothing."""
+    """Reads the parts of a deployment; changes nothing."""
 
     def __init__(
         self, core: Core, models: Models, environments: Environments, endpoints: Endpoints, deployments: Deployments
@@ -38,9 +38,9 @@ class Exports:
         self._endpoints, self._deployments = endpoints, deployments
 
     def document(self, name: str, *, include_values: bool) -> dict[str, Any]:
-        """The endpoint and its deployments as plain values, with secrets only when told so.
+        """Return the endpoint and its deployments as plain values; `include_values` keeps their secrets.
 
-        `left_out` names the deployments that have no files, because they never served.  ResourceNotReady when none has.
+        `left_out` names the deployments that never served and have no files.  Raises ResourceNotReady when all are.
         """
         endpoint = self._endpoints.get(name)
         there = self._deployments.list_of(name)
@@ -70,7 +70,7 @@ class Exports:
         }
 
     def _environment(self, deployment: OnlineDeployment) -> tuple[Environment, bool]:
-        """The deployment's environment without the debugger, and whether it is registered with that very content."""
+        """Return the deployment's environment without the debugger, and whether it is registered with that content."""
         name, version = (*re.split("[:@]", deployment.environment, maxsplit=1), "")[:2]
         by_name = self._core.store.find_environment(name, version)
         built = self._core.store.find_image_environment(deployment.image) or by_name
@@ -84,7 +84,7 @@ class Exports:
         return registered or plain.model_copy(update={"name": name, "version": version}), registered is not None
 
     def code_files(self, deployment: OnlineDeployment) -> Files:
-        """The files of the code folder as they were deployed; none of a deployment without a script."""
+        """Return the deployed files of the code folder; none without a script."""
         configuration = deployment.code_configuration
         if configuration is None:
             return []
@@ -98,7 +98,7 @@ class Exports:
         )
 
     def context_files(self, deployment: OnlineDeployment) -> Files:
-        """The files of the environment's build context; none without one."""
+        """Return the files of the environment's build context; none without one."""
         build = self._environment(deployment)[0].build
         if build is None:
             return []
@@ -106,7 +106,7 @@ class Exports:
         return _opened(reach, (path for path, source in context_files(build) if reach.reaches(source)))
 
     def layout_files(self, deployment: OnlineDeployment) -> Files:
-        """Everything that the container sees at /var/azureml-app."""
+        """Return all files that the container sees at /var/azureml-app."""
         layout = self._layout(deployment)
         files = (path for path, _ in self._core.store.layouts.files(layout))
         return _opened(Reach(layout, layout), (path for path in files if "__pycache__" not in path.split("/")))
@@ -120,18 +120,18 @@ def _opened(reach: Reach, paths: Iterable[str]) -> Files:
 
 
 def _is_pinned(built: Environment, registered: Environment) -> bool:
-    """Whether what was built is the registered image as it is, by its digest in place of its tag."""
+    """Return whether `built` is the registered image, pinned by digest."""
     images = [e.image.partition("@")[0].rpartition("/")[2].partition(":")[0] for e in (built, registered) if e.image]
     return built.python_version is registered.python_version is None and len(set(images)) == 1 == len(images) - 1
 
 
 def _script_alone(deployment: OnlineDeployment, configuration: CodeConfiguration) -> Sequence[str]:
-    """Where a script whose folder was not deployed lies (row layout.script_alone)."""
+    """Return where a script lies that was deployed without its folder (row layout.script_alone)."""
     script = PurePosixPath(configuration.scoring_script).name
     return () if deployment.explicit_source_dir else profile_of(deployment.target).layout.script_alone(script)
 
 
 def _is_code(path: str) -> bool:
-    """Not what lies beside the code where the code folder is /var/azureml-app itself, nor what Python has written."""
+    """Return whether the path is neither a model beside the code nor Python's bytecode."""
     parts = PurePosixPath(path).parts
     return parts[0] != MODELS_FOLDER and "__pycache__" not in parts

@@ -1,4 +1,4 @@
-"""Long operations: each on a thread of its own, with what it says kept for whoever follows it."""
+"""Long operations: each on its own thread, with its events kept for followers."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ Event = dict[str, str]
 class Operation:
     """One long operation: `status` is InProgress, Succeeded, Failed or Canceled, as in Azure's polling answers.
 
-    `result` is what its work returned.  Times are UTC, in ISO 8601.
+    `result` is the return value of its work.  Times are UTC, in ISO 8601.
     """
 
     id: str
@@ -38,8 +38,7 @@ class Operation:
     changed: threading.Condition = field(default_factory=threading.Condition)
 
     def follow(self, after: int = 0) -> Iterator[Event | None]:
-        """Every event but the first `after`, as it comes, until the operation ends; None now and then while nothing
-        comes."""
+        """Yield the events after the first `after` as they come, until the operation ends; None as a heartbeat."""
         seen = after
         while True:
             with self.changed:
@@ -55,13 +54,13 @@ class Operation:
                 yield None
 
     def wait(self, timeout_seconds: float) -> None:
-        """Return when the operation has ended, or after that time."""
+        """Wait until the operation has ended, at most that long."""
         with self.changed:
             self.changed.wait_for(lambda: self.status != "InProgress", timeout_seconds)
 
 
 class Operations:
-    """The operations of this server, the last few hundred of them."""
+    """The last few hundred operations of this server."""
 
     def __init__(
         self, new_id: Callable[[], str], report: Callable[[BaseException], None], now: Callable[[], str]
@@ -85,7 +84,7 @@ class Operations:
         return operation
 
     def get(self, operation_id: str) -> Operation:
-        """That operation; ResourceNotFound."""
+        """Return that operation; raise ResourceNotFound."""
         with self._lock:
             operation = self._operations.get(operation_id)
         if operation is None:
@@ -93,11 +92,11 @@ class Operations:
         return operation
 
     def cancel(self, operation_id: str) -> None:
-        """Ask an operation to stop; it ends as Canceled soon after, or as it would have."""
+        """Cancel an operation; it ends as Canceled soon after, unless its work is already done."""
         self.get(operation_id).canceled.set()
 
     def cancel_all(self, timeout_seconds: float) -> None:
-        """Ask every operation to stop and wait until all have, but no longer than that time."""
+        """Cancel every operation and wait until all have ended, at most that long."""
         with self._lock:
             operations = [o for o in self._operations.values() if o.status == "InProgress"]
         for operation in operations:
@@ -112,7 +111,7 @@ class Operations:
         except EmulatorError as error:
             status = "Canceled" if isinstance(error, OperationCanceled) else "Failed"
             self._end(operation, status, error=error)
-        except Exception as error:  # a bug of ours: told as such, with its traceback in the server's own log
+        except Exception as error:  # our bug: reported as such, with its traceback in the server log
             self._report(error)
             told = EmulatorError(f"{type(error).__name__}: {error}", hint="this is a bug of amlemu; see server.log")
             self._end(operation, "Failed", error=told)

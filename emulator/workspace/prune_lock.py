@@ -1,4 +1,4 @@
-"""Work goes on side by side; cleaning up goes alone."""
+"""A shared lock for operations, and an exclusive one for `prune`."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _PATIENCE_SECONDS = 45.0
 
 
 class PruneLock:
-    """Keeps `prune` from taking away what an operation is just making, and operations from beginning meanwhile."""
+    """Keeps `prune` and operations apart: `prune` must not remove what an operation is creating."""
 
     def __init__(self) -> None:
         self._changed = threading.Condition()
@@ -21,7 +21,7 @@ class PruneLock:
 
     @contextmanager
     def work(self) -> Iterator[None]:
-        """Do something that makes files, layouts, images or containers; waits for a cleaning to end."""
+        """Hold the lock to create files, layouts, images or containers; wait for a running prune."""
         with self._changed:
             self._changed.wait_for(lambda: not self._cleaning)
             self._working += 1
@@ -34,9 +34,9 @@ class PruneLock:
 
     @contextmanager
     def clean(self) -> Iterator[None]:
-        """Remove what nothing uses; OperationInProgress when something is still being made after a while."""
+        """Hold the lock to prune; raise OperationInProgress when operations do not end within a while."""
         with self._changed:
-            # What served before a deploy may need this long to end its last requests.
+            # A replaced generation may take this long to drain.
             if not self._changed.wait_for(lambda: not self._working and not self._cleaning, _PATIENCE_SECONDS):
                 hint = "wait for it to end, then prune"
                 raise OperationInProgress("another operation is in progress", target="workspace", hint=hint)

@@ -1,4 +1,4 @@
-"""What the traffic of an endpoint may be (rows traffic.*)."""
+"""Rules for an endpoint's traffic (rows traffic.*)."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from emulator.profiles import profile_of
 
 
 def check_traffic(endpoint: OnlineEndpoint, deployments: Set[str]) -> None:
-    """Raise BadArgument unless the endpoint's traffic and mirror_traffic can be; `deployments` are all it has."""
+    """Raise BadArgument for invalid traffic or mirror_traffic; `deployments` are all that the endpoint has."""
     for name in (*endpoint.traffic, *endpoint.mirror_traffic):
         if name not in deployments:
             known = ", ".join(sorted(deployments)) or "none"
@@ -22,7 +22,7 @@ def check_traffic(endpoint: OnlineEndpoint, deployments: Set[str]) -> None:
 
 
 def check_may_go(endpoint: OnlineEndpoint, deployment: str) -> None:
-    """Raise BadArgument for a deployment with traffic, where its target keeps it (row traffic.refuses_delete)."""
+    """Raise BadArgument for a deployment with traffic that its target does not delete (row traffic.refuses_delete)."""
     percent = endpoint.traffic.get(deployment, 0)
     if percent and profile_of(endpoint.target).rules.refuses_delete_with_traffic:
         others = [name for name, weight in endpoint.traffic.items() if weight and name != deployment]
@@ -37,7 +37,7 @@ def check_may_go(endpoint: OnlineEndpoint, deployment: str) -> None:
 
 
 def small_letters(percents: Mapping[str, int], deployments: Set[str]) -> dict[str, int]:
-    """The same percents by the names that the deployments have; capitals are small ones (row names.case)."""
+    """Return the percentages by the deployments' stored names; capitals become lower case (row names.case)."""
     return {name if name in deployments else in_small_letters(name): value for name, value in percents.items()}
 
 

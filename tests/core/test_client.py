@@ -183,7 +183,7 @@ def test_errors_are_ours_again(client: Client, house: House) -> None:
         client.get_endpoint("pets")
     with pytest.raises(BadArgument) as refused:
         deploy(client, house, port=0, instance_count=0)
-    assert [fault.field for fault in refused.value.faults] == ["port", "instance_count"]
+    assert [fault.field for fault in refused.value.faults] == ["instance_count", "port"]
 
 
 @pytest.mark.parametrize("name", ["..", ".", "a/b", "a b", "é", "a?b=c", "a#b", "%2F", "x" * 300, ""])

@@ -51,7 +51,7 @@ FUNCTIONS: Mapping[str, str] = {
     "emulator.store.build_contexts:_copy": "files of a context that were walked; links are copied as links",
     "emulator.store.build_contexts:_walk": "below the context; links are not followed",
     "emulator.store.build_contexts:_content": "regular files of a context that were walked; of links, where they lead",
-    "emulator.store.content_name:content_name": "contents, by digest",
+    "emulator.store.model_versions:content_name": "contents, by digest",
     "emulator.store.files:Files._copy_in": "files of a tree that was walked",
     "emulator.store.layouts:Layouts.files": "below the layout; links out of it are left out",
     "emulator.store.layouts:Layouts._place_code": "files of a tree that was walked",

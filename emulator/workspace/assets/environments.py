@@ -1,4 +1,4 @@
-"""Verbs on environments, and the way from a deployment's words to an image."""
+"""Verbs on environments, and how a deployment's environment becomes an image."""
 
 from __future__ import annotations
 
@@ -52,9 +52,9 @@ class Environments:
         self._versions = threading.Lock()
 
     def register(self, environment: Environment) -> Environment:
-        """Register the environment, or take the one of its name with the same content.
+        """Register the environment, or return the registered one of its name with the same content.
 
-        A version of its own that has other content is refused (BadArgument); without one it gets the next.
+        Without a version it gets the next.  Raises BadArgument for a registered version with other content.
         """
         environment.check_name()
         if environment.version == LATEST:
@@ -62,14 +62,14 @@ class Environments:
         if environment.build:
             kept = self._core.store.keep_build_context(environment.build)
             environment = environment.model_copy(update={"build": kept})
-        self.spec(environment)  # what cannot be built is refused now, not whenever it is looked at
+        self.spec(environment)  # raises for one that cannot be built
         with self._versions:
             known = [e for e in self._core.store.environments() if e.name == environment.name]
             candidates = [e for e in known if not _has_version(environment) or e.version == environment.version]
             same = next((e for e in candidates if _registered(e) == _registered(environment)), None)
             if same:
                 return same
-            if _has_version(environment):  # one that cannot be read is not replaced
+            if _has_version(environment):  # raises for a damaged document, which is not replaced
                 self._core.store.find_environment(environment.name, environment.version)
             if candidates and _has_version(environment):
                 message = f"version {environment.version} is registered already with other content"
@@ -83,7 +83,7 @@ class Environments:
             return environment
 
     def find_registered(self, built: Environment, name: str, version: str) -> Environment | None:
-        """The registered environment that was built as `built`: with its packages from channels, or all from PyPI."""
+        """Return the registered environment of which `built` is the build, from channels or from PyPI."""
         found = self._core.store.find_environment(name, version)
         if found is None or _content(found) == _content(built):
             return found
@@ -96,19 +96,19 @@ class Environments:
         return self._core.store.environments()
 
     def list_curated(self) -> list[Environment]:
-        """Every curated environment, as it would be rebuilt here; those with a registered one of their name too."""
+        """Return every curated environment as it is built here, also where a registered one has its name."""
         return [curated_environment(curated) for curated in self._core.config.curated]
 
     def get(self, reference: str) -> Environment:
-        """The environment that a reference means: a registered one, the built-in one, or a curated one of any version.
+        """Return the environment that a reference names: registered, built-in, or curated of any version.
 
-        ResourceNotFound names the versions that there are, or the nearest name.
+        ResourceNotFound names the existing versions, or the nearest name.
         """
         wanted = parse_reference(reference, "environment")
         known = [e for e in self._core.store.environments() if e.name == wanted.name]
         found = [e for e in known if wanted.version in (None, e.version)]
         for version in self._core.store.environment_versions(wanted.name):
-            if wanted.version in (None, version):  # one that cannot be read says so: another must not be taken for it
+            if wanted.version in (None, version):  # raises for a damaged document: no other version may stand in
                 self._core.store.find_environment(wanted.name, version)
         if found:
             differences = (*found[-1].differences, *wanted.differences)
@@ -128,13 +128,13 @@ class Environments:
         raise not_found(wanted, [e.version for e in known], names, register)
 
     def read(self, file: Path) -> Environment:
-        """The environment that a file on disk describes."""
+        """Return the environment that a file describes."""
         reach = self._core.store.reach(file.parent)
         text = reach.read(file.name, "environment file")
         return read_environment(text, file.name, reach.read, str(file.parent.absolute()), reach.find)
 
     def of_deployment(self, environment: str | Environment | None, script_folder: Path | None) -> Environment:
-        """What a deployment brings or names: an environment, a file, a registered environment; else the file beside the
+        """Return a deployment's environment: its own, a file's, a registered one, else that of the file beside the
         script or the default."""
         if isinstance(environment, Environment):
             return environment
@@ -145,37 +145,37 @@ class Environments:
         return self.get(environment)
 
     def _beside(self, script_folder: Path) -> Environment:
-        """That of the file beside the script, else the default, with what is told of files nearby that are not used."""
+        """Return the environment of the file beside the script, else the default with notes on unused files nearby."""
         reach = self._core.store.reach(script_folder)
         name = file_beside(file_names(reach.find(".")))
         if name:
             return self.read(script_folder / name)
         nearby: list[str] = []
         for folder in FOLDERS_NEARBY:
-            with suppress(EmulatorError):  # there is no such folder, or it is not this document's to look into
+            with suppress(EmulatorError):  # no such folder, or out of this document's reach
                 nearby += [posixpath.join(folder, file) for file in file_names(reach.find(folder or "."))]
         return with_files_nearby(DEFAULT_ENVIRONMENT, nearby)
 
     def decided(self, environment: Environment, conda: str | None = None) -> Environment:
-        """The environment as it will be built: `conda` says where its conda packages come from, None as is set.
+        """Return the environment as it will be built; `conda` overrides where its conda packages come from.
 
-        Asks channels whether they answer, for two seconds at most, unless it is built.  Raises BadDocument.
+        Unless the image is built, checks for up to two seconds whether the channels respond.  Raises BadDocument.
         """
         return _resolve_conda_source(environment, self._core.config.conda, conda, self._is_built)
 
     def shown(self, environment: Environment, conda: str | None = None) -> Environment:
-        """As `decided`, as far as is known without asking anybody."""
+        """Return the same as `decided`, without a network check."""
         return _resolve_conda_source_offline(environment, conda or self._core.config.conda.choice, self._is_built)
 
     def _is_built(self, environment: Environment) -> bool:
         return self._core.engine.find_image(self.spec(environment).digest) is not None
 
     def spec(self, environment: Environment) -> AnyImageSpec:
-        """What the environment's image is made of; its `dockerfile` can be printed."""
+        """Return the specification of the environment's image."""
         return self._spec(environment)[0]
 
     def digest_and_dockerfile(self, environment: Environment, *, reveal: bool) -> tuple[str, str]:
-        """The digest of the environment's image, and its Dockerfile to be shown: with its secrets only to `reveal`."""
+        """Return the digest and the Dockerfile of the environment's image; `reveal` keeps the secrets in it."""
         spec = self.spec(environment)
         if reveal:
             return spec.digest, spec.dockerfile
@@ -184,8 +184,10 @@ class Environments:
         return spec.digest, mask_credentials(shown.dockerfile)
 
     def digests(self) -> set[str]:
-        """Of every image that a registered environment may be built as; one whose build context somebody removed has
-        none."""
+        """Return the digests of all images that registered environments may be built as.
+
+        An environment whose build context was removed has none.
+        """
         found = set()
         for environment in self.list_versions():
             with suppress(BadArgument):
@@ -207,10 +209,10 @@ class Environments:
         )
 
     def build(self, environment: Environment, progress: Progress) -> Image:
-        """The environment's image: the one that is there, or a new one, whose log is kept."""
+        """Return the environment's image, built if it does not exist; the build log is kept."""
         spec, told = self._spec(environment)
         for difference in environment.differences:
-            if difference.text.startswith(f"{environment.source}:"):  # of a line, which may be why it will not serve
+            if difference.text.startswith(f"{environment.source}:"):  # of a line of its file, which may be why it will not serve
                 progress.log(difference.text)
         if isinstance(spec, ExistingImageSpec):
             image = self._find_own(environment, spec, progress)
@@ -220,7 +222,7 @@ class Environments:
 
     def _find_or_build(self, environment: Environment, spec: AnyImageSpec, progress: Progress) -> Image:
         image = self._core.engine.find_image(spec.digest)
-        with suppress(DamagedDocument):  # which is left as it is: the image can be built without it
+        with suppress(DamagedDocument):  # the image can be built without it
             if self._core.store.find_image_environment(spec.digest) is None:  # the image may be another home's
                 self._core.store.put_image_environment(spec.digest, environment)
         if image is None:
@@ -229,7 +231,7 @@ class Environments:
         return replace(image, own_command=environment.runs_own_command)
 
     def _find_own(self, environment: Environment, spec: ExistingImageSpec, progress: Progress) -> Image:
-        """The image that the name means now; where a prebuilt one cannot be had, what stands for it."""
+        """Return the image of that name, or the substitute for a prebuilt image that cannot be pulled."""
         progress.step(f"image: {spec.name}")
         try:
             image = self._build(spec, progress)
@@ -242,13 +244,13 @@ class Environments:
             image = self.build(stand_in, progress)
             not_used = differs("image.prebuilt_not_used", f"image {environment.image} is not used. {told}")
             return replace(image, differences=(not_used, *image.differences))
-        # By its digest: what is pulled when it is gone is the same, whatever its name means then.
+        # Pinned by digest, so that a later pull gets the same image.
         pinned = image.pinned if "@" in image.pinned else spec.name
         self._core.store.put_image_environment(image.digest, environment.model_copy(update={"image": pinned}))
         return replace(image, own_command=True)
 
     def rebuild(self, digest: str, progress: Progress) -> Image:
-        """The image of that digest; when it is gone, one built again from what was deployed."""
+        """Return the image of that digest, rebuilt from what was deployed when it is gone."""
         found = self._core.engine.find_image(digest)
         if found:
             return found
@@ -270,12 +272,12 @@ class Environments:
 
 
 def _has_version(environment: Environment) -> bool:
-    """Whether its author has given it one."""
+    """Return whether its author has given it a version."""
     return "version" in environment.model_fields_set
 
 
 def _registered(environment: Environment) -> tuple[object, ...]:
-    """What two registered versions must have in common to be the same."""
+    """Return the values in which two equal registered versions agree."""
     return (*_content(environment), environment.platform, environment.no_code)
 
 

@@ -21,20 +21,20 @@ class Models:
         self._core = core
 
     def create(self, request: ModelRequest) -> Model:
-        """Register the file or folder; the version exists once all of it is on disk."""
+        """Register the file or folder; its version exists once all of it is on disk."""
         with self._core.prune_lock.work():
             return self._core.store.register_model(request, self._core.effects.now)
 
     def ensure(self, request: ModelRequest) -> Model:
-        """The model that comes with a deployment: registered, or the one of that name with the same content.
+        """Register the model of a deployment, or return the registered one of its name with the same content.
 
-        A version of its own that has other content is refused (BadArgument): a version never changes.
+        Raises BadArgument for a registered version with other content: a version never changes.
         """
         with self._core.prune_lock.work():
             return self._core.store.register_model(request, self._core.effects.now, reuse=True)
 
     def list_versions(self, name: str | None = None, *, include_archived: bool = False) -> list[Model]:
-        """Every version, of `name` only when given; archived ones only when asked for, anonymous ones by name only."""
+        """Return all versions, or those of `name`; anonymous models are listed by name only."""
         models = self._core.store.model_versions(check_asset_name(name)) if name else self._core.store.models()
         return [m for m in models if (include_archived or not m.archived) and not (m.anonymous and name is None)]
 
@@ -43,7 +43,7 @@ class Models:
         return self.resolve(AssetReference(kind="model", name=check_asset_name(name), version=version))
 
     def resolve(self, reference: AssetReference | str) -> Model:
-        """The model that a reference means; an archived version must be named to be used."""
+        """Return the model that a reference names; `latest` skips archived versions."""
         if isinstance(reference, str):
             reference = parse_model_reference(reference)
         versions = self._core.store.model_versions(reference.name)
@@ -56,11 +56,11 @@ class Models:
             for model in versions:
                 if model.version == reference.version:
                     return model
-            self._core.store.find_model(reference.name, reference.version)  # one that cannot be read says so
+            self._core.store.find_model(reference.name, reference.version)  # raises for a damaged document
         raise self._not_found(reference, versions)
 
     def _refuse_unknown_latest(self, name: str) -> None:
-        """Raise DamagedDocument where a version cannot be read: it may be the latest, and another must not be taken."""
+        """Raise DamagedDocument for a damaged version, which may be the latest."""
         for version in self._core.store.version_names(name):
             try:
                 self._core.store.find_model(name, version)
@@ -76,7 +76,7 @@ class Models:
         return not_found(reference, known, names, register)
 
     def archive(self, name: str, version: str) -> Model:
-        """Hide a version from lists and from `latest`; deployments that name it go on."""
+        """Hide a version from lists and from `latest`; deployments that use it are not affected."""
         return self._set_archived(name, version, archived=True)
 
     def restore(self, name: str, version: str) -> Model:
@@ -89,7 +89,7 @@ class Models:
         return model
 
     def files(self, name: str, version: str | None = None) -> Iterator[tuple[str, Path]]:
-        """Each file of a version: its path below the model's folder, and where its content lies."""
+        """Yield each file of a version: its path below the model's folder, and the path of its content."""
         for file in self.get(name, version).files:
             yield file.path, self._core.store.files.path_of(file.sha256)
 

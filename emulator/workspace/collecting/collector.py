@@ -1,4 +1,4 @@
-"""What data_collector and app_insights_enabled bring: written down, counted, and taken from the containers' sinks."""
+"""Collected data and telemetry: taken from the containers' sinks, counted, and written."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ _LEFT_ALONE_SECONDS = 120
 
 
 class Collecting:
-    """Writes down what is collected; `sink` is the text of the program that containers hand their part over with."""
+    """Writes collected data; `sink` is the source of the program that receives it in containers."""
 
     def __init__(self, store: Store, effects: Effects, sink: str = "") -> None:
         self._store = store
@@ -47,10 +47,10 @@ class Collecting:
         self._ended: dict[tuple[str, str], int] = {}
         self._stopping = threading.Event()
 
-    # what the front door has seen
+    # requests and responses that the gateway has seen
 
     def write(self, many: Sequence[Collected]) -> None:
-        """Write down and count what was collected; what the disk refuses counts as an error."""
+        """Write and count collected data; what the disk refuses counts as an error."""
         fit = [one for one in many if self._fits(one)]
         try:
             self._store.collected.write(written(one) for one in fit)
@@ -62,7 +62,7 @@ class Collecting:
             self.counts.add(Counted(one.endpoint, one.deployment, one.collection))
 
     def drop(self, endpoint: str, deployment: str, collection: str, reason: str, number: int = 1) -> None:
-        """Count what was not collected."""
+        """Count data that was not collected."""
         self.counts.add(Counted(endpoint, deployment, collection, reason), number)
 
     def _fits(self, one: Collected) -> bool:
@@ -71,27 +71,27 @@ class Collecting:
             self.drop(one.endpoint, one.deployment, one.collection, "PayloadTooLarge")
         return fits
 
-    # what containers hand over
+    # records of the containers' sinks
 
     def prepare(self, deployment: OnlineDeployment, spec: ContainerSpec) -> None:
-        """Make the folder that the container shares with the emulator, where it has one."""
+        """Make the folder that the container's sink shares with the emulator, if it has a sink."""
         if spec.sink:
             files = {SINK_PROGRAM: self._sink, MDC_CONFIG: json.dumps(mdc_config(deployment))}
             self._store.sinks.prepare(self._folder(deployment) / spec.sink.rpartition("/")[2], files)
 
     def folder(self, deployment: OnlineDeployment) -> str:
-        """Where the folders of a generation's containers lie."""
+        """Return the folder of a generation's sinks."""
         return str(self._folder(deployment))
 
     def _folder(self, deployment: OnlineDeployment) -> Path:
         return self._store.sinks.of_generation(deployment.endpoint_name, deployment.name, deployment.generation)
 
     def start(self) -> None:
-        """Take what containers hand over, every second, until `stop`."""
+        """Take records every second, until `stop`."""
         self._effects.background(self._run)
 
     def stop(self) -> None:
-        """Take no more."""
+        """Stop taking records."""
         self._stopping.set()
 
     # reading
@@ -99,7 +99,7 @@ class Collecting:
     def get_collected(
         self, deployment: OnlineDeployment, collection: str | None, *, tail: int | None, follow: bool
     ) -> Iterator[str]:
-        """The lines of one collection, of all when None; ResourceNotFound for one that there neither is nor was."""
+        """Return the lines of one collection, of all when None; raise ResourceNotFound for an unknown one."""
         self.take()
         key = deployment.endpoint_name, deployment.name
         collector = deployment.data_collector
@@ -111,45 +111,45 @@ class Collecting:
         return CollectedReader(files, tail, follow, self._effects.sleep)
 
     def get_insights_log(self, endpoint_name: str, *, tail: int | None, follow: bool) -> Iterator[str]:
-        """What containers have sent to Application Insights."""
+        """Return the telemetry that containers have sent to Application Insights."""
         self.take()
         return LineReader(self._store.logs.insights(endpoint_name), tail, follow, self._effects.sleep)
 
-    # what containers hand over, again and again
+    # taking records of sinks periodically
 
     def _run(self) -> None:
         while not self._stopping.wait(_TAKE_SECONDS):
-            with suppress(EmulatorError, OSError):  # a disk that is full or away for a moment
+            with suppress(EmulatorError, OSError):  # a disk that is full or unavailable for a moment
                 self.take()
 
     def take(self) -> None:
-        """Write down what all containers have handed over until now."""
+        """Write all records that containers have handed over."""
         with self._taking:
             for folder in self._store.sinks.all():
                 try:
                     deployment = self._store.find_deployment(folder.endpoint, folder.deployment)
                 except DamagedDocument:
-                    continue  # it is left as it is until the document can be read
+                    continue  # its records stay until the document can be read
                 is_over = folder.generation <= self._ended.get((folder.endpoint, folder.deployment), 0)
                 if deployment is not None and not is_over:
                     self._take(folder, deployment)
                 self._remove_if_left(folder, deployment)
 
     def finish(self, deployment: OnlineDeployment) -> None:
-        """Take the last of a deployment that is gone, and remove its folders."""
+        """Take the last records of a deleted deployment, and remove its folders."""
         key = deployment.endpoint_name, deployment.name
         with self._taking:
             for folder in self._store.sinks.all():
                 if (folder.endpoint, folder.deployment) == key and folder.generation <= deployment.generation:
                     self._take(folder, deployment)
                     self._store.sinks.remove(*key, folder.generation)
-            # Containers that end in the background may go on, and must not speak for the next one of that name.
+            # Containers that end in the background must not add to the next deployment of that name.
             self._ended[key] = deployment.generation
             if not profile_of(deployment.target).collection.kept:
                 self._store.collected.remove(deployment.endpoint_name, deployment.name)
 
     def _remove_if_left(self, folder: SinkFolder, deployment: OnlineDeployment | None) -> None:
-        """A generation that was replaced, or whose deployment is gone, hands nothing over any more after a while."""
+        """Remove the folder of a replaced or deleted generation once it is old enough to be unused."""
         if deployment is not None and folder.generation >= deployment.generation:
             return
         with suppress(FileNotFoundError):
@@ -167,7 +167,7 @@ class Collecting:
                     self._count_dropped(item)
 
     def _collected(self, handed: SinkRecord) -> Iterator[Collected]:
-        """What a Collector has sent, where the deployment enables it and it is what it says to be."""
+        """Yield the event of a Collector's record, if it is valid and the deployment enables its collection."""
         if handed.record.get("kind") != "collected":
             return
         name, one = collected_of(handed.record, handed.deployment, handed.instance)

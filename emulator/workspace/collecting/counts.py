@@ -1,4 +1,4 @@
-"""How much was collected within the last minute: both metrics of data collection (row collection.metrics)."""
+"""Counts of the last minute for both metrics of data collection (row collection.metrics)."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Counted(NamedTuple):
 
 
 class Counts:
-    """How much was collected within the last minute, and how much was not; from any thread."""
+    """Counts what was collected within the last minute, and what was not; thread-safe."""
 
     def __init__(self, monotonic: Callable[[], float]) -> None:
         self._monotonic = monotonic
@@ -28,7 +28,7 @@ class Counts:
         self._lock = threading.Lock()
 
     def add(self, counted: Counted, number: int = 1) -> None:
-        """So much happened now."""
+        """Add to the count of the current second."""
         second = int(self._monotonic())
         with self._lock:
             self._forget(second)
@@ -37,7 +37,7 @@ class Counts:
             self._seconds[-1][1][counted] += number
 
     def minute(self) -> Mapping[Counted, int]:
-        """The last minute."""
+        """Return the counts of the last minute."""
         found: Counter[Counted] = Counter()
         with self._lock:
             self._forget(int(self._monotonic()))

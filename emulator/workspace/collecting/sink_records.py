@@ -1,4 +1,4 @@
-"""What containers' sinks hand over, read with care: any script may have written it."""
+"""Records of the containers' sinks, validated: any script may have written them."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ _TELEMETRY = {
 
 @dataclass(frozen=True)
 class SinkRecord:
-    """What a container's sink has taken, with the deployment that it belongs to."""
+    """A record that a container's sink received, with its deployment."""
 
     deployment: OnlineDeployment
     instance: str
@@ -46,7 +46,7 @@ class SinkRecord:
 
 
 def read_sink_records(deployment: OnlineDeployment, folder: SinkFolder, content: bytes) -> Iterator[SinkRecord]:
-    """The records of a file; what is none is left out."""
+    """Yield the records of a file; invalid lines are skipped."""
     for line in content.splitlines():
         with suppress(ValueError, RecursionError):
             record = json.loads(line)
@@ -59,9 +59,9 @@ def read_sink_records(deployment: OnlineDeployment, folder: SinkFolder, content:
 def collected_of(
     record: Mapping[str, Any], deployment: OnlineDeployment, instance: str
 ) -> tuple[str, Collected | None]:
-    """The collection that a Collector's record is for, '' when it is not enabled, and the event; None of a bad one.
+    """Return the collection of a Collector's record ('' if it is not enabled), and its event (None if it is invalid).
 
-    The record is what azureml-ai-monitoring has posted: its headers `ce-*` are attributes of the event, without the
+    azureml-ai-monitoring has posted the record: its headers `ce-*` are attributes of the event, without the
     dashes.
     """
     given = record.get("attributes")
@@ -105,15 +105,13 @@ def _collector_attributes(given: Mapping[str, str], size: int) -> dict[str, str]
 
 
 def enabled_name(event_type: str, deployment: OnlineDeployment) -> str:
-    """The collection of an event's type as the deployment spells it, '' when it is not enabled."""
+    """Return the collection of an event type as the deployment spells it, '' if it is not enabled."""
     name = event_type.removeprefix(_EVENT_TYPE).lower()
     return next((known for known in custom_collections(deployment) if known.lower() == name), "")
 
 
 def telemetry_line(item: Any, deployment: str, instance: str, now: str) -> dict[str, Any] | None:
-    """An envelope of Application Insights as a line of the log: what kind it is, and what it says; None for no
-    envelope.
-    """
+    """Return an envelope of Application Insights as a line of the log; None for anything else."""
     data = item.get("data") if isinstance(item, dict) else None
     if not isinstance(data, dict) or not isinstance(data.get("baseData"), dict):
         return None

@@ -75,19 +75,19 @@ class Deployments:
     # reading
 
     def list_of(self, endpoint_name: str) -> list[OnlineDeployment]:
-        """The endpoint's deployments; ResourceNotFound without it."""
+        """Return the endpoint's deployments; raise ResourceNotFound without it."""
         self._endpoints.get(endpoint_name)
         return self._core.store.deployments(endpoint_name)
 
     def get(self, endpoint_name: str, name: str | None = None) -> OnlineDeployment:
-        """That deployment, the only or first one when None; ResourceNotFound."""
+        """Return that deployment, the first one for None; raise ResourceNotFound."""
         known = self.list_of(endpoint_name)
         found = [d for d in known if name in (None, d.name)]
         if found:
             return found[0]
         for damaged in self._core.store.deployment_names(endpoint_name):
             if name in (None, damaged):
-                self._core.store.find_deployment(endpoint_name, damaged)  # which says what is wrong with it
+                self._core.store.find_deployment(endpoint_name, damaged)  # raises DamagedDocument
         names = ", ".join(d.name for d in known) or "none"
         target = f"deployment {name or ''} of endpoint {endpoint_name}"
         raise ResourceNotFound(f"endpoint '{endpoint_name}' has no such deployment; it has: {names}", target=target)
@@ -95,46 +95,45 @@ class Deployments:
     def get_logs(
         self, endpoint_name: str, name: str | None, *, tail: int | None, follow: bool, instance: int = 0
     ) -> Iterator[str]:
-        """The container's log, line by line; of a deployment that failed to start, what its container last said."""
+        """Return the lines of the container's log; for a failed start, the log that was kept."""
         deployment = self.get(endpoint_name, name)
         running = self._endpoints.running(endpoint_name, deployment.name)
         if running:
             if not 0 <= instance < len(running):
                 raise BadArgument(f"there are {len(running)} instances, counted from 0", target=deployment.name)
-            with contextlib.suppress(ResourceNotFound):  # killed, and waiting to be started again
+            with contextlib.suppress(ResourceNotFound):  # killed, and about to be restarted
                 return self._core.engine.logs(running[instance].id, tail=tail, follow=follow)
         lines = self._core.store.logs.kept_container(endpoint_name, deployment.name)
         return iter(lines[len(lines) - min(tail, len(lines)) :] if tail is not None else lines)
 
     def tree(self, endpoint_name: str, name: str | None) -> list[tuple[str, int]]:
-        """Every file below /var/azureml-app as the script sees it: path and size in bytes.
+        """Return path and size of every file below /var/azureml-app, also of a deployment that failed to start.
 
-        Models at a mount path elsewhere have absolute paths.  Of a deployment that failed to start, what its container
-        saw.
+        Models that are mounted elsewhere have absolute paths.
         """
         return self._generations.files(self.get(endpoint_name, name))
 
     def platform_variables(self, deployment: OnlineDeployment) -> dict[str, str]:
-        """What the target's cloud sets in the container."""
+        """Return the environment variables that the target's cloud sets in the container."""
         return platform_variables(deployment, self._models.of_deployment(deployment))
 
     def get_request_log(self, endpoint_name: str, *, tail: int | None, follow: bool) -> Iterator[str]:
-        """The front door's lines of the endpoint, one JSON object each, the last `tail` of them."""
+        """Return the endpoint's request log, one JSON object a line, the last `tail` of them."""
         self._endpoints.get(endpoint_name)
         return LineReader(self._core.store.logs.requests(endpoint_name), tail, follow, self._core.effects.sleep)
 
     def get_event_log(self, endpoint_name: str, *, tail: int | None, follow: bool) -> Iterator[str]:
-        """What happened to the endpoint's containers, one JSON object each (contract/managed §9)."""
+        """Return the endpoint's event log, one JSON object a line (contract/managed §9)."""
         self._endpoints.get(endpoint_name)
         return LineReader(self._core.store.logs.events(endpoint_name), tail, follow, self._core.effects.sleep)
 
     # creating
 
     def create_or_update(self, request: DeploymentRequest, progress: Progress) -> OnlineDeployment:
-        """Deploy; returns once the new containers serve.
+        """Deploy; return once the new containers serve.
 
-        What serves already goes on until then, and whatever fails.  A failure after the plan is saved on the
-        deployment as Failed.  Raises any error of the tree but RequestFailed.
+        The generation that serves keeps serving until then, also after a failure.  A failure after the plan is saved on
+        the deployment as Failed.  Raises any error of the tree but RequestFailed.
         """
         if self._endpoints.is_restoring(request.endpoint_name):
             progress.step("waiting: the emulator is bringing this endpoint back")
@@ -150,9 +149,9 @@ class Deployments:
             )
             before = self._core.store.find_deployment(endpoint.name, request.name)
             draft = self._draft(plan, before)
-            if before is None:  # the last words are those of an earlier one of that name
+            if before is None:  # the kept log is of an earlier one of that name
                 self._core.store.logs.forget_container(endpoint.name, request.name)
-            # One that has never served is replaced at once: there is nothing to go on with.
+            # One that has never served is replaced at once.
             kept = before if before and before.serving else draft
             self._core.store.put_deployment(_updating(kept) if kept.serving else kept)
             try:
@@ -166,12 +165,12 @@ class Deployments:
                 if isinstance(error, EmulatorError):
                     raise failure from error
                 raise
-            # Not before it serves: callers of what goes on after a failure have the old credentials.
+            # Once it serves: after a failure the old generation goes on, and its callers have the old credentials.
             self._endpoints.update_auth_mode(endpoint.name, request.auth_mode)
             return deployment
 
     def plan(self, request: DeploymentRequest) -> Plan:
-        """Resolve every word of the request; nothing is created."""
+        """Resolve all references of the request and check it; nothing is created."""
         request = plain_request(request)
         target = self._endpoints.check(
             request.endpoint_name, target=request.target, port=request.port, auth_mode=request.auth_mode
@@ -206,7 +205,7 @@ class Deployments:
         return Plan(request, target, models, own_models, environment, image, code, left_out, settings, probes)
 
     def _settle(self, plan: Plan) -> Plan:
-        """The plan once what the request brings along is registered: its own models, an environment with a name."""
+        """Register the request's own models and named environment; return the plan with them."""
         models = (*plan.models, *(self._models.ensure(model) for model in plan.own_models))
         _refuse_twice(models)
         environment = plan.environment
@@ -215,7 +214,7 @@ class Deployments:
         return replace(plan, models=models, own_models=(), environment=environment)
 
     def _code_configuration(self, request: DeploymentRequest) -> CodeConfiguration | None:
-        """As the user gave it; of code that was sent, only the folder's name is the user's."""
+        """Return it as the user gave it; of uploaded code, only the folder's name."""
         found = request.code_configuration
         if found is None or not self._core.store.uploads.is_one(Path(found.code)):
             return found
@@ -273,10 +272,10 @@ class Deployments:
         )
 
     def _make_room(self, draft: OnlineDeployment, progress: Progress) -> None:
-        """Stop what serves before the new containers start, where both cannot be.
+        """Stop the old containers before the new ones start, where both cannot run.
 
-        A deployment does not serve while it is replaced in two cases: a debugger's port has one listener, and
-        settings may say that the target does so (row deployment.serves_while_updating).
+        That is so when they share a debugger's port, or when the settings say that the target does not serve while it
+        is updated (row deployment.serves_while_updating).
         """
         before = self._core.store.find_deployment(draft.endpoint_name, draft.name)
         if before is None:
@@ -294,14 +293,14 @@ class Deployments:
     def _swap(self, deployment: OnlineDeployment, containers: tuple[Container, ...]) -> None:
         """Publish the new generation in place of the old one, which ends in the background.
 
-        When that cannot be written down, the new one is removed and the old one goes on.
+        When that cannot be saved, the new generation is removed and the old one keeps serving.
         """
         name = deployment.endpoint_name, deployment.name
         before = self._core.store.find_deployment(*name)
         old = self._endpoints.running(*name)
         is_first = before is None or not before.serving
         try:
-            # Who starts an emulator that was killed right here must know that the traffic is still to be given.
+            # After a kill right here, the next start must see that traffic is not assigned yet.
             self._core.store.put_deployment(_creating(deployment) if is_first else deployment)
             self._endpoints.set_running(*name, containers)
             self.give_traffic(deployment, is_first=is_first)
@@ -317,11 +316,10 @@ class Deployments:
         self._core.effects.background(lambda: self._retire(old, layout))
 
     def give_traffic(self, deployment: OnlineDeployment, *, is_first: bool) -> None:
-        """Tell the front door; the first deployment of an endpoint that serves gets all of the traffic.
+        """Publish the deployment; the first one that serves gets all of the endpoint's traffic.
 
-        One that is made of files gets what its target gives it (row traffic.new_deployment).
-
-        `is_first` says that the deployment has not served before.
+        One that files describe gets its target's share (row traffic.new_deployment).  `is_first` tells that the
+        deployment has not served before.
         """
         endpoint = self._endpoints.get(deployment.endpoint_name)
         others = [d for d in self._core.store.deployments(endpoint.name) if d.serving and d.name != deployment.name]
@@ -359,7 +357,7 @@ class Deployments:
     def restore(self, endpoint_name: str, name: str) -> None:
         """Start a deployment that should serve again from its layout, as `up` does after `down`.
 
-        A failure is saved on the deployment.  Does nothing where somebody has deployed or deleted it meanwhile.
+        A failure is saved on the deployment.  Nothing is done after a concurrent deploy or delete.
         """
         with self._core.prune_lock.work(), self._endpoints.hold(endpoint_name, restoring=True):
             deployment = self._core.store.find_deployment(endpoint_name, name)
@@ -389,15 +387,15 @@ class Deployments:
         with self._endpoints.hold(endpoint_name):
             endpoint = self._endpoints.get(endpoint_name)
             if name not in self._core.store.deployment_names(endpoint_name):
-                self.get(endpoint_name, name)  # which says what there is
+                self.get(endpoint_name, name)  # raises, and lists what exists
             deployment = self._core.store.readable_deployment(endpoint_name, name)
-            if deployment is not None:  # a damaged one goes whatever it had
+            if deployment is not None:  # a damaged one may be deleted with traffic
                 check_may_go(endpoint, name)
             traffic = {d: weight for d, weight in endpoint.traffic.items() if d != name}
             if sum(traffic.values()) not in (0, 100):
                 traffic = {}
             mirror = {d: percent for d, percent in endpoint.mirror_traffic.items() if d != name}
-            # In this order: what is cut off half-way can be asked for again.
+            # In this order, so that a delete that was interrupted can be repeated.
             self._endpoints.put(endpoint.model_copy(update={"traffic": traffic, "mirror_traffic": mirror}))
             self._core.store.delete_deployment(endpoint_name, name)
             self._endpoints.publish(endpoint_name)
@@ -407,7 +405,7 @@ class Deployments:
         """Remove an endpoint with all its deployments, containers and layouts; models stay."""
         with self._endpoints.hold(name):
             if not self._core.store.holds_endpoint(name):
-                self._endpoints.get(name)  # which says what there is
+                self._endpoints.get(name)  # raises, and lists what exists
             names = self._core.store.deployment_names(name)
             deployments = {deployment: self._core.store.readable_deployment(name, deployment) for deployment in names}
             self._core.store.delete_endpoint(name)
@@ -418,7 +416,7 @@ class Deployments:
             self._core.store.logs.forget_endpoint(name)
 
     def _discard(self, endpoint_name: str, name: str, deployment: OnlineDeployment | None) -> None:
-        """Remove what a deployment has left, whose document is gone; None could not be read."""
+        """Remove containers and files of a deleted deployment; `deployment` is None for a damaged one."""
         self._generations.remove(self._endpoints.set_running(endpoint_name, name, ()))
         if deployment:
             self._generations.forget(deployment)
@@ -427,7 +425,7 @@ class Deployments:
         self._core.store.logs.forget_container(endpoint_name, name)
 
     def end(self, timeout_seconds: float) -> None:
-        """Begin nothing any more, break off what is being brought back, and wait a while for what is under way."""
+        """Start nothing new, cancel restores, and wait for running operations, at most that long."""
         self._ending.set()
         self._endpoints.wait_until_released(timeout_seconds)
 
@@ -436,7 +434,7 @@ class Deployments:
             raise OperationCanceled("the emulator is ending", hint="deploy again once it is back")
 
     def stop_all(self) -> int:
-        """Stop every scoring container and keep the desired state; how many were stopped."""
+        """Stop every scoring container, keep the desired state, and return how many were stopped."""
         for name in self._endpoints.list_names():
             for deployment in self._core.store.deployments(name):
                 self._endpoints.set_running(name, deployment.name, ())
@@ -452,7 +450,7 @@ def _updating(deployment: OnlineDeployment) -> OnlineDeployment:
 
 
 def _explained(error: BaseException, deployment: OnlineDeployment) -> EmulatorError:
-    """Return the error as it is saved on the deployment that failed, and told to the caller."""
+    """Return the error as it is saved on the failed deployment and raised to the caller."""
     if not isinstance(error, EmulatorError):
         return EmulatorError(f"{type(error).__name__}: {error}")
     if not error.target:
@@ -465,7 +463,7 @@ def _goes_on(error: EmulatorError) -> EmulatorError:
 
 
 def _of_image(image: Image) -> dict[str, str | bool]:
-    """What a deployment remembers of its image."""
+    """Return the fields of a deployment that its image decides."""
     return {
         "image": image.digest,
         "image_reference": image.pinned or image.reference,

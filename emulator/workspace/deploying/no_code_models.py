@@ -1,4 +1,4 @@
-"""Which environment a deployment has: its own, or, of an MLflow model without a script, the one that its files make."""
+"""Resolve a deployment's environment: its own, or the one of an MLflow model that has no script."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ def resolve_environment(
     folder_of: Callable[[AnyModel], ModelFolder],
     given: OfDeployment,
 ) -> Environment:
-    """The environment of a deployment; `given` is what its words and the files beside its script say.
+    """Return the deployment's environment; `given` reads the one that it names or that lies beside its script.
 
     Rows mlflow.no_code, mlflow.script_needs_environment, mlflow.flavor, triton.repository.  Raises BadArgument for a
-    model that cannot be deployed in this way, BadDocument for what its files hold wrong.
+    model that cannot be deployed like this, BadDocument for faults in its files.
     """
     mlflow = [model for model in models if model.type == "mlflow_model"]
     if request.code_configuration:
@@ -61,7 +61,7 @@ def _of_mlflow(
 ) -> Environment:
     environment = None if request.environment is None else given()
     if environment and (environment.inference_config or environment.python_version is None):
-        return environment  # a container of the user's own, which has its own way to find the model
+        return environment  # the user's own container finds the model itself
     if not profile_of(target).mlflow.no_code:
         message = f"target {target} takes no model without a scoring script"
         raise BadArgument(message, target=f"deployment {request.name}", hint="name the script with --entry")
@@ -87,5 +87,5 @@ def _check_triton(request: DeploymentRequest, model: AnyModel, folder: ModelFold
 
 
 def model_id(model: AnyModel) -> str:
-    """How a model is named to its user: one that is not registered yet by its path, where it has no name."""
+    """Return the model's id for messages: of one that is not registered, its name or path."""
     return model.id if isinstance(model, Model) else model.name or model.path

@@ -1,4 +1,4 @@
-"""Everything that can be known to be wrong with a deployment before anything is built or started."""
+"""Check a deployment and resolve its settings before anything is built or started."""
 
 from __future__ import annotations
 
@@ -41,10 +41,10 @@ _OF_DEBUGGING = (_ADDED_DEBUGGER, _NO_PROBES)
 
 @dataclass(frozen=True)
 class Plan:
-    """A deployment whose words are all resolved: exact models, an environment, the code's files.
+    """A resolved deployment: exact models, an environment, the code's files.
 
-    `own_models` are the request's own, which do not exist before the deployment is made; `image` is the digest of what
-    the environment's image is made of.
+    `own_models` are models of the request itself, to be registered with it.  `image` is the digest of the environment's
+    image.
     """
 
     request: DeploymentRequest
@@ -60,17 +60,17 @@ class Plan:
 
 
 def plain_request(request: DeploymentRequest) -> DeploymentRequest:
-    """The request with a code folder whose last part is a name, which the container keeps."""
+    """Return the request with a code folder that ends in a name, which the container keeps."""
     return request.model_copy(update={"code": str(named_path(Path(request.code)))}) if request.code else request
 
 
 def script_path(code: CodeConfiguration) -> Path:
-    """The scoring script on this machine."""
+    """Return the path of the scoring script on this machine."""
     return Path(code.code) / PurePosixPath(code.scoring_script)
 
 
 def check_limits(request: DeploymentRequest, target: Target, others: int) -> None:
-    """Raise BadArgument or OutOfQuota for what the target would not take; `others` is how many deployments there are.
+    """Raise BadArgument or OutOfQuota above the target's limits; `others` counts the endpoint's other deployments.
 
     Rows names.together, limits.instances, limits.deployments.
     """
@@ -91,7 +91,7 @@ def check_limits(request: DeploymentRequest, target: Target, others: int) -> Non
 
 
 def check_registries(request: DeploymentRequest, target: Target) -> None:
-    """Raise BadArgument for assets of a registry where the target takes only the workspace's own.
+    """Raise BadArgument for assets of a registry where the target takes none.
 
     Row registry.other_registries; for Kubernetes in the words of the SDK's `exit_if_registry_assets`.
     """
@@ -107,7 +107,7 @@ def check_registries(request: DeploymentRequest, target: Target) -> None:
 
 
 def registry_differences(request: DeploymentRequest) -> list[Difference]:
-    """Which models the cloud would take from elsewhere; environments bring their own differences."""
+    """Return the differences of models from registries; environments carry their own."""
     return [difference for r in _references(request) if r.kind == "model" for difference in r.differences]
 
 
@@ -120,14 +120,14 @@ def _references(request: DeploymentRequest) -> list[AssetReference]:
 
 
 def check_scoring_script(code: CodeConfiguration, environment: Environment, target: Target, reach: Reach) -> None:
-    """Raise BadArgument without a script or for a name that is refused, ResourceNotReady for one that cannot load.
+    """Raise BadArgument for a missing or badly named script, ResourceNotReady for one that cannot load.
 
-    What a custom container does with its script is nobody else's business.
+    The script of a custom container is not checked.
     """
     path = script_path(code)
     source = reach.read(path, "scoring script")
     if environment.runs_own_command and environment.inference_config:
-        return  # R, for one: what it is is the container's to know (contract/managed §6.1)
+        return  # R, for example (contract/managed §6.1)
     if path.suffix != ".py":
         raise BadArgument(f"the scoring script '{path.name}' must be a .py file", target=code.scoring_script)
     if not profile_of(target).rules.takes_script(path.stem):
@@ -135,8 +135,7 @@ def check_scoring_script(code: CodeConfiguration, environment: Environment, targ
             f"'{path.name}' cannot be an entry script of target {target}: its name must be that of a Python module"
         )
         raise BadArgument(message, target=code.scoring_script, hint="letters, digits and '_' only, no digit first")
-    # A newer Python than this one may know syntax that this one refuses, and what runs in an image of the user's own
-    # is not known: then the container decides.
+    # Not parsed where the container's Python is newer than this one, or unknown (the user's own image).
     if environment.python_version is None or _minor(environment.python_version) > sys.version_info[1]:
         return
     problem = check_script(source, code.scoring_script)
@@ -152,7 +151,7 @@ def _minor(python_version: str) -> int:
 def plan_code(
     request: DeploymentRequest, target: Target, reach: Reach
 ) -> tuple[tuple[Placement, ...], tuple[str, ...]]:
-    """Where each file of the code goes below /var/azureml-app, and what was left out.
+    """Return where each file of the code goes below /var/azureml-app, and what was left out.
 
     Rows layout.script_alone, layout.code_folder, layout.ignore_files, layout.tool_folders.
     """
@@ -175,7 +174,7 @@ def plan_code(
 
 
 def with_debugger(environment: Environment, *, wanted: bool) -> Environment:
-    """The environment as it is when the server is to run under the debugger: debugpy is in it, and it says so."""
+    """Return the environment with debugpy where the debugger is wanted, with its differences."""
     if not wanted:
         return environment
     added = () if any(r.startswith(_DEBUGGER) for r in environment.requirements) else (_DEBUGGER,)
@@ -189,7 +188,7 @@ def with_debugger(environment: Environment, *, wanted: bool) -> Environment:
 
 
 def without_debugger(environment: Environment) -> Environment:
-    """The environment that `with_debugger` was given."""
+    """Return the environment from which `with_debugger` made this one."""
     added = _ADDED_DEBUGGER.text in texts(environment.differences)
     return environment.model_copy(
         update={
@@ -202,7 +201,7 @@ def without_debugger(environment: Environment) -> Environment:
 def told_of_failed_create(
     request: DeploymentRequest, before: OnlineDeployment | None, target: Target
 ) -> DeploymentRequest:
-    """The request, with a difference where the cloud would not take it (row deployment.failed_create_is_final)."""
+    """Return the request, with a difference after a failed create (row deployment.failed_create_is_final)."""
     failed = before is not None and before.provisioning_state == "Failed" and not before.serving
     if not failed or not profile_of(target).rules.failed_create_is_final:
         return request
@@ -215,7 +214,7 @@ def told_of_failed_create(
 
 
 def name_differences(request: DeploymentRequest) -> list[Difference]:
-    """Names that are taken here and against the cloud's rule (row names.endpoint)."""
+    """Return a difference for each name that the cloud would refuse (row names.endpoint)."""
     odd = [name for name in (request.endpoint_name, request.name) if is_against_the_rule(name)]
     return [
         fails_in_cloud("names.refused", f"the cloud refuses the name '{name}': letters, digits and '-' only")
@@ -224,7 +223,7 @@ def name_differences(request: DeploymentRequest) -> list[Difference]:
 
 
 def version_differences(models: Sequence[Model]) -> list[Difference]:
-    """What the server in the container will stumble over in the models' versions."""
+    """Return a difference for versions that the scoring server cannot parse."""
     odd = [model.id for model in models if not model.version.isdecimal()]
     if not odd or len(models) < 2:
         return []
@@ -233,9 +232,9 @@ def version_differences(models: Sequence[Model]) -> list[Difference]:
 
 
 def with_override_file(environment: Environment, target: Target) -> Environment:
-    """The environment with the routes that a file in its build context names (row custom.override_file).
+    """Return the environment with the routes of a file in its build context (row custom.override_file).
 
-    BadDocument for a file that makes no sense.
+    Raises BadDocument for an invalid file.
     """
     name, build = profile_of(target).rules.override_file, environment.build
     if name is None or build is None or environment.inference_config:
@@ -250,7 +249,7 @@ def with_override_file(environment: Environment, target: Target) -> Environment:
 def check_own_image(
     request: DeploymentRequest, environment: Environment, target: Target, serving: OnlineDeployment | None
 ) -> None:
-    """Raise BadArgument for what does not go together; `serving` is the deployment that would be updated.
+    """Raise BadArgument for settings that do not fit a custom container; `serving` is the deployment to be updated.
 
     Rows custom.model_mount_path, custom.routes_may_change.
     """
@@ -283,7 +282,7 @@ def _no_script(request: DeploymentRequest, target: Target, resource: str) -> Bad
 
 
 def resolve_request_settings(asked: OnlineRequestSettings, target: Target) -> OnlineRequestSettings:
-    """What is asked for, with the target's defaults for the rest; BadArgument for a longer time-out than it has."""
+    """Return the request settings with the target's defaults; raise BadArgument above its longest time-out."""
     profile = profile_of(target).scoring
     timeout = asked.request_timeout_ms or profile.default_timeout_ms
     if timeout is not None and profile.longest_timeout_ms is not None and timeout > profile.longest_timeout_ms:
@@ -301,7 +300,7 @@ def resolve_request_settings(asked: OnlineRequestSettings, target: Target) -> On
 
 
 def request_settings_differences(asked: OnlineRequestSettings, target: Target) -> list[Difference]:
-    """Settings that the target's cloud would not take."""
+    """Return a difference for each setting that has no effect in the target's cloud."""
     profile = profile_of(target).scoring
     found = []
     if asked.request_timeout_ms is not None and profile.default_timeout_ms is None:
@@ -317,7 +316,7 @@ def request_settings_differences(asked: OnlineRequestSettings, target: Target) -
 
 
 def probe_settings(request: DeploymentRequest, target: Target) -> dict[str, ProbeSettings]:
-    """The deployment's `liveness_probe` and `readiness_probe`, filled up with the target's defaults.
+    """Return `liveness_probe` and `readiness_probe` with the target's defaults.
 
     Raises BadArgument for a liveness probe that wants several successes (contract/managed §5.2).
     """

@@ -1,4 +1,4 @@
-"""How a deployment stands must be written down in the end, also when the disk is full at that moment."""
+"""Retry saving a deployment's state while the disk is full."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ _AGAIN_SECONDS = 1.0
 def save_with_retry(
     save: Callable[[], None], found: OnlineDeployment | None, store: Store, endpoints: Endpoints, effects: Effects
 ) -> None:
-    """Call `save`; while it raises OutOfQuota, again and again in the background, unless somebody else was quicker.
+    """Call `save`; after OutOfQuota, retry in the background until it succeeds or the document has changed.
 
-    `found` is the document that is to be replaced, None when there is none: then nobody waits for another one.
+    `found` is the document to be replaced; without one there is no retry.
     """
     try:
         save()
@@ -39,5 +39,5 @@ def _try_again(
                 return
         except OutOfQuota:
             continue
-        except EmulatorError:  # the endpoint is gone
+        except EmulatorError:  # the endpoint was deleted
             return

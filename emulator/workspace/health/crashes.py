@@ -1,4 +1,4 @@
-"""What is done about a container that died or must: its reason, its end, its successor, what the deployment says."""
+"""Handle dead and unhealthy containers: find the cause, kill, restart, and save the deployment's state."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _NOT_STARTED_AGAIN = "nothing starts it again"
 
 
 class Crashes:
-    """The deeds of `Health`; each waits for whatever operation is on the endpoint, and then looks again."""
+    """The actions of `Health`; each waits for the operation on its endpoint, and then checks the state again."""
 
     def __init__(self, core: Core, models: Models, endpoints: Endpoints, generations: Generations) -> None:
         self._core = core
@@ -32,16 +32,16 @@ class Crashes:
         self._generations = generations
 
     def belongs(self, container: Container, deployment: OnlineDeployment) -> bool:
-        """Whether the container is of the generation that the document describes."""
+        """Return whether the container belongs to the generation of the document."""
         return container.labels.get(LABEL_GENERATION) == str(deployment.generation)
 
     def started_at(self, container: Container, now: float) -> float:
-        """When it was started; `now` for one of an earlier emulator."""
+        """Return when the container was started; `now` for one of an earlier emulator."""
         started = self._generations.started_at(container.id)
         return now if started is None else started
 
     def why(self, watched: MonitoredInstance, unhealthy: str) -> EmulatorError:
-        """The reason of a death in one sentence; the log is kept until the next container has taken over."""
+        """Return why the container died; its log is kept until the next container has replaced it."""
         log = read_log(self._core.engine, watched.container)
         deployment = watched.deployment
         if self._current(watched):
@@ -59,16 +59,16 @@ class Crashes:
         return why_it_died(log, state, self.facts(deployment), memory)
 
     def facts(self, deployment: OnlineDeployment) -> Deployed:
-        """What is known of the deployment; without its models where they cannot be read."""
+        """Return what explanations need of the deployment; without its models where they cannot be read."""
         models: Sequence[Model] = ()
         with suppress(EmulatorError):
             models = self._models.of_deployment(deployment)
         return self._generations.facts(deployment, models)
 
     def kill(self, watched: MonitoredInstance) -> None:
-        """End a container that failed its liveness probe."""
+        """Kill a container that failed its liveness probe."""
         self._core.events.killing(watched.container, unhealthy=True)
-        with suppress(EmulatorError):  # then it goes when the next one takes its name
+        with suppress(EmulatorError):  # then the next container of that name replaces it
             self._core.engine.remove(watched.container.id, grace_seconds=float(watched.profile.kill_grace_seconds))
 
     def start_again(
@@ -77,7 +77,7 @@ class Crashes:
         take_over: Callable[[MonitoredInstance, Container], None],
         unwanted: Callable[[], bool],
     ) -> None:
-        """Start the instance anew from the same layout, unless somebody has deployed or deleted it meanwhile."""
+        """Restart the instance from the same layout, unless the deployment was replaced or deleted."""
         endpoint = dead.deployment.endpoint_name
         with self._core.prune_lock.work(), self._endpoints.hold(endpoint, restoring=True):
             deployment = self._current(dead)
@@ -87,7 +87,7 @@ class Crashes:
             take_over(dead, self._generations.start_again(deployment, models, dead.container))
 
     def save_failed(self, watched: MonitoredInstance, error: EmulatorError) -> None:
-        """The deployment has Failed, with the cloud's code for a crash loop and the reason of the last death."""
+        """Save the deployment as Failed, with the cloud's code for a crash loop and the last cause."""
         profile = watched.profile
         again = _STARTED_AGAIN if profile.run else _NOT_STARTED_AGAIN
         deployment = watched.deployment
@@ -105,7 +105,7 @@ class Crashes:
                 self._core.store.put_deployment(current.model_copy(update=failed))
 
     def save_recovered(self, watched: MonitoredInstance) -> None:
-        """The deployment has Succeeded again, unless its error is another one by now."""
+        """Save the deployment as Succeeded, unless it has another error by now."""
         deployment = watched.deployment
         with self._endpoints.hold(deployment.endpoint_name, restoring=True):
             current = self._current(watched)
@@ -117,7 +117,7 @@ class Crashes:
                 )
 
     def _current(self, watched: MonitoredInstance) -> OnlineDeployment | None:
-        """The deployment as it is stored, None when another generation or nothing serves instead of the container."""
+        """Return the stored deployment, None when the container does not serve it any longer."""
         endpoint, name = watched.deployment.endpoint_name, watched.deployment.name
         serving = {container.id for container in self._endpoints.running(endpoint, name)}
         deployment = self._core.store.find_deployment(endpoint, name)

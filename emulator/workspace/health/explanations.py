@@ -1,4 +1,4 @@
-"""Why a request was answered as it was: what is known of the deployment, its containers and their logs."""
+"""Explain a response by the state of its deployment, its containers and their logs."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from emulator.workspace.running.out_of_memory import memory_of, peak_bytes
 from emulator.workspace.running.readiness import read_log, why_it_died
 
 _REFUSED = frozenset({401, 403, 404, 405})
-# A worker's last words are written a moment after its caller has been answered.
+# A worker's last log lines are written just after its response.
 _PAUSE_SECONDS, _MOST_PAUSES = 0.1, 20
 
 
 class Explanations:
-    """Explains the answers of endpoints; changes nothing."""
+    """Explains responses of endpoints; changes nothing."""
 
     def __init__(self, core: Core, endpoints: Endpoints, crashes: Crashes) -> None:
         self._core = core
@@ -30,7 +30,7 @@ class Explanations:
         self._crashes = crashes
 
     def of_answer(self, endpoint_name: str, deployment_name: str | None, answered: Answered) -> Explanation:
-        """Why the endpoint answered so; `deployment_name` is the one that did, None where that is not known.
+        """Explain a response; `deployment_name` is the deployment that sent it, None if unknown.
 
         Raises ResourceNotFound without the endpoint.
         """
@@ -67,7 +67,7 @@ class Explanations:
     def _settled(
         self, containers: Sequence[Container], is_enough: Callable[[Sequence[Sequence[str]]], bool]
     ) -> Sequence[Sequence[str]]:
-        """The logs, once nothing more is written and they hold what is looked for, or a while has passed."""
+        """Return the logs once they no longer grow and are enough, or after a while."""
         logs: Sequence[Sequence[str]] = [read_log(self._core.engine, container) for container in containers] or [()]
         for _ in range(_MOST_PAUSES):
             self._core.effects.sleep(_PAUSE_SECONDS)
@@ -77,7 +77,7 @@ class Explanations:
         return logs
 
     def _died(self, deployment: OnlineDeployment, containers: Sequence[Container]) -> Explanation | None:
-        """What the deployment has failed of, or a container that does not run any more."""
+        """Explain by the deployment's failure, or by a container that has ended."""
         current = self._core.store.find_deployment(deployment.endpoint_name, deployment.name)
         if current and current.provisioning_state == "Failed" and current.error:
             return _failed(current)
@@ -91,7 +91,7 @@ class Explanations:
         return None
 
     def _out_of_memory(self, deployment: OnlineDeployment, containers: Sequence[Container]) -> Explanation | None:
-        """That a worker was killed because memory ran out, where the engine has counted it."""
+        """Explain by an out-of-memory kill, if the engine has counted one."""
         with suppress(EmulatorError):
             kills = self._core.engine.oom_kills()
             for container in containers:
@@ -105,7 +105,7 @@ class Explanations:
 def _answering(
     endpoint: OnlineEndpoint, serving: Sequence[OnlineDeployment], name: str | None
 ) -> OnlineDeployment | None:
-    """The deployment that answered: the one of that name, else the one with most of the traffic."""
+    """Return the deployment of that name, else the one with most of the traffic."""
     if name is not None:
         return next((deployment for deployment in serving if deployment.name == name), None)
     return max(serving, key=lambda deployment: endpoint.traffic.get(deployment.name, 0), default=None)

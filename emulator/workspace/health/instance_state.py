@@ -1,4 +1,4 @@
-"""What is known of one container while it is watched: frozen values, each a step further than the one before."""
+"""The state of a monitored container, as frozen values."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from emulator.profiles import ProbeProfile, profile_of
 
 ProbeKind = Literal["liveness", "readiness"]
 _NEVER = math.inf
-# A breakpoint holds the only worker for as long as somebody looks at it.
+# A breakpoint may hold the only worker for hours.
 _PATIENCE = 10**9
 CRASH_LOOP_TARGET = "instance "
-"""What the target of an error begins with that tells of a crash loop, and of nothing that anybody asked for."""
+"""The prefix of an error's target that marks a crash loop."""
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class InstanceState:
 
 @dataclass(frozen=True)
 class Probe:
-    """A probe of a container: what it found so far, and when it is due again on the monotonic clock."""
+    """A probe of a container: its results so far, and when it is due on the monotonic clock."""
 
     settings: ProbeSettings
     verdict: Verdict
@@ -42,11 +42,11 @@ class Probe:
     in_flight: bool = False
 
     def mark_sent(self) -> Probe:
-        """It has been sent; no second one goes out meanwhile."""
+        """Return the probe as sent: no second one goes out before its result."""
         return replace(self, in_flight=True)
 
     def record_result(self, passed: bool, now: float) -> Probe:
-        """Its result is there."""
+        """Return the probe with a result, due again one period later."""
         verdict = self.verdict.after(passed, self.settings)
         return replace(self, verdict=verdict, due=next_due(self.due, self.settings.period, now), in_flight=False)
 
@@ -55,8 +55,8 @@ class Probe:
 class MonitoredInstance:
     """A container that serves a deployment, or should.
 
-    `down` says that it died or is being killed; `restart_at` when the next one starts, infinite before that is known
-    and where none does.  `looping` says that its crash loop has made the deployment Failed.
+    `down`: it died or is being killed.  `restart_at`: when its successor starts, infinite while unknown and where there
+    is none.  `looping`: its crash loop has made the deployment Failed.
     """
 
     deployment: OnlineDeployment
@@ -73,19 +73,19 @@ class MonitoredInstance:
 
     @property
     def profile(self) -> ProbeProfile:
-        """How the target treats it."""
+        """Return the target's profile of probes."""
         return profile_of(self.deployment.target).probes
 
     @property
     def next_due(self) -> float:
-        """When something is to be done about it."""
+        """Return when the next probe or restart is due."""
         if self.down:
             return self.restart_at
         return min(_NEVER if p.in_flight else p.due for p in (self.liveness, self.readiness))
 
     @property
     def state(self) -> InstanceState:
-        """What `show` tells of it."""
+        """Return the state that `show` prints."""
         restarts = self.restarts if self.profile.restart_in_place else 0
         if self.down and self.restart_at < _NEVER:
             return InstanceState(self.container.name, "BackOff", restarts)
@@ -93,7 +93,7 @@ class MonitoredInstance:
         return InstanceState(self.container.name, "Ready" if ready else "NotReady", restarts)
 
     def due_probes(self, now: float) -> list[ProbeKind]:
-        """The probes that are to be sent now."""
+        """Return the kinds of probes that are due."""
         kinds: list[ProbeKind] = ["liveness", "readiness"]
         return [
             kind for kind in kinds if not self.down and not self.probe(kind).in_flight and self.probe(kind).due <= now
@@ -110,7 +110,7 @@ class MonitoredInstance:
         return replace(self, readiness=probe, was_ready=self.was_ready or probe.verdict.passing)
 
     def mark_down(self) -> MonitoredInstance:
-        """It does not run any more, or not much longer."""
+        """Return the instance as down: dead, or about to be killed."""
         return replace(self, down=True, restart_at=_NEVER)
 
     def record_death(self, now: float) -> MonitoredInstance:
@@ -122,16 +122,15 @@ class MonitoredInstance:
         return replace(self, down=True, deaths=deaths, restart_at=restart_at, looping=looping)
 
     def replace_container(self, container: Container, started: float) -> MonitoredInstance:
-        """The container that was started in its place: not ready, with everything that is known of the instance."""
+        """Return the instance with its new container: not ready, with the history of the old one."""
         new = watch(self.deployment, container, started, ready=False)
         return replace(new, deaths=self.deaths, restarts=self.restarts + 1, looping=self.looping)
 
 
 def watch(deployment: OnlineDeployment, container: Container, started: float, *, ready: bool) -> MonitoredInstance:
-    """A container that is watched from now on, started at `started`; the delays of its probes count from there.
+    """Return the state of a container that was started at `started`, from which probe delays count.
 
-    Where the target probes nothing (row probes.run) neither is ever due; under a debugger failures are told, and
-    change nothing.
+    Where the target has no probes (row probes.run) none is ever due; under a debugger failures are logged only.
     """
     liveness = _settings(deployment, deployment.liveness_probe)
     readiness = _settings(deployment, deployment.readiness_probe)
@@ -149,7 +148,7 @@ def watch(deployment: OnlineDeployment, container: Container, started: float, *,
 
 
 def is_crash_loop(deployment: OnlineDeployment) -> bool:
-    """Whether a crash loop is why the deployment is Failed."""
+    """Return whether the deployment is Failed because of a crash loop."""
     target = str((deployment.error or {}).get("target") or "")
     return deployment.provisioning_state == "Failed" and target.startswith(CRASH_LOOP_TARGET)
 

@@ -1,4 +1,4 @@
-"""What happens to containers once they serve: probes without end, out of rotation and back, restarts, crash loops."""
+"""Monitor serving containers: probe them, take them out of rotation and back, restart them, notice crash loops."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ _LOOK_SECONDS = 1.0
 
 
 class Health:
-    """Watches every container that serves, as the deployment's probe settings say (contract/managed §5.2).
+    """Monitors every serving container by the deployment's probe settings (contract/managed §5.2).
 
-    `tick` does what is due and never waits: each probe, kill and restart has a thread of its own, so one that hangs
-    delays no other.  What serves is what `Endpoints` says; a container that it no longer names is no longer watched.
+    `tick` starts what is due and never blocks: each probe, kill and restart has its own thread.  Only containers that
+    `Endpoints` names as running are monitored.
     """
 
     def __init__(self, core: Core, endpoints: Endpoints, crashes: Crashes) -> None:
@@ -42,29 +42,29 @@ class Health:
         self._restarting = 0
 
     def start(self) -> None:
-        """Go on by itself, on a thread of its own, until `stop`."""
+        """Run `tick` on a background thread, until `stop`."""
         self._core.effects.background(self._run)
 
     def _run(self) -> None:
         while not self._stopping.is_set():
             seconds = _LOOK_SECONDS
-            with suppress(EmulatorError, OSError):  # the engine or the disk is away for a moment
+            with suppress(EmulatorError, OSError):  # the engine or the disk is unavailable for a moment
                 seconds = self.tick()
             self._stopping.wait(seconds)
 
     def stop(self, timeout_seconds: float = 20.0) -> None:
-        """Begin nothing more, and wait for restarts under way."""
+        """Start nothing new, and wait for running restarts."""
         self._stopping.set()
         with self._changed:
             self._changed.wait_for(lambda: not self._restarting, timeout_seconds)
 
     @property
     def engine_error(self) -> EmulatorError | None:
-        """Why the engine could not be asked the last time, None when it answered: looked at once a second."""
+        """Return the error of the last call to the engine, None if it responded; updated every second."""
         return self._engine_error
 
     def instances(self, endpoint_name: str, deployment_name: str) -> list[InstanceState]:
-        """How the instances of a deployment are now, in their order."""
+        """Return the states of a deployment's instances, in their order."""
         containers = self._endpoints.running(endpoint_name, deployment_name)
         with self._lock:
             watched = [self._watched.get(container.id) for container in containers]
@@ -73,7 +73,7 @@ class Health:
         return [replace(state, out_of_memory=count) for state, count in zip(states, kills, strict=True)]
 
     def tick(self) -> float:
-        """Do what is due; for how many seconds nothing will be."""
+        """Start what is due; return in how many seconds the next thing is."""
         now = self._core.effects.monotonic()
         self._notice(now)
         if now >= self._look_at:
@@ -87,10 +87,10 @@ class Health:
             due = min((watched.next_due for watched in self._watched.values()), default=self._look_at)
         return max(0.0, min(due, self._look_at) - self._core.effects.monotonic())
 
-    # what is watched
+    # which containers are monitored
 
     def _notice(self, now: float) -> None:
-        """Watch what serves since the last time, and nothing that does not any more."""
+        """Monitor containers that have begun to serve, and drop those that no longer do."""
         with self._lock:
             serving = {c.id: (key, c) for key, those in self._endpoints.all_running().items() for c in those}
             for gone in self._watched.keys() - serving.keys():
@@ -104,9 +104,9 @@ class Health:
                     self._watched.setdefault(container.id, watch(deployment, container, started, ready=True))
 
     def _look_for_the_dead(self) -> None:
-        """A dead container is noticed here, not by a probe: they may be far apart."""
+        """Mark containers that have ended as dead; probes may be too far apart to notice."""
         if not self._looking.acquire(blocking=False):
-            return  # an engine that does not answer is not asked twice
+            return  # the last call to the engine is still waiting
         try:
             with self._lock:
                 up = [id for id, watched in self._watched.items() if not watched.down]
@@ -114,11 +114,11 @@ class Health:
             running = self._core.engine.running_ids() if serving else frozenset()
             self._engine_error = None
             if up:
-                with suppress(EmulatorError):  # who runs is known all the same
+                with suppress(EmulatorError):  # the ids of running containers are known all the same
                     self._memory_kills.look(serving)
         except EmulatorError as error:
             self._engine_error = error
-            return  # an engine that is away has told of no death
+            return  # without a response nothing is known to be dead
         finally:
             self._looking.release()
         for id in up:
@@ -140,9 +140,9 @@ class Health:
     def _step(
         self, id: str, further: Callable[[MonitoredInstance], MonitoredInstance]
     ) -> tuple[MonitoredInstance, MonitoredInstance] | None:
-        """Take a container that is up a step further; before and after, None when it is not watched any more or down.
+        """Replace the state of a container that is up; return the old and new state, None for one that is down or gone.
 
-        Whether requests may go to it changes with the step, in one go.
+        Whether it is in rotation changes in the same step.
         """
         with self._lock:
             before = self._watched.get(id)
@@ -154,7 +154,7 @@ class Health:
         return before, after
 
     def _publish(self, watched: MonitoredInstance) -> None:
-        with suppress(EmulatorError, OSError):  # it was deleted this moment
+        with suppress(EmulatorError, OSError):  # deleted meanwhile
             self._endpoints.publish(watched.deployment.endpoint_name)
 
     # probes
@@ -180,7 +180,7 @@ class Health:
             self._recovered(after)
 
     def _recovered(self, watched: MonitoredInstance) -> None:
-        """The instance is out of its crash loop, and the deployment with it once no other instance is in one."""
+        """End the instance's crash loop; save the deployment as Succeeded once no other instance is in one."""
         self._step(watched.container.id, lambda w: replace(w, looping=False))
         with self._lock:
             others = [w.deployment for w in self._watched.values() if w.looping]
@@ -189,21 +189,21 @@ class Health:
             return
         try:
             self._crashes.save_recovered(watched)
-        except EmulatorError:  # it is tried again with the next probe
+        except EmulatorError:  # the next probe tries again
             self._step(watched.container.id, lambda w: replace(w, looping=True))
 
     # deaths and restarts
 
     def _mark_dead(self, id: str, unhealthy: str) -> None:
-        """Out of rotation at once; `unhealthy` says why a container that still runs is to be killed."""
+        """Take a container out of rotation; `unhealthy` is why one that still runs is to be killed."""
         serving = {container.id for those in self._endpoints.all_running().values() for container in those}
         step = self._step(id, MonitoredInstance.mark_down) if id in serving else None
-        if step:  # not one that a deploy or a delete has just taken away
+        if step:  # not one that a deploy or delete has just removed
             self._publish(step[1])
             self._core.effects.background(partial(self._bury, step[1], unhealthy))
 
     def _bury(self, watched: MonitoredInstance, unhealthy: str) -> None:
-        """Find out why it died, or kill it, and decide when it is started again."""
+        """Find out why the container died, or kill it, and schedule its restart."""
         error = self._crashes.why(watched, unhealthy)
         if unhealthy:
             self._crashes.kill(watched)
@@ -230,7 +230,7 @@ class Health:
                 if self._is_away():
                     self._wait_for_engine(dead, now)
                     return
-                # Nothing has run: counted as a container that died the moment it began.
+                # Nothing has run: counted as a container that died at its start.
                 self._count_death(replace(dead, started=now, was_ready=False), error)
 
     def _is_away(self) -> bool:
@@ -242,13 +242,13 @@ class Health:
         return False
 
     def _wait_for_engine(self, dead: MonitoredInstance, now: float) -> None:
-        """That the engine does not answer is no fault of the container, and makes its waits no longer."""
+        """Retry the restart soon: an unavailable engine does not lengthen the container's back-off."""
         with self._lock:
             if dead.container.id in self._watched:
                 self._watched[dead.container.id] = replace(dead, restart_at=now + _LOOK_SECONDS)
 
     def _take_over(self, dead: MonitoredInstance, container: Container) -> None:
-        """From here on the new container is the instance."""
+        """Monitor and route to the new container in place of the dead one."""
         with self._lock:
             started = self._crashes.started_at(container, self._core.effects.monotonic())
             self._watched.pop(dead.container.id, None)

@@ -1,4 +1,4 @@
-"""What the instances of all deployments use, as shares of what they have: measured when somebody asks."""
+"""Measure on request what instances use, as percentages of what they have."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from emulator.workspace.core import Core
 from emulator.workspace.endpoints import Endpoints
 from emulator.workspace.running.generations import Generations
 
-# Two who ask at the same time must not leave each other a moment too short to measure anything.
+# Rates need at least that long between two readings, also with several clients.
 _SHORTEST_SECONDS = 1.0
 
 
 @dataclass(frozen=True)
 class GpuUsage:
-    """The GPUs of an instance: means in percent, and joules since the last time, None where they are not counted."""
+    """The GPUs of an instance: means in percent, and joules since the last reading, None where not counted."""
 
     utilization_percent: float
     memory_percent: float
@@ -30,7 +30,7 @@ class GpuUsage:
 
 @dataclass(frozen=True)
 class InstanceUsage:
-    """An instance now, in percent of what it has; `cpu_percent` is the mean since the last time, or since its start."""
+    """Usage in percent of an instance's limits; `cpu_percent` is the mean since the last reading, or its start."""
 
     endpoint: str
     deployment: str
@@ -42,7 +42,7 @@ class InstanceUsage:
 
 
 class ResourceUsage:
-    """Measures instances, and remembers the last time for what is a rate."""
+    """Measures instances, and remembers the last readings for rates."""
 
     def __init__(self, core: Core, endpoints: Endpoints, generations: Generations) -> None:
         self._core = core
@@ -52,7 +52,7 @@ class ResourceUsage:
         self._lock = threading.Lock()
 
     def measure(self) -> list[InstanceUsage]:
-        """Every instance that runs; nothing while the engine is away."""
+        """Return the usage of all running instances; nothing while the engine is unavailable."""
         serving = list(self._serving())
         try:
             machine = self._core.engine.machine()
@@ -96,14 +96,14 @@ class ResourceUsage:
         )
 
     def _rate(self, container_id: str, reading: Reading) -> float | None:
-        """The rate since the last time, since the start, or not known of what an earlier emulator has started."""
+        """Return the rate since the last reading or the start; None for a container of an earlier emulator."""
         started = self._generations.started_at(container_id)
         since_start = None if started is None else Reading(started, 0.0)
         before = self._remembered(container_id, reading) or since_start
         return None if before is None else reading.rate_since(before)
 
     def _remembered(self, key: str, reading: Reading) -> Reading | None:
-        """The last reading, or the one before it where the last is too new; this one is kept for the next time."""
+        """Return the last reading that is old enough, and keep this one for the next time."""
         older, newer = self._before.get(key, (None, None))
         if newer is None or reading.at - newer.at >= _SHORTEST_SECONDS:
             self._before[key] = (newer, reading)
@@ -131,7 +131,7 @@ def _cpus(size: ContainerSize, machine: Machine) -> float:
 
 
 def _sum_of_all(counts: Iterable[float | None]) -> float | None:
-    """None unless every one of them is known."""
+    """Return the sum, None unless every count is known."""
     total = 0.0
     for count in counts:
         if count is None:

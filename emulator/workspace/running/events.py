@@ -1,4 +1,4 @@
-"""The event log: what happened to an endpoint's containers, as AmlOnlineEndpointEventLog tells it."""
+"""The event log of an endpoint's containers, in the form of AmlOnlineEndpointEventLog."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _CONTAINER_NAME = "inference-server"  # contract/managed §6.3.3
 
 
 class Events:
-    """Writes the event log of every endpoint: names and columns of contract/managed §9, the words of Kubernetes."""
+    """Writes the event logs: names and columns of contract/managed §9, messages of Kubernetes."""
 
     def __init__(self, store: Store, effects: Effects) -> None:
         self._store = store
@@ -27,38 +27,38 @@ class Events:
         self._ended: dict[str, int] = {}
 
     def end(self, endpoint_name: str) -> None:
-        """That endpoint is deleted: its last containers, which end in the background, are not those of the next one."""
+        """Ignore further events of a deleted endpoint's containers: an endpoint of the same name may follow."""
         self._ended[endpoint_name] = self._store.generations.last()
 
     def started(self, container: Container, image: str) -> None:
-        """A container was made from its image, and started."""
+        """Log that a container was created and started."""
         messages = self._profile(container).event_messages
         self._write(container, "Pulled", messages.pulled.format(image=image))
         self._write(container, "Created", messages.created.format(container=_CONTAINER_NAME))
         self._write(container, "Started", messages.started.format(container=_CONTAINER_NAME))
 
     def killing(self, container: Container, *, unhealthy: bool = False) -> None:
-        """A container that runs is about to be stopped; `unhealthy` when its liveness probe is why."""
+        """Log that a running container is about to be stopped, `unhealthy` for a failed liveness probe."""
         messages = self._profile(container).event_messages
         message = messages.killing_unhealthy if unhealthy else messages.killing
         self._write(container, "Killing", message.format(container=_CONTAINER_NAME))
 
     def out_of_memory(self, container: Container, limit: str) -> None:
-        """The kernel has killed a process of a container, which may go on (row events.out_of_memory)."""
+        """Log that the kernel has killed a process of a container for lack of memory (row events.out_of_memory)."""
         message = self._profile(container).out_of_memory_message
         self._write(container, "Killing", message.format(container=_CONTAINER_NAME, limit=limit))
 
     def stopped(self, container: Container, reason: str) -> None:
-        """The engine has ended a container of its own accord."""
+        """Log that the engine itself has stopped a container."""
         self._write(container, "Killing", f"Stopped container {_CONTAINER_NAME}: {reason}")
 
     def back_off(self, container: Container) -> None:
-        """The next restart of a container has to wait."""
+        """Log that a restart is delayed."""
         message = self._profile(container).event_messages.back_off
         self._write(container, "BackOff", message.format(container=_CONTAINER_NAME))
 
     def probe_failed(self, container: Container, probe: str, reason: str) -> None:
-        """A probe, `Liveness` or `Readiness`, has failed once."""
+        """Log that a probe, `Liveness` or `Readiness`, has failed once."""
         message = self._profile(container).probe_failed_message.format(probe=probe, reason=reason)
         self._write(container, f"{probe}ProbeFailed", message)
 
@@ -80,6 +80,6 @@ class Events:
         is_over = int(container.labels[LABEL_GENERATION]) <= self._ended.get(endpoint, 0)
         if name not in profile.event_names or is_over or self._store.readable_endpoint(endpoint) is None:
             return
-        # A full disk must not keep anything from being restarted.
+        # A full disk must not prevent restarts.
         with contextlib.suppress(OSError):
             self._lines.write(endpoint, json.dumps(dict(zip(profile.event_columns, values, strict=True))))

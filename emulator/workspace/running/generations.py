@@ -1,4 +1,4 @@
-"""The containers and the layout of one generation of a deployment: started, retired, removed."""
+"""Start and remove a generation of a deployment: its containers and its layout."""
 
 from __future__ import annotations
 
@@ -35,13 +35,13 @@ from emulator.workspace.running.readiness import Polling, StartProbe, read_log, 
 _OUR_SERVER = "the scoring server: init()"
 _DRAIN_SECONDS = 30.0
 _GRACE_SECONDS = 10.0
-# When the emulator ends it must be done with all of them before somebody ends it by force.
+# At the emulator's end all must be gone before the system kills it.
 _LAST_GRACE_SECONDS = 5.0
 _MOST_AT_ONCE = 64
 
 
 class Generations:
-    """Makes and unmakes what runs; knows nothing of what is published."""
+    """Starts and removes a deployment's containers and layout; publishing is Endpoints' job."""
 
     def __init__(self, core: Core) -> None:
         self._core = core
@@ -49,17 +49,17 @@ class Generations:
         self._started_at: dict[str, float] = {}
 
     def started_at(self, container_id: str) -> float | None:
-        """When a container was started, on the monotonic clock; None for one of an earlier emulator."""
+        """Return when a container was started, on the monotonic clock; None for one of an earlier emulator."""
         return self._started_at.get(container_id)
 
     def layout(self, deployment: OnlineDeployment) -> Path:
-        """The generation's folder, which its containers see at /var/azureml-app."""
+        """Return the generation's folder, which its containers see at /var/azureml-app."""
         return self._core.store.layouts.path_of(deployment.endpoint_name, deployment.name, deployment.generation)
 
     def lay_out(
         self, deployment: OnlineDeployment, models: Sequence[Model], code: Sequence[Placement], progress: Progress
     ) -> None:
-        """Make the generation's folder."""
+        """Create the generation's folder."""
         progress.step(f"laying out: {_count(len(models), 'model')}, {_count(len(code), 'file')} of code")
         place = profile_of(deployment.target).layout.model_folder
         writable = not deployment.read_only_mounts
@@ -67,7 +67,7 @@ class Generations:
         self._core.store.layouts.create(self.layout(deployment), folder, models, code, place, writable=writable)
 
     def start(self, deployment: OnlineDeployment, models: Sequence[Model], progress: Progress) -> tuple[Container, ...]:
-        """Start every instance and wait until all are ready; on a failure none is left, but its log is kept."""
+        """Start every instance and wait until all are ready; after a failure none is left, and a log is kept."""
         specs = self._specs(deployment, models)
         facts = partial(self.facts, deployment, models)
         started: list[Container] = []
@@ -81,7 +81,7 @@ class Generations:
             with self._polling.waiting_for(len(started)):
                 wait_until_ready(self._core.engine, started, budget, self._polling, progress, facts, memory, probe)
         except BaseException:
-            with contextlib.suppress(OSError):  # a full disk must neither hide the reason nor keep the containers
+            with contextlib.suppress(OSError):  # a full disk must neither hide the error nor keep the containers
                 self._keep_log(deployment, started)
             self.remove(started, grace_seconds=0.0)
             raise
@@ -89,9 +89,9 @@ class Generations:
         return tuple(started)
 
     def start_again(self, deployment: OnlineDeployment, models: Sequence[Model], old: Container) -> Container:
-        """Start an instance in place of the dead container that it had, which is removed; does not wait for it.
+        """Start a container in place of a dead one, which is removed; do not wait until it is ready.
 
-        It is another instance, with another name, where the target restarts none (row probes.restart_in_place).
+        It gets a new name where the target replaces instances instead of restarting them (row probes.restart_in_place).
         """
         specs = self._specs(deployment, models)
         spec = specs[int(old.labels[LABEL_INSTANCE])]
@@ -99,8 +99,8 @@ class Generations:
             spec = replace(spec, name=_next_name(spec.name, old.name))
         container = self._start(deployment, spec)
         self._started_at.pop(old.id, None)
-        if container.name != old.name:  # else the engine has removed it, to make room for its name
-            with contextlib.suppress(EmulatorError):  # reconcile and prune find it again by its labels
+        if container.name != old.name:  # else the engine has removed it to reuse its name
+            with contextlib.suppress(EmulatorError):  # reconcile and prune find it by its labels
                 self._core.engine.remove(old.id, grace_seconds=0.0)
         return container
 
@@ -118,13 +118,13 @@ class Generations:
         return container
 
     def _keep_log(self, deployment: OnlineDeployment, containers: Sequence[Container]) -> None:
-        # The one that died says why; without one the first is as good as any.
+        # A dead container's log has the cause; without one the first will do.
         told = sorted(containers, key=self._is_running)[:1]
         lines = [line for container in told for line in read_log(self._core.engine, container)]
         self._core.store.logs.keep_container(deployment.endpoint_name, deployment.name, lines)
 
     def files(self, deployment: OnlineDeployment) -> list[tuple[str, int]]:
-        """Path and size of every file that its containers see, or saw as they failed to start."""
+        """Return path and size of every file that the containers see, or saw when they failed to start."""
         files = self._core.store.layouts.files(self.layout(deployment))
         files = files or self._core.store.logs.kept_tree(deployment.endpoint_name, deployment.name)
         mount = model_mount(deployment)
@@ -148,9 +148,9 @@ class Generations:
         )
 
     def discard(self, deployment: OnlineDeployment) -> None:
-        """Remove the layout of a generation that failed to start, and remember which files it had."""
+        """Remove the layout of a generation that failed to start, and keep the list of its files."""
         layout = self.layout(deployment)
-        with contextlib.suppress(OSError):  # a full disk must not hide the reason
+        with contextlib.suppress(OSError):  # a full disk must not hide the error
             files = self._core.store.layouts.files(layout)
             self._core.store.logs.keep_tree(deployment.endpoint_name, deployment.name, files)
         self._core.store.layouts.remove(layout)
@@ -162,7 +162,7 @@ class Generations:
             return True
 
     def retire(self, containers: Sequence[Container], layout: Path | None) -> None:
-        """Let requests in flight end, then remove containers that no route names any more, and their layout."""
+        """Drain and remove containers that are out of all routes, and their layout."""
         for container in containers:
             self._core.gateway.drain(container.id, _DRAIN_SECONDS)
         self.remove(containers)
@@ -170,12 +170,12 @@ class Generations:
             self._core.store.layouts.remove(layout)
 
     def forget(self, deployment: OnlineDeployment) -> None:
-        """Remove the files of a generation whose containers are gone, once the last of what they collected is taken."""
+        """Remove the files of a generation whose containers are gone, after taking their last collected data."""
         self._core.collecting.finish(deployment)
         self._core.store.layouts.remove(self.layout(deployment))
 
     def forget_unknown(self, endpoint_name: str, name: str) -> None:
-        """Remove the files of all generations of a deployment whose document cannot be read."""
+        """Remove the files of all generations of a deployment with a damaged document."""
         for layout in self._core.store.layouts.of_deployment(endpoint_name, name):
             self._core.store.layouts.remove(layout)
         for folder in self._core.store.sinks.all():
@@ -183,13 +183,13 @@ class Generations:
                 self._core.store.sinks.remove(endpoint_name, name, folder.generation)
 
     def end_events(self, endpoint_name: str) -> None:
-        """Tell of none of the endpoint's containers any more: the name may be another endpoint's soon."""
+        """Ignore further events of a deleted endpoint, whose name may be reused."""
         self._core.events.end(endpoint_name)
 
     def remove_all(self) -> int:
-        """Stop and remove every container of this workspace, also one that is being drained; how many there were.
+        """Stop and remove every container of this workspace, drained or not; return how many there were.
 
-        None while the engine is away: the next start of the emulator finds them as orphans.
+        Returns 0 while the engine is unavailable: the next start of the emulator removes them as orphans.
         """
         try:
             containers = self._core.engine.list_containers()
@@ -199,7 +199,7 @@ class Generations:
         return len(containers)
 
     def remove(self, containers: Sequence[Container], *, grace_seconds: float = _GRACE_SECONDS) -> None:
-        """Stop and remove containers, many at a time: each may take its whole grace."""
+        """Stop and remove containers in parallel: each may take its whole grace period."""
         if containers:
             with ThreadPoolExecutor(max_workers=min(_MOST_AT_ONCE, len(containers))) as pool:
                 list(pool.map(lambda container: self._remove(container, grace_seconds), containers))
@@ -211,17 +211,17 @@ class Generations:
                 self._core.events.killing(container)
             self._core.engine.remove(container.id, grace_seconds=grace_seconds)
         except EmulatorError:
-            return  # reconcile and prune find it again by its labels
+            return  # reconcile and prune find it by its labels
 
 
 def _files(layout: Path, store: Store) -> tuple[str, ...]:
-    with contextlib.suppress(OSError):  # removed while it was looked at
+    with contextlib.suppress(OSError):  # removed meanwhile
         return tuple(path for path, _ in store.layouts.files(layout))
     return ()
 
 
 def _next_name(first: str, old: str) -> str:
-    """The name of the instance that comes after `old`, in a row that began with `first`."""
+    """Return the name of the instance after `old`, in a series that began with `first`."""
     return f"{first}-{1 if old == first else int(old.removeprefix(f'{first}-')) + 1}"
 
 

@@ -1,4 +1,4 @@
-"""Containers that ran out of memory: what is said of it, and how a killed worker is noticed.
+"""Containers that ran out of memory: the error, and how killed workers are noticed.
 
 The scoring server has a process for each worker.  When memory is used up the kernel kills the largest process, which is
 a worker: its callers get no answer, the server starts another one, and the container goes on as if nothing had been.
@@ -19,15 +19,15 @@ from emulator.errors import EmulatorError, from_dict
 from emulator.profiles import profile_of
 from emulator.workspace.running.events import Events
 
-# A worker that is killed in init() is started again and killed again, which ends with the time-out only.
+# A worker that is killed in init() is restarted and killed again until the time-out.
 _KILLS_OF_A_WORKER = 3
 
 
 @dataclass(frozen=True)
 class Memory:
-    """What a deployment's containers have of memory; `limit_bytes` None without a limit.
+    """The memory limit of a deployment's containers; `limit_bytes` is None without a limit.
 
-    `is_default` is a limit that the deployment has not asked for.
+    `is_default` marks a limit that the deployment does not set itself.
     """
 
     deployment: OnlineDeployment
@@ -36,21 +36,21 @@ class Memory:
 
     @property
     def limit_text(self) -> str:
-        """The limit for people."""
+        """Return the limit as text."""
         return size_text(self.limit_bytes) if self.limit_bytes else "none"
 
     @property
     def workers(self) -> int:
-        """How many workers the scoring server of a container has."""
+        """Return how many workers the scoring server has."""
         return workers(self.deployment)
 
     @property
     def most_kills(self) -> int:
-        """After how many kills a container is not waited for any longer."""
+        """Return after how many kills a start has failed."""
         return _KILLS_OF_A_WORKER * self.workers
 
     def error(self, what: str, log_tail: str, peak_bytes: int | None = None) -> EmulatorError:
-        """That `what` was killed (row deployment.out_of_memory_code)."""
+        """Return the error that `what` was killed (row deployment.out_of_memory_code)."""
         default = ", as for every container without one of its own" if self.is_default else ""
         limit = f"its limit is {self.limit_text}{default}" if self.limit_bytes else "it has no limit of its own"
         peak = f", and its peak was {size_text(peak_bytes)}" if peak_bytes else ""
@@ -62,7 +62,7 @@ class Memory:
 
 
 def memory_of(deployment: OnlineDeployment, engine: Engine) -> Memory:
-    """What the deployment's containers have on that engine."""
+    """Return the memory limit of the deployment's containers on that engine."""
     machine = engine.machine()
     if is_sized(deployment):
         asked = container_size(deployment, deployment.target, machine).memory_bytes
@@ -72,7 +72,7 @@ def memory_of(deployment: OnlineDeployment, engine: Engine) -> Memory:
 
 
 def peak_bytes(engine: Engine, container: Container) -> int | None:
-    """The most memory that a container has had, where the engine still knows."""
+    """Return a container's peak memory, None if the engine does not know it."""
     with suppress(EmulatorError):
         usage = engine.usage([container.id]).get(container.id)
         return usage.memory_peak_bytes if usage else None
@@ -80,7 +80,7 @@ def peak_bytes(engine: Engine, container: Container) -> int | None:
 
 
 class MemoryKills:
-    """Notices kills in containers that serve, and writes them to the event log."""
+    """Notices out-of-memory kills in serving containers, and writes them to the event log."""
 
     def __init__(self, engine: Engine, events: Events) -> None:
         self._engine = engine
@@ -89,7 +89,7 @@ class MemoryKills:
         self._lock = threading.Lock()
 
     def look(self, serving: Iterable[tuple[OnlineDeployment, Container]]) -> None:
-        """Ask the engine, and tell of each kill once; nothing while the engine is away."""
+        """Log each new kill once; nothing while the engine is unavailable."""
         with suppress(EmulatorError):
             kills = self._engine.oom_kills()
             for deployment, container in serving:
@@ -97,12 +97,12 @@ class MemoryKills:
                     self._events.out_of_memory(container, memory_of(deployment, self._engine).limit_text)
 
     def count(self, container_id: str) -> int:
-        """How many there were in that container, as of the last look."""
+        """Return how many kills the container had at the last look."""
         with self._lock:
             return self._told.get(container_id, 0)
 
     def _new(self, container_id: str, kills: int) -> int:
-        """How many of them nobody has been told of."""
+        """Return how many of the kills are not logged yet."""
         with self._lock:
             told = self._told.get(container_id, 0)
             if kills > told:

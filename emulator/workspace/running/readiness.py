@@ -1,4 +1,4 @@
-"""Waiting for containers: returns the moment the probe passes, and at once when one dies."""
+"""Wait for starting containers: until their probes pass, or one dies."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ from emulator.workspace.effects import Progress
 from emulator.workspace.running.out_of_memory import Memory, peak_bytes
 
 Facts = Callable[[], Deployed]
-"""Finds out what is known of the deployment, once that is needed: it reads the whole layout."""
+"""Reads what explanations need of the deployment, on demand: that reads the whole layout."""
 
 Probe = Callable[[Container, str, float, Mapping[str, str]], ProbeAnswer]
 
@@ -45,7 +45,7 @@ _OTHER_MACHINE = "its image is made for another kind of machine: name the one th
 _WRITE_LESS = "remove what is not needed any more, or set AMLEMU_CONTAINER_DISK; `amlemu doctor` shows the limit"
 _LOG_LINES = 5000
 POLL_SECONDS = 0.05
-# Each look is a probe and a question to the engine: processor time that the starting servers need.
+# Each poll is a probe and a call to the engine, which take CPU time from the starting servers.
 _AT_FULL_PACE = 5
 _PROBE_TIMEOUT_SECONDS = 2.0
 _KINDS: tuple[Literal["readiness", "liveness"], ...] = ("readiness", "liveness")
@@ -53,7 +53,7 @@ _NEEDS_ROUTES = "; an image that answers elsewhere needs inference_config in its
 
 
 class Polling:
-    """The clock, and the pace, of those who wait for containers of one emulator."""
+    """The clock and the shared polling pace of all starts of one emulator."""
 
     def __init__(self, monotonic: Callable[[], float], sleep: Callable[[float], None]) -> None:
         self.monotonic = monotonic
@@ -63,7 +63,7 @@ class Polling:
 
     @contextmanager
     def waiting_for(self, containers: int) -> Iterator[None]:
-        """Count that many containers as waited for."""
+        """Count that many containers as starting."""
         self._change(containers)
         try:
             yield
@@ -71,7 +71,7 @@ class Polling:
             self._change(-containers)
 
     def pause(self) -> None:
-        """Wait until it is time to look at one's own containers again."""
+        """Wait until the next poll is due."""
         with self._lock:
             seconds = POLL_SECONDS * max(1.0, self._waiting / _AT_FULL_PACE)
         self._sleep(seconds)
@@ -82,9 +82,9 @@ class Polling:
 
 
 class StartProbe:
-    """Asks each of a deployment's routes once: a start succeeds when all of them pass (row custom.probes).
+    """Probes each of a deployment's routes once: a start succeeds when all pass (row custom.probes).
 
-    One whose liveness route does not would be killed soon (contract/managed §11 T19).
+    A container whose liveness route fails would be killed soon (contract/managed §11 T19).
     """
 
     def __init__(self, deployment: OnlineDeployment, probe: Probe) -> None:
@@ -96,7 +96,7 @@ class StartProbe:
         self._failed: dict[str, tuple[Route, ProbeAnswer]] = {}
 
     def passes(self, container: Container) -> bool:
-        """Whether the container answers as it should now."""
+        """Return whether the container passes all probes now."""
         for port, path in self._routes:
             answer = self._probe(container.at(port), path, _PROBE_TIMEOUT_SECONDS, self._headers)
             if not answer.passes(self._passing_status):
@@ -105,7 +105,7 @@ class StartProbe:
         return True
 
     def why_not(self, container: Container) -> str:
-        """What the image's own server was asked last, and answered; '' for the server of amlemu's images."""
+        """Return the last failed probe of a custom container and its response; '' for amlemu's own images."""
         if not self._deployment.own_command or container.id not in self._failed:
             return ""
         route, answer = self._failed[container.id]
@@ -123,10 +123,10 @@ def wait_until_ready(
     memory: Memory,
     probe: StartProbe,
 ) -> None:
-    """Return when every container passes `probe`, which asks once.
+    """Return when every container passes `probe`.
 
-    Raises ResourceNotReady, with the target's own code, as soon as one has died or its workers crash again and again,
-    what `memory` says of one that ran out of it, OperationTimedOut after `budget_seconds`, OperationCanceled.
+    Raises ResourceNotReady, with the target's own code, as soon as one has died or its workers keep crashing, the error
+    of `memory` for one that ran out of it, OperationTimedOut after `budget_seconds`, OperationCanceled.
     """
     deadline = polling.monotonic() + budget_seconds
     look_at = polling.monotonic() + _LOOK_SECONDS
@@ -147,12 +147,12 @@ def wait_until_ready(
             raise _too_slow(engine, waiting[0], budget_seconds, probe.why_not(waiting[0]), facts, memory)
         if waiting:
             polling.pause()
-    for container in containers if len(containers) > 1 else ():  # one may have died while another became ready
+    for container in containers if len(containers) > 1 else ():  # one may have died while others became ready
         _check_alive(engine, container, facts, memory)
 
 
 def _check_workers(engine: Engine, waiting: Iterable[Container], facts: Facts, memory: Memory, most: int) -> None:
-    """A worker that crashes is started again without end, by a server that never answers."""
+    """Raise for workers that crash again and again: the server restarts them and never responds."""
     for container in waiting:
         log = read_log(engine, container)
         if worker_ends(log, memory.workers, ()).count >= most:
@@ -163,7 +163,7 @@ def _check_workers(engine: Engine, waiting: Iterable[Container], facts: Facts, m
 
 
 def _check_memory(engine: Engine, waiting: Iterable[Container], memory: Memory, most: int) -> None:
-    """A worker that is killed in init() leaves a container that runs, and never answers."""
+    """Raise for workers that are killed for lack of memory: the container runs on and never responds."""
     kills = engine.oom_kills()
     for container in waiting:
         if kills.get(container.id, 0) >= most:
@@ -185,7 +185,7 @@ def _check_alive(engine: Engine, container: Container, facts: Facts, memory: Mem
 
 
 def why_it_died(log: Sequence[str], container: Container, deployed: Deployed, memory: Memory) -> EmulatorError:
-    """What a dead container's log says about its end; without a word of it, the exit code."""
+    """Return why a container died, by its log or else by its exit code."""
     return _of_dead(log, container, deployed, memory, "")[0]
 
 
@@ -208,7 +208,7 @@ def _of_exit(log: Sequence[str], container: Container, when: str, deployed: Depl
 
 
 def tail_of(log: Sequence[str]) -> str:
-    """The end of a log, as errors carry it."""
+    """Return the end of a log, for an error."""
     return "\n".join(log[-_TAIL_LINES:])
 
 
@@ -230,7 +230,7 @@ def _too_slow(
 
 
 def read_log(engine: Engine, container: Container) -> list[str]:
-    """The container's log, or nothing when it is gone."""
+    """Return the container's log, empty if the container is gone."""
     try:
         return list(_lines(engine, container))
     except EmulatorError:
