@@ -90,7 +90,7 @@ class EmulatorError(Exception):
         return error
 
     def to_dict(self) -> dict[str, Any]:
-        """The error as the REST API prints it: code, message, details and our own additions."""
+        """Return the error as the REST API prints it: code, message, details and our own additions."""
         return {
             "code": self.code,
             "message": self.message,
@@ -112,7 +112,7 @@ class BadDocument(BadArgument):
 
 
 class AuthenticationFailed(EmulatorError):
-    """The caller presents no token, or one that is not known."""
+    """The caller presents no token, or an unknown one."""
 
     code = "AuthenticationFailed"
 
@@ -190,7 +190,7 @@ class UserScriptFunctionNotFound(ResourceNotReady):
 
 
 class DamagedDocument(EmulatorError):
-    """A document of the home cannot be read; `file` is its path, `fault` says why."""
+    """A document of the home cannot be read; `file` is its path, `fault` the reason."""
 
     code = "ResourceDamaged"
     file = ""
@@ -198,7 +198,7 @@ class DamagedDocument(EmulatorError):
 
 
 def damaged_document(file: str, fault: str) -> DamagedDocument:
-    """The error for the document at `file`."""
+    """Return the error for the document at `file`."""
     hint = "`amlemu doctor --fix` moves it aside, deletes nothing, and lets the rest go on; or put a copy back"
     error = DamagedDocument(f"'{file}' is damaged: {fault}", hint=hint)
     error.file, error.fault = file, fault
@@ -230,7 +230,7 @@ class OperationTimedOut(EmulatorError):
 
 
 def all_error_classes() -> tuple[type[EmulatorError], ...]:
-    """Every class of the tree, the root first, for tables that must be complete."""
+    """Return every class of the tree, the root first, for tables that must be complete."""
     found: list[type[EmulatorError]] = [EmulatorError]
     for cls in found:
         found.extend(cls.__subclasses__())
@@ -238,12 +238,12 @@ def all_error_classes() -> tuple[type[EmulatorError], ...]:
 
 
 def with_code(error: EmulatorError, code: str) -> EmulatorError:
-    """The same error under another code, as one of that code's class."""
+    """Return the same error under another code, as an instance of that code's class."""
     return from_dict(error.to_dict() | {"code": code})
 
 
 def from_dict(document: Mapping[str, Any]) -> EmulatorError:
-    """The error that `to_dict` printed; an unknown code becomes the root class with that code."""
+    """Return the error that `to_dict` printed; an unknown code becomes the root class with that code."""
     code = str(document.get("code") or EmulatorError.code)
     details = [detail for detail in document.get("details") or () if isinstance(detail, Mapping)]
     faults = [Fault(*(str(detail.get(key) or "") for key in ("message", "where", "field"))) for detail in details]

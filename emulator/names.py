@@ -7,7 +7,7 @@ import re
 from emulator.errors import BadArgument
 
 TOKEN_PREFIX = "amlemu_"  # noqa: S105 - of all tokens, not one of them
-"""With which access tokens begin, so that whoever looks for secrets in files and logs can know them."""
+"""The prefix of access tokens, by which secret scanners recognize them."""
 
 V1_TARGETS = ("aks", "aci", "local")
 """The targets of Azure ML's first SDK and CLI."""
@@ -16,16 +16,16 @@ V1_TARGETS = ("aks", "aci", "local")
 _ASSET_NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9\-\._]{0,254}")
 # contract/managed §4.4: azure-ai-ml `entities/_endpoint/_endpoint_helpers.py`
 _ENDPOINT_NAME = re.compile(r"[a-zA-Z]([-a-zA-Z0-9]*[a-zA-Z0-9])?")
-# What is taken here: Microsoft's own samples have names with '_', which the rule above refuses.
+# Names that are accepted here: Microsoft's own samples have '_', which the rule above refuses.
 _TAKEN_NAME = re.compile(r"[a-zA-Z]([-_a-zA-Z0-9]*[a-zA-Z0-9])?")
 _ENDPOINT_NAME_LENGTH = range(3, 33)
 # contract/managed §5.4: the SDK takes any such text as a version of an asset.
 _VERSION = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9\-\._]{0,29}")
-# The SDK's version of an environment that nobody has named (contract/managed §5.5).
+# The SDK's version of an anonymous environment (contract/managed §5.5).
 _CONTENT_VERSION = re.compile(r"[0-9a-f]{64}")
 LATEST = "latest"
-"""The label of the version that was made last."""
-# Folders of years lie beside those of collections.
+"""The label of the newest version."""
+# Not digits alone: folders of years lie beside those of collections.
 _COLLECTION_NAME = re.compile(r"(?!\d+$)[A-Za-z0-9_][A-Za-z0-9_.-]{0,254}")
 # One part of a path in an emulator's home: ASCII, so that it has one spelling on every disk, and no leading dot, with
 # which temporary names begin.
@@ -37,12 +37,12 @@ _KEY = re.compile(r"[!-~]{1,1024}")
 
 
 def may_name_asset(name: str) -> bool:
-    """Whether a model or an environment can have that name."""
+    """Return whether a model or an environment may have that name."""
     return _ASSET_NAME.fullmatch(name) is not None
 
 
 def check_asset_name(name: str, kind: str = "model") -> str:
-    """`name` if it may name a model or an environment, else BadArgument."""
+    """Return `name` if it may name a model or an environment, else raise BadArgument."""
     if may_name_asset(name):
         return name
     raise BadArgument(
@@ -53,7 +53,7 @@ def check_asset_name(name: str, kind: str = "model") -> str:
 
 
 def shown(name: str) -> str:
-    """A name that was refused, as a message can hold it: of a long one the beginning, and no control characters.
+    """Return a refused name for a message: shortened, and with control characters escaped.
 
     >>> shown("a\\n" + "b" * 300)[:6]
     'a\\\\nbbb'
@@ -63,7 +63,7 @@ def shown(name: str) -> str:
 
 
 def check_version(version: str) -> str:
-    """`version` if a model or an environment can be registered with it, else BadArgument."""
+    """Return `version` if a model or an environment can be registered with it, else raise BadArgument."""
     if version == LATEST:
         raise BadArgument("'latest' cannot be a version: it is the label of the version that was made last")
     if _VERSION.fullmatch(version):
@@ -72,14 +72,14 @@ def check_version(version: str) -> str:
 
 
 def check_environment_version(version: str) -> str:
-    """`version` if an environment can have it: one to register, that of its content, or the label of a curated one."""
+    """Return `version` if an environment can have it: a registered one, its content's, or a curated one's label."""
     if version == LATEST or _CONTENT_VERSION.fullmatch(version):
         return version
     return check_version(version)
 
 
 def check_collection_name(name: str) -> str:
-    """`name` if it may name collected data, else BadArgument."""
+    """Return `name` if it may name collected data, else raise BadArgument."""
     if _COLLECTION_NAME.fullmatch(name):
         return name
     message = f"'{shown(name)}' cannot name a collection: letters, digits, '_', '.' and '-', not digits alone"
@@ -87,7 +87,7 @@ def check_collection_name(name: str) -> str:
 
 
 def check_inner_path(path: str) -> str:
-    """`path` if it stays below its folder, in one spelling and with '/', else BadArgument."""
+    """Return `path` if it stays below its folder and is normalized, with '/', else raise BadArgument."""
     for name in path.split("/"):
         too_long = len(name.encode("utf-8", "surrogatepass")) > _LONGEST_FILE_NAME_BYTES
         if name in ("", ".", "..") or "\0" in name or too_long:
@@ -96,14 +96,14 @@ def check_inner_path(path: str) -> str:
 
 
 def is_segment(name: str) -> bool:
-    """Whether `name` can be one part of a path in an emulator's home, and cannot be two."""
+    """Return whether `name` is exactly one part of a path in an emulator's home."""
     return _SEGMENT.fullmatch(name) is not None
 
 
 def check_endpoint_name(name: str) -> str:
-    """`name` if it may name an endpoint, else BadArgument with the SDK's own two sentences.
+    """Return `name` if it may name an endpoint, else raise BadArgument with the SDK's own two sentences.
 
-    One with '_' is taken, and a difference to be told: see `is_against_the_rule`.
+    A name with '_' is accepted with a difference: see `is_against_the_rule`.
     """
     if len(name) not in _ENDPOINT_NAME_LENGTH:
         raise BadArgument(
@@ -121,7 +121,7 @@ def check_endpoint_name(name: str) -> str:
 
 
 def check_deployment_name(name: str) -> str:
-    """`name` if it may name a deployment (the rule is the endpoint's), else BadArgument."""
+    """Return `name` if it may name a deployment (the rule is the endpoint's), else raise BadArgument."""
     if may_name_endpoint(name):
         return name
     raise BadArgument(
@@ -132,29 +132,29 @@ def check_deployment_name(name: str) -> str:
 
 
 def in_small_letters(name: str) -> str:
-    """A name of an endpoint or a deployment as the cloud has it: azure-ai-ml makes capitals small (PR 28715)."""
+    """Return the name of an endpoint or a deployment in lower case, as azure-ai-ml sends it (PR 28715)."""
     return name.lower()
 
 
 def may_name_endpoint(name: str) -> bool:
-    """Whether an endpoint or a deployment can have that name here: then it is also a safe name of a file."""
+    """Return whether an endpoint or a deployment can have that name here, which is then also a safe file name."""
     return len(name) in _ENDPOINT_NAME_LENGTH and _TAKEN_NAME.fullmatch(name) is not None
 
 
 def is_against_the_rule(name: str) -> bool:
-    """Whether the cloud's rule refuses a name of an endpoint or a deployment that is taken here."""
+    """Return whether the cloud refuses a name of an endpoint or a deployment that is accepted here."""
     return not _ENDPOINT_NAME.fullmatch(name)
 
 
 def check_key(key: str) -> str:
-    """`key` if a header can carry it as an endpoint's key, else BadArgument, which does not repeat it."""
+    """Return `key` if a header can carry it as an endpoint's key, else raise BadArgument, which does not repeat it."""
     if _KEY.fullmatch(key):
         return key
     raise BadArgument("a key is 1 to 1024 letters, digits and signs of ASCII, without spaces")
 
 
 def legal_endpoint_name(text: str) -> str:
-    """The endpoint name nearest to `text`, for a folder whose name breaks the rule.
+    """Return the endpoint name nearest to `text`, for a folder whose name is not allowed.
 
     >>> legal_endpoint_name("my_model (copy)")
     'my-model-copy'

@@ -1,4 +1,4 @@
-"""The HTTP door for management: paths and bodies in, the core's verbs, resources out."""
+"""The HTTP API for management: it turns requests into verbs of the core, and results into resources."""
 
 from __future__ import annotations
 
@@ -32,13 +32,13 @@ __all__ = ["Condition", "Services", "all_restored", "control_server", "create_co
 def control_server(
     services: Services, sock: socket.socket, most_streams: int = STREAMS, most_connections: int = CONNECTIONS
 ) -> ControlServer:
-    """The control API on a socket that listens; `run` serves, `close` ends it."""
+    """Return the control API's server on a listening socket; `run` serves, `close` ends it."""
     app = bounded_streams(create_control_api(services), most_streams)
     return ControlServer(app, sock, partial(knows, services), most_connections)
 
 
 def create_control_api(services: Services) -> Flask:
-    """The control API as a WSGI callable."""
+    """Return the control API as a WSGI application."""
     flask = Flask("amlemu", static_folder=None)
     flask.json = QuickJson(flask)
     for make_routes in (system_routes, token_routes, upload_routes):

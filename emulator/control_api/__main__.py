@@ -1,4 +1,4 @@
-"""Prints the OpenAPI document: python -m emulator.control_api."""
+"""Print the OpenAPI document: python -m emulator.control_api."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from emulator.control_api import Services, create_control_api
 from emulator.control_api.openapi import openapi_document
 
 
-class _Nobody:
-    """Stands for the services and all of their parts: routes are declared, and nobody asks them."""
+class _NoServices:
+    """Stands in for the services and all of their parts: routes are declared, and never called."""
 
     def __getattr__(self, name: str) -> Any:
         return self
 
 
 if __name__ == "__main__":
-    flask = create_control_api(cast(Services, _Nobody()))
+    flask = create_control_api(cast(Services, _NoServices()))
     print(json.dumps(openapi_document(flask), indent=2, ensure_ascii=False))

@@ -1,4 +1,4 @@
-"""Who may call what at this door: names it answers to, tokens, and the role that each route needs."""
+"""Access control of the control API: host names, tokens, and the role that each route needs."""
 
 from __future__ import annotations
 
@@ -23,15 +23,15 @@ _READS = ("GET", "HEAD", "OPTIONS")
 _ATTRIBUTE = "amlemu_role"
 
 OPEN_ROUTES = frozenset({f"{OWN_PATH}/health", f"{OWN_PATH}/ready"})
-"""All that is answered without a token; none of it says anything of the machine or of what is deployed."""
+"""The routes that need no token; their responses tell nothing of the machine or of what is deployed."""
 
 Needed = Role | Literal["nobody"]
-"""`nobody`: not even a token is needed."""
+"""`nobody`: no token is needed."""
 V = TypeVar("V", bound=Callable[..., Any])
 
 
 def needs(role: Role) -> Callable[[V], V]:
-    """For a view that is not as its method says: reading is a viewer's, all else a deployer's."""
+    """Set the role that a view needs; by default a viewer may read, and a deployer may do everything else."""
 
     def mark(view: V) -> V:
         setattr(view, _ATTRIBUTE, role)
@@ -41,7 +41,7 @@ def needs(role: Role) -> Callable[[V], V]:
 
 
 def needed_role(rule: str | None, view: Callable[..., Any] | None, method: str) -> Needed:
-    """What a request to that view, by that rule of the URL map, must be allowed; None for what does not exist."""
+    """Return the role that a request to the view needs, by its rule of the URL map."""
     if rule in OPEN_ROUTES:
         return "nobody"
     role: Role | None = getattr(view, _ATTRIBUTE, None)
@@ -63,7 +63,7 @@ def guard(flask: Flask, services: Services) -> None:
 
 
 def knows(services: Services, authorization: str) -> bool:
-    """Whether that Authorization header opens this emulator, for the server beneath the views."""
+    """Return whether the Authorization header is valid, for the server below the views."""
     try:
         services.workspace.access.caller(_token_of(authorization))
     except AuthenticationFailed:
@@ -72,28 +72,28 @@ def knows(services: Services, authorization: str) -> bool:
 
 
 def caller() -> Caller:
-    """Who the request comes from."""
+    """Return the caller of the current request."""
     found: Caller = g.caller
     return found
 
 
 def takes_paths(services: Services) -> bool:
-    """Whether the caller may name files of the emulator's machine: somebody who is sure to be its user.
+    """Return whether the caller may name files of the emulator's machine: only its own user may.
 
-    That is who has the token that lies in its home, where nobody of another machine can come.
+    That is a caller with the token of its home, on an emulator that only this machine reaches.
     """
     return services.is_loopback and caller().is_owner
 
 
 def check_role(role: Role) -> None:
-    """Raise AuthorizationFailed unless the caller may do what needs that role."""
+    """Raise AuthorizationFailed unless the caller has that role."""
     if not caller().may(role):
         message = f"the token '{caller().name}' is of a {caller().role}: {request.method} {request.path} needs {role}"
         raise AuthorizationFailed(message, hint="an admin makes others: amlemu token create NAME --role ROLE")
 
 
 def values_are_asked_for() -> bool:
-    """Whether the caller asks for secret values, with `includeValues=true`; AuthorizationFailed for a viewer."""
+    """Return whether secret values are asked for (`includeValues=true`); raise AuthorizationFailed for a viewer."""
     asked = query_bool("includeValues")
     if asked:
         check_role("deployer")
@@ -110,9 +110,9 @@ def _token_of(authorization: str) -> str:
 
 
 def _refuse_strangers(services: Services) -> None:
-    """Refuse what a page in a browser sends here, directly or through a name that it made lead to this machine.
+    """Refuse requests of web pages, sent directly or through DNS rebinding.
 
-    An address in place of a name cannot be made to lead elsewhere.
+    An address in place of a name cannot be rebound.
     """
     host = request.host.rsplit(":", 1)[0] if not request.host.endswith("]") else request.host
     origin = request.headers.get("Origin")
@@ -133,7 +133,7 @@ def _is_address(host: str) -> bool:
 
 
 def token_routes(services: Services) -> Blueprint:
-    """`/tokens`: what was handed out."""
+    """Return the routes of `/tokens`."""
     routes = Blueprint("tokens", __name__)
     access = services.workspace.access
 

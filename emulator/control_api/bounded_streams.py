@@ -1,4 +1,4 @@
-"""A bound for answers that last, each of which holds a thread of the server: who only asks is always answered."""
+"""A bound for streaming responses, each of which holds a thread, so that short requests always get one."""
 
 from __future__ import annotations
 
@@ -12,17 +12,16 @@ from emulator.control_api.statuses import STATUSES
 from emulator.errors import OutOfQuota
 
 STREAMS = 224
-"""How many may follow at the same time: each holds a thread for as long as it follows."""
+"""How many streams may be open at the same time: each holds a thread."""
 
 StartResponse = Callable[..., Any]
 Wsgi = Callable[[dict[str, Any], StartResponse], Iterable[bytes]]
 
 
 def bounded_streams(app: Wsgi, most: int = STREAMS) -> Wsgi:
-    """`app` with at most `most` answers of unknown length going on at the same time: followed logs and operations,
-    downloads.
+    """Return `app` with at most `most` concurrent responses of unknown length: followed logs and operations, downloads.
 
-    One more is answered with OutOfQuota; an operation that nobody follows goes on all the same.
+    One more is answered with OutOfQuota; its operation runs on all the same.
     """
     slots = threading.Semaphore(most)
 
@@ -43,7 +42,7 @@ def bounded_streams(app: Wsgi, most: int = STREAMS) -> Wsgi:
 
 
 class _Stream:
-    """An answer that gives its slot back when the server closes it, which it does however the answer ended."""
+    """A response that frees its slot when the server closes it, which it does however the response ended."""
 
     def __init__(self, answer: Iterable[bytes], slots: threading.Semaphore) -> None:
         self._answer = answer

@@ -1,4 +1,4 @@
-"""Where a request names files: those of an upload, or, from the emulator's own user, those of its machine."""
+"""Paths in requests: references to uploads, or, from the emulator's own user, files of its machine."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ Json = dict[str, Any]
 
 
 def local_path(services: Services, path: Any) -> Any:
-    """The path on the emulator's machine that a request means; what is no text is left for others to refuse.
+    """Return the path on the emulator's machine that a request means; validation refuses what is not a string.
 
-    Raises ResourceNotFound for an upload that is gone, AuthorizationFailed where files of that machine are nobody's to
-    name.
+    Raises ResourceNotFound for an upload that is gone, AuthorizationFailed for a caller who may not name files of the
+    machine.
     """
     if not isinstance(path, str):
         return path
@@ -31,7 +31,7 @@ def local_path(services: Services, path: Any) -> Any:
 
 
 def deployment_body(services: Services, body: Json) -> Json:
-    """The request for a deployment with paths of the emulator's machine."""
+    """Return the request for a deployment with paths of the emulator's machine."""
     found = dict(body)
     if body.get("code") is not None:
         found["code"] = local_path(services, body["code"])
@@ -46,12 +46,12 @@ def deployment_body(services: Services, body: Json) -> Json:
 
 
 def model_body(services: Services, body: Json) -> Json:
-    """The request for a model version likewise."""
+    """Return the request for a model version with paths of the emulator's machine."""
     return {**body, "path": local_path(services, body["path"])} if "path" in body else body
 
 
 def environment_body(services: Services, body: Json) -> Json:
-    """The document of an environment likewise; a build context that was sent is kept."""
+    """Return the document of an environment likewise; an uploaded build context is stored."""
     _check_channels(services, body)
     build = body.get("build")
     if not isinstance(build, dict) or "path" not in build:
@@ -64,7 +64,7 @@ def environment_body(services: Services, body: Json) -> Json:
 
 
 def _check_channels(services: Services, body: Json) -> None:
-    """Raise AuthorizationFailed for a conda channel that is a folder, where folders are nobody's to name."""
+    """Raise AuthorizationFailed for a conda channel in a folder, for a caller who may not name files of the machine."""
     named = [body.get(key) for key in ("channels", "conda_dependencies")]
     for text in (text for texts in named if isinstance(texts, list) for text in texts if isinstance(text, str)):
         folder = local_folder(text.strip())
@@ -73,7 +73,7 @@ def _check_channels(services: Services, body: Json) -> None:
 
 
 def environment_source_body(services: Services, body: Json) -> Json:
-    """A body that says which environment, likewise."""
+    """Return a body that names an environment with paths of the emulator's machine."""
     found = dict(body)
     if body.get("file") is not None:
         found["file"] = local_path(services, body["file"])

@@ -1,4 +1,4 @@
-"""The server of the control API: waitress, with bounds on what strangers and crowds can take of it."""
+"""The server of the control API: waitress, with bounds for unauthenticated and for many clients."""
 
 from __future__ import annotations
 
@@ -18,26 +18,26 @@ from emulator.control_api.pools import Pools
 from emulator.control_api.received import MOST_HEAD_BYTES, ReceivedRequest
 
 CONNECTIONS = 1000
-"""How many connections are kept; beyond, those are closed that have been idle for the longest."""
+"""How many connections are kept; above that, the ones that have been idle longest are closed."""
 STRANGER_SECONDS = 10.0
-"""How long a connection may stay that has not shown a token, and has not sent a whole request."""
+"""How long a connection may stay without a token and without a whole request."""
 
 # Pieces of uploads are a quarter of that; a list of many files may be longer.
 _MOST_BODY_BYTES = 32 << 20
-# What is longer than a piece goes to a file, so that a thousand bodies do not fill the memory.
+# Longer bodies are buffered in a file, so that a thousand of them do not fill the memory.
 _IN_MEMORY_BYTES = (8 << 20) + 1
 _RECEIVE_BYTES = 256 << 10
 _ACCEPTED_AT_ONCE = 64
 _BACKLOG = 4096
-# How long somebody with a token may take for a request.
+# How long a client with a token may take for a request.
 _SLOW_SECONDS = 600.0
 
 
 class ControlServer(TcpWSGIServer):
-    """Serves `app` on a socket that listens already; `knows` tells whether an Authorization header opens it.
+    """Serves `app` on a listening socket; `knows` tells whether an Authorization header is valid.
 
-    `most` connections are kept: one more is taken, and the idlest go, strangers first.  Only requests that are being
-    answered are never cut off; of those there are no more than `pools.ROOMS` has room for.
+    `most` connections are kept: for another one the idlest are closed, unauthenticated ones first.  Requests that are
+    being answered are never cut off; `pools.ROOMS` bounds their number.
     """
 
     def __init__(
@@ -69,7 +69,7 @@ class ControlServer(TcpWSGIServer):
         super().__init__(app, {}, _sock=sock, dispatcher=Pools(), adj=adjustments, sockinfo=address, bind_socket=False)
 
     def handle_accept(self) -> None:
-        """Take whoever waits to be taken, and make room for them."""
+        """Accept waiting connections, and close idle ones to make room for them."""
         for _ in range(_ACCEPTED_AT_ONCE):
             before = len(self.active_channels)
             super().handle_accept()
@@ -79,19 +79,19 @@ class ControlServer(TcpWSGIServer):
             self._make_room(len(self.active_channels) - self._most)
 
     def maintenance(self, now: float) -> None:
-        """Close what has been idle for too long."""
+        """Close connections that have been idle for too long."""
         super().maintenance(now)
         for channel in tuple(self.active_channels.values()):
             if channel.is_overdue(now, self._stranger_seconds):
                 channel.will_close = True
 
     def pull_trigger(self) -> None:
-        """Wake the loop, unless the server was closed while an answer was on its way: nobody is left to be woken."""
+        """Wake the loop, unless the server was closed while a response was being sent."""
         with suppress(OSError):
             super().pull_trigger()
 
     def _make_room(self, count: int) -> None:
-        """Close so many that wait for nothing: strangers first, but not who has come last and may be about to ask."""
+        """Close that many idle connections: unauthenticated ones first, but not the newest, which may send soon."""
         idle = [channel for channel in self.active_channels.values() if not channel.requests and not channel.will_close]
         idle.sort(key=lambda channel: channel.since)
         older = idle[: len(idle) - len(idle) // 4]
@@ -101,7 +101,7 @@ class ControlServer(TcpWSGIServer):
 
 
 class _Channel(HTTPChannel):
-    """A connection; `is_known` once a request on it has shown a token, `since` is when its last request ended."""
+    """A connection; `is_known` once a request on it had a valid token, `since` is when its last request ended."""
 
     def __init__(self, server: ControlServer, sock: Any, addr: Any, adj: Any, map: Any = None) -> None:
         self.parser_class = partial(_received, self)
@@ -117,7 +117,7 @@ class _Channel(HTTPChannel):
         self.since = time.time()
 
     def is_overdue(self, now: float, stranger_seconds: float) -> bool:
-        """Whether it has taken too long for a request."""
+        """Return whether the client has taken too long for a request."""
         if self.requests:
             return False
         is_known = self.is_known or (self.request is not None and self.request.is_known)

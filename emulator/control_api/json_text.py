@@ -1,4 +1,4 @@
-"""JSON texts of answers, by the writer of pydantic: a list of hundreds of endpoints is a megabyte."""
+"""JSON responses, written by pydantic's serializer: a list of hundreds of endpoints is a megabyte."""
 
 from __future__ import annotations
 
@@ -12,22 +12,22 @@ from emulator.secret import masked_values, may_have_credentials
 
 
 class QuickJson(DefaultJSONProvider):
-    """Flask's own, quicker, with the keys in the order in which they were put, and with credentials masked.
+    """A faster JSON provider for Flask, which keeps the order of keys and masks credentials.
 
-    This is the border where answers leave: what an answer must tell as it is, is `revealed`.
+    All responses pass here; `revealed` is for the ones that must contain secrets.
     """
 
     sort_keys = False
 
     def dumps(self, obj: Any, **kwargs: Any) -> str:
-        """The text of `obj`."""
+        """Return `obj` as JSON, with credentials masked."""
         text = self.revealed(obj, **kwargs)
         if not may_have_credentials(text):
             return text
         return self.revealed(masked_values(obj), **kwargs)
 
     def revealed(self, obj: Any, **kwargs: Any) -> str:
-        """The text of `obj` with every credential in it."""
+        """Return `obj` as JSON, with credentials."""
         try:
             return to_json(obj).decode()
         except ValueError:  # half of a surrogate pair, which only Python's writer can escape
@@ -35,11 +35,11 @@ class QuickJson(DefaultJSONProvider):
 
 
 def revealed(document: Any) -> Response:
-    """The answer that tells secrets: for those whose role was checked, and who have asked for just that."""
+    """Return a response with secrets, for a caller who asks for them and whose role was checked."""
     assert isinstance(current_app.json, QuickJson)
     return Response(current_app.json.revealed(document) + "\n", mimetype="application/json")
 
 
 def answer_with_values(document: Any, *, include_values: bool) -> Response:
-    """The answer, `revealed` when `include_values` says that the caller may have the values, and wants them."""
+    """Return the response, `revealed` if `include_values`: the caller may have the values, and asks for them."""
     return revealed(document) if include_values else jsonify(document)

@@ -1,4 +1,4 @@
-"""The metrics page: Azure Monitor's metrics of endpoints in Prometheus' text format, their names in snake case."""
+"""The metrics page: Azure Monitor's metrics of endpoints in Prometheus' text format, with names in snake case."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ class _Collector:
         self._metrics = list(metrics)
 
     def collect(self) -> Iterable[Metric]:
-        """The metrics."""
+        """Return the metrics."""
         return self._metrics
 
 
@@ -64,7 +64,7 @@ def metrics_text(
     uses: Sequence[InstanceUsage],
     collected: Mapping[Counted, int],
 ) -> bytes:
-    """Prometheus' text format, version 0.0.4."""
+    """Return the metrics in Prometheus' text format, version 0.0.4."""
     # loading it takes longer than all of the control API's own modules
     from prometheus_client import CollectorRegistry, generate_latest
 
@@ -104,12 +104,12 @@ def _of_endpoints(endpoints: Sequence[EndpointMetrics]) -> Iterator[Metric]:
 
 
 def _with(name: str, endpoints: Iterable[EndpointMetrics]) -> list[EndpointMetrics]:
-    """The endpoints whose target has that metric (row metrics.names)."""
+    """Return the endpoints whose target has that metric (row metrics.names)."""
     return [one for one in endpoints if name in one.names]
 
 
 def _without(name: str, endpoints: Iterable[EndpointMetrics]) -> set[str]:
-    """The endpoints whose target has not."""
+    """Return the names of endpoints whose target lacks that metric."""
     return {one.endpoint for one in endpoints if name not in one.names}
 
 

@@ -1,4 +1,4 @@
-"""The OpenAPI document of the control API: its routes, what they say of themselves, and the models of their bodies."""
+"""The OpenAPI document of the control API, made of its routes, their descriptions and the models of their bodies."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ Json = dict[str, Any]
 
 @dataclass(frozen=True)
 class Described:
-    """A route: its rule, its method in lower case, what it says of itself, and who may call it."""
+    """A route: its rule, its method in lower case, its description, and the role that it needs."""
 
     rule: Rule
     method: str
@@ -50,7 +50,7 @@ _PART = re.compile(r"<(?:\w+:)?(\w+)>")
 
 
 def openapi_document(flask: Flask) -> Json:
-    """The document, the same for the same code."""
+    """Return the document, the same for the same code."""
     routes = sorted(described_routes(flask), key=lambda route: (route.rule.rule, route.method))
     definitions = _Definitions([key for route in routes for key in _models(route.description)])
     paths: Json = {}
@@ -87,7 +87,7 @@ _API_VERSION_PARAMETER: Json = {
 
 
 def described_routes(flask: Flask) -> Iterator[Described]:
-    """Every route; LookupError for one that says nothing of itself."""
+    """Yield every route; raise LookupError for one without a description."""
     for rule in flask.url_map.iter_rules():
         view = flask.view_functions[rule.endpoint]
         description = description_of(view)
@@ -98,7 +98,7 @@ def described_routes(flask: Flask) -> Iterator[Described]:
 
 
 class _Definitions:
-    """The schemas of all models, and where each is."""
+    """The schemas of all models, and references to them."""
 
     def __init__(self, keys: Sequence[_Key]) -> None:
         error: _Key = (ErrorAnswer, "serialization")
@@ -108,11 +108,11 @@ class _Definitions:
         self.schemas: Json = dict(sorted(found["$defs"].items()))
 
     def ref(self, model: type[BaseModel], mode: JsonSchemaMode = "serialization") -> Json:
-        """A reference to the model's schema."""
+        """Return a reference to the model's schema."""
         return dict(self._refs[model, mode])
 
     def of_body(self, description: Description) -> Json:
-        """The schema of a body, in which the fields that the path gives need not be."""
+        """Return the schema of a body, in which fields of the path are optional."""
         assert description.body is not None
         reference = self.ref(description.body, "validation")
         schema = self.schemas[reference["$ref"].rpartition("/")[2]]
@@ -171,7 +171,7 @@ def _responses(description: Description, definitions: _Definitions) -> Json:
 
 
 def _statuses(description: Description) -> list[int]:
-    """Every status of a failure."""
+    """Return every status of a failure."""
     of_body = _OF_BODIES if description.body or description.bytes_body else ()
     is_stream = any(answer.media_type in _STREAMS for answer in description.answers.values())
     return sorted({*_ANYWHERE, *description.errors, *of_body, *(_OF_STREAMS if is_stream else ())})

@@ -1,4 +1,4 @@
-"""What each route says of itself for the OpenAPI document: a declaration beside it, never a list of routes."""
+"""Descriptions of routes for the OpenAPI document, declared beside each route."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _ATTRIBUTE = "amlemu_description"
 
 @dataclass(frozen=True)
 class Answer:
-    """A successful answer: a JSON object of that shape, or, with another media type, what `text` says of its bytes."""
+    """A successful response: a JSON object of that model, or, with another media type, bytes that `text` describes."""
 
     shape: type[BaseModel] | None = None
     text: str = ""
@@ -29,11 +29,10 @@ NOTHING = Answer(text="An empty object.")
 
 @dataclass(frozen=True)
 class Description:
-    """A route as the OpenAPI document has it.
+    """A route in the OpenAPI document.
 
-    `answers` are its successes by status, `errors` the statuses of its own failures; those that every route can have
-    are not among them.  `path_fields` are fields of `body` that the path gives, `bytes_body` says what bytes a
-    body holds that is no JSON.
+    `answers` are its successes by status, `errors` the statuses of its own failures, without those of every route.
+    `path_fields` are fields of `body` that the path gives, `bytes_body` describes a body that is not JSON.
     """
 
     summary: str
@@ -48,7 +47,7 @@ class Description:
 
 
 def openapi(summary: str, answers: Mapping[int, Answer] | type[BaseModel], **more: Any) -> Callable[[View], View]:
-    """Describe the route below; `answers` may be the shape of its one answer, with status 200."""
+    """Describe the route below; `answers` may be the model of its only response, with status 200."""
     found = answers if isinstance(answers, Mapping) else {200: Answer(answers)}
 
     def decorate(view: View) -> View:
@@ -59,7 +58,7 @@ def openapi(summary: str, answers: Mapping[int, Answer] | type[BaseModel], **mor
 
 
 def description_of(view: Callable[..., Any]) -> Description | None:
-    """What the route says of itself."""
+    """Return the route's description."""
     found: Description | None = getattr(view, _ATTRIBUTE, None)
     return found
 
@@ -89,7 +88,7 @@ QUERY: Mapping[str, tuple[Json, str]] = {
 """The query parameters by name: schema and meaning."""
 
 REQUIRED = frozenset({"offset"})
-"""Those that must be there."""
+"""The required ones."""
 
 PATH: Mapping[str, str] = {
     "name": "The resource's name.",
@@ -99,7 +98,7 @@ PATH: Mapping[str, str] = {
     "key is the same one.",
     "operation_id": "The operation's id.",
 }
-"""What the parts of paths mean."""
+"""The meaning of path parameters."""
 
 HEADERS: Mapping[str, tuple[Json, str]] = {
     "Last-Event-ID": (

@@ -1,4 +1,4 @@
-"""The threads that answer requests: pools, so that one kind of request cannot take all of them from the others."""
+"""Thread pools, one per kind of request, so that no kind can take the threads of the others."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _READS = frozenset({"GET", "HEAD", "OPTIONS"})
 
 @dataclass(frozen=True)
 class Room:
-    """At most so many threads, and requests that wait for one of them."""
+    """The largest number of threads, and of requests that wait for one."""
 
     threads: int
     waiting: int
@@ -32,8 +32,8 @@ class Room:
 
 ROOMS = {
     "health": Room(1, 1000),
-    "strangers": Room(4, 1000),  # who shows no token, or asks whether the emulator is ready
-    "streams": Room(STREAMS + 8, 32),  # some more, to tell those who find no room
+    "strangers": Room(4, 1000),  # requests without a token, and readiness checks
+    "streams": Room(STREAMS + 8, 32),  # some more, to answer the ones above the limit
     "pieces": Room(64, 64),  # of uploads, each of which may wait for the one before it
     "changes": Room(32, 256),
     "reads": Room(16, 1000),
@@ -41,7 +41,7 @@ ROOMS = {
 
 
 def room_of(request: Any) -> str:
-    """Which pool answers a request that was received whole."""
+    """Return the pool for a request that was received whole."""
     if request.error is not None:
         return "strangers"
     if request.path == _HEALTH:
@@ -68,7 +68,7 @@ class Pools:
         self._pools = {name: _Pool(room) for name, room in ROOMS.items()}
 
     def add_task(self, channel: Any) -> None:
-        """Have the first request of the channel answered, or refused where too many wait already."""
+        """Queue the first request of the channel, or refuse it where too many wait."""
         name = room_of(channel.requests[0])
         if self._pools[name].is_full():
             error = _no_room(name)
@@ -77,13 +77,13 @@ class Pools:
         self._pools[name].add_task(channel)
 
     def shutdown(self) -> None:
-        """End the threads that are idle, and whatever waits."""
+        """End idle threads, and drop waiting requests."""
         for pool in self._pools.values():
             pool.shutdown(timeout=1)
 
 
 class _Pool(ThreadedTaskDispatcher):
-    """Threads that begin when there is something for them to do."""
+    """Threads that are started on demand."""
 
     def __init__(self, room: Room) -> None:
         super().__init__()

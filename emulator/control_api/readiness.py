@@ -1,6 +1,6 @@
-"""Whether the emulator is ready: conditions, each of which says what is in the way.
+"""Readiness of the emulator: conditions, each with the reason why it does not hold.
 
-Anybody may ask, so that no condition names what is deployed, or what the machine has.
+No token is needed to ask, so no reason names what is deployed or what the machine has.
 """
 
 from __future__ import annotations
@@ -11,18 +11,18 @@ from collections.abc import Callable, Iterable, Sequence
 from emulator.errors import EmulatorError
 
 Condition = Callable[[], str]
-"""Why the emulator is not ready yet, in one sentence; '' when this is not in the way."""
+"""Returns the reason the emulator is not ready, or '' if this check passes."""
 
 _PATIENCE_SECONDS = 1.0
 
 
 def in_the_way(conditions: Iterable[Condition]) -> list[str]:
-    """Everything that is in the way now, in the order of the conditions."""
+    """Return the reasons why the emulator is not ready, in the order of the conditions."""
     return [why for why in (condition() for condition in conditions) if why]
 
 
 def all_restored(restoring: Callable[[], Sequence[str]]) -> Condition:
-    """What was deployed when the emulator ended is back, or has failed; `restoring` is what is still on its way."""
+    """Return the condition that no deployment is being restored; `restoring` lists those that are."""
 
     def condition() -> str:
         count = len(restoring())
@@ -32,9 +32,9 @@ def all_restored(restoring: Callable[[], Sequence[str]]) -> Condition:
 
 
 def engine_answers(ask: Callable[[], object]) -> Condition:
-    """The engine answers; `ask` raises EmulatorError when it does not.
+    """Return the condition that the engine responds; `ask` raises EmulatorError when it does not.
 
-    An engine that is silent is asked by one thread only, however often somebody wants to know.
+    Only one thread waits for a silent engine, however many requests ask.
     """
     asking = threading.Lock()
 

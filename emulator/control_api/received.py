@@ -1,4 +1,4 @@
-"""Requests as they are received: framing that nobody can read in two ways, and nothing kept of a stranger's body."""
+"""Parsing of requests: ambiguous framing is refused, and bodies of unauthenticated clients are not kept."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ MOST_HEAD_BYTES = 64 << 10
 _MOST_HEADERS = 200
 _MOST_CHUNK_LINE_BYTES = 4 << 10
 _MOST_TRAILER_BYTES = 16 << 10
-# Of a stranger's body so much is kept, because small requests are answered alike whoever sends them.
+# That much of an unauthenticated body is kept, because small requests are answered alike for every client.
 _MOST_OF_A_STRANGER = 16 << 10
 _MOST_DIGITS = 18
 _HINT = "a client of HTTP/1.1 that says once how long its body is, and whom it asks (RFC 9112 §3.2, §6)"
@@ -26,9 +26,9 @@ _TARGET = re.compile(rb"[!-~]+").fullmatch
 
 
 class ReceivedRequest(HTTPRequestParser):
-    """A request that comes in; `is_known` once its head shows that a token opens this emulator to its caller.
+    """A request that is being received; `is_known` once its head has a valid token.
 
-    What a strict reader and a lenient one could take for two different requests is an error (RFC 9112 §11.2).
+    What a strict and a lenient parser could read as different requests is an error (RFC 9112 §11.2).
     """
 
     completed = False
@@ -40,7 +40,7 @@ class ReceivedRequest(HTTPRequestParser):
         self.is_known = False
 
     def received(self, data: bytes) -> int:
-        """Take what has come; how much of it is this request's."""
+        """Process received bytes; return how many of them belong to this request."""
         if self.body_rcv is None and not self.header_plus and data.lstrip(b"\r\n").startswith(_BLANKS):
             self._fail(400, "the request begins with a blank")
             return len(data)
@@ -52,7 +52,7 @@ class ReceivedRequest(HTTPRequestParser):
         return consumed
 
     def parse_header(self, header_plus: bytes) -> None:
-        """Read the head; ParsingError for one that is none."""
+        """Parse the head; raise ParsingError for an invalid one."""
         if header_plus.count(b"\r\n") > _MOST_HEADERS:
             raise ParsingError(f"more than {_MOST_HEADERS} headers")
         lines = header_plus.split(b"\r\n")
@@ -111,7 +111,7 @@ class ReceivedRequest(HTTPRequestParser):
 
 
 class _Nothing:
-    """Where a body goes that nobody will read."""
+    """Discards a body."""
 
     def append(self, data: bytes) -> None:
         """Forget it."""

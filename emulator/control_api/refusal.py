@@ -1,4 +1,4 @@
-"""The answer to a request that no view sees, as the server beneath the views gives it."""
+"""Responses of the server itself to requests that reach no view."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from emulator.errors import EmulatorError
 
 
 class Refusal:
-    """An error of waitress's own kind, told as all errors of the control API are."""
+    """An error for waitress, printed like all errors of the control API."""
 
     def __init__(self, status: int, error: EmulatorError, *, retry: bool = False) -> None:
         self.code = status
@@ -20,7 +20,7 @@ class Refusal:
         self._retry = retry
 
     def to_response(self, ident: str | None = None) -> tuple[str, list[tuple[str, str]], bytes]:
-        """Status line, headers and body; `ident` names the server."""
+        """Return status line, headers and body; `ident` names the server."""
         headers = [("Content-Type", "application/json"), (API_VERSION_HEADER, API_VERSION)]
         if self._retry:
             headers.append(("Retry-After", "1"))

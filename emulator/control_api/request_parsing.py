@@ -1,4 +1,4 @@
-"""What the routes of the control API share: the services behind them, and bodies read with care."""
+"""What the routes share: the services behind them, and validated bodies and query parameters."""
 
 from __future__ import annotations
 
@@ -34,13 +34,12 @@ _FAULTS_TOLD = 5
 
 @dataclass(frozen=True)
 class Services:
-    """The core and the server that the routes speak to.
+    """The core and the server that the routes call.
 
-    `public_host` is the host of scoring URIs, '' for the one by which the caller came; `describe` says who this server
-    is; `shutdown` ends it, keeping the containers when told so; `metrics` says how the endpoints are doing, `abandoned`
-    on how many requests the containers of a deployment work for nobody; `report` writes an unexpected error to the
-    server log; `conditions` are those under which it is ready,
-    `is_loopback` tells whether only this machine reaches it.
+    `public_host` is the host of scoring URIs, '' for the host of the request.  `describe` describes this server,
+    `shutdown` ends it, with a flag to keep the containers.  `metrics` returns the endpoints' metrics, `abandoned` how
+    many requests a deployment's containers work on whose clients have gone.  `report` writes an unexpected error to the
+    server log.  `conditions` are those of readiness.  `is_loopback` tells whether only this machine reaches the server.
     """
 
     workspace: Workspace
@@ -56,7 +55,7 @@ class Services:
     conditions: Sequence[Condition] = ()
 
     def addresses(self) -> Addresses:
-        """The host for scoring URIs in the answer to this request."""
+        """Return the host for scoring URIs in the response to this request."""
         host = self.public_host or request.host.rsplit(":", 1)[0]
         return Addresses(host, self.shared_port)
 
@@ -88,10 +87,10 @@ def body_of(
     ignore_case: bool = False,
     **of_path: str,
 ) -> E:
-    """The request's JSON object as that entity, with the fields that the path gives, and its files `located`.
+    """Parse the request's JSON object as that entity, with the fields of the path, and its file paths `located`.
 
-    BadArgument tells every fault at once; an `optional` body that is not there is an empty object.  `ignore_case` lets
-    the body spell those fields in another case than the path.
+    Raises BadArgument with all faults at once.  A missing `optional` body is an empty object.  `ignore_case` lets the
+    body spell the path's fields in another case.
     """
     document = {} if optional and not _data(most_bytes) else _json_object(most_bytes)
     for name, value in of_path.items():
@@ -106,8 +105,8 @@ def body_of(
 
 
 def _refuse_masked(document: dict[str, Any], target: str) -> None:
-    """Refuse what was read here with asterisks and is sent back: they would take the place of the secret."""
-    # As JSON's writers may escape an asterisk, its text is no place to look.
+    """Refuse masked values that were read here and are sent back: the asterisks would replace the secret."""
+    # Not in the JSON text, in which an asterisk may be escaped.
     if places := list(itertools.islice(masked_places(document), _FAULTS_TOLD)):
         message = f"{', '.join(places)}: {MASK} stands where amlemu has masked a secret, and is no value"
         hint = "send the value itself, or leave the field out; a deployer reads it with ?includeValues=true"
@@ -120,7 +119,7 @@ def _data(most_bytes: int) -> bytes:
 
 
 def _json_object(most_bytes: int) -> dict[str, Any]:
-    data = _data(most_bytes)  # also of a body that is refused: what nobody reads would be the next request
+    data = _data(most_bytes)  # also of a body that is refused: unread bytes would be taken for the next request
     if not request.is_json:
         raise UnsupportedMediaType("the body must be a JSON object, sent with Content-Type: application/json")
     try:
@@ -144,7 +143,7 @@ def _finite(text: str) -> float:
 
 
 def query_bool(name: str) -> bool:
-    """A query parameter that is `true` or `false`, which is also what it is when absent."""
+    """Return a query parameter that is `true` or `false`, False by default."""
     text = request.args.get(name, "false").lower()
     if text not in ("true", "false"):
         raise BadArgument(f"{name}={text} is neither true nor false")
@@ -152,7 +151,7 @@ def query_bool(name: str) -> bool:
 
 
 def query_int(name: str, most: int = LARGEST_NUMBER) -> int | None:
-    """A query parameter that is a whole number from 0 to `most`, None when absent."""
+    """Return a query parameter that is a whole number from 0 to `most`, None by default."""
     text = request.args.get(name)
     if text is None:
         return None

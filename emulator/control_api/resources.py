@@ -1,6 +1,6 @@
-"""Entities as the control API prints them: Azure's REST shape, and the flat document that our own client reads.
+"""Build the control API's resources: Azure's REST form, with a flat document for amlemu's own client.
 
-Azure's shape is what the stock SDKs expect (contract/sdk-wire-protocol §1c); `amlemu` beside it holds the rest.
+The stock SDKs expect Azure's form (contract/sdk-wire-protocol §1c); the rest is in `amlemu` beside it.
 """
 
 from __future__ import annotations
@@ -30,13 +30,13 @@ from emulator.workspace.health.instance_state import InstanceState
 
 _AUTH_MODES = {"key": "Key", "aml_token": "AMLToken", "aad_token": "AADToken", "none": "None"}
 
-# What of a stored deployment is nobody's business, or is shown in another way.
+# Fields of a stored deployment that are internal, or shown in another form.
 HIDDEN = frozenset({"environment_variables", "generation", "serving", "explicit_source_dir", "endpoint_name",
                     "read_only_mounts", "own_command"})  # fmt: skip
 
 Json = dict[str, Any]
 Shown = tuple[OnlineDeployment, Sequence[InstanceState]]
-"""A deployment with how its instances are now."""
+"""A deployment with the states of its instances."""
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ def _resource(kind: str, path: str, name: str, properties: Json, flat: Json, tag
 
 
 def model_resource(model: Model) -> Json:
-    """A model version."""
+    """Return a model version."""
     properties = {
         "description": model.description,
         "isArchived": model.archived,
@@ -75,9 +75,9 @@ def model_resource(model: Model) -> Json:
 
 
 def environment_resource(environment: Environment, image: str, dockerfile: str, *, include_values: bool) -> Json:
-    """An environment version; `image` is the digest of what it builds.
+    """Return an environment version; `image` is the digest of its image.
 
-    Its secrets, and the credentials in its packages' URLs and channels, are there only with `include_values`.
+    Its secrets, and the credentials in URLs of packages and channels, are included only with `include_values`.
     """
     flat = environment.revealed_document() if include_values else environment.to_document()
     flat |= {"digest": image, "dockerfile": dockerfile} | _differences(flat["differences"])
@@ -103,7 +103,7 @@ def _inference_config(config: InferenceConfig | None) -> Json | None:
 
 
 def endpoint_resource(endpoint: OnlineEndpoint, deployments: Sequence[Shown], addresses: Addresses) -> Json:
-    """An endpoint with its deployments."""
+    """Return an endpoint with its deployments."""
     profile = profile_of(endpoint.target)
     base = profile.base_uri(endpoint.name, addresses.host, endpoint.port, addresses.shared_port)
     flat = {
@@ -141,13 +141,13 @@ def endpoint_resource(endpoint: OnlineEndpoint, deployments: Sequence[Shown], ad
 
 
 def _scoring_path(endpoint: OnlineEndpoint, deployments: Sequence[OnlineDeployment]) -> str:
-    """The path of the deployment that most requests go to: an endpoint has one scoring_uri."""
+    """Return the path of the deployment with most of the traffic: an endpoint has one scoring_uri."""
     by_traffic = sorted(deployments, key=lambda d: endpoint.traffic.get(d.name, 0), reverse=True)
     return scoring_path(by_traffic[0]) if by_traffic else AZUREML_ROUTES.scoring_route.path
 
 
 def flat_deployment(deployment: OnlineDeployment, instances: Sequence[InstanceState]) -> Json:
-    """A deployment as `show -o json` prints it; names of variables, never their values."""
+    """Return a deployment as `show -o json` prints it, with the names of its variables and not their values."""
     document = deployment.model_dump(mode="json", exclude=set(HIDDEN))
     overridden = [difference.to_document() for difference in override_differences(deployment.target)]
     return document | {
@@ -158,7 +158,7 @@ def flat_deployment(deployment: OnlineDeployment, instances: Sequence[InstanceSt
 
 
 def override_differences(target: Target) -> list[Difference]:
-    """What the settings of the emulator that runs now have chosen for the target; a deploy does not freeze it."""
+    """Return a difference for each fact of the target that the running emulator's settings override."""
     return [
         only_here("settings.override", f"{row_id} is overridden by the settings: {rendered(v, quote='')}")
         for row_id, v in profile_of(target).overridden
@@ -171,7 +171,7 @@ def _differences(documents: Sequence[Json]) -> Json:
 
 
 def deployment_resource(deployment: OnlineDeployment, instances: Sequence[InstanceState]) -> Json:
-    """A deployment."""
+    """Return a deployment."""
     code = deployment.code_configuration
     properties = {
         "codeConfiguration": code and {"scoringScript": code.scoring_script},
@@ -194,7 +194,7 @@ def deployment_resource(deployment: OnlineDeployment, instances: Sequence[Instan
 
 
 def deployment_begun(endpoint_name: str, name: str, operation_id: str, *, is_new: bool) -> Json:
-    """A deployment that is being made: what PUT answers before anything of it is known."""
+    """Return a deployment that is being created: the response to PUT before anything else is known."""
     return {
         "id": deployment_path(endpoint_name, name),
         "name": name,
@@ -205,18 +205,18 @@ def deployment_begun(endpoint_name: str, name: str, operation_id: str, *, is_new
 
 
 def _duration(milliseconds: int | None) -> str | None:
-    """ISO 8601, as the SDK reads it."""
+    """Return the duration in Return the duration in ISO 8601, as the SDK reads it."""
     return None if milliseconds is None else f"PT{milliseconds / 1000:g}S"
 
 
 def keys_document(keys: EndpointKeys, endpoint: OnlineEndpoint) -> Json:
-    """Both keys, as listKeys answers (row auth.keys)."""
+    """Return both keys in the form of listKeys (row auth.keys)."""
     names = profile_of(endpoint.target).key_names or ()
     return dict(zip(names, (keys.primary_key, keys.secondary_key), strict=False))
 
 
 def token_document(token: EndpointToken, endpoint: OnlineEndpoint) -> Json:
-    """A token, as POST …/token answers (row auth.token_fields)."""
+    """Return a token in the form of POST …/token (row auth.token_fields)."""
     profile = profile_of(endpoint.target)
     names = profile.token_fields or ()
     values = (token.access_token, token.expiry_time_utc, token.refresh_after_time_utc, profile.auth_scheme)
@@ -224,7 +224,7 @@ def token_document(token: EndpointToken, endpoint: OnlineEndpoint) -> Json:
 
 
 def _probe(settings: ProbeSettings) -> Json:
-    """A probe as Azure's REST resources have it (contract/managed §5.2): durations as ISO 8601."""
+    """Return a probe in the form of Azure's REST resources (contract/managed §5.2): durations in ISO 8601."""
     return {
         "initialDelay": f"PT{settings.initial_delay}S",
         "period": f"PT{settings.period}S",

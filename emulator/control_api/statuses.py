@@ -1,4 +1,4 @@
-"""Which HTTP status each error of the tree has at this door."""
+"""The HTTP status of each error class."""
 
 from __future__ import annotations
 

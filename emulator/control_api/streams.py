@@ -1,4 +1,4 @@
-"""Streams of lines that notice when nobody listens any more."""
+"""Streams of lines that notice when their client has gone."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ _END = object()
 
 
 def line_stream(lines: Iterator[str]) -> Iterator[bytes]:
-    """Each line as a JSON text on a line of its own, and an empty line now and then.
+    """Yield each line as JSON, and an empty line as a heartbeat.
 
-    The empty line is what tells the server that its client has gone: the source may be silent for hours.  It is read on
-    a thread of its own, which ends when the source is closed: a source that can wait must allow that from here.
+    The heartbeat reveals a client that has gone: the source may be silent for hours.  The source is read on its own
+    thread, which ends when the source is closed: a source that blocks must allow `close` from this thread.
     """
     ahead: queue.Queue[object] = queue.Queue(_LINES_AHEAD)
     gone = threading.Event()
@@ -45,7 +45,7 @@ def _read(lines: Iterator[str], ahead: queue.Queue[object], gone: threading.Even
             if not _put(line, ahead, gone):
                 return
         _put(_END, ahead, gone)
-    except Exception as error:  # told to whoever reads the stream
+    except Exception as error:  # reported in the stream
         _put(error, ahead, gone)
     finally:
         _close(lines)

@@ -1,4 +1,4 @@
-"""Files as a tar stream, made while it is sent."""
+"""A tar stream of files, produced while it is sent."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _CHUNK = 1 << 20
 
 
 def tar_stream(files: Iterable[tuple[str, Callable[[], AbstractContextManager[IO[bytes]]]]]) -> Iterator[bytes]:
-    """The bytes of a tar of `files`, each a path in it and what opens its content."""
+    """Yield the bytes of a tar of `files`: paths in it, each with a function that opens its content."""
     for name, opened in files:
         info = tarfile.TarInfo(name)
         with opened() as file:

@@ -1,4 +1,4 @@
-"""Who may do what at the control API."""
+"""Callers, roles and access tokens of the control API."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ class Caller(Entity):
     is_owner: bool = False
 
     def may(self, role: Role) -> bool:
-        """Whether what needs that role is allowed.
+        """Return whether the caller has at least that role.
 
         >>> ci = Caller(name="ci", role="deployer", identity="0a1b")
         >>> ci.may("viewer"), ci.may("admin")

@@ -1,4 +1,4 @@
-"""What every entity shares: frozen, closed, and faults translated into ours."""
+"""The base of all entities: frozen, without unknown fields, with faults as BadDocument."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ class Entity(BaseModel):
 
     @classmethod
     def of_store(cls: type[E], document: Mapping[str, Any]) -> E:
-        """The entity of a stored document, with the fields that this version does not know; BadDocument."""
+        """Return the entity of a stored document, with unknown fields of a newer version; raise BadDocument."""
         try:
             return cls.model_validate(document)
         except ValidationError as error:
@@ -80,13 +80,13 @@ class Entity(BaseModel):
         return entity
 
     def to_stored(self) -> dict[str, Any]:
-        """The entity as plain JSON values, with its secrets and with the fields that this version does not know."""
+        """Return the entity as plain JSON values, with its secrets and with unknown fields of a newer version."""
         document = self.revealed_document()
         _put_back(self, document)
         return document
 
     def keeping_unknown_of(self: E, before: Entity) -> E:
-        """This entity, in place of `before`, with what this version does not know of that."""
+        """Return this entity with the unknown fields of `before`, which it replaces."""
         if before._unknown is None:
             return self
         successor = self.model_copy()
@@ -95,9 +95,9 @@ class Entity(BaseModel):
 
     @classmethod
     def parse(cls: type[E], document: Mapping[str, Any], *, target: str = "", strict: bool = False) -> E:
-        """The entity that `document` describes; BadDocument lists every fault at once.
+        """Return the entity of `document`; raise BadDocument with all faults at once.
 
-        `strict` takes JSON's types as they are: the text "1" is no number then, and a number no text.
+        `strict` converts no types: the text "1" is not a number then, and a number is not a text.
         """
         try:
             if strict:
@@ -115,12 +115,12 @@ class Entity(BaseModel):
             raise BadDocument(message, target=target, faults=faults if len(faults) > 1 else ()) from error
 
     def to_document(self) -> dict[str, Any]:
-        """The entity as plain JSON values for people: secrets, and credentials in texts, are masked."""
+        """Return the entity as plain JSON values, with secrets, and credentials in texts, masked."""
         found: dict[str, Any] = masked_values(self.model_dump(mode="json"))
         return found
 
     def revealed_document(self, *, exclude_unset: bool = False) -> dict[str, Any]:
-        """The entity as plain JSON values with its secrets, for whoever deploys it or may know them."""
+        """Return the entity as plain JSON values with its secrets, for stores, deployments and authorized callers."""
         return self.model_dump(mode="json", context=dict(REVEALED), exclude_unset=exclude_unset)
 
     def __repr__(self) -> str:
@@ -130,7 +130,7 @@ class Entity(BaseModel):
 
 
 def _holder(value: Any, loc: tuple[int | str, ...]) -> Any:
-    """What holds the field at `loc`, in plain values or in entities."""
+    """Return the object that holds the field at `loc`, in plain values or in entities."""
     for part in loc[:-1]:
         value = getattr(value, str(part)) if isinstance(value, Entity) else value[part]
     return value
@@ -156,16 +156,16 @@ def _tag(value: Any) -> str:
 
 
 TextOr = Annotated[Annotated[str, Tag(_TEXT_TAG)] | Annotated[T, Tag(_OTHER_TAG)], Discriminator(_tag)]
-"""A text or a T: faults are those of the one that was meant."""
+"""A text or a T: faults are those of the matching member."""
 
 
 def field_path(loc: tuple[int | str, ...]) -> tuple[int | str, ...]:
-    """Where a fault is, without the tags that tell which member of a union was meant."""
+    """Return the path of a fault, without the tags of union members."""
     return tuple(part for part in loc if part not in (_TEXT_TAG, _OTHER_TAG))
 
 
 def rule(check: Callable[[str], str]) -> AfterValidator:
-    """A rule that raises BadArgument, for a field: what it finds is told with the faults of the other fields."""
+    """Return a validator for a check that raises BadArgument: its fault is reported with those of other fields."""
 
     def validate(value: str) -> str:
         try:
@@ -177,7 +177,7 @@ def rule(check: Callable[[str], str]) -> AfterValidator:
 
 
 def check_local_path(path: str) -> str:
-    """`path` if it is the absolute path of a file or folder of this machine, not of a whole disk, else BadArgument."""
+    """Return `path` if it is absolute and not the root of a disk, else raise BadArgument."""
     system = ntpath if _WINDOWS_PATH.match(path) else posixpath
     if not system.isabs(path) or not system.basename(system.normpath(path)) or "\0" in path:
         raise BadArgument(f"'{path}' is not the absolute path of a file or folder")

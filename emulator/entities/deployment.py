@@ -25,12 +25,12 @@ from emulator.names import (
 )
 from emulator.secret import Secret
 
-_MOST_GENERATIONS = 2**53  # the largest whole number that every reader of JSON takes as it is
+_MOST_GENERATIONS = 2**53  # the largest whole number that every JSON parser reads exactly
 _VARIABLE_NAME = re.compile(r"[^=\0]+")
 
 
 LARGEST = 2**31 - 1
-"""The largest whole number that Kubernetes, and so the cloud, takes for a setting."""
+"""The largest whole number that Kubernetes, and so the cloud, accepts for a setting."""
 
 
 class ProbeSettings(Entity):
@@ -43,12 +43,12 @@ class ProbeSettings(Entity):
     failure_threshold: int = Field(30, ge=1, le=LARGEST)
 
     def over(self, defaults: ProbeSettings) -> ProbeSettings:
-        """These settings, with what they leave open taken from `defaults`."""
+        """Return these settings, completed with `defaults`."""
         return defaults.model_copy(update={name: getattr(self, name) for name in self.model_fields_set})
 
     @property
     def budget_seconds(self) -> int:
-        """How long a start may take before the cloud would give up."""
+        """Return how long a start may take before the cloud would give up."""
         return self.initial_delay + self.period * self.failure_threshold
 
 
@@ -81,13 +81,13 @@ class DataCollector(Entity):
 
 
 def _check_code_folder(path: str) -> str:
-    """The absolute folder with a name of its own, which the container keeps: of '..' there is none."""
+    """Return the absolute folder with a name as its last part, which the container keeps: `..` is resolved."""
     checked = check_local_path(path)
     return posixpath.normpath(checked) if posixpath.basename(checked.rstrip("/")) in (".", "..") else checked
 
 
 def _check_script_path(path: str) -> str:
-    """The path below the code folder in its one spelling: `./score.py` is `score.py`."""
+    """Return the normalized path below the code folder: `./score.py` is `score.py`."""
     plain = posixpath.normpath(path)
     if posixpath.isabs(plain) or plain.split("/")[0] in ("", ".", "..") or "\0" in path:
         raise BadArgument(f"'{shown(path)}' is not the path of a script below the code folder")
@@ -202,7 +202,7 @@ class DeploymentRequest(DeploymentSettings):
 
     @property
     def code_configuration(self) -> CodeConfiguration | None:
-        """The script and its folder, None without."""
+        """Return the script and its folder, None without a script."""
         if self.code is None or self.scoring_script is None:
             return None
         return CodeConfiguration(code=self.code, scoring_script=self.scoring_script)

@@ -15,7 +15,7 @@ ProvisioningState = Literal["Creating", "Updating", "Scaling", "Deleting", "Succ
 
 
 def put_in_small_letters(request: Entity, *fields: str) -> None:
-    """Names of a request that is being made, as the cloud spells them; v1 refuses capitals (row names.case)."""
+    """Lower-case names of a request under construction, as the cloud does; v1 refuses capitals (row names.case)."""
     if getattr(request, "target", None) not in V1_TARGETS:
         for name in fields:
             object.__setattr__(request, name, in_small_letters(getattr(request, name)))

@@ -37,12 +37,12 @@ class InferenceConfig(Entity):
 
     @property
     def is_azureml(self) -> bool:
-        """Whether these are the routes of Azure ML's own server (contract/managed §6.4)."""
+        """Return whether these are the routes of Azure ML's own server (contract/managed §6.4)."""
         return self == AZUREML_ROUTES
 
     @property
     def ports(self) -> tuple[int, ...]:
-        """Every port that is asked at, the scoring route's first."""
+        """Return the ports of the routes, that of the scoring route first."""
         routes = (self.scoring_route, self.readiness_route, self.liveness_route)
         return tuple(dict.fromkeys(route.port for route in routes))
 
@@ -55,7 +55,7 @@ AZUREML_ROUTES = InferenceConfig(
 
 
 def check_dockerfile_path(path: str) -> str:
-    """`path` in its one spelling if it stays below its build context, else ValueError."""
+    """Return the normalized `path` if it stays below its build context, else raise ValueError."""
     plain = posixpath.normpath(path.replace("\\", "/"))
     if posixpath.isabs(plain) or plain.split("/")[0] in ("", ".", "..") or "\0" in path:
         raise ValueError(f"'{path}' is not the path of a Dockerfile below the build context")
@@ -117,31 +117,31 @@ class Environment(Entity):
 
     @property
     def id(self) -> str:
-        """`name:version`; a curated one whose version is not known here is `name@latest`."""
+        """Return `name:version`; `name@latest` for a curated one of unknown version."""
         return f"{self.name}@latest" if self.version == "latest" else f"{self.name}:{self.version}"
 
     # Which a conda file gave it and no environment can have: it has none, and cannot be registered.
     _refused_name: str = PrivateAttr("")
 
     def refused_as(self, name: str) -> Environment:
-        """This environment, given a name that it cannot have; '' for none."""
+        """Return the environment with a name that is not allowed, to be refused later; '' for none."""
         nameless = self.model_copy()
         nameless._refused_name = name
         return nameless
 
     def check_name(self) -> None:
-        """Raise BadArgument for an environment that was given a name which it cannot have."""
+        """Raise BadArgument for an environment with a name that is not allowed."""
         _check_name(self._refused_name or self.name)
 
     @property
     def is_anonymous(self) -> bool:
-        """Whether nobody has given it a name."""
+        """Return whether the environment has no name of its own."""
         return self.name == ANONYMOUS
 
     @property
     def runs_own_command(self) -> bool:
-        """Whether the image's own command starts the server: always where nothing is installed, and where packages go
-        into an image that has routes of its own."""
+        """Return whether the image's own command starts the server: where nothing is installed, and where packages go
+        into an image with its own routes."""
         if self.python_version is None:
             return True
         return self.image is not None and self.inference_config is not None and not self.inference_config.is_azureml

@@ -1,8 +1,7 @@
-"""What probes and restarts mean, as values: verdicts from results, waits from deaths.
+"""The logic of probes and restarts, as values: verdicts from results, delays from deaths.
 
-The rules are Kubernetes', on which managed endpoints stand (contract/managed §5.2, §6.3): a verdict changes after so
-many equal results in a row; a container that died is started again at once the first time, then after waits that
-double.
+The rules are those of Kubernetes, which managed endpoints run on (contract/managed §5.2, §6.3): a verdict changes after
+a number of equal results in a row; a dead container is restarted at once the first time, then after delays that double.
 """
 
 from __future__ import annotations
@@ -17,13 +16,13 @@ _MOST_DOUBLINGS = 30
 
 @dataclass(frozen=True)
 class ProbeAnswer:
-    """What a probe got: the status, or 0 and in `failure` why there is none, in the words of Kubernetes' prober."""
+    """The result of a probe: the status, or 0 with the reason in `failure`, in the words of Kubernetes' prober."""
 
     status: int
     failure: str = ""
 
     def passes(self, passing_status: int = HTTPStatus.OK) -> bool:
-        """Whether that is a success."""
+        """Return whether the probe succeeded."""
         return self.status == passing_status
 
     def __str__(self) -> str:
@@ -32,29 +31,29 @@ class ProbeAnswer:
 
 @dataclass(frozen=True)
 class Verdict:
-    """What the results of a probe mean so far: the last `run` of them were all `last`, None before the first."""
+    """The verdict of a probe's results: the last `run` of them were all `last`, None before the first."""
 
     passing: bool
     last: bool | None = None
     run: int = 0
 
     def after(self, passed: bool, settings: ProbeSettings) -> Verdict:
-        """The verdict after one more result: it changes with the threshold's last result in a row."""
+        """Return the verdict after one more result: it changes when the threshold is reached."""
         run = self.run + 1 if passed is self.last else 1
         threshold = settings.success_threshold if passed else settings.failure_threshold
         return Verdict(passed if run >= threshold else self.passing, passed, run)
 
 
 def next_due(due: float, period: float, now: float) -> float:
-    """When to probe again after the probe that was due at `due` ended at `now`: at once when it took too long."""
+    """Return when the next probe is due after the one due at `due` ended at `now`: at once when it took too long."""
     return max(due + period, now)
 
 
 @dataclass(frozen=True)
 class BackOff:
-    """How long to wait before a restart, in seconds: nothing, then `initial`, then twice as long each time.
+    """The delay of a restart in seconds: none at first, then `initial`, doubled each time.
 
-    A container that ran for longer than `reset` has forgotten the restarts before it.
+    A container that ran for longer than `reset` starts over.
     """
 
     initial: float
@@ -64,7 +63,7 @@ class BackOff:
 
 @dataclass(frozen=True)
 class CrashLoop:
-    """When restarts are a crash loop: so many in a row died before they were ready, or were needed at all."""
+    """When restarts are a crash loop: that many deaths in a row before readiness, or at all."""
 
     never_ready: int
     restarts: int
@@ -78,16 +77,16 @@ class Deaths:
     never_ready: int = 0
 
     def after(self, ran_seconds: float, back_off: BackOff, *, was_ready: bool) -> Deaths:
-        """One more death, of a container that ran so long."""
+        """Return the deaths with one more, of a container that ran that long."""
         before = 0 if ran_seconds > back_off.reset else self.in_a_row
         return Deaths(before + 1, 0 if was_ready else self.never_ready + 1)
 
     def wait_seconds(self, back_off: BackOff) -> float:
-        """How long after the last death the next container starts."""
+        """Return how long after the last death the next container starts."""
         if self.in_a_row < 2:
             return 0.0
         return min(back_off.maximum, back_off.initial * 2.0 ** min(self.in_a_row - 2, _MOST_DOUBLINGS))
 
     def are_crash_loop(self, limit: CrashLoop) -> bool:
-        """Whether the cloud would give the deployment up by now."""
+        """Return whether the cloud would give up the deployment by now."""
         return self.never_ready >= limit.never_ready or self.in_a_row > limit.restarts

@@ -1,4 +1,4 @@
-"""How a model or an environment is named: every form that Azure ML's SDK and CLI take (contract/managed §5.4, §5.5)."""
+"""References to models and environments, in all forms of Azure ML's SDK and CLI (contract/managed §5.4, §5.5)."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ _REST = re.compile(r"(?P<by>versions|labels)/(?P<which>[^/]+)", re.IGNORECASE)
 
 
 class AssetReference(Entity):
-    """A model or an environment as a deployment names it.
+    """A reference to a model or an environment.
 
-    `version` None means the latest.  `registry` names the registry that the cloud takes it from, '' for the workspace.
+    `version` None means the latest.  `registry` is the registry that the cloud reads it from, '' for the workspace.
     """
 
     kind: AssetKind
@@ -51,13 +51,13 @@ class AssetReference(Entity):
 
 
 def is_arm_id(text: str) -> bool:
-    """Whether `text` is an ARM id, which begins like the absolute path of a file."""
+    """Return whether `text` is an ARM id, which begins like the absolute path of a file."""
     return text.lower().startswith("/subscriptions/")
 
 
 def parse_reference(text: str, kind: AssetKind) -> AssetReference:
-    """What `text` names: `name:version`, `name@latest` or `name`, each with or without `azureml:` before it; an
-    `azureml://` URI of a workspace or of a registry; or an ARM id.  BadArgument for anything else.
+    """Parse `name:version`, `name@latest` or `name`, each with or without the prefix `azureml:`; an `azureml://` URI of
+    a workspace or of a registry; or an ARM id.  Raises BadArgument for anything else.
 
     >>> parse_reference("azureml:my_model:2", "model").version
     '2'
@@ -73,7 +73,7 @@ def parse_reference(text: str, kind: AssetKind) -> AssetReference:
 
 
 def parse_model_reference(text: str) -> AssetReference:
-    """`parse_reference` of a model."""
+    """Parse a reference to a model."""
     return parse_reference(text, "model")
 
 
@@ -90,7 +90,7 @@ def _of_name(text: str, plain: str, kind: AssetKind) -> AssetReference:
 
 
 def _check_version(version: str, kind: AssetKind) -> str:
-    """`version` if one of that kind can be named with it: the label goes by '@'."""
+    """Return `version` if it is a valid version of that kind: a label follows '@'."""
     return check_environment_version(version) if kind == "environment" and version != LATEST else check_version(version)
 
 
@@ -125,9 +125,9 @@ def _a(kind: AssetKind) -> str:
 def not_found(
     reference: AssetReference, versions: Sequence[str], names: Iterable[str], register: str
 ) -> ResourceNotFound:
-    """The error for a reference that names nothing: the versions that there are, else the nearest of `names`.
+    """Return the error for a reference to nothing, with the existing versions, else the nearest of `names`.
 
-    `register` is the command that would make it.
+    `register` is the command that would register it.
     """
     kind, name, target = reference.kind, reference.name, f"{reference.kind} {reference}"
     of_registry = f" here, of registry '{reference.registry}' or of any other" if reference.registry else ""

@@ -1,4 +1,4 @@
-"""`resources` of a Kubernetes deployment: what its containers are sure to get, and what they get at most."""
+"""`resources` of a Kubernetes deployment: requests and limits of its containers."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _LEAST_CPU = Decimal("0.001")
 
 
 def quantity(text: str) -> Decimal:
-    """The number that a Kubernetes quantity means; ValueError for what is none.
+    """Return the number of a Kubernetes quantity; raise ValueError for anything else.
 
     >>> quantity("100m"), quantity("0.5Gi"), quantity("2k")
     (Decimal('0.100'), Decimal('536870912.0'), Decimal('2000'))
@@ -76,7 +76,7 @@ class ResourceRequirements(Entity):
         return self
 
     def limit(self, resource: Resource) -> float | None:
-        """The limit as a number of cores, bytes or GPUs; None without one."""
+        """Return the limit as a number of cores, bytes or GPUs; None without one."""
         return float(quantity(self.limits[resource])) if resource in self.limits else None
 
 

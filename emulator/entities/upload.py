@@ -1,4 +1,4 @@
-"""Files that come from another machine: their list, by digest, and the folder that they make up."""
+"""Uploads from other machines: lists of files by digest, and the folders that they make up."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ UPLOAD_PREFIX = "upload:"
 
 
 def check_file_name(name: str) -> str:
-    """`name` if a file or folder can have it on every system that an emulator runs on, else BadArgument."""
+    """Return `name` if it is valid for a file or folder on every supported system, else raise BadArgument."""
     encoded = name.encode("utf-8", "surrogatepass")
     if name in ("", ".", "..") or any(c in name for c in "/\\\0") or len(encoded) > _LONGEST_NAME_BYTES:
         raise BadArgument(f"'{name[:80]!r}' cannot be the name of a file")
@@ -31,7 +31,7 @@ def check_file_name(name: str) -> str:
 
 
 def check_upload_path(path: str) -> str:
-    """`path` if it stays below its folder, in one spelling and with '/', else BadArgument."""
+    """Return `path` if it stays below its folder and is normalized, with '/', else raise BadArgument."""
     names = path.split("/")
     for name in names:
         check_file_name(name)
@@ -66,7 +66,7 @@ class UploadedFile(Entity):
 
 
 def _check_tree(files: tuple[UploadedFile, ...]) -> tuple[UploadedFile, ...]:
-    """No path is in the way of another, on systems either that take two spellings for one."""
+    """Raise ValueError for paths that collide, also on systems that ignore case or Unicode spelling."""
     paths: dict[str, str] = {}
     for file in files:
         folded = _folded(file.path)
@@ -115,14 +115,14 @@ class Upload(Entity):
 
     @property
     def size(self) -> int:
-        """All of its bytes."""
+        """Return the size of all files."""
         return sum(file.size for file in self.files)
 
     @property
     def copied_bytes(self) -> int:
-        """Those of files that cannot be links."""
+        """Return the size of the files that must be copies."""
         return sum(file.size for file in self.files if self.is_copied(file))
 
     def is_copied(self, file: UploadedFile) -> bool:
-        """Whether that file cannot be a link to a content that others share."""
+        """Return whether that file must be a copy, not a link to a shared content."""
         return self.as_copies or file.executable

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from emulator.errors import BadArgument, EmulatorError
-from emulator.store import Store, versions
+from emulator.store import Store, model_versions
 from emulator.store.workspace_document import FORMAT, workspace_id
 
 
@@ -43,7 +43,7 @@ def test_a_damaged_one_is_told(tmp_path: Path) -> None:
 
 
 def test_the_order_of_versions() -> None:
-    assert doctest.testmod(versions).failed == 0
-    assert versions.created_after([], "2024-01-01T00:00:00.000+00:00") == "2024-01-01T00:00:00.000+00:00"
+    assert doctest.testmod(model_versions).failed == 0
+    assert model_versions.created_after([], "2024-01-01T00:00:00.000+00:00") == "2024-01-01T00:00:00.000+00:00"
     same = "2024-01-01T23:59:59.999+00:00"
-    assert versions.created_after([same, "2023"], same) == "2024-01-02T00:00:00.000+00:00"
+    assert model_versions.created_after([same, "2023"], same) == "2024-01-02T00:00:00.000+00:00"

@@ -202,7 +202,7 @@ def _deployment_routes(routes: Blueprint, services: Services) -> None:
 
 
 def _insight_routes(routes: Blueprint, services: Services) -> None:
-    """What a deployment says, and what it sees."""
+    """Files, explanations, collected data and telemetry of a deployment."""
     deployments, collecting = services.workspace.deployments, services.workspace.collecting
 
     @routes.get("/onlineEndpoints/<name>/tree")
@@ -250,7 +250,7 @@ def _insight_routes(routes: Blueprint, services: Services) -> None:
 
 
 def _log_routes(routes: Blueprint, services: Services) -> None:
-    """Lines of the log of a container, of the front door and of events."""
+    """The logs of containers, requests and events."""
     deployments = services.workspace.deployments
 
     @routes.get("/onlineEndpoints/<name>/logs")
@@ -284,7 +284,7 @@ def _log_routes(routes: Blueprint, services: Services) -> None:
 
 
 def _asked_deployment(services: Services, name: str) -> str | None:
-    """The deployment that the query names, by the name that it has."""
+    """Return the stored name of the deployment in the query."""
     asked = request.args.get("deployment")
     return services.workspace.endpoints.known_name(name, asked) if asked else asked
 

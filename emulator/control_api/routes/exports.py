@@ -1,4 +1,4 @@
-"""Routes that read what an endpoint is made of, to deploy it somewhere else."""
+"""Routes that read the parts of an endpoint, to deploy it elsewhere."""
 
 from __future__ import annotations
 

@@ -173,10 +173,10 @@ def _resource(services: Services, environment: Environment, *, include_values: b
 
 
 def _resolved(services: Services, body: EnvironmentChoice) -> Environment:
-    """The environment that a body means, as it would be built.
+    """Return the environment of a body, as it would be built.
 
-    Channels are asked whether they answer, which are requests to whatever the environment names: for a viewer none is
-    asked, and an environment of a viewer's own is not resolved at all.
+    That checks whether its channels respond, with requests to hosts that the environment names: for a viewer no channel
+    is checked, and an environment in the body is not resolved.
     """
     if caller().may("deployer"):
         return _named(services, body)
@@ -195,7 +195,7 @@ def _for_platform(environment: Environment, platform: str | None) -> Environment
 
 
 def _named(services: Services, body: EnvironmentChoice) -> Environment:
-    """The environment that a body means, as it will be built."""
+    """Return the environment of a body, as it will be built."""
     environments = services.workspace.environments
     found = environments.get(body.name) if body.name is not None else _described(services, body)
     return environments.decided(found, body.conda)

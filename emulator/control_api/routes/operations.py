@@ -1,4 +1,4 @@
-"""Routes for operations: polled as Azure's SDKs poll, or followed as they go on."""
+"""Routes for operations: polled like Azure's, or followed as server-sent events."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def _following_routes(routes: Blueprint, services: Services) -> None:
 
 
 def poll_headers(operation: Operation) -> dict[str, str]:
-    """Where to ask how the operation is doing, and for its result (contract/sdk-wire-protocol §1c, LRO)."""
+    """Return the headers with the URLs of the operation's status and result (contract/sdk-wire-protocol §1c, LRO)."""
     base = request.host_url.rstrip("/") + WORKSPACE_PATH
     return {
         "Azure-AsyncOperation": f"{base}/mfeOperationsStatus/{operation.id}",
@@ -85,7 +85,7 @@ def poll_headers(operation: Operation) -> dict[str, str]:
 
 
 def status_document(operation: Operation) -> Json:
-    """An operation as Azure's polling answers have it."""
+    """Return an operation's status in the form of Azure's polling responses."""
     document: Json = {
         "id": f"{WORKSPACE_PATH}/mfeOperationsStatus/{operation.id}",
         "name": operation.id,
@@ -100,7 +100,7 @@ def status_document(operation: Operation) -> Json:
 
 
 def _last_event_id(operation: Operation) -> int:
-    """How many events the client has heard before its connection broke."""
+    """Return how many events the client has received before it reconnected."""
     text = request.headers.get("Last-Event-ID", "0")
     events, ended = len(operation.events), operation.status != "InProgress"
     if not (text.isascii() and text.isdecimal() and len(text) < 10 and int(text) <= events + ended):
@@ -109,8 +109,8 @@ def _last_event_id(operation: Operation) -> int:
 
 
 def _server_sent_events(operation: Operation, after: int) -> Iterator[bytes]:
-    """Each event under its number, the last with how it ended; a comment now and then, so that a client that went away
-    is noticed."""
+    """Yield each event with its number, and at the end the operation's status; comments are heartbeats, which reveal a
+    client that has gone."""
     number = after
     for event in operation.follow(after):
         if event is None:

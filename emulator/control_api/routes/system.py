@@ -1,4 +1,4 @@
-"""Routes of the server itself: whether it lives, whether it is ready, who it is, how it ends."""
+"""Routes of the server itself: health, readiness, description, shutdown, maintenance and metrics."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def _state_routes(routes: Blueprint, services: Services) -> None:
     @routes.get("/health")
     @openapi("Whether the server lives.", Health)
     def health() -> Response:
-        # Anybody may ask, so it tells nothing of this machine.
+        # No token is needed, so it tells nothing of this machine.
         return jsonify({"status": "ok", "version": services.describe()["version"]})
 
     @routes.get("/ready")
@@ -98,7 +98,7 @@ def _verb_routes(routes: Blueprint, services: Services) -> None:
 
 @functools.cache
 def _openapi_text(flask: Flask) -> str:
-    from emulator.control_api.openapi import openapi_document  # for whoever asks, not for every start
+    from emulator.control_api.openapi import openapi_document  # loaded on request, not at every start
 
     return json.dumps(openapi_document(flask))
 

@@ -1,4 +1,4 @@
-"""Routes for files that come from another machine."""
+"""Routes for uploads from other machines."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ class UploadPath(Shape):
 
 
 def upload_routes(services: Services) -> Blueprint:
-    """`/uploads…`: what is missing, pieces of files, and folders made of them."""
+    """Return the routes of `/uploads…`: missing files, pieces of files, and folders made of them."""
     routes = Blueprint("uploads", __name__)
     uploads = services.workspace.uploads
 

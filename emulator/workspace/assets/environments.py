@@ -212,7 +212,7 @@ class Environments:
         """Return the environment's image, built if it does not exist; the build log is kept."""
         spec, told = self._spec(environment)
         for difference in environment.differences:
-            if difference.text.startswith(f"{environment.source}:"):  # of a line of its file, which may be why it will not serve
+            if difference.text.startswith(f"{environment.source}:"):  # of its file
                 progress.log(difference.text)
         if isinstance(spec, ExistingImageSpec):
             image = self._find_own(environment, spec, progress)
