@@ -42,7 +42,7 @@ def token_of(served: Served, role: str) -> str:
 
 
 @pytest.mark.parametrize("headers", [{}, bearer("wrong"), bearer(""), {"Authorization": f"Basic {ADMIN}"}, bearer("é")])
-def test_without_a_known_token_nothing_is_told(guarded: Served, headers: dict[str, str]) -> None:
+def test_an_unknown_token_learns_nothing(guarded: Served, headers: dict[str, str]) -> None:
     for path in ("/onlineEndpoints", "/models", "//_amlemu/metrics", TOKENS, "/nothing/here", "//nothing"):
         answer = guarded.ask("GET", path, headers={k: v.encode() for k, v in headers.items()})
         assert (answer.status_code, answer.json()["error"]["code"]) == (401, "AuthenticationFailed")
@@ -98,7 +98,7 @@ ADMINS: list[tuple[str, str, Any]] = [
 ]
 
 
-def test_what_each_role_may(guarded: Served) -> None:
+def test_permissions_of_each_role(guarded: Served) -> None:
     viewer, deployer = token_of(guarded, "viewer"), token_of(guarded, "deployer")
     for method, path, body in [*WRITES, *ADMINS]:
         status, code, message = guarded.error(method, path, json=body, headers=bearer(viewer))
@@ -120,7 +120,7 @@ def test_values_of_variables_are_no_viewers(guarded: Served) -> None:
     assert guarded.error("GET", path, headers=bearer(token_of(guarded, "deployer")))[0] == 404
 
 
-def test_a_token_is_told_once_and_can_be_taken_back(guarded: Served) -> None:
+def test_a_token_is_shown_once_and_can_be_revoked(guarded: Served) -> None:
     with Client(guarded.url, ADMIN) as admin:
         made = admin.create_token("ci", "deployer")
         with Client(guarded.url, made["token"]) as ci:
@@ -183,7 +183,7 @@ def test_names_and_origins(served: Served) -> None:
         assert "Access-Control-Allow-Origin" not in answer.headers
 
 
-def test_the_client_says_why(guarded: Served) -> None:
+def test_the_client_reports_the_reason(guarded: Served) -> None:
     with Client(guarded.url) as client, pytest.raises(AuthenticationFailed, match="wants a token") as caught:
         client.describe()
     assert "amlemu login" in caught.value.hint
@@ -194,7 +194,7 @@ def test_the_client_says_why(guarded: Served) -> None:
     assert "amlemu token create" in refused.value.hint
 
 
-def test_only_who_is_sure_to_be_its_user_may_name_its_files(guarded: Served) -> None:
+def test_only_the_owner_may_name_files_of_the_machine(guarded: Served) -> None:
     _, handed_out = guarded.house.workspace.access.create("second", "admin")
     for token, takes in (
         (token_of(guarded, "viewer"), False),

@@ -37,7 +37,7 @@ def test_latest_is_the_one_that_was_made_last(house: House) -> None:
     assert house.workspace.models.resolve("m").version == "9"
 
 
-def test_what_is_not_found_is_told_with_what_is(house: House) -> None:
+def test_not_found_lists_what_exists(house: House) -> None:
     models = house.workspace.models
     house.register("my_model")
     cases = {
@@ -54,7 +54,7 @@ def test_what_is_not_found_is_told_with_what_is(house: House) -> None:
 
 
 @pytest.mark.parametrize("name", ["..", ".", "a/b", "", "a\0"])
-def test_a_name_is_no_path(house: House, name: str) -> None:
+def test_a_name_cannot_be_a_path(house: House, name: str) -> None:
     """The documents of the workspace itself lie one folder above."""
     with pytest.raises(BadArgument, match="cannot name a model"):
         house.workspace.models.get(name, "workspace")
@@ -210,7 +210,7 @@ def test_variables_by_target(house: House, target: Target) -> None:
 
 
 @pytest.mark.row("container.user_variables_win")
-def test_the_users_variables_win_and_that_is_said(house: House) -> None:
+def test_the_users_variables_win_with_a_difference(house: House) -> None:
     deployment = house.deploy(environment_variables={"AML_APP_ROOT": "/mine", "TOKEN": "s3cret"})
     assert house.engine.variables()["AML_APP_ROOT"] == "/mine"
     assert any("AML_APP_ROOT set by the deployment" in text for text in texts(deployment.differences))

@@ -91,7 +91,7 @@ def test_a_deploy_that_fails_leaves_the_mode(house: House) -> None:
 
 
 @pytest.mark.row("auth.aad_action")
-def test_what_an_aad_token_does_not_need_here_is_a_difference(house: House, tmp_path: Path) -> None:
+def test_missing_aad_roles_are_a_difference(house: House, tmp_path: Path) -> None:
     assert not [text for text in texts(house.deploy().differences) if "aad_token" in text]
     (alone,) = [text for text in texts(house.deploy(auth_mode="aad_token").differences) if "aad_token" in text]
     assert "there are no roles here" in alone
@@ -243,7 +243,7 @@ def test_a_token_survives_a_restart_and_no_other_workspace_takes_it(
 
 
 @every_token_mode
-def test_a_token_tells_who_its_user_is(house: House, mode: AuthMode) -> None:
+def test_a_token_identifies_its_user(house: House, mode: AuthMode) -> None:
     house.deploy(auth_mode=mode)
     tokens = [house.workspace.endpoints.get_token("iris").access_token for _ in range(2)]
     payloads = [jwt.decode(token, options={"verify_signature": False}) for token in tokens]
@@ -342,6 +342,6 @@ def test_an_open_endpoint_has_no_credentials(client: Client, served: Served, tar
         client.get_credentials("iris")
 
 
-def test_a_token_is_no_field_of_an_endpoint() -> None:
+def test_an_endpoint_has_no_token_field() -> None:
     token = EndpointToken(access_token="a.b.c", expiry_time_utc=2, refresh_after_time_utc=1)
     assert "a.b.c" not in repr(token)

@@ -353,7 +353,7 @@ def test_lines_that_are_no_json() -> None:
         follow_logs(client)
 
 
-def test_nobody_is_there() -> None:
+def test_connection_refused() -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
     told = f"no emulator answers at http://127.0.0.1:{port}"
@@ -361,7 +361,7 @@ def test_nobody_is_there() -> None:
         client.describe()
 
 
-def test_nobody_answers() -> None:
+def test_no_response() -> None:
     began = time.monotonic()
     with (
         socket.create_server(("127.0.0.1", 0)) as server,
@@ -373,7 +373,7 @@ def test_nobody_answers() -> None:
 
 
 @pytest.mark.parametrize("url", ["localhost:18080", "127.0.0.1", "ftp://x", "http://", "http://a b:c", "http://.x"])
-def test_what_is_no_address(url: str) -> None:
+def test_invalid_addresses(url: str) -> None:
     with Client(url) as client, pytest.raises(BadArgument, match="is not the address of an emulator"):
         client.describe()
 
@@ -388,7 +388,7 @@ def test_what_is_no_address(url: str) -> None:
         ("evil", tarfile.DIRTYPE, "something that is no file"),
     ],
 )
-def test_a_server_cannot_write_what_it_likes(name: str, kind: bytes, said: str, tmp_path: Path) -> None:
+def test_a_server_cannot_choose_where_a_download_is_written(name: str, kind: bytes, said: str, tmp_path: Path) -> None:
     info = tarfile.TarInfo(name)
     info.type, info.linkname = kind, "" if kind == tarfile.REGTYPE else "/etc/passwd"
     body = info.tobuf() + b"\0" * 1024

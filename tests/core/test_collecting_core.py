@@ -83,7 +83,7 @@ def counts(house: House) -> dict[tuple[str, str], int]:
 
 
 @pytest.mark.row("collection.available")
-def test_the_front_door_is_told_what_to_collect(house: House) -> None:
+def test_the_route_carries_what_to_collect(house: House) -> None:
     deployment = house.deploy(
         data_collector=collector(
             "request", "Response", sampling_rate=0.5, rolling_rate="day", capture_headers=["X-Tenant"]
@@ -106,7 +106,7 @@ def test_the_front_door_is_told_what_to_collect(house: House) -> None:
         {"collections": {"request": {"enabled": False}}},
     ],
 )
-def test_the_front_door_has_nothing_to_collect(house: House, asked: dict[str, Any] | None) -> None:
+def test_the_route_carries_no_collector(house: House, asked: dict[str, Any] | None) -> None:
     house.deploy(data_collector=asked)
     assert route(house) is None
 
@@ -154,7 +154,7 @@ def test_more_collectors_than_the_cloud_takes_are_a_difference(house: House) -> 
 
 
 @pytest.mark.parametrize("name", ["../up", "a/b", "", ".", "2024", "a b", "x" * 300])
-def test_a_name_that_is_no_folder_is_refused(house: House, name: str) -> None:
+def test_an_invalid_collection_name_is_refused(house: House, name: str) -> None:
     with pytest.raises(BadArgument, match="cannot name a collection"):
         house.deploy(data_collector=collector(name))
     assert house.workspace.endpoints.list_names() == []
@@ -177,7 +177,7 @@ def test_application_insights_never_leads_away_from_this_machine(house: House, t
         assert "IngestionEndpoint=http://127.0.0.1:9/" in told["APPLICATIONINSIGHTS_CONNECTION_STRING"]
 
 
-def test_who_has_telemetry_of_their_own_keeps_it(house: House) -> None:
+def test_the_users_own_telemetry_settings_are_kept(house: House) -> None:
     own = {"APPLICATIONINSIGHTS_CONNECTION_STRING": "InstrumentationKey=1"}
     house.deploy(app_insights_enabled=True, environment_variables=own)
     assert house.engine.variables().items() >= own.items()
@@ -186,7 +186,7 @@ def test_who_has_telemetry_of_their_own_keeps_it(house: House) -> None:
 # What containers hand over.
 
 
-def test_what_a_collector_hands_over_becomes_a_line(house: House) -> None:
+def test_a_collectors_event_becomes_a_line(house: House) -> None:
     house.deploy(data_collector=collector("Model_Inputs", "other"))
     hand_over(sink_of(house), record(attributes={"ce-my-own": "kept", "ce-data": "forged"}))
     (line,) = collected(house, "Model_Inputs")
@@ -220,14 +220,14 @@ def test_what_a_collector_hands_over_becomes_a_line(house: House) -> None:
     ],
     ids=str,
 )
-def test_what_is_not_collected_is_counted(house: House, bad: dict[str, Any], counted: tuple[str, str]) -> None:
+def test_data_that_is_not_collected_is_counted(house: House, bad: dict[str, Any], counted: tuple[str, str]) -> None:
     house.deploy(data_collector=collector("model_inputs", "request"))
     hand_over(sink_of(house), bad, record())
     assert len(collected(house)) == 1, "the next one is"
     assert counts(house) == {counted: bad.get("count", 1), ("model_inputs", ""): 1}
 
 
-def test_a_script_that_writes_what_it_likes_reaches_nothing(house: House, tmp_path: Path) -> None:
+def test_a_hostile_script_reaches_nothing_through_its_sink(house: House, tmp_path: Path) -> None:
     house.deploy(data_collector=collector("model_inputs"))
     folder = sink_of(house)
     secret = tmp_path / "secret"
@@ -294,7 +294,7 @@ def test_collected_data_outlives_its_endpoint(house: House) -> None:
     assert len(list((house.store.home / "modelDataCollector/iris").rglob("*.jsonl"))) == 1
 
 
-def test_collected_data_goes_where_the_settings_say_so(house: House) -> None:
+def test_settings_may_remove_collected_data_with_its_deployment(house: House) -> None:
     with overridden({"managed": {"collection.kept": False}}):
         house.deploy(data_collector=collector("model_inputs"))
         hand_over(sink_of(house), record())
@@ -361,7 +361,7 @@ def test_a_minute_is_a_minute(house: House) -> None:
 
 
 @pytest.mark.row("collection.metrics")
-def test_the_doors(served: Served, client: Client) -> None:
+def test_routes_of_collected_data(served: Served, client: Client) -> None:
     house = served.house
     house.deploy(data_collector=collector("request"), app_insights_enabled=True)
     house.workspace.collecting.write([payload(), payload(body=b"[1]")])

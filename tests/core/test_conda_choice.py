@@ -31,7 +31,7 @@ def test_channels_that_answer_are_used(house: House) -> None:
     assert from_pypi(deployed) == []
 
 
-def test_pypi_stands_in_for_channels_that_do_not_and_it_is_said(house: House) -> None:
+def test_pypi_replaces_unreachable_channels_with_a_difference(house: House) -> None:
     house.unreachable = "conda-forge: no answer within 2 s"
     (told,) = from_pypi(deploy(house))
     assert "conda-forge: no answer within 2 s" in told
@@ -40,7 +40,7 @@ def test_pypi_stands_in_for_channels_that_do_not_and_it_is_said(house: House) ->
     assert house.engine.builds[-1].requirements == ("numpy==1.23.*", "setuptools<81", "azureml-inference-server-http")
 
 
-def test_what_is_built_is_not_decided_again(house: House) -> None:
+def test_a_built_image_is_reused_without_a_network_check(house: House) -> None:
     house.unreachable = "no network"
     first = deploy(house)
     house.unreachable = ""
@@ -54,7 +54,7 @@ def test_what_is_built_is_not_decided_again(house: House) -> None:
     assert len(house.asked_channels) == 1
 
 
-def test_what_conda_passes_over_is_told_as_it_is_deployed(house: House) -> None:
+def test_ignored_conda_entries_are_reported_by_a_deploy(house: House) -> None:
     """It may be the reason why the server is not there."""
     said = Said()
     (house.code / "conda.yml").write_text("dependencies:\n- {pip: [azureml-inference-server-http]}\n- {pip: [numpy]}\n")
@@ -64,19 +64,19 @@ def test_what_conda_passes_over_is_told_as_it_is_deployed(house: House) -> None:
     assert any(told in str(text) for text in said.lines)
 
 
-def test_channels_asked_for_are_not_replaced(house: House) -> None:
+def test_requested_channels_are_not_replaced(house: House) -> None:
     house.unreachable = "no network"
     deploy(house, conda="channels")
     assert house.asked_channels == []
     assert house.engine.builds[-1].conda
 
 
-def test_pip_asks_nobody(house: House) -> None:
+def test_pip_checks_no_channel(house: House) -> None:
     assert from_pypi(deploy(house, conda="pip"))
     assert house.asked_channels == []
 
 
-def test_what_pip_cannot_express_is_told_only_where_it_must_be(house: House) -> None:
+def test_what_pip_cannot_express_is_refused_only_if_pip_is_needed(house: House) -> None:
     text = "dependencies: [python=3.9, 'numpy=1.23|1.24']\n"
     deploy(house, text=text)
     with pytest.raises(BadDocument) as caught:

@@ -99,7 +99,7 @@ def test_ready(served: Served) -> None:
     assert served.ask("GET", "//_amlemu/ready").status_code == 200
 
 
-def test_it_is_ready_when_what_was_deployed_is_back(served: Served) -> None:
+def test_ready_once_deployments_are_restored(served: Served) -> None:
     deploy(served)
     house = served.house.restarted()
     for container in house.running():
@@ -115,7 +115,7 @@ def test_it_is_ready_when_what_was_deployed_is_back(served: Served) -> None:
         assert after.ask("GET", "//_amlemu/ready").status_code == 200
 
 
-def test_what_cannot_be_brought_back_is_not_waited_for_forever(served: Served) -> None:
+def test_readiness_does_not_wait_for_a_failed_restore(served: Served) -> None:
     deploy(served)
     house = served.house.restarted()
     for container in house.running():
@@ -127,7 +127,7 @@ def test_what_cannot_be_brought_back_is_not_waited_for_forever(served: Served) -
     assert house.workspace.restoring() == []
 
 
-def test_a_silent_engine_is_asked_once() -> None:
+def test_a_silent_engine_is_called_once() -> None:
     asked, answer = threading.Semaphore(0), threading.Event()
 
     def ask() -> None:
@@ -393,7 +393,7 @@ def test_a_name_that_leads_out_of_its_folder(served: Served) -> None:
     assert served.reported == []
 
 
-def test_a_failed_deployment_is_told_with_its_reason(served: Served) -> None:
+def test_a_failed_deployment_is_reported_with_its_reason(served: Served) -> None:
     served.house.engine.behaviours.append(Behaviour(exit_code=3, log=("one", "two")))
     end = deploy(served)
     assert end["status"] == "Failed"
@@ -403,7 +403,7 @@ def test_a_failed_deployment_is_told_with_its_reason(served: Served) -> None:
     assert (deployment["provisioning_state"], deployment["error"]) == ("Failed", end["error"])
 
 
-def test_a_bug_is_told_as_one_and_reported(served: Served) -> None:
+def test_a_bug_is_answered_as_one_and_logged(served: Served) -> None:
     served.house.engine.behaviours.append(Behaviour(refuses=ZeroDivisionError))
     operation = put(served)
     for _ in range(500):
@@ -609,7 +609,7 @@ def test_texts_that_are_not_unicode(served: Served) -> None:
 # operations and streams
 
 
-def test_events_are_told_again_to_whoever_comes_later(served: Served) -> None:
+def test_events_are_replayed_to_later_followers(served: Served) -> None:
     operation = put(served)
     first = events(served, operation)
     assert [event["text"].split(":")[0] for event in first if event["kind"] == "step"] == [
@@ -638,7 +638,7 @@ def test_events_have_numbers_and_names(served: Served) -> None:
     assert raw_events(served, operation, str(len(told) - 1)) == told[-1:]
 
 
-def test_who_has_heard_the_end_is_told_not_to_come_back(served: Served) -> None:
+def test_a_client_that_has_received_the_end_gets_no_content(served: Served) -> None:
     operation = put(served)
     count = len(events(served, operation))
     path = f"/mfeOperationsStatus/{operation}/events"
@@ -695,7 +695,7 @@ def test_an_operation_is_polled_as_the_sdks_poll(served: Served) -> None:
     events(served, "op1")
 
 
-def test_the_result_of_what_has_failed_is_its_error(served: Served) -> None:
+def test_the_result_of_a_failed_operation_is_its_error(served: Served) -> None:
     served.house.engine.fail_build = "no such package"
     operation = put(served)
     events(served, operation)
@@ -838,7 +838,7 @@ def failing() -> Iterator[str]:
     raise RuntimeError("the engine went away")
 
 
-def test_a_source_that_breaks_off_is_told_to_the_reader() -> None:
+def test_an_error_of_the_source_ends_the_stream() -> None:
     stream = line_stream(failing())
     assert next(stream) == b'"one"\n'
     with pytest.raises(RuntimeError, match="went away"):

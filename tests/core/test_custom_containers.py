@@ -103,7 +103,7 @@ def test_each_probe_has_its_own_consequence(byoc: House) -> None:
 
 
 @pytest.mark.row("custom.routes_needed")
-def test_without_routes_it_is_asked_as_azure_mls_own(byoc: House) -> None:
+def test_default_routes_are_those_of_azure_mls_own_server(byoc: House) -> None:
     byoc.engine.behaviour = Behaviour(ready=False, status=404)
     with pytest.raises(ResourceNotReady) as caught:
         byoc.deploy(environment={"name": "custom", "image": "server:1"}, liveness_probe=QUICK)
@@ -178,7 +178,7 @@ def test_several_models_at_a_mount_path(byoc: House) -> None:
 
 
 @pytest.mark.row("custom.script_variables")
-def test_a_custom_container_is_told_of_its_script(byoc: House) -> None:
+def test_variables_of_a_custom_container_with_a_script(byoc: House) -> None:
     (byoc.code / "serve.R").write_text("function() 1\n")
     environment = {"name": "custom", "image": "server:1", "inference_config": ROUTES}
     byoc.deploy(environment=environment, scoring_script="serve.R")
@@ -208,7 +208,7 @@ def test_a_script_that_is_not_python_needs_a_custom_container(house: House) -> N
         ({"environment": {"name": "e", "image": "-x", "inference_config": ROUTES}}, "cannot be the name of an image"),
     ],
 )
-def test_what_does_not_go_together(byoc: House, changes: dict[str, Any], message: str) -> None:
+def test_settings_that_exclude_each_other(byoc: House, changes: dict[str, Any], message: str) -> None:
     with pytest.raises(BadArgument, match=message):
         deploy(byoc, **changes)
     assert byoc.workspace.endpoints.list_names() == []
@@ -229,7 +229,7 @@ def test_an_image_for_another_machine(byoc: House) -> None:
 # Images
 
 
-def test_a_name_means_what_it_means_now(byoc: House) -> None:
+def test_an_image_name_is_resolved_at_each_deploy(byoc: House) -> None:
     deploy(byoc)
     byoc.engine.own_images["server:1"] = "cd" * 32
     assert deploy(byoc).image == "cd" * 32
@@ -263,7 +263,7 @@ def test_packages_stand_for_a_prebuilt_image_that_cannot_be_had(house: House) ->
     assert (there.image, there.own_command, texts(there.differences)) == (DIGEST, True, ())
 
 
-def test_a_platform_goes_along(byoc: House) -> None:
+def test_the_platform_is_passed_to_the_engine(byoc: House) -> None:
     deploy(byoc, platform="linux/amd64")
     assert getattr(byoc.engine.builds[-1], "platform", None) == "linux/amd64"
     with pytest.raises(BadArgument, match="platform"):
@@ -289,7 +289,7 @@ def test_an_unchanged_context_is_not_built_again(house: House, context: Path) ->
     assert deploy(house, environment=file).image != first.image
 
 
-def test_a_registered_context_stays_as_it_was(house: House, context: Path) -> None:
+def test_a_registered_context_does_not_change(house: House, context: Path) -> None:
     registered = house.workspace.environments.register(house.workspace.environments.read(context / "environment.yml"))
     again = house.workspace.environments.register(house.workspace.environments.read(context / "environment.yml"))
     assert registered.id == again.id == "custom:1"
@@ -345,7 +345,7 @@ def test_a_file_of_routes_that_makes_no_sense(house: House, context: Path, text:
         house.deploy(environment=str(context / "environment.yml"), target="local")
 
 
-def test_what_a_file_of_routes_leaves_open_is_azure_mls_own(house: House, context: Path) -> None:
+def test_missing_routes_of_an_override_file_are_azure_mls_own(house: House, context: Path) -> None:
     (context / "environment.yml").write_text("build: {path: docker}\n")
     text = '{"scorePath": null, "healthPath": "alive", "other": 1}'
     (context / "docker/container_override_config.json").write_text(text)
@@ -355,7 +355,7 @@ def test_what_a_file_of_routes_leaves_open_is_azure_mls_own(house: House, contex
     assert (config.scoring_route, config.liveness_route.path) == (AZUREML_ROUTES.scoring_route, "/alive")
 
 
-def test_pruning_passes_over_a_context_that_somebody_removed(house: House, context: Path) -> None:
+def test_prune_ignores_a_missing_context(house: House, context: Path) -> None:
     registered = house.workspace.environments.register(house.workspace.environments.read(context / "environment.yml"))
     assert registered.build is not None
     shutil.rmtree(registered.build.path)

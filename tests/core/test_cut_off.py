@@ -87,7 +87,7 @@ def test_documents_that_were_never_whole_are_removed(house: House) -> None:
     assert (again.state(), len(again.workspace.models.list_versions())) == ("Succeeded", 1)
 
 
-def test_the_layout_of_a_deploy_that_was_cut_off_goes(house: House) -> None:
+def test_the_layout_of_an_interrupted_deploy_is_removed(house: House) -> None:
     deployment = house.deploy()
     house.store.put_deployment(deployment.model_copy(update={"provisioning_state": "Creating", "serving": False}))
     again = begun_again(house)
@@ -98,7 +98,7 @@ def test_the_layout_of_a_deploy_that_was_cut_off_goes(house: House) -> None:
     assert again.layouts() == ["iris/blue/2"]
 
 
-def test_a_deletion_that_fails_can_be_asked_for_again(house: House) -> None:
+def test_a_failed_deletion_can_be_repeated(house: House) -> None:
     house.deploy()
     house.deploy(name="green")
     house.door.refuses = OutOfQuota("the front door is stuck")
@@ -132,7 +132,7 @@ def test_a_failure_is_written_down_once_there_is_room(house: House) -> None:
     assert len(house.instances()) == 1, "what served goes on"
 
 
-def test_a_failure_that_somebody_has_mended_meanwhile_is_not_written_down(house: House) -> None:
+def test_a_failure_that_was_overtaken_is_not_saved(house: House) -> None:
     house.engine.behaviours = [Behaviour(exit_code=1)]
     said = Said()
     with ExitStack() as full:

@@ -62,13 +62,13 @@ def test_the_first_deployment(house: House) -> None:
     ]
 
 
-def test_the_engine_is_not_asked_to_build_twice(house: House) -> None:
+def test_an_image_is_built_once(house: House) -> None:
     house.deploy()
     house.deploy("pets")
     assert len(house.engine.builds) == 1
 
 
-def test_the_front_door_never_has_an_endpoint_without_instances_after_the_first(house: House) -> None:
+def test_an_updated_endpoint_always_has_instances(house: House) -> None:
     house.deploy()
     began = len(house.door.history)
     house.deploy()
@@ -108,7 +108,7 @@ def test_the_old_containers_go_after_they_are_drained(house: House) -> None:
 
 
 @pytest.mark.row("deployment.serves_while_updating")
-def test_what_served_goes_on_while_the_new_one_starts(house: House) -> None:
+def test_the_old_generation_serves_while_the_new_one_starts(house: House) -> None:
     house.deploy()
     (old,) = house.running()
     seen: list[object] = []
@@ -256,7 +256,7 @@ def test_an_engine_that_went_away(house: House) -> None:
     assert house.deploy().provisioning_state == "Succeeded"
 
 
-def test_a_front_door_that_refuses_the_swap_leaves_the_old_generation(house: House) -> None:
+def test_a_gateway_that_refuses_the_swap_leaves_the_old_generation(house: House) -> None:
     house.deploy()
     (old,) = house.running()
 
@@ -294,7 +294,7 @@ def test_a_bad_request_makes_nothing(
 
 
 @pytest.mark.row("script.syntax", "script.functions")
-def test_a_script_that_cannot_work_is_told_at_once(house: House) -> None:
+def test_an_invalid_script_is_refused_at_once(house: House) -> None:
     (house.code / "conda.yml").write_text("dependencies: [python=3.10]\n")
     (house.code / "score.py").write_text("def init(:\n")
     with pytest.raises(ResourceNotReady, match=r"SyntaxError: invalid syntax \(score.py, line 1\)"):
@@ -414,7 +414,7 @@ def test_a_canceled_first_deployment_leaves_nothing(house: House, step: str) -> 
 
 
 @pytest.mark.parametrize("step", STEPS)
-def test_a_canceled_update_leaves_what_served(house: House, step: str) -> None:
+def test_a_canceled_update_leaves_the_old_generation(house: House, step: str) -> None:
     before = house.deploy()
     (old,) = house.running()
     (house.code / "requirements.txt").write_text("numpy\n")
@@ -475,14 +475,14 @@ def test_a_file_nearby_that_is_not_used_is_named(house: House, file: str) -> Non
     ]
 
 
-def test_nothing_is_told_of_files_nearby_where_one_is_used(house: House) -> None:
+def test_files_nearby_are_not_mentioned_if_one_is_used(house: House) -> None:
     (house.code / "conda_env.yml").write_text("dependencies: [python=3.9]\n")
     assert any("built-in default" in text for text in texts(house.deploy().differences))
     (house.code / "requirements.txt").write_text("azureml-inference-server-http\n")
     assert not any("built-in default" in text for text in texts(house.deploy().differences))
 
 
-def test_a_debugger_is_in_the_environment_and_said(house: House) -> None:
+def test_a_debugger_is_added_with_a_difference(house: House) -> None:
     deployment = house.deploy(debug_port=5678, instance_count=2)
     assert "debugpy" in house.engine.builds[0].requirements
     assert "debugpy is in the environment, because of --debug" in texts(deployment.differences)

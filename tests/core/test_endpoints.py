@@ -40,7 +40,7 @@ def test_no_port_is_left(house: House) -> None:
     assert house.workspace.endpoints.list_names() == []
 
 
-def test_a_port_that_is_asked_for(house: House) -> None:
+def test_a_requested_port(house: House) -> None:
     house.deploy(port=30000)
     assert house.door.routes["iris"].port == 30000
     with pytest.raises(BadArgument, match="port 30000 belongs to endpoint 'iris'"):
@@ -51,7 +51,7 @@ def test_a_port_that_is_asked_for(house: House) -> None:
     assert house.workspace.endpoints.list_names() == ["iris"]
 
 
-def test_an_endpoint_that_the_front_door_refuses_is_not_made(house: House) -> None:
+def test_an_endpoint_that_the_gateway_refuses_is_not_created(house: House) -> None:
     house.door.refuses = BadArgument("it was taken just now")
     with pytest.raises(BadArgument, match="just now"):
         house.deploy()
@@ -256,7 +256,7 @@ def test_settings_may_say_that_it_can(house: House) -> None:
 
 @pytest.mark.row("traffic.new_deployment")
 @pytest.mark.parametrize("target", get_args(Target))
-def test_the_first_deployment_of_files_gets_what_its_target_gives(house: House, target: Target) -> None:
+def test_the_first_deployment_from_files_gets_its_targets_share(house: House, target: Target) -> None:
     house.deploy(target=target, is_from_files=True)
     given = {} if target in ("managed", "kubernetes") else {"blue": 100}
     assert house.workspace.endpoints.get("iris").traffic == given
@@ -355,7 +355,7 @@ def test_the_same_model_twice(house: House) -> None:
         house.deploy(models=["m:1", "m@latest"])
 
 
-def test_stop_all_keeps_what_is_wished(house: House) -> None:
+def test_stop_all_keeps_the_desired_state(house: House) -> None:
     house.deploy()
     house.deploy("pets", instance_count=2)
     before = house.deployment()
@@ -365,7 +365,7 @@ def test_stop_all_keeps_what_is_wished(house: House) -> None:
     assert house.layouts() == ["iris/blue/1", "pets/blue/2"]
 
 
-def test_stop_all_takes_what_is_being_drained_as_well(house: House) -> None:
+def test_stop_all_removes_draining_containers_too(house: House) -> None:
     house.deploy()
     stopped: list[int] = []
     house.door.draining = lambda _id: stopped.append(house.workspace.deployments.stop_all())
@@ -392,7 +392,7 @@ def test_all_containers_are_stopped_at_the_same_time(house: House) -> None:
     assert max(house.engine.graces) <= 5
 
 
-def test_what_is_being_brought_back_is_broken_off_when_the_emulator_ends(house: House) -> None:
+def test_restores_are_canceled_when_the_emulator_ends(house: House) -> None:
     house.deploy()
     house.deploy("pets")
     house.workspace.deployments.stop_all()
@@ -421,7 +421,7 @@ def test_nothing_begins_once_the_emulator_ends(house: House) -> None:
     assert house.state() == "Succeeded"
 
 
-def test_differences_are_said(house: House) -> None:
+def test_differences_are_listed(house: House) -> None:
     house.engine.differences = (only_here("image.stand_in", "a stand-in for the base image"),)
     house.unreachable = "no network"
     (house.code / "conda.yml").write_text("dependencies: [python=3.9, numpy=1.23]\n")

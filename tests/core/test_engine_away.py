@@ -13,7 +13,7 @@ def deployed(house: House) -> None:
     assert house.states() == [("Ready", 0)]
 
 
-def test_it_is_told_while_it_is_away(house: House) -> None:
+def test_an_unavailable_engine_is_reported(house: House) -> None:
     deployed(house)
     assert house.workspace.health.engine_error is None
     house.engine.unavailable = True
@@ -24,7 +24,7 @@ def test_it_is_told_while_it_is_away(house: House) -> None:
     assert house.workspace.health.engine_error is None
 
 
-def test_what_died_with_it_comes_back_with_it(house: House) -> None:
+def test_containers_that_died_with_the_engine_are_restarted(house: House) -> None:
     deployed(house)
     (old,) = house.running()
     house.engine.unavailable = True

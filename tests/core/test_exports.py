@@ -195,7 +195,7 @@ def test_a_build_context(house: House, client: Client, tmp_path: Path) -> None:
     assert {p.relative_to(tmp_path / "out").as_posix() for p in written} == {"Dockerfile", "sub/a"}
 
 
-def test_what_cannot_be_exported(house: House, client: Client, served: Served) -> None:
+def test_exports_that_are_refused(house: House, client: Client, served: Served) -> None:
     with pytest.raises(ResourceNotFound):
         client.get_export("iris", include_values=False)
     house.engine.fail_build = "no"
@@ -211,14 +211,14 @@ def test_what_cannot_be_exported(house: House, client: Client, served: Served) -
         served.house.workspace.exports.document("none", include_values=False)
 
 
-def test_what_an_image_was_made_of_is_not_known(house: House, client: Client) -> None:
+def test_an_image_of_unknown_origin(house: House, client: Client) -> None:
     deployment = house.deploy()
     (house.store.home / "images" / f"{deployment.image}.json").unlink()
     with pytest.raises(ResourceNotFound, match="was built from is not known any more"):
         client.get_export("iris", include_values=False)
 
 
-def test_what_a_container_sees(house: House, client: Client, tmp_path: Path) -> None:
+def test_files_that_a_container_sees(house: House, client: Client, tmp_path: Path) -> None:
     house.register("a")
     house.register("b")
     house.deploy(models=("a:1", "b:1"), target="aks", explicit_source_dir=True)

@@ -63,7 +63,7 @@ def test_a_new_workspace_begins_with_the_demo_once(store: Store) -> None:
     assert second.lines == []
 
 
-def test_a_failure_is_told_aloud_and_is_not_in_the_way(store: Store) -> None:
+def test_a_failed_demo_is_logged_and_does_not_prevent_readiness(store: Store) -> None:
     told = Said(store, FAILS).run().lines[-1]
     assert told.startswith("THE DEMO FAILED with exit code 4")
     assert Said(store, SUCCEEDS).demo.in_the_way() == "", "it is not tried again by itself"

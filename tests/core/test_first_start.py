@@ -73,7 +73,7 @@ def test_a_script_without_run(house: House, target: Target, server: str) -> None
 
 @pytest.mark.row("start.import_failed_code", "start.function_missing_code")
 @each_target
-def test_what_is_seen_before_anything_starts_has_the_same_code(house: House, target: Target) -> None:
+def test_faults_found_before_the_start_have_the_same_code(house: House, target: Target) -> None:
     house.write_code("src", "def init():\n    pass\n")
     assert code_of(house, target) == expected(target, "UserScriptFunctionNotFound")
     house.write_code("src", "def init(:\n")
@@ -89,7 +89,7 @@ def test_a_container_that_ends_for_another_reason(house: House, target: Target) 
 
 
 @each_target
-def test_an_update_that_fails_leaves_what_serves(house: House, target: Target) -> None:
+def test_a_failed_update_leaves_the_serving_generation(house: House, target: Target) -> None:
     house.deploy(target=target)
     before = house.instances()
     assert code_of(house, target, dead("server_1.5.init_raises")) == expected(target, "UserScriptInitFailed")
@@ -102,5 +102,5 @@ def test_another_code_can_be_chosen_where_none_is_known(house: House) -> None:
         assert code_of(house, "local", dead("server_1.5.init_raises")) == "UserScriptInitFailed"
 
 
-def test_the_codes_are_the_classes_of_what_is_not_ready() -> None:
+def test_codes_of_failed_starts_are_error_classes() -> None:
     assert set(get_args(NotReadyCode)) == {cls.code for cls in all_error_classes() if issubclass(cls, ResourceNotReady)}

@@ -67,7 +67,7 @@ def test_one_unready_instance_leaves_the_others(house: House) -> None:
     assert [state for state, _ in house.states()] == ["Ready", "NotReady", "Ready"]
 
 
-def test_as_many_successes_as_asked_for_bring_it_back(house: House) -> None:
+def test_success_threshold_brings_an_instance_back(house: House) -> None:
     deploy(house, readiness_probe={**SHORT, "success_threshold": 3})
     house.behave(ready=False)
     house.pass_time(8)
@@ -79,7 +79,7 @@ def test_as_many_successes_as_asked_for_bring_it_back(house: House) -> None:
     assert len(house.instances()) == 1
 
 
-def test_what_the_front_door_is_told_otherwise_leaves_it_out(house: House) -> None:
+def test_other_updates_keep_an_unready_instance_out_of_rotation(house: House) -> None:
     deploy(house)
     house.behave(ready=False)
     house.pass_time(8)
@@ -88,7 +88,7 @@ def test_what_the_front_door_is_told_otherwise_leaves_it_out(house: House) -> No
 
 
 @pytest.mark.row("probes.path")
-def test_what_the_probes_ask(house: House) -> None:
+def test_routes_of_the_probes(house: House) -> None:
     deploy(house, liveness={**SHORT, "timeout": 7})
     house.engine.probes.clear()
     house.pass_time(2)
@@ -213,7 +213,7 @@ def test_a_replacement_may_be_another_instance(house: House) -> None:
 
 @pytest.mark.row("probes.no_auth")
 @pytest.mark.parametrize("target", TARGETS)
-def test_probes_carry_the_headers_that_the_target_says(house: House, target: Target) -> None:
+def test_probes_carry_the_targets_headers(house: House, target: Target) -> None:
     deploy(house, target=target)
     assert dict(house.engine.probe_headers) == {}
     with overridden({target: {"probes.no_auth": {"User-Agent": "kube-probe/1.29"}}}):
@@ -339,7 +339,7 @@ def test_a_crash_loop_is_a_failed_deployment_with_the_clouds_code(house: House, 
     assert deployment.serving, "it is the deployment's own generation, and may come back"
 
 
-def test_what_the_engine_has_stopped_says_why(house: House) -> None:
+def test_a_container_stopped_by_the_engine_reports_the_reason(house: House) -> None:
     """In the event of each time, and once it is a crash loop in what `show` prints."""
     deploy(house)
     house.engine.behaviour = Behaviour(exit_code=137, stopped_because="it wrote more than 4 GiB")
@@ -416,7 +416,7 @@ def test_a_start_that_the_engine_refuses_counts_as_a_death(house: House) -> None
     assert (house.state(), len(house.instances())) == ("Succeeded", 1)
 
 
-def test_a_container_that_somebody_removed_is_started_again(house: House) -> None:
+def test_a_container_removed_from_outside_is_restarted(house: House) -> None:
     deploy(house)
     (old,) = house.running()
     house.engine.remove(old.id)
@@ -475,7 +475,7 @@ def test_a_restart_waits_for_the_operation_on_its_endpoint(house: House) -> None
     assert house.running()[0].running
 
 
-def test_the_front_door_is_told_the_newest_state_last(house: House) -> None:
+def test_the_gateway_gets_the_newest_state_last(house: House) -> None:
     """Health tells it as well as operations do, at any moment: what was read first must not be told last."""
     deploy(house)
     (container,) = house.running()
@@ -498,7 +498,7 @@ def test_the_front_door_is_told_the_newest_state_last(house: House) -> None:
     assert house.instances() == []
 
 
-def test_what_a_deploy_replaced_is_not_started_again(house: House) -> None:
+def test_a_replaced_container_is_not_restarted(house: House) -> None:
     deploy(house)
     house.engine.behaviours = [Behaviour(exit_code=3)] * 3
     die(house)
@@ -512,7 +512,7 @@ def test_what_a_deploy_replaced_is_not_started_again(house: House) -> None:
     assert (house.instances(), house.state()) == ([new.id], "Succeeded")
 
 
-def test_what_a_deploy_just_took_away_has_not_died(house: House) -> None:
+def test_a_container_removed_by_a_deploy_does_not_count_as_dead(house: House) -> None:
     """The look at the engine is a moment older than what it is compared with."""
     deploy(house)
 
@@ -531,7 +531,7 @@ def test_what_a_deploy_just_took_away_has_not_died(house: House) -> None:
     assert list(house.store.home.glob("logs/*.failed.log")) == [], "nobody asked for its last words"
 
 
-def test_what_was_deleted_is_not_started_again(house: House) -> None:
+def test_a_deleted_deployment_is_not_restarted(house: House) -> None:
     deploy(house)
     house.engine.behaviours = [Behaviour(exit_code=3)] * 3
     die(house)
@@ -589,7 +589,7 @@ def test_a_crash_loop_may_end_under_the_next_emulator(house: House) -> None:
     assert (again.state(), len(again.instances())) == ("Succeeded", 1)
 
 
-def test_nothing_begins_once_it_is_told_to_stop(house: House) -> None:
+def test_nothing_starts_after_stop(house: House) -> None:
     deploy(house)
     die(house)
     house.workspace.health.stop(timeout_seconds=1)
@@ -597,7 +597,7 @@ def test_nothing_begins_once_it_is_told_to_stop(house: House) -> None:
     assert not house.running()[0].running
 
 
-def test_it_goes_on_by_itself_and_stops(house: House) -> None:
+def test_the_monitor_runs_in_the_background_until_stop(house: House) -> None:
     deploy(house)
     house.workspace.health.start()
     (old,) = house.running()

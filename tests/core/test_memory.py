@@ -49,7 +49,7 @@ def test_a_container_is_as_large_as_its_type(house: House) -> None:
     assert (running.spec.cpus, running.spec.memory_bytes) == (1.0, 3.5 * GIB)
 
 
-def test_without_a_type_there_is_no_limit(house: House) -> None:
+def test_no_limit_without_an_instance_type(house: House) -> None:
     house.deploy()
     (running,) = house.engine.containers()
     assert (running.spec.cpus, running.spec.memory_bytes) == (None, None)
@@ -133,7 +133,7 @@ def test_one_killed_worker_of_a_start_may_be_followed_by_another(house: House) -
     house.deploy()
 
 
-def test_a_slow_start_is_no_lack_of_memory(house: House) -> None:
+def test_a_slow_start_is_not_reported_as_out_of_memory(house: House) -> None:
     house.engine.behaviours.append(Behaviour(ready=False))
     assert isinstance(failed(house, liveness_probe={"failure_threshold": 1}), OperationTimedOut)
 

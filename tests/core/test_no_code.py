@@ -72,7 +72,7 @@ def test_a_model_alone_is_deployed(house: House, model: Model, target: Target) -
 
 
 @pytest.mark.row("mlflow.no_code")
-def test_a_target_that_is_assumed_to_take_it_may_be_told_not_to(house: House, model: Model) -> None:
+def test_settings_may_disable_deployments_without_code(house: House, model: Model) -> None:
     overrides, misfits = read_overrides({"aci": {"mlflow.no_code": False}})
     assert misfits == []
     with overridden(overrides), pytest.raises(BadArgument, match="target aci takes no model without"):
@@ -81,7 +81,7 @@ def test_a_target_that_is_assumed_to_take_it_may_be_told_not_to(house: House, mo
 
 @pytest.mark.row("mlflow.model_folder", "mlflow.extra_conda_yaml", "mlflow.script")
 @pytest.mark.parametrize("target", [t for t in TARGETS if t != "local"])
-def test_what_the_container_is_told(house: House, model: Model, target: Target) -> None:
+def test_variables_of_the_container(house: House, model: Model, target: Target) -> None:
     no_code(house, target=target)
     (running,) = house.engine.containers()
     variables, model_dir = running.spec.environment_variables, "/var/azureml-app/azureml-models/my_mlflow/1"
@@ -219,7 +219,7 @@ def test_a_container_of_the_users_own_is_none_of_ours(house: House, model: Model
     assert "mlflow_score_script.py" not in house.engine.builds[0].files
 
 
-def test_why_the_script_failed_is_told(house: House, model: Model) -> None:
+def test_the_cause_of_a_failed_script_is_reported(house: House, model: Model) -> None:
     log = (
         "Traceback (most recent call last):",
         '  File "/azureml-envs/amlemu/lib/python3.11/site-packages/azureml_inference_server_http/x.py", line 1, in f',
@@ -257,7 +257,7 @@ def test_a_triton_model_in_a_container_of_the_users_own(house: House, triton: Mo
 
 
 @pytest.mark.row("triton.repository")
-def test_a_folder_that_is_no_triton_repository(house: House, tmp_path: Path) -> None:
+def test_an_invalid_triton_repository(house: House, tmp_path: Path) -> None:
     folder = files(tmp_path / "densenet", **{"1_in_model__onnx": "weights"})
     with pytest.raises(BadArgument, match="is no Triton model repository") as caught:
         no_code(house, models=[{"path": str(folder), "type": "triton_model"}], environment=BYOC)

@@ -55,7 +55,7 @@ def operations(document: dict[str, Any]) -> Iterator[tuple[str, str, dict[str, A
                 yield path, method, operation
 
 
-def test_a_route_that_says_nothing_of_itself_is_found(served: Served) -> None:
+def test_a_route_without_a_description_is_found(served: Served) -> None:
     flask = create_control_api(served.services)
     flask.add_url_rule("/new", view_func=lambda: "")
     with pytest.raises(LookupError, match="/new is not described"):
@@ -94,13 +94,13 @@ def references(node: Any) -> Iterator[str]:
             yield from references(child)
 
 
-def test_operations_are_told_apart(document: dict[str, Any]) -> None:
+def test_operation_ids_are_unique(document: dict[str, Any]) -> None:
     ids = [operation["operationId"] for _, _, operation in operations(document)]
     assert len(set(ids)) == len(ids)
     assert all(operation["summary"].endswith(".") for _, _, operation in operations(document))
 
 
-def test_who_may_do_what(document: dict[str, Any]) -> None:
+def test_roles_in_the_document(document: dict[str, Any]) -> None:
     paths = document["paths"]
     assert paths["/_amlemu/health"]["get"]["x-amlemu-role"] == "nobody"
     assert paths["/_amlemu/health"]["get"]["security"] == []
@@ -110,7 +110,7 @@ def test_who_may_do_what(document: dict[str, Any]) -> None:
     assert document["security"] == [{"bearer": []}]
 
 
-def test_what_the_path_gives_need_not_be_in_the_body(document: dict[str, Any]) -> None:
+def test_fields_of_the_path_are_optional_in_the_body(document: dict[str, Any]) -> None:
     schemas = document["components"]["schemas"]
     assert "required" not in schemas["DeploymentRequest"] or schemas["DeploymentRequest"]["required"] == []
     assert schemas["DeploymentRequest"]["properties"]["endpoint_name"]["type"] == "string"

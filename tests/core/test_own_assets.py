@@ -93,7 +93,7 @@ def test_names_of_microsofts_samples(house: House) -> None:
         house.deploy("my_service", target="aks")
 
 
-def test_what_cannot_be_built_is_not_registered(house: House) -> None:
+def test_an_environment_that_cannot_be_built_is_not_registered(house: House) -> None:
     own = Environment(name="own", python_version="3.11", image="no name of an image")
     with pytest.raises(BadArgument, match="cannot be the name of an image"):
         house.deploy(environment=own)

@@ -117,7 +117,7 @@ def test_a_half_done_first_deployment_has_failed(house: House) -> None:
     assert again.deploy().provisioning_state == "Succeeded"
 
 
-def test_a_half_done_update_leaves_what_served(house: House) -> None:
+def test_an_interrupted_update_leaves_the_old_generation(house: House) -> None:
     house.deploy()
     (old,) = house.running()
     crashed(house, provisioning_state="Updating")
@@ -141,7 +141,7 @@ def test_a_failed_update_still_serves_after_a_restart(house: House) -> None:
     assert len(again.instances()) == 1
 
 
-def test_what_does_not_come_back_has_failed_and_is_tried_again_next_time(house: House) -> None:
+def test_a_failed_restore_is_retried_at_the_next_start(house: House) -> None:
     house.deploy()
     house.workspace.deployments.stop_all()
     again = house.restarted()
@@ -220,7 +220,7 @@ def blocked(house: House, deploy: Callable[[], object], during: Callable[[], obj
         thread.join()
 
 
-def test_a_deploy_waits_for_what_comes_back(house: House) -> None:
+def test_a_deploy_waits_for_a_restore(house: House) -> None:
     house.deploy()
     house.workspace.deployments.stop_all()
     again = house.restarted()
@@ -241,7 +241,7 @@ def test_a_deploy_waits_for_what_comes_back(house: House) -> None:
     assert len(again.running()) == 1
 
 
-def test_what_comes_back_waits_for_a_deploy_of_another(house: House) -> None:
+def test_a_restore_waits_for_another_deploy(house: House) -> None:
     """The deploy came first; the other deployment of the endpoint must not be forgotten for that."""
     house.deploy()
     house.deploy(name="green")
@@ -255,7 +255,7 @@ def test_what_comes_back_waits_for_a_deploy_of_another(house: House) -> None:
     assert again.deployment(name="green").generation == 3
 
 
-def test_an_engine_that_is_away_is_told(house: House) -> None:
+def test_an_unavailable_engine_is_reported(house: House) -> None:
     house.engine.unavailable = True
     with pytest.raises(EngineUnavailable):
         house.workspace.reconcile()
@@ -264,7 +264,7 @@ def test_an_engine_that_is_away_is_told(house: House) -> None:
 # prune
 
 
-def test_prune_keeps_what_is_used(house: House) -> None:
+def test_prune_keeps_used_files_and_images(house: House) -> None:
     (house.code / "requirements.txt").write_text("numpy\n")
     house.register()
     deployed = house.deploy(models=["m"])
@@ -286,7 +286,7 @@ def test_prune_keeps_what_is_used(house: House) -> None:
     assert content.exists()
 
 
-def test_prune_waits_for_what_is_being_made(house: House) -> None:
+def test_prune_waits_for_running_operations(house: House) -> None:
     said: list[str] = []
     thread = threading.Thread(target=lambda: said.extend(house.workspace.prune(dry_run=False)))
 

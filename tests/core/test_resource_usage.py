@@ -62,7 +62,7 @@ def test_two_scrapes_at_the_same_time_see_the_same(house: House) -> None:
     assert second.cpu_percent == pytest.approx(8 / 10.5 / 8 * 100), "half a second is too short to measure anything"
 
 
-def test_memory_in_percent_of_what_there_is(house: House) -> None:
+def test_memory_in_percent_of_the_limit(house: House) -> None:
     house.deploy()
     use(house, memory_bytes=4 * GIB)
     assert house.workspace.resource_usage.measure()[0].memory_percent == 25.0, "of the machine's 16 GiB"
@@ -95,7 +95,7 @@ def test_an_engine_that_is_away_tells_nothing(house: House) -> None:
     assert house.workspace.resource_usage.measure() == []
 
 
-def test_what_an_earlier_emulator_has_started_is_measured_from_the_second_time_on(house: House) -> None:
+def test_adopted_containers_have_a_rate_from_the_second_reading_on(house: House) -> None:
     house.deploy()
     later = house.restarted()
     later.workspace.reconcile()
@@ -107,7 +107,7 @@ def test_what_an_earlier_emulator_has_started_is_measured_from_the_second_time_o
     assert later.workspace.resource_usage.measure()[0].cpu_percent == pytest.approx(10.0)
 
 
-def test_gpus_are_of_those_who_asked_for_them(house: House) -> None:
+def test_gpu_usage_of_deployments_with_gpus(house: House) -> None:
     gpus = [Gpu(0, "GPU-0", 40.0, 10.0, 100.0), Gpu(1, "GPU-1", 60.0, 30.0, 50.0)]
     with_gpus(house, gpus)
     house.deploy(gpus="all")

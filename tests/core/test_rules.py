@@ -119,7 +119,7 @@ def test_the_number_of_deployments_on_kubernetes_can_be_chosen(house: House) -> 
 
 
 @pytest.mark.row("limits.model_bytes")
-def test_large_models_are_said_on_aci(house: House) -> None:
+def test_large_models_on_aci_are_a_difference(house: House) -> None:
     deployment = house.deploy(target="aci")
     small = house.register().model_copy(update={"size": 1_000_000_000})
     large = small.model_copy(update={"size": 1_000_000_001})
@@ -182,7 +182,7 @@ def test_which_targets_read_an_ignore_file(house: House, target: Target) -> None
 
 @pytest.mark.row("layout.tool_folders")
 @each_target
-def test_what_tools_keep_in_the_code_folder(house: House, target: Target) -> None:
+def test_folders_of_tools_in_the_code_folder(house: House, target: Target) -> None:
     for name in (".git/config", "env/pyvenv.cfg", "__pycache__/score.pyc"):
         (house.code / name).parent.mkdir()
         (house.code / name).write_text("")

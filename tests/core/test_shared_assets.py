@@ -79,7 +79,7 @@ def test_a_guess_can_be_chosen(with_model: House) -> None:
         assert with_model.deploy(target="aks", models=(f"{OF_REGISTRY}/models/m/versions/2",)).models == ("m:2",)
 
 
-def test_what_a_registry_has_and_this_workspace_has_not(house: House) -> None:
+def test_an_asset_of_a_registry_that_is_missing_here(house: House) -> None:
     with pytest.raises(ResourceNotFound, match="registered here, of registry 'shared' or of any other") as caught:
         house.deploy(models=(f"{OF_REGISTRY}/models/other/versions/3",))
     assert caught.value.hint == "amlemu model register --name other --version 3 --path PATH"
@@ -125,7 +125,7 @@ def test_a_registered_one_of_that_name_wins(house: House, tmp_path: Path) -> Non
 
 
 @pytest.mark.row("environment.curated")
-def test_the_nearest_name_is_told(house: House, tmp_path: Path) -> None:
+def test_the_nearest_name_is_suggested(house: House, tmp_path: Path) -> None:
     register_environment(house, tmp_path, "my-environment")
     for text, near in {"AzureML-sklearn-0.24-ubuntu18-py37-cpu": "AzureML-sklearn-0.24-ubuntu18.04-py37-cpu",
                        "my-enviroment": "my-environment"}.items():  # fmt: skip
@@ -135,7 +135,7 @@ def test_the_nearest_name_is_told(house: House, tmp_path: Path) -> None:
         assert caught.value.hint.startswith("amlemu environment register -f FILE")
 
 
-def test_the_list_is_what_it_was_given(tmp_path: Path) -> None:
+def test_the_list_of_curated_environments(tmp_path: Path) -> None:
     own = CuratedEnvironment("ours", "3.8", ("flask",))
     house = House(tmp_path, curated=(own,))
     assert [environment.id for environment in house.workspace.environments.list_curated()] == ["ours@latest"]

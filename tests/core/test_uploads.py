@@ -189,7 +189,7 @@ def test_paths_never_leave_the_client(far: Watched, theirs: Path) -> None:
 # sent once, resumed
 
 
-def test_what_the_emulator_has_is_not_sent_again(far: Watched, theirs: Path) -> None:
+def test_known_contents_are_not_sent_again(far: Watched, theirs: Path) -> None:
     file = theirs / "m.bin"
     file.write_bytes(os.urandom(3 * MIB))
     first = far.register_model("m", {"path": str(file)})
@@ -211,7 +211,7 @@ def small_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize("size", [300 << 10, 3 * MIB + 17])  # below and above where the digest is known beforehand
 @pytest.mark.parametrize("restarted", [False, True])
-def test_a_transfer_that_broke_off_goes_on_where_it_was(
+def test_an_interrupted_transfer_resumes(
     served: Served, theirs: Path, small_pieces: None, size: int, restarted: bool
 ) -> None:
     file = theirs / "m.bin"
@@ -231,7 +231,7 @@ def test_a_transfer_that_broke_off_goes_on_where_it_was(
     assert list((house.store.home / "uploads/parts").iterdir()) == []
 
 
-def test_what_is_there_is_no_beginning_of_the_file(served: Served, theirs: Path, small_pieces: None) -> None:
+def test_a_damaged_partial_file_is_sent_again(served: Served, theirs: Path, small_pieces: None) -> None:
     """A power cut may have spoilt what was received."""
     file, size = theirs / "m.bin", 2 * MIB
     file.write_bytes(os.urandom(size))
@@ -325,7 +325,7 @@ def test_no_name_leaves_the_uploads(served: Served, name: str) -> None:
         ([], "at least one"),
     ],
 )
-def test_a_file_is_never_in_the_way_of_another(served: Served, paths: list[str], told: str) -> None:
+def test_colliding_paths_are_refused(served: Served, paths: list[str], told: str) -> None:
     """A link to a content, taken for a folder, would lead out of the upload."""
     sha256 = ready_content(served)
     body = {"name": "m", "files": [{"path": path, "size": 4, "sha256": sha256} for path in paths]}
@@ -351,7 +351,7 @@ def test_an_upload_that_is_none(served: Served, reference: str) -> None:
     assert served.error("PUT", "/onlineEndpoints/e/deployments/blue", json=body)[:2] == (404, "ResourceNotFound")
 
 
-def test_a_content_must_be_what_it_is_called(served: Served) -> None:
+def test_a_content_must_match_its_digest(served: Served) -> None:
     served.ask("PATCH", f"//_amlemu/uploads/files/{KEY}?offset=0", data=b"FIVE!")
     for whole in ({"size": 5, "sha256": KEY}, {"size": 4, "sha256": KEY}):
         status, _, message = served.error("POST", f"//_amlemu/uploads/files/{KEY}/finish", json=whole)
@@ -439,7 +439,7 @@ def test_files_of_the_emulators_machine_are_its_users_alone(tmp_path: Path) -> N
     assert house.store.models() == []
 
 
-def test_what_clients_have_given_up_goes(far: Watched, served: Served, theirs: Path, small_pieces: None) -> None:
+def test_abandoned_uploads_are_pruned(far: Watched, served: Served, theirs: Path, small_pieces: None) -> None:
     (theirs / "m.bin").write_bytes(os.urandom(MIB))
     far.breaks_after = MIB // 2
     with pytest.raises(EngineUnavailable):
@@ -454,7 +454,7 @@ def test_what_clients_have_given_up_goes(far: Watched, served: Served, theirs: P
     assert list((served.house.store.home / "uploads").glob("*/*")) == []
 
 
-def test_mistakes_are_told_before_anything_is_sent(far: Watched, theirs: Path) -> None:
+def test_mistakes_are_reported_before_anything_is_sent(far: Watched, theirs: Path) -> None:
     folder = theirs / "empty"
     folder.mkdir()
     wrong: list[tuple[dict[str, Any], type[EmulatorError]]] = [

@@ -75,7 +75,7 @@ def test_probes_go_on(house: House, jump: float) -> None:
     assert house.state() == "Succeeded"
 
 
-def test_a_token_ends_with_the_clock_and_a_new_one_is_good(house: House) -> None:
+def test_a_token_expires_with_the_clock_and_a_new_one_is_valid(house: House) -> None:
     house.deploy(auth_mode="aml_token")
     endpoints = house.workspace.endpoints
 
@@ -120,7 +120,7 @@ def test_a_file_from_the_future_is_read_again(house: House, tmp_path: Path) -> N
     assert store.files.add(path) != first
 
 
-def test_what_happened_is_told_in_its_order(house: House) -> None:
+def test_events_keep_their_order(house: House) -> None:
     house.deploy()
     house.clock_ahead = -9 * HOURS
     house.deploy()

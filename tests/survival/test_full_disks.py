@@ -99,7 +99,7 @@ def test_a_deployment(environ: Environ, serving: Serving, filler: Path, tmp_path
     amlemu(environ, "delete", "new", "--yes")
 
 
-def test_what_is_begun_and_cannot_end(
+def test_operations_on_a_disk_that_fills_up(
     environ: Environ, serving: Serving, disk: Path, tmp_path: Path, filler: Path
 ) -> None:
     """There is room for the first steps, and then none any more."""

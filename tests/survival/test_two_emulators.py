@@ -62,7 +62,7 @@ def home(environ: Environ) -> str:
 # --- one home --------------------------------------------------------------------------------------------------------
 
 
-def test_the_second_is_refused_and_the_first_goes_on(environ: Environ) -> None:
+def test_a_second_emulator_is_refused_and_the_first_serves_on(environ: Environ) -> None:
     amlemu(environ, "up", "--detach")
     pid = pid_of(environ)
     told = amlemu(environ, "up", code=2).stderr

@@ -21,7 +21,7 @@ def faults_of(document: dict[str, Any]) -> dict[str, str]:
     return {fault.field: fault.message for fault in caught.value.faults}
 
 
-def test_every_fault_is_told_at_once() -> None:
+def test_all_faults_are_reported_at_once() -> None:
     faults = faults_of(
         request(
             endpoint_name="x",

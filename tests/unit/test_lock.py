@@ -15,7 +15,7 @@ from emulator.config.home_lock import HomeLock, read_holder
 from emulator.errors import BadArgument
 
 
-def test_the_second_is_told_who_the_first_is(tmp_path: Path) -> None:
+def test_the_error_names_the_holder(tmp_path: Path) -> None:
     first, second = HomeLock(tmp_path / "home"), HomeLock(tmp_path / "home")
     first.take({"url": "http://127.0.0.1:1", "version": "0"})
     with pytest.raises(BadArgument, match=f"process {os.getpid()} at http://127.0.0.1:1"):
@@ -36,7 +36,7 @@ def test_two_homes_do_not_meet(tmp_path: Path) -> None:
         lock.release()
 
 
-def test_the_lock_goes_with_its_holder(tmp_path: Path) -> None:
+def test_the_lock_ends_with_its_holder(tmp_path: Path) -> None:
     program = (
         "import pathlib, sys; from emulator.config.home_lock import HomeLock;"
         " HomeLock(pathlib.Path(sys.argv[1])).take({})"
@@ -60,7 +60,7 @@ def test_a_note_whose_process_id_is_another_programs_by_now(tmp_path: Path) -> N
     assert read_holder(tmp_path) is None
 
 
-def test_who_only_asks_is_in_nobodys_way(tmp_path: Path) -> None:
+def test_reading_the_holder_does_not_block_the_lock(tmp_path: Path) -> None:
     asking, done = threading.Event(), threading.Event()
 
     def ask() -> None:
@@ -84,7 +84,7 @@ def test_who_only_asks_is_in_nobodys_way(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", "null"])
-def test_a_broken_note_names_nobody(tmp_path: Path, text: str) -> None:
+def test_a_broken_note_names_no_holder(tmp_path: Path, text: str) -> None:
     lock = HomeLock(tmp_path)
     lock.take({})
     (tmp_path / "server.json").write_text(text)

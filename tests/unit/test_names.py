@@ -31,7 +31,7 @@ def test_names_of_endpoints_and_deployments(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", NO_ENDPOINT_NAMES)
-def test_what_names_neither(name: str) -> None:
+def test_invalid_endpoint_and_deployment_names(name: str) -> None:
     with pytest.raises(BadArgument):
         check_endpoint_name(name)
     with pytest.raises(BadArgument):
@@ -46,7 +46,7 @@ def test_names_of_models(name: str) -> None:
 
 @pytest.mark.parametrize("name", ["", "a" * 256, "_a", ".a", "-a", "a/b", "..", "a b", "a:b", "é", "a\n"])
 @pytest.mark.row("registry.model_name")
-def test_what_names_no_model(name: str) -> None:
+def test_invalid_model_names(name: str) -> None:
     with pytest.raises(BadArgument, match="cannot name a model"):
         check_asset_name(name)
 
@@ -62,7 +62,7 @@ def test_any_folder_gets_a_legal_name(text: str) -> None:
 
 
 @given(st.from_regex(r"[a-z]([-a-z0-9]{1,30}[a-z0-9])", fullmatch=True).filter(lambda name: "--" not in name))
-def test_a_legal_name_stays(name: str) -> None:
+def test_a_legal_name_is_unchanged(name: str) -> None:
     assert legal_endpoint_name(name) == name
 
 
@@ -101,7 +101,7 @@ def test_model_references(text: str, name: str, version: str | None) -> None:
     ["", ":", "m:", "m@", "m@newest", "m:1@latest", "m@latest:1", "m:1:2", "m:" + "1" * 31, "azureml://registries/r/m",
      "a b", "../m", "m:../1", "azureml:"],
 )  # fmt: skip
-def test_what_is_no_model_reference(text: str) -> None:
+def test_invalid_model_references(text: str) -> None:
     with pytest.raises(BadArgument):
         parse_model_reference(text)
 

@@ -91,7 +91,7 @@ def test_waits_do_not_overflow() -> None:
 
 
 @pytest.mark.row("probes.crash_loop")
-def test_what_a_crash_loop_is() -> None:
+def test_crash_loops() -> None:
     limit = profile_of("managed").probes.crash_loop
     assert limit == CrashLoop(never_ready=3, restarts=5)
     assert [Deaths(4, n).are_crash_loop(limit) for n in (0, 2, 3, 4)] == [False, False, True, True]
@@ -113,13 +113,13 @@ def test_only_200_passes(status: int) -> None:
     assert ProbeAnswer(status).passes(200) is (status == 200)
 
 
-def test_an_answer_is_told_as_kubernetes_tells_it() -> None:
+def test_probe_results_in_the_words_of_kubernetes() -> None:
     assert str(ProbeAnswer(502)) == "HTTP probe failed with statuscode: 502"
     assert str(ProbeAnswer(0, "connection refused")) == "connection refused"
 
 
 @given(st.builds(ProbeSettings, period=st.integers(1, 99)), SETTINGS)
-def test_what_a_document_leaves_open_is_the_default(given_settings: ProbeSettings, defaults: ProbeSettings) -> None:
+def test_defaults_of_missing_fields(given_settings: ProbeSettings, defaults: ProbeSettings) -> None:
     partial = ProbeSettings(period=given_settings.period)
     assert partial.over(defaults) == defaults.model_copy(update={"period": given_settings.period})
     assert ProbeSettings().over(defaults) == defaults

@@ -72,7 +72,7 @@ def test_of_a_registry(kind: AssetKind, prefix: str) -> None:
         ("m:1@latest", "names a version and a label"),
     ],
 )
-def test_what_is_none(text: str, message: str) -> None:
+def test_invalid_references(text: str, message: str) -> None:
     with pytest.raises(BadArgument, match=message):
         parse_reference(text, "model")
 
@@ -84,7 +84,7 @@ def test_an_environment_is_called_one() -> None:
         parse_reference("a b", "environment")
 
 
-def test_a_form_that_would_do_is_said() -> None:
+def test_a_valid_form_is_suggested() -> None:
     with pytest.raises(BadArgument) as caught:
         parse_reference("azureml://m/1", "model")
     assert caught.value.hint == (
@@ -107,7 +107,7 @@ def test_a_form_that_would_do_is_said() -> None:
         ),
     ],
 )
-def test_what_is_not_there(text: str, versions: list[str], message: str) -> None:
+def test_references_to_nothing(text: str, versions: list[str], message: str) -> None:
     error = not_found(parse_reference(text, "model"), versions, ["model", "model", "b"], "make it")
     assert error.message == message
     assert error.hint == ("" if versions else "make it")

@@ -31,7 +31,7 @@ def test_quantities(text: str, number: int | Decimal) -> None:
 
 
 @pytest.mark.parametrize("text", ["", "-1", "1 Gi", "1gi", "1GB", "1K", "Gi", "1e", "0x10", "1.2.3", "٣", "NaN"])
-def test_what_is_no_quantity(text: str) -> None:
+def test_invalid_quantities(text: str) -> None:
     with pytest.raises(ValueError, match="is not a quantity"):
         quantity(text)
 
@@ -66,7 +66,7 @@ def test_numbers_are_taken_as_yaml_has_them() -> None:
         ({"limit": {"cpu": "1"}}, "Extra inputs"),
     ],
 )
-def test_what_the_cluster_would_refuse(document: dict[str, Any], told: str) -> None:
+def test_resources_that_the_cluster_would_refuse(document: dict[str, Any], told: str) -> None:
     with pytest.raises(BadArgument, match=told) as refused:
         ResourceRequirements.parse(document)
     assert refused.value.code == "BadArgument"

@@ -206,7 +206,7 @@ LEFT = [
 
 
 @pytest.mark.parametrize("text", MASKED)
-def test_what_is_masked(text: str) -> None:
+def test_texts_that_are_masked(text: str) -> None:
     masked = mask_credentials(text)
     assert S not in masked
     assert masked != text and MASK in masked
@@ -216,12 +216,12 @@ def test_what_is_masked(text: str) -> None:
 
 
 @pytest.mark.parametrize("text", LEFT)
-def test_what_is_left_as_it_is(text: str) -> None:
+def test_texts_that_are_not_masked(text: str) -> None:
     assert mask_credentials(text) == text
     assert not is_masked(text)
 
 
-def test_what_is_left_around_it() -> None:
+def test_the_text_around_a_credential_stays() -> None:
     text = f"GET https://me:{S}@host/simple/?sv=1&sig={S}&se=2 failed\nagain: https://host/t/{S}/c, at 12:30"
     expected = f"GET https://{MASK}@host/simple/?sv=1&sig={MASK}&se=2 failed\nagain: https://host/t/{MASK}/c, at 12:30"
     assert mask_credentials(text) == expected
@@ -255,7 +255,7 @@ def test_userinfo_of_any_shape(word: str, user: str, scheme: str, around: str) -
 
 
 @given(st.text(), st.sampled_from(MASKED))
-def test_masking_does_not_depend_on_what_was_before(before: str, text: str) -> None:
+def test_masking_does_not_depend_on_the_text_before(before: str, text: str) -> None:
     assert S not in mask_credentials(f"{before.replace(S, '')}\n{text}")
 
 
@@ -293,7 +293,7 @@ def test_words_that_a_tool_may_print_by_themselves() -> None:
     assert credentials_in(["https://abc@host"]) == (), "a word so short would be everywhere"
 
 
-def test_places_of_what_was_masked() -> None:
+def test_places_of_masked_values() -> None:
     document = {"a": [{"b": MASK}], "c": f"https://{MASK}@host", "d": "**** stars ****", "e": 1, "f": None}
     assert list(masked_places(document)) == ["a[0].b", "c"]
     assert not is_masked("*****") and not is_masked("a **** b")

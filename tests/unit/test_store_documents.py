@@ -46,7 +46,7 @@ def deployment(name: str = "blue", endpoint_name: str = "iris") -> OnlineDeploym
     )
 
 
-def test_a_document_goes_through(tmp_path: Path) -> None:
+def test_a_document_is_written_and_read(tmp_path: Path) -> None:
     path = tmp_path / "new/folder/d.json"
     document = {"a": [1, None, "é\ud800"], "b": {"c": True}}
     assert read_document(path) is None
@@ -144,7 +144,7 @@ def test_environments_are_in_the_order_of_their_numbers(tmp_path: Path) -> None:
     assert store.find_environment("b", "3") is None
 
 
-def test_what_an_image_is_built_from(tmp_path: Path) -> None:
+def test_the_environment_of_an_image(tmp_path: Path) -> None:
     store, environment = Store(tmp_path), Environment(name="e", python_version="3.11")
     store.put_image_environment("0" * 64, environment)
     assert store.find_image_environment("0" * 64) == environment
@@ -171,7 +171,7 @@ def test_a_document_is_parsed_once(tmp_path: Path) -> None:
     assert store.endpoints()[0] is first
 
 
-def test_what_is_written_is_read(tmp_path: Path) -> None:
+def test_a_written_document_is_read(tmp_path: Path) -> None:
     """Many times within one tick of the clock, and each time with as many bytes."""
     store = Store(tmp_path)
     for number in range(18100, 18400):
@@ -181,7 +181,7 @@ def test_what_is_written_is_read(tmp_path: Path) -> None:
         assert found.port == number
 
 
-def test_what_others_replace_is_read(tmp_path: Path) -> None:
+def test_a_document_replaced_from_outside_is_read_again(tmp_path: Path) -> None:
     store, other = Store(tmp_path), Store(tmp_path)
     for number in range(18100, 18140):
         other.put_endpoint(endpoint(port=number))
@@ -191,7 +191,7 @@ def test_what_others_replace_is_read(tmp_path: Path) -> None:
         assert [one.port for one in store.endpoints()] == [number]
 
 
-def test_what_is_gone_is_gone(tmp_path: Path) -> None:
+def test_a_removed_document_is_not_found(tmp_path: Path) -> None:
     store = Store(tmp_path)
     store.put_endpoint(endpoint())
     store.put_deployment(deployment())
@@ -206,7 +206,7 @@ def test_what_is_gone_is_gone(tmp_path: Path) -> None:
     assert store.endpoints()[0].port == 18101
 
 
-def test_readers_never_see_what_was_before_a_write(tmp_path: Path) -> None:
+def test_readers_never_see_the_old_document_after_a_write(tmp_path: Path) -> None:
     """Four read while one writes: nobody gets an older document than one that was written before the question."""
     store = Store(tmp_path)
     written = [0]

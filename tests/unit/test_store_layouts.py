@@ -87,7 +87,7 @@ def test_models_are_hard_links(store: Store, tmp_path: Path) -> None:
 
 
 @pytest.mark.row("container.read_only_mounts")
-def test_what_may_be_written_to_is_a_copy(store: Store, tmp_path: Path, code: Path) -> None:
+def test_writable_layouts_are_copies(store: Store, tmp_path: Path, code: Path) -> None:
     write(tmp_path, "model.pkl")
     write(code, "run.sh")
     (code / "run.sh").chmod(0o755)
@@ -126,7 +126,7 @@ def test_there_is_a_models_folder_without_models(store: Store) -> None:
     assert (create(store) / MODELS).is_dir()
 
 
-def test_a_layout_replaces_what_a_crash_left(store: Store, code: Path) -> None:
+def test_a_layout_replaces_the_rest_of_a_crash(store: Store, code: Path) -> None:
     write(store.layouts.path_of("iris", "blue", 1), "left/over")
     assert [path for path, _ in store.layouts.files(create(store, code=code))] == ["src/score.py"]
 
@@ -156,7 +156,7 @@ def test_removing_a_layout_leaves_others_and_the_contents(store: Store, tmp_path
 
 
 @pytest.mark.row("layout.ignore_files")
-def test_amlignore_goes_before_gitignore(code: Path) -> None:
+def test_amlignore_overrides_gitignore(code: Path) -> None:
     write(code, "data/big.csv", "notes.txt", "keep.log")
     (code / ".gitignore").write_text("*.txt\n")
     assert taken(code) == [".gitignore", "data/big.csv", "keep.log", "score.py"]
@@ -181,14 +181,14 @@ def test_v1_sends_everything(code: Path) -> None:
 
 
 @pytest.mark.row("layout.tool_folders")
-def test_what_is_never_code(code: Path) -> None:
+def test_files_that_are_never_code(code: Path) -> None:
     write(code, ".git/config", "__pycache__/score.pyc", "env/pyvenv.cfg", "env/lib/x.py", "help/__pycache__/y.pyc",
           ".ipynb_checkpoints/n.ipynb", "__pycache__.py")  # fmt: skip
     assert taken(code) == ["__pycache__.py", "score.py"]
     assert left_out(code) == (".git/", ".ipynb_checkpoints/", "__pycache__/", "env/", "help/__pycache__/")
 
 
-def test_a_long_list_of_what_was_left_out_is_shortened(code: Path) -> None:
+def test_a_long_list_of_left_out_files_is_shortened(code: Path) -> None:
     write(code, *(f"f{n:02}.csv" for n in range(25)))
     (code / ".amlignore").write_text("*.csv\n")
     assert left_out(code)[-1] == "and 5 more"
@@ -221,7 +221,7 @@ def test_links_of_the_code_are_followed(code: Path, tmp_path: Path) -> None:
     assert taken(code) == ["alias.py", "score.py", "shared/lib.py"]
 
 
-def test_a_name_that_is_no_text_is_told_or_left_out(code: Path) -> None:
+def test_an_undecodable_name_is_reported_or_left_out(code: Path) -> None:
     odd = Path(os.fsdecode(bytes(code) + b"/\xff.csv"))
     odd.write_text("")
     with pytest.raises(BadArgument, match=r"'\\udcff.csv' is not UTF-8 text"):
@@ -245,7 +245,7 @@ def test_texts(tmp_path: Path) -> None:
     assert read_text(tmp_path / "bom.py", "script") == "x = 'café'\r\n"
 
 
-def test_what_is_no_text(tmp_path: Path) -> None:
+def test_undecodable_files(tmp_path: Path) -> None:
     (tmp_path / "latin.py").write_bytes(b"x = '\xe9'")
     (tmp_path / "folder").mkdir()
     (tmp_path / "large").write_bytes(b"x" * (9 << 20))

@@ -62,7 +62,7 @@ def test_following(path: Path) -> None:
     assert [next(lines) for _ in range(3)] == ["four", "five", "six"]
 
 
-def test_following_a_file_that_comes_and_is_begun_anew(tmp_path: Path) -> None:
+def test_following_a_file_that_appears_and_is_rotated(tmp_path: Path) -> None:
     path = tmp_path / "log"
     steps: list[Callable[[], object]] = [
         lambda: path.write_text("first line\n"),

@@ -115,7 +115,7 @@ def test_a_link_keeps_its_own_name(store: Store, tmp_path: Path) -> None:
     assert register(store, tmp_path / "model.pkl").path == "model.pkl"
 
 
-def test_what_cannot_be_registered(store: Store, tmp_path: Path) -> None:
+def test_models_that_are_refused(store: Store, tmp_path: Path) -> None:
     (tmp_path / "empty/below").mkdir(parents=True)
     os.mkfifo(tmp_path / "pipe")
     (tmp_path / "nowhere").symlink_to("none")
@@ -143,7 +143,7 @@ def test_what_cannot_be_registered(store: Store, tmp_path: Path) -> None:
     ],
     ids=["fifo", "dangling", "circle", "not-utf-8"],
 )
-def test_what_cannot_be_in_a_folder(store: Store, tmp_path: Path, make: Any, told: str) -> None:
+def test_files_that_a_model_folder_may_not_have(store: Store, tmp_path: Path, make: Any, told: str) -> None:
     folder = tmp_path / "model"
     folder.mkdir()
     (folder / "good").write_text("x")
@@ -290,7 +290,7 @@ def test_a_known_file_is_not_read_again(store: Store, tmp_path: Path) -> None:
     assert store.files.add(known) == elsewhere
 
 
-def test_what_is_known_but_gone_is_read_again(store: Store, tmp_path: Path) -> None:
+def test_a_known_file_whose_content_is_gone_is_read_again(store: Store, tmp_path: Path) -> None:
     path = file_of(tmp_path)
     time.sleep(SETTLED_SECONDS)
     stored = store.files.add(path)
@@ -300,7 +300,7 @@ def test_what_is_known_but_gone_is_read_again(store: Store, tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize("text", ["", "{", "{}", "[]", "null", '{"stamp": 1}'])
-def test_a_damaged_note_is_no_note(store: Store, tmp_path: Path, text: str) -> None:
+def test_a_damaged_note_is_ignored(store: Store, tmp_path: Path, text: str) -> None:
     path = file_of(tmp_path)
     time.sleep(SETTLED_SECONDS)
     stored = store.files.add(path)
@@ -370,7 +370,7 @@ def test_an_interrupted_copy_leaves_nothing(store: Store, copying: subprocess.Po
     assert contents(store) == []
 
 
-def test_what_a_kill_leaves_is_pruned(store: Store, copying: subprocess.Popen[bytes]) -> None:
+def test_leftovers_of_a_kill_are_pruned(store: Store, copying: subprocess.Popen[bytes]) -> None:
     copying.kill()
     copying.wait(20)
     assert store.models() == []
@@ -410,7 +410,7 @@ def test_a_full_disk(disk: Path, tmp_path: Path) -> None:
     assert store.find_model("m", "1") == kept, "the document is the old one"
 
 
-def test_what_the_system_refuses_becomes_ours() -> None:
+def test_os_errors_become_ours() -> None:
     for number in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
         with pytest.raises(OutOfQuota), translate_os_errors():
             raise OSError(number, "full")

@@ -14,7 +14,7 @@ from emulator.store import Store, model_versions
 from emulator.store.workspace_document import FORMAT, workspace_id
 
 
-def test_a_new_home_says_its_format(tmp_path: Path) -> None:
+def test_a_new_home_has_a_format(tmp_path: Path) -> None:
     drawn = workspace_id(tmp_path)
     assert json.loads((tmp_path / "workspace.json").read_text()) == {"id": drawn, "format": FORMAT}
     assert workspace_id(tmp_path) == drawn
@@ -36,7 +36,7 @@ def test_a_home_of_a_newer_amlemu_is_left_alone(tmp_path: Path, found: Any) -> N
     assert [path.name for path in tmp_path.iterdir()] == ["workspace.json"], "nothing is made"
 
 
-def test_a_damaged_one_is_told(tmp_path: Path) -> None:
+def test_a_damaged_one_is_reported(tmp_path: Path) -> None:
     (tmp_path / "workspace.json").write_text("{}")
     with pytest.raises(EmulatorError, match="it names no id"):
         Store(tmp_path)
