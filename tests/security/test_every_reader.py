@@ -62,7 +62,7 @@ FUNCTIONS: Mapping[str, str] = {
 # Modules of the store that know nothing but the home.
 STORE = (
     "__init__", "claims", "collected", "damage", "disk", "documents", "files", "layouts", "leftovers", "lines", "logs",
-    "privacy", "sinks", "upload_parts", "uploads", "versions", "workspace_document",
+    "privacy", "sinks", "upload_parts", "uploads", "workspace_document",
 )  # fmt: skip
 
 
