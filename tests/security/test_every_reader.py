@@ -48,6 +48,7 @@ OWN = "the home's own files, whose names the emulator has made or checked as sin
 WALKED = "below a folder that `Reach` has found, with every link on the way checked"
 FUNCTIONS: Mapping[str, str] = {
     "emulator.control_api.routes.models:_opener": "contents of registered models, by digest",
+    "emulator.profiles.parity_pages:_definition": "the link of a source; no file",
     "emulator.store.build_contexts:_copy": "files of a context that were walked; links are copied as links",
     "emulator.store.build_contexts:_walk": "below the context; links are not followed",
     "emulator.store.build_contexts:_content": "regular files of a context that were walked; of links, where they lead",
