@@ -27,7 +27,7 @@ class Difference:
     code: str
 
     # Fields of a later version, in a stored document, are passed over.
-    __pydantic_config__: ClassVar = {"extra": "ignore"}
+    __pydantic_config__: ClassVar[dict[str, str]] = {"extra": "ignore"}
 
     def __str__(self) -> str:
         return self.text
