@@ -24,7 +24,7 @@
     ├── RequestFailed             RequestFailed           a scored request was answered with an error
     └── OperationTimedOut         OperationTimedOut       nothing answered in time
 
-Codes are Azure ML's own words where it has one (how-to-troubleshoot-online-endpoints; contract/managed §8).
+Codes are Azure ML's own words where it has one ("Troubleshoot online endpoints" in profiles/sources.py).
 Nothing here knows HTTP statuses or exit codes: each door keeps its own table.
 """
 
@@ -160,31 +160,31 @@ class ResourceNotReady(EmulatorError):
 
 
 class DeploymentCrashLoopBackOff(ResourceNotReady):
-    """The container of a Kubernetes deployment dies again and again (contract/managed §8)."""
+    """The container of a Kubernetes deployment dies again and again (row probes.crash_loop_code)."""
 
     code = "DeploymentCrashLoopBackOff"
 
 
 class CrashLoopBackOff(ResourceNotReady):
-    """The container of a v1 service dies again and again (contract/v1 §6)."""
+    """The container of a v1 service dies again and again (row probes.crash_loop_code)."""
 
     code = "CrashLoopBackOff"
 
 
 class UserScriptInitFailed(ResourceNotReady):
-    """The init() of a Kubernetes deployment raised (contract/managed §8)."""
+    """The init() of a Kubernetes deployment raised (row start.init_failed_code)."""
 
     code = "UserScriptInitFailed"
 
 
 class UserScriptImportError(ResourceNotReady):
-    """The scoring script of a Kubernetes deployment cannot be imported (contract/managed §8)."""
+    """The scoring script of a Kubernetes deployment cannot be imported (row start.import_failed_code)."""
 
     code = "UserScriptImportError"
 
 
 class UserScriptFunctionNotFound(ResourceNotReady):
-    """The scoring script of a Kubernetes deployment has no init() or no run() (contract/managed §8)."""
+    """The scoring script of a Kubernetes deployment has no init() or no run() (row start.function_missing_code)."""
 
     code = "UserScriptFunctionNotFound"
 
@@ -212,7 +212,7 @@ class OutOfQuota(EmulatorError):
 
 
 class PodOutOfMemory(OutOfQuota):
-    """The container of a Kubernetes deployment needs more memory than its limit (contract/managed §8)."""
+    """The container of a Kubernetes deployment needs more memory than its limit (row deployment.out_of_memory_code)."""
 
     code = "PodOutOfMemory"
 

@@ -12,16 +12,16 @@ TOKEN_PREFIX = "amlemu_"  # noqa: S105 - of all tokens, not one of them
 V1_TARGETS = ("aks", "aci", "local")
 """The targets of Azure ML's first SDK and CLI."""
 
-# contract/v1 §1.4: azureml-core `_model_management/_util.py`
+# azureml-core `_model_management/_util.py`; row registry.model_name
 _ASSET_NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9\-\._]{0,254}")
-# contract/managed §4.4: azure-ai-ml `entities/_endpoint/_endpoint_helpers.py`
+# azure-ai-ml `entities/_endpoint/_endpoint_helpers.py`; row names.endpoint
 _ENDPOINT_NAME = re.compile(r"[a-zA-Z]([-a-zA-Z0-9]*[a-zA-Z0-9])?")
 # Names that are accepted here: Microsoft's own samples have '_', which the rule above refuses.
 _TAKEN_NAME = re.compile(r"[a-zA-Z]([-_a-zA-Z0-9]*[a-zA-Z0-9])?")
 _ENDPOINT_NAME_LENGTH = range(3, 33)
-# contract/managed §5.4: the SDK takes any such text as a version of an asset.
+# azure-ai-ml takes any such text as a version of an asset.
 _VERSION = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9\-\._]{0,29}")
-# The SDK's version of an anonymous environment (contract/managed §5.5).
+# The SDK's version of an anonymous environment (row environment.anonymous_version).
 _CONTENT_VERSION = re.compile(r"[0-9a-f]{64}")
 LATEST = "latest"
 """The label of the newest version."""

@@ -55,7 +55,7 @@ def jwks(*keys: dict[str, Any]) -> str:
 
 
 def claims(now: float, **changes: Any) -> dict[str, Any]:
-    """What an access token for scoring says (contract/managed §2.5); None takes a claim away."""
+    """What an access token for scoring says (row auth.aad_audience); None takes a claim away."""
     whole = {
         "aud": AUDIENCE,
         "nbf": int(now) - 60,

@@ -1,6 +1,6 @@
 """Collected data as the cloud writes it down: CloudEvents, one JSON object a line, and where each comes to lie.  Pure.
 
-Source of layout and attributes: contract/managed §5.6, how-to-collect-production-data (rows collection.*).
+Source of layout and attributes: rows collection.*.
 """
 
 from __future__ import annotations

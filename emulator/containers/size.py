@@ -1,6 +1,6 @@
 """How many cores and how much memory a deployment's containers get, and where that departs from the cloud.
 
-Sources: contract/managed §5.2 (`instance_type`), §5.3 (`resources`); row container.size.
+Sources: the YAML references of managed (`instance_type`) and Kubernetes deployments (`resources`); row container.size.
 """
 
 from __future__ import annotations
@@ -211,7 +211,7 @@ def _type_of(deployment: Sized) -> InstanceType | None:
 
 
 def workers(deployment: Sized) -> int:
-    """How many processes of a container load the model (contract/managed §11.2 T34)."""
+    """How many processes of a container load the model: WORKER_COUNT of them, unless WORKER_PRELOAD."""
     text = deployment.environment_variables.get(_WORKERS_VARIABLE, Secret("")).reveal()
     return max(1, int(text)) if text.isdecimal() else 1
 

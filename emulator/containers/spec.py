@@ -1,7 +1,6 @@
 """A deployment, its models and its image turned into what a container engine starts.
 
-Sources: contract/managed §6.1 and §6.2 for `managed` and `kubernetes`, contract/v1 §1.1, §2.1, §7 and §8 for `aks`,
-`aci` and `local`.
+Sources: the rows container.* and layout.*.
 """
 
 from __future__ import annotations
@@ -38,7 +37,8 @@ LABEL_DEPLOYMENT = "amlemu.deployment"
 LABEL_GENERATION = "amlemu.generation"
 LABEL_INSTANCE = "amlemu.instance"
 
-# Variables that the platform sets; nobody documents who wins when the user sets them too (contract/managed §6.1).
+# Variables that the platform sets; nobody documents who wins when the user sets them too
+# (row container.user_variables_win).
 PLATFORM_VARIABLES = (
     "AML_APP_ROOT",
     "AZUREML_ENTRY_SCRIPT",

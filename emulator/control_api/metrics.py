@@ -195,7 +195,7 @@ def _of_usage(uses: Sequence[InstanceUsage], without: Callable[[str], Collection
 
 
 def _of_collection(counts: Mapping[Counted, int]) -> Iterator[Metric]:
-    """Yield the two metrics of data collection (contract/managed §9)."""
+    """Yield the two metrics of data collection (row collection.metrics)."""
     from prometheus_client.core import GaugeMetricFamily as Gauge
 
     labels = ("endpoint", "deployment", "type")

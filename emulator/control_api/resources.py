@@ -1,6 +1,6 @@
 """Build the control API's resources: Azure's REST form, with a flat document for amlemu's own client.
 
-The stock SDKs expect Azure's form (contract/sdk-wire-protocol §1c); the rest is in `amlemu` beside it.
+The stock SDKs expect Azure's form (azure-ai-ml 1.35.2, its REST models); the rest is in `amlemu` beside it.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ def model_resource(model: Model) -> Json:
         "isAnonymous": False,
         "modelType": model.type,
         "modelUri": f"azureml://models/{model.name}/versions/{model.version}/{model.path}",
-        "flavors": {},  # null makes the SDK fail (contract/sdk-wire-protocol §1c row 8)
+        "flavors": {},  # null makes azure-ai-ml 1.35.2 fail
         "properties": model.properties,
         "tags": model.tags,
     }
@@ -186,7 +186,7 @@ def deployment_resource(deployment: OnlineDeployment, instances: Sequence[Instan
         },
         "livenessProbe": _probe(deployment.liveness_probe),
         "readinessProbe": _probe(deployment.readiness_probe),
-        "scaleSettings": {"scaleType": "Default"},  # null makes the SDK fail (§1c row 25)
+        "scaleSettings": {"scaleType": "Default"},  # null makes azure-ai-ml 1.35.2 fail
     }
     path = f"onlineEndpoints/{deployment.endpoint_name}/deployments/{deployment.name}"
     flat = flat_deployment(deployment, instances)
@@ -224,7 +224,7 @@ def token_document(token: EndpointToken, endpoint: OnlineEndpoint) -> Json:
 
 
 def _probe(settings: ProbeSettings) -> Json:
-    """Return a probe in the form of Azure's REST resources (contract/managed §5.2): durations in ISO 8601."""
+    """Return a probe in the form of Azure's REST resources (azure-ai-ml, ProbeSettings): durations in ISO 8601."""
     return {
         "initialDelay": f"PT{settings.initial_delay}S",
         "period": f"PT{settings.period}S",

@@ -1,7 +1,7 @@
 """A v1 file being read: its values by kind, what is wrong with it, and what of it has no effect.
 
-v1's own parsers take the keys that they know and say nothing of the others (contract/v1 §7, §10.28), so an unknown key
-is no fault here: it is told as a difference, with the key that was probably meant.
+v1's own parsers (azureml-core `_model_management/_util.py`) take the keys that they know and say nothing of the others,
+so an unknown key is no fault here: it is told as a difference, with the key that was probably meant.
 """
 
 from __future__ import annotations

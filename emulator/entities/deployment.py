@@ -34,7 +34,7 @@ LARGEST = 2**31 - 1
 
 
 class ProbeSettings(Entity):
-    """A probe's settings in seconds and counts; the defaults are the cloud's (contract/managed §5.2)."""
+    """A probe's settings in seconds and counts; the defaults are the cloud's (row probes.liveness)."""
 
     initial_delay: int = Field(10, ge=1, le=LARGEST)
     period: int = Field(10, ge=1, le=LARGEST)
@@ -53,7 +53,7 @@ class ProbeSettings(Entity):
 
 
 class OnlineRequestSettings(Entity):
-    """Admission and time-outs (contract/managed §4.3, §5.2).
+    """Admission and time-outs (rows timeouts.*, concurrency.*).
 
     None in a request means the target's default; in a stored deployment, that the target has no such bound.
     """
@@ -72,7 +72,7 @@ class Collection(Entity):
 
 
 class DataCollector(Entity):
-    """What of a deployment's traffic is kept (contract/managed §5.6): `sampling_rate` is a share from 0 to 1."""
+    """What of a deployment's traffic is kept (rows collection.*): `sampling_rate` is a share from 0 to 1."""
 
     collections: dict[Annotated[str, rule(check_collection_name)], Collection] = {}
     sampling_rate: float = Field(1.0, ge=0.0, le=1.0)
@@ -154,8 +154,8 @@ class DeploymentRequest(DeploymentSettings):
     folder, None together with `scoring_script` where the container needs no script.  `environment` is an absolute file,
     a `name:version`, an environment of the request's own, or None for the file beside the script or the built-in
     default.  `explicit_source_dir` tells whether the user named the folder, which decides the layout of v1's targets
-    (contract/v1 §7).  `conda` says where conda packages come from (`auto`, `channels`, `pip`), None as the emulator is
-    set.  `platform` goes before the environment's own.  What the probes leave open is the target's default.
+    (row layout.script_alone).  `conda` says where conda packages come from (`auto`, `channels`, `pip`), None as the
+    emulator is set.  `platform` goes before the environment's own.  What the probes leave open is the target's default.
     `is_from_files` tells that Azure's own files describe it: it gets the share of the traffic that its target gives.
     `cloud_settings` are fields that only the cloud acts upon, kept for whoever reads the deployment; `differences` is
     what the door has found in that respect.

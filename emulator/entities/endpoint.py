@@ -25,7 +25,7 @@ class OnlineEndpoint(Entity):
     """An endpoint as it is stored; what runs behind it is its deployments'.
 
     `port` is its own port for life.  `auth_mode` has `none` beside Azure's three, for ACI's default and for `local`,
-    where v2 has no word for it (contract/v1 §5).  `traffic` holds percent by deployment name.
+    where v2 has no word for it (row auth.modes).  `traffic` holds percent by deployment name.
     """
 
     name: Annotated[str, rule(check_endpoint_name)]
@@ -68,14 +68,14 @@ class EndpointRequest(Entity):
 
 
 class EndpointKeys(Entity):
-    """The two keys of an endpoint; either opens it (contract/managed §2.3)."""
+    """The two keys of an endpoint; either opens it (row auth.keys)."""
 
     primary_key: str = Field(min_length=1, repr=False)
     secondary_key: str = Field(min_length=1, repr=False)
 
 
 class EndpointToken(Entity):
-    """A token that opens an endpoint until it expires; times are seconds since 1970, UTC (contract/managed §2.4)."""
+    """A token that opens an endpoint until it expires; times are seconds since 1970, UTC (row auth.token_fields)."""
 
     access_token: str = Field(min_length=1, repr=False)
     expiry_time_utc: int

@@ -12,7 +12,7 @@ from emulator.entities.base import Differences, Entity, check_local_path, rule
 from emulator.names import check_asset_name, check_environment_version
 from emulator.secret import Secret
 
-ANONYMOUS = "CliV2AnonymousEnvironment"  # azure-ai-ml's own name for an inline one (contract/managed §5.5)
+ANONYMOUS = "CliV2AnonymousEnvironment"  # azure-ai-ml's own name for an inline one (row environment.anonymous_version)
 
 
 def _check_route_path(path: str) -> str:
@@ -29,7 +29,7 @@ class Route(Entity):
 
 
 class InferenceConfig(Entity):
-    """The three routes of a custom container (contract/managed §5.5: all of them, or no block)."""
+    """The three routes of a custom container (row custom.taken: all of them, or no block)."""
 
     liveness_route: Route
     readiness_route: Route
@@ -37,7 +37,7 @@ class InferenceConfig(Entity):
 
     @property
     def is_azureml(self) -> bool:
-        """Return whether these are the routes of Azure ML's own server (contract/managed §6.4)."""
+        """Return whether these are the routes of Azure ML's own server (row custom.routes_needed)."""
         return self == AZUREML_ROUTES
 
     @property

@@ -30,8 +30,9 @@ def _check_file_name(name: str) -> str:
 class Model(Entity):
     """A registered model.
 
-    `path` is the base name of the registered file or folder, which the layout keeps (contract/v1 §1.2).  `files` are
-    relative to the version's folder, so each begins with `path`.  `sha256` digests paths and contents together.
+    `path` is the base name of the registered file or folder, which the layout keeps (row layout.model_folder).
+    `files` are relative to the version's folder, so each begins with `path`.  `sha256` digests paths and contents
+    together.
     `anonymous` ones came with a deployment, without a name.
     """
 
@@ -59,7 +60,7 @@ class ModelRequest(Entity):
     """What a caller wants registered: the file or folder at the absolute `path`; `version` None counts up.
 
     `name` None makes an anonymous model, as an inline one without a name is in the cloud: its name is the digest of its
-    content, its version 1 (contract/managed §5.4).
+    content, its version 1 (as azure-ai-ml 1.35.2 names it).
     """
 
     name: Annotated[str, rule(check_asset_name)] | None = None

@@ -1,6 +1,6 @@
 """The logic of probes and restarts, as values: verdicts from results, delays from deaths.
 
-The rules are those of Kubernetes, which managed endpoints run on (contract/managed §5.2, §6.3): a verdict changes after
+The rules are those of Kubernetes, which managed endpoints run on (rows probes.*): a verdict changes after
 a number of equal results in a row; a dead container is restarted at once the first time, then after delays that double.
 """
 

@@ -1,4 +1,4 @@
-"""References to models and environments, in all forms of Azure ML's SDK and CLI (contract/managed §5.4, §5.5)."""
+"""References to models and environments, in all forms of Azure ML's SDK and CLI (row registry.references)."""
 
 from __future__ import annotations
 

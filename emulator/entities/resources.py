@@ -50,7 +50,7 @@ Amounts = dict[Resource, Quantity]
 
 
 class ResourceRequirements(Entity):
-    """`requests` and `limits` by resource, as Kubernetes spells quantities (contract/managed §5.3).
+    """`requests` and `limits` by resource, as Kubernetes spells quantities (Microsoft's YAML reference).
 
     Refused as the cluster would: requests above limits, GPUs that are not whole or requested without an equal limit.
     """

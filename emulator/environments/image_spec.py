@@ -27,7 +27,8 @@ from emulator.secret import mask_credentials, revealed
 BASE_IMAGE = "python:{python_version}-slim-bookworm"
 STAND_IN_IMAGE = "amlemu/python:{python_version}-slim-bookworm"
 
-# The cloud puts its conda environment below this folder and says so in this variable (contract/managed §6.2).
+# The cloud puts its conda environment below this folder, and says so in this variable
+# (row container.environment_folder).
 ENVIRONMENT_FOLDER = "/azureml-envs/amlemu"
 LAUNCHER = "/opt/amlemu/launch.py"
 # What the check of imports has found, in the image.

@@ -1,6 +1,6 @@
 """The environment of an MLflow model that is deployed without one: made of the files in the model's folder.
 
-In the cloud it is the no-code image with the model's own packages on top (contract/managed §10.6; rows
+In the cloud it is the no-code image with the model's own packages on top (rows
 mlflow.environment, mlflow.python_version).
 """
 

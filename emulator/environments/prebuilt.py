@@ -13,7 +13,7 @@ from emulator.environments.curated import curated_image, curated_setting
 from emulator.environments.curated_table import CuratedEnvironment
 
 _SERVER = ("azureml-inference-server-http", "inference-schema[numpy-support,pandas-support]")
-# What installs AZUREML_EXTRA_REQUIREMENTS_TXT as the container starts (contract/managed §6.3.4).
+# What installs AZUREML_EXTRA_REQUIREMENTS_TXT as the container starts (row prebuilt.extra_requirements).
 _EXTRAS = ("pip",)
 # From the word for a framework in an image's name to its packages; `{version}` is '' or such as '==1.0.*'.
 _FRAMEWORKS: Mapping[str, tuple[str, ...]] = {

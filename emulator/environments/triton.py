@@ -1,4 +1,4 @@
-"""The model repository that a Triton server reads (contract/managed §10.10; row triton.repository)."""
+"""The model repository that a Triton server reads (row triton.repository)."""
 
 from __future__ import annotations
 

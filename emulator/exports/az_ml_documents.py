@@ -178,7 +178,7 @@ def _resources(deployment: OnlineDeployment, kind: Kind) -> dict[str, Any] | Non
 
 
 def _data_collector(collector: DataCollector | None) -> dict[str, Any] | None:
-    """As the file has it: `enabled` is a text there (contract/managed §5.6)."""
+    """As the file has it: `enabled` is a text there (row collection.available)."""
     if collector is None:
         return None
     collections = {}

@@ -14,7 +14,7 @@ from emulator.exports.source import placeholder
 from emulator.exports.yaml_text import yaml_text
 from emulator.secret import MASK, mask_credentials
 
-# contract/v1 §7 and concept-environments: what Azure ML's own environments are built upon, with conda in it.
+# azureml-core 1.61.0, core/environment.py: what Azure ML's own environments are built upon, with conda in it.
 BASE_IMAGE = "mcr.microsoft.com/azureml/openmpi4.1.0-ubuntu22.04:latest"
 SCHEMA = "https://azuremlschemas.azureedge.net/latest/environment.schema.json"
 # What is left of a URL's credentials once they are masked: without it the URL can be used by whoever may.

@@ -1,4 +1,7 @@
-"""From a v1 service, or from this machine, to a v2 endpoint: what becomes of each setting (contract/v1 §9)."""
+"""From a v1 service, or from this machine, to a v2 endpoint: what becomes of each setting.
+
+Source: Microsoft's page migrate-to-v2-managed-online-endpoints.
+"""
 
 from __future__ import annotations
 
@@ -184,7 +187,7 @@ def with_v2_words(settings: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def scale_settings(kept: dict[str, Any], kind: Kind) -> tuple[dict[str, Any], list[str]]:
-    """Without what only Kubernetes endpoints scale by (contract/managed §5.2)."""
+    """Without what only Kubernetes endpoints scale by (Microsoft's YAML references)."""
     scale = kept.get("scale_settings")
     if kind == "kubernetes" or not scale or scale.get("type") == "default":
         return kept, []

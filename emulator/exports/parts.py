@@ -102,7 +102,7 @@ def _environment(source: DeploymentSource, endpoint: str) -> ExportedEnvironment
 
 
 def _reference(source: DeploymentSource, kind: Kind) -> str:
-    """Kubernetes deployments take nothing of a registry (contract/managed §5.3)."""
+    """Kubernetes deployments take nothing of a registry (row registry.other_registries)."""
     if kind == "kubernetes":
         return ""
     return curated_reference(source.environment, is_registered=source.environment_is_registered)

@@ -1,7 +1,7 @@
 """Several models as the one model that an online deployment takes.
 
 A v1 service has `$AZUREML_MODEL_DIR/NAME/VERSION/…`; a v2 deployment has one model, and its own folder in between
-(contract/managed §5.4, contract/v1 §9).  The combined model keeps NAME/VERSION, and a script beside the user's own
+(row container.max_models).  The combined model keeps NAME/VERSION, and a script beside the user's own
 points AZUREML_MODEL_DIR at them, so that the user's stays as it is.
 """
 

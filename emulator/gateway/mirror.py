@@ -1,4 +1,4 @@
-"""Copies of requests: sent like any other, their answers heard by nobody (contract/managed §7.7)."""
+"""Copies of requests: sent like any other, their answers heard by nobody (row traffic.mirror_unseen)."""
 
 from __future__ import annotations
 

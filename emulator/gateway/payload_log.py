@@ -1,4 +1,4 @@
-"""The bodies of requests and answers on their way to a deployment's data_collector (contract/managed §5.6).
+"""The bodies of requests and answers on their way to a deployment's data_collector (rows collection.*).
 
 The loop only keeps what passes by; what becomes of it is worked out on a thread of its own.
 """

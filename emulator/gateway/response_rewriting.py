@@ -14,7 +14,7 @@ _OF_THE_BODY = frozenset({_CONTENT_LENGTH, b"content-type", b"content-encoding",
 
 
 def answer_changes(route: EndpointRoute, exchange: Exchange) -> Changes:
-    """What the front door puts into an answer, in the order of the captures (contract/managed §3.3)."""
+    """What the front door puts into an answer, in the order of a published answer (row headers.end_to_end)."""
     last = exchange.id_line
     if exchange.deployment:
         last += route.deployment_lines(exchange.deployment, exchange.by_weight)
@@ -59,7 +59,9 @@ def _with_empty_body(head: ResponseHead) -> ResponseHead:
 
 
 def legal_client_id(value: bytes) -> bytes:
-    """The caller's own id as the platform keeps it: letters, digits, '-' and '_', at most 40 (contract/managed §3.1).
+    """The caller's own id as the platform keeps it: letters, digits, '-' and '_', at most 40.
+
+    Source: row headers.client_request_id.
 
     >>> legal_client_id(b"order 17/" + b"x" * 50)
     b'order17xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx'

@@ -1,4 +1,4 @@
-"""One line for each request, in the columns of AmlOnlineEndpointTrafficLog (contract/managed §9)."""
+"""One line for each request, in the columns of AmlOnlineEndpointTrafficLog (row logs.traffic_columns)."""
 
 from __future__ import annotations
 
@@ -116,7 +116,7 @@ def line_of(exchange: Exchange, time_generated: datetime) -> dict[str, Any]:
 
 
 def _arrives_empty(exchange: Exchange) -> bool:
-    """Whether an undecorated script was asked with a form (contract/v1 §2.2)."""
+    """Whether an undecorated script was asked with a form (row server.body_as_text)."""
     request = exchange.request
     scored = request.method == "POST" and exchange.path == _SCORE_PATH and exchange.model_status is not None
     return scored and request.header(b"content-type").startswith(_FORM)

@@ -1,4 +1,4 @@
-"""What the last minute was like for an endpoint: the values of Azure Monitor's metrics (contract/managed §9).  Pure.
+"""What the last minute was like for an endpoint: the values of Azure Monitor's metrics (row metrics.names).  Pure.
 
 Times are seconds of one clock that only goes forward; latencies are milliseconds, sizes bytes.
 """

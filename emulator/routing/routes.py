@@ -54,7 +54,7 @@ class Instance:
 class PayloadCollection:
     """What is collected of a deployment's requests: of which bodies, of what share (0 to 1), which headers with them.
 
-    Source: contract/managed §5.6.
+    Source: rows collection.*.
     """
 
     request: bool

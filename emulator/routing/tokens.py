@@ -1,6 +1,6 @@
 """Tokens of an endpoint: what issues one, which keys check one, and whether one is good at a given moment.  Pure.
 
-Source of what is checked: contract/managed §2.4, §2.5 and the rows auth.* of emulator/profiles/table/auth.py.  PyJWT
+Source of what is checked: the rows auth.* of emulator/profiles/table/auth.py.  PyJWT
 takes 0.1 s to load, so it is loaded by the first endpoint that has tokens, never by a request.
 """
 

@@ -10,7 +10,7 @@ def choose_deployment(weights: Mapping[str, int], draw: float) -> str | None:
     """The deployment that a request goes to, or None when no weight is positive.
 
     `weights` are percent by deployment name; `draw` is a number in [0, 1), a random one for each request where the
-    selection is not sticky (contract/managed §7.1, §7.4; row traffic.per_request).  Weights need not add up to 100.
+    selection is not sticky (rows traffic.weights_sum, traffic.per_request).  Weights need not add up to 100.
 
     >>> choose_deployment({"blue": 90, "green": 10}, 0.89)
     'blue'

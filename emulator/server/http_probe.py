@@ -19,7 +19,7 @@ _NONE: Mapping[str, str] = MappingProxyType({})
 def probe(container: Container, path: str, timeout_seconds: float, headers: Mapping[str, str] = _NONE) -> ProbeAnswer:
     """What `GET path` of the container answers within the time, from the first packet to the end of the headers.
 
-    As the cloud's probes ask (contract/managed §6.4): on the container's own port, with no key (§2.13) but for what
+    As the cloud's probes ask (rows probes.path, probes.no_auth): on the container's own port, with no key but for what
     `headers` say.  Failures are told in the words of Kubernetes' prober.
     """
     address = f"{container.host}:{container.port}"

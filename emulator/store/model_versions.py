@@ -14,7 +14,7 @@ _STEP = timedelta(milliseconds=1)
 
 
 def content_name(files: Iterable[tuple[str, Path]]) -> str:
-    """Return the name that the cloud gives a model without one: a digest of its content (contract/managed §5.4).
+    """Return the name that the cloud gives a model without one: a digest of its content, as azure-ai-ml does.
 
     `files` are paths below the version's folder, and the paths of their contents.
 

@@ -274,7 +274,7 @@ class Endpoints:
         """Replace the `primary` or `secondary` key; row auth.regenerate says how long the old one stays valid.
 
         `value` is the new key; without one, or with the current key, which Azure's SDK sends, a new key is drawn
-        (contract/managed §2.6, contract/sdk-wire-protocol §1c row 22).  Raises BadArgument for a value that no header
+        (azure-ai-ml sends the present key as the new one).  Raises BadArgument for a value that no header
         can carry.
         """
         with self.hold(name):

@@ -1,7 +1,7 @@
 """Scores an MLflow model that is deployed without a script: what AZUREML_ENTRY_SCRIPT names in a no-code container.
 
 Runs inside the scoring container, under the model's own Python (3.8 and later) and its own mlflow.  It starts, refuses
-and answers as the script of the cloud's no-code image does (contract/managed 10; azureml-assets,
+and answers as the script of the cloud's no-code image does (rows mlflow.*; azureml-assets,
 mlflow-py312-inference), also where that is no help to anybody: a model that the cloud's script cannot describe by a
 sample must not serve here.  Which bodies are refused, and with which words, is up to the scoring server and
 inference-schema, which are the real ones.  tests/no_code holds it against the cloud's script.

@@ -14,7 +14,7 @@ import signal
 import subprocess
 import sys
 
-# What the cloud's image prints before it exits (contract/managed 6.3.6).
+# What the cloud's image prints before it exits (row container.server_missing).
 MISSING = "A required package azureml-inference-server-http is missing."
 # Where telemetry is sent as long as there is no sink: to a port on which nothing listens.
 NOWHERE = "http://127.0.0.1:9/"

@@ -112,7 +112,7 @@ def asking(door: Door, route: EndpointRoute, count: int) -> Iterator[list[Caller
 @pytest.mark.row("concurrency.admitted_factor", "concurrency.too_many", "concurrency.too_many_reason")
 @pytest.mark.parametrize(("max_concurrent", "instances"), [(1, 1), (2, 1), (1, 2), (3, 2)])
 def test_managed_lets_in_twice_what_its_instances_take(door: Door, max_concurrent: int, instances: int) -> None:
-    """contract/managed §4.1: 2 * max_concurrent_requests_per_instance * instance_count, and 429 beyond."""
+    """Row concurrency.admitted_factor: 2 * max_concurrent_requests_per_instance * instance_count, and 429 beyond."""
     with ExitStack() as stack:
         pairs = [stack.enter_context(held()) for _ in range(instances)]
         route = serve(door, *(upstream for _, upstream in pairs), max_concurrent=max_concurrent)

@@ -246,7 +246,7 @@ def test_the_model_session_header(door: Door, target: Target) -> None:
 
 @pytest.mark.row("headers.server", "headers.model_deployment", "headers.model_session", "headers.request_id")
 def test_the_order_of_a_managed_answer(door: Door) -> None:
-    """contract/managed §3.3, capture A, but for what an inference server puts between."""
+    """A published answer of a managed endpoint (row headers.server), but for what an inference server puts between."""
     answer, _ = exchange_heads(door, "managed")
     names = [name.lower() for name, _ in answer.headers]
     last = ["x-request-id", "azureml-model-deployment", "azureml-model-session"]
@@ -278,7 +278,7 @@ def test_the_callers_own_id(door: Door, target: Target, sent: bytes, kept: bytes
 @pytest.mark.row("headers.end_to_end", "headers.cors")
 @every_target
 def test_other_headers_pass_in_both_directions(door: Door, target: Target) -> None:
-    """Among them what a script sets for browsers (contract/managed §1.14)."""
+    """Among them what a script sets for browsers (row headers.cors)."""
     theirs = b"A: 1\r\nAccess-Control-Allow-Origin: *\r\na: 2\r\nX-Odd:  \xe9 \r\n"
     with container(answering(b"HTTP/1.1 200 OK\r\n%sContent-Length: 2\r\n\r\n{}" % theirs)) as upstream:
         asked = AUTHORIZED + b"Origin: http://a\r\nB: 1\r\nb: 2\r\nConnection: close, b-hop\r\nB-Hop: 1\r\n"

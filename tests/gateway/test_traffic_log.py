@@ -117,7 +117,7 @@ def test_no_line_holds_a_credential(door: Door) -> None:
 def test_a_form_encoded_body_is_warned_of(
     door: Door, method: bytes, target: bytes, content_type: bytes, warned: bool
 ) -> None:
-    """contract/v1 §2.2: what `curl -d` sends by itself arrives empty."""
+    """Row server.body_as_text: what `curl -d` sends by itself arrives empty."""
     with container() as upstream:
         raw = post(b"{}", target=target, headers=b"Content-Type: %s\r\n" % content_type)
         ask(door.serve(upstream.port).port, raw.replace(b"POST", method, 1))

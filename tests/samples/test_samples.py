@@ -63,7 +63,7 @@ def test_a_sample_serves(environ: Environ, sample: Sample, engine: str, trained:
 
 
 def send_preflight(scoring_uri: str) -> None:
-    """What a browser asks first; the front door answers it, and never asks the container (contract/managed §3.1)."""
+    """What a browser asks first; the front door answers it, and never asks the container (row routing.methods)."""
     asks = {"Origin": "http://www.example.com", "Access-Control-Request-Method": "POST"}
     assert requests.options(scoring_uri, headers=asks, timeout=10, proxies={"no_proxy": "*"}).status_code == 405
 

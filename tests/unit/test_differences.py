@@ -18,7 +18,7 @@ PACKAGE = Path(__file__).parents[2] / "emulator"
 CONSTRUCTORS: dict[str, Group] = {"fails_in_cloud": "fails_in_cloud", "differs": "differs", "only_here": "only_here"}
 REFUSED = fails_in_cloud("names.refused", "the cloud refuses the name 'a_b'")
 
-# Whatever else is added, these are what the cloud refuses or cannot run (contract/managed, contract/v1).
+# Whatever else is added, these are what the cloud refuses or cannot run.
 FAIL_IN_THE_CLOUD = {
     "collection.too_many",
     "container.custom",

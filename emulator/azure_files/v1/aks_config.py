@@ -23,7 +23,7 @@ _SCALER: Path = ("autoScaler",)
 _PROBE: Path = ("livenessProbeRequirements",)
 _COLLECTION: Path = ("dataCollection",)
 _NAMESPACE = re.compile(r"[a-z0-9]([a-z0-9-]{,61}[a-z0-9])?")  # SDK _constants.py
-_LONGEST_TIMEOUT_MS = 300_000  # contract/v1 §6
+_LONGEST_TIMEOUT_MS = 300_000  # row timeouts.longest_ms
 _SCALER_KEYS = ("minReplicas", "maxReplicas", "refreshPeriodInSeconds", "targetUtilization")
 _PROBE_FIELDS = {
     "initialDelaySeconds": "initial_delay",

@@ -1,6 +1,6 @@
 """deploymentconfig.json of local, aci, aks and aksendpoint, as parts of a DeploymentRequest.
 
-Sources: contract/v1 §5 to §7; azureml-core `_model_management/_util.py` (`deploy_config_dict_to_obj`) for the keys, the
+Sources: azureml-core `_model_management/_util.py` (`deploy_config_dict_to_obj`) for the keys, the
 `validate_configuration` of `core/webservice/{local,aci,aks}.py` for what is refused.
 """
 

@@ -1,6 +1,6 @@
 """inferenceconfig.json: the script, its folder and its environment.
 
-Sources: contract/v1 §7; the file's parser in the extension azure-cli-ml, and azureml-core's `InferenceConfig`
+Sources: the file's parser in the extension azure-cli-ml, and azureml-core's `InferenceConfig`
 (`core/model.py`), whose keyword arguments the keys are.
 """
 

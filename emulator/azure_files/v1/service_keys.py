@@ -71,7 +71,7 @@ def app_insights(values: Mapping[Path, Any], reading: Reading) -> dict[str, bool
 def primary_key(values: Mapping[Path, Any], reading: Reading) -> dict[str, str]:
     """The `primary_key` of the request; faults never repeat a key.
 
-    The SDK sends the keys of the file only when the primary one is there (contract/v1 §5).
+    The SDK sends the keys of the file only when the primary one is there (azureml-core, core/webservice/aks.py).
     """
     primary, secondary = (values.get(("keys", name)) for name in ("primaryKey", "secondaryKey"))
     for name, key in (("primaryKey", primary), ("secondaryKey", secondary)):

@@ -1,4 +1,4 @@
-"""An online deployment's YAML, managed and Kubernetes (contract/managed §5.2 to §5.6)."""
+"""An online deployment's YAML, managed and Kubernetes (Microsoft's pages reference-yaml-deployment-*-online)."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from emulator.azure_files.v2.model import ModelPart
 from emulator.entities.base import TextOr
 from emulator.entities.resources import ResourceRequirements
 
-_COLLECTIONS = 5  # contract/managed §5.6: up to five of the script's own
+_COLLECTIONS = 5  # row collection.most_custom: up to five of the script's own
 
 
 class CodeFile(AzureFile):

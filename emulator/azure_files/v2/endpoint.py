@@ -1,4 +1,4 @@
-"""An online endpoint's YAML (reference-yaml-endpoint-online; contract/managed §5.1)."""
+"""An online endpoint's YAML (Microsoft's page reference-yaml-endpoint-online)."""
 
 from __future__ import annotations
 

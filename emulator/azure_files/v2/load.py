@@ -174,7 +174,7 @@ _KEYS = {
 
 
 def _class_of(document: Document) -> type[DeploymentFile]:
-    """Any `type` but kubernetes loads as managed, as in azure-ai-ml (contract/managed §5.3)."""
+    """Any `type` but kubernetes loads as managed, as in azure-ai-ml 1.35.2."""
     kubernetes = str(document.data.get("type", "")).lower() == "kubernetes"
     return KubernetesDeploymentFile if kubernetes else ManagedDeploymentFile
 
@@ -222,7 +222,7 @@ def _against_each_other(
 
 
 def _on_its_own(deployment: ReadDeployment) -> list[Fault]:
-    """What the types cannot say: which kinds of deployment may have which values (contract/managed §5.2, §5.3)."""
+    """What the types cannot say: which kinds of deployment may have which values (Microsoft's YAML references)."""
     file, fault = deployment.file, deployment.document.fault
     faults = []
     if not deployment.is_kubernetes and file.scale_settings and file.scale_settings.type != "default":

@@ -1,4 +1,4 @@
-"""A model's YAML, alone or inside of a deployment's (reference-yaml-model; contract/managed §5.4)."""
+"""A model's YAML, alone or inside of a deployment's (Microsoft's page reference-yaml-model)."""
 
 from __future__ import annotations
 

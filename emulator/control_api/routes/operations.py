@@ -15,7 +15,7 @@ from emulator.control_api.response_schemas import OperationResult, OperationStat
 from emulator.errors import BadArgument
 from emulator.workspace.operations import Operation
 
-_POLL_SECONDS = "1"  # without it the SDKs wait 5 to 30 (contract/sdk-wire-protocol §1c)
+_POLL_SECONDS = "1"  # without it the SDKs wait 5 to 30 (azure-ai-ml 1.35.2)
 
 
 def operation_routes(services: Services) -> Blueprint:
@@ -75,7 +75,7 @@ def _following_routes(routes: Blueprint, services: Services) -> None:
 
 
 def poll_headers(operation: Operation) -> dict[str, str]:
-    """Return the headers with the URLs of the operation's status and result (contract/sdk-wire-protocol §1c, LRO)."""
+    """Return the headers with the URLs of the operation's status and result, as Azure's operations have them."""
     base = request.host_url.rstrip("/") + WORKSPACE_PATH
     return {
         "Azure-AsyncOperation": f"{base}/mfeOperationsStatus/{operation.id}",

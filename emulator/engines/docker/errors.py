@@ -60,7 +60,7 @@ def refused(error: docker.errors.APIError, target: str = "") -> EmulatorError:
 
 
 def disk_full(text: str, target: str = "") -> OutOfQuota:
-    """No room where Docker keeps its images (contract/managed §8: OutOfQuota, disk)."""
+    """No room where Docker keeps its images ("Troubleshoot online endpoints", disk quota)."""
     hint = "free some space: amlemu prune, docker system df"
     return OutOfQuota(f"the Docker Engine has no disk space left: {text}", target=target, hint=hint)
 

@@ -1,7 +1,8 @@
 """The version of an environment that nobody has given a name: a digest of what it is made of, as the SDK makes it.
 
-azure-ai-ml 1.35.2 does so in `entities/_assets/environment.py` (contract/managed §5.5).  The cloud builds an image for
-a version once, so what the digest does not see (a tag such as `:latest` that has moved) is not built again (T43).
+azure-ai-ml 1.35.2 does so in `entities/_assets/environment.py` (row environment.anonymous_version).  The cloud builds
+an image for a version once, so what the digest does not see (a tag such as `:latest` that has moved) is not built
+again.
 """
 
 from __future__ import annotations

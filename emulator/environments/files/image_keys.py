@@ -22,7 +22,7 @@ _WANTED = "an environment has `image`, `image` with `conda_file`, or `build`"
 
 
 def check_combination(document: Document) -> list[Fault]:
-    """What may not stand together (contract/managed §5.5)."""
+    """What may not stand together (Microsoft's page reference-yaml-environment)."""
     data = document.data
     if not data.keys() & {"image", "conda_file", "build"}:
         return [document.fault((), _WANTED)]
@@ -135,7 +135,7 @@ def _route_fault(document: Document, path: Path, error: Any) -> Fault:
 
 
 def read_override_config(text: str, file: str) -> InferenceConfig:
-    """Return the routes of a `container_override_config.json`, which a LocalWebservice reads (contract/v1 §8).
+    """Return the routes of a `container_override_config.json`, which LocalWebservice reads (row custom.override_file).
 
     What is null or left out is Azure ML's own.  Raises BadDocument with every fault.
     """

@@ -34,7 +34,7 @@ DOCKER_KEYS: Keys = {
     (*_PLATFORM, "architecture"): TEXT,
     ("docker", "shmSize"): TEXT,
     ("docker", "arguments"): LIST,
-    # Of runs only (contract/v1 §7): nothing in serving reads them, there or here.
+    # Of runs only (azureml-core `core/environment.py`): nothing in serving reads them, there or here.
     ("docker", "sharedVolumes"): ANY,
     ("docker", "enabled"): FLAG,
     ("docker", "gpuSupport"): FLAG,

@@ -1,6 +1,6 @@
 """v1's Environment object: `azureml_environment.json` with the files beside it, or inside of an inferenceconfig.json.
 
-Sources: contract/v1 §7; azureml-core `core/environment.py` (`save_to_directory`, `load_from_directory`).
+Source: azureml-core `core/environment.py` (`save_to_directory`, `load_from_directory`).
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ CONDA_FILE, DOCKERFILE = "conda_dependencies.yml", "BaseDockerfile"
 _OLDEST_PYTHON = 8  # of those that uv and the base images have
 _SERVERS = ("azureml-defaults", "azureml-inference-server-http")
 _RESERVED = ("Microsoft", "AzureML")
-# What is in them is for training only: contract/v1 §7.
+# What is in them is for training only (azureml-core `core/environment.py`).
 _NOT_FOR_SERVING = ("spark", "databricks", "r", "assetId")
 
 KEYS: Keys = {

@@ -123,7 +123,7 @@ class Deployments:
         return LineReader(self._core.store.logs.requests(endpoint_name), tail, follow, self._core.effects.sleep)
 
     def get_event_log(self, endpoint_name: str, *, tail: int | None, follow: bool) -> Iterator[str]:
-        """Return the endpoint's event log, one JSON object a line (contract/managed §9)."""
+        """Return the endpoint's event log, one JSON object a line (row events.columns)."""
         self._endpoints.get(endpoint_name)
         return LineReader(self._core.store.logs.events(endpoint_name), tail, follow, self._core.effects.sleep)
 

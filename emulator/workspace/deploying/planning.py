@@ -127,7 +127,7 @@ def check_scoring_script(code: CodeConfiguration, environment: Environment, targ
     path = script_path(code)
     source = reach.read(path, "scoring script")
     if environment.runs_own_command and environment.inference_config:
-        return  # R, for example (contract/managed §6.1)
+        return  # R, for example (row custom.script_variables)
     if path.suffix != ".py":
         raise BadArgument(f"the scoring script '{path.name}' must be a .py file", target=code.scoring_script)
     if not profile_of(target).rules.takes_script(path.stem):
@@ -318,7 +318,7 @@ def request_settings_differences(asked: OnlineRequestSettings, target: Target) -
 def probe_settings(request: DeploymentRequest, target: Target) -> dict[str, ProbeSettings]:
     """Return `liveness_probe` and `readiness_probe` with the target's defaults.
 
-    Raises BadArgument for a liveness probe that wants several successes (contract/managed §5.2).
+    Raises BadArgument for a liveness probe that wants several successes (row probes.liveness_success_threshold).
     """
     profile = profile_of(target).probes
     liveness = (request.liveness_probe or ProbeSettings()).over(profile.liveness)

@@ -21,7 +21,7 @@ _LOOK_SECONDS = 1.0
 
 
 class Health:
-    """Monitors every serving container by the deployment's probe settings (contract/managed §5.2).
+    """Monitors every serving container by the deployment's probe settings (rows probes.*).
 
     `tick` starts what is due and never blocks: each probe, kill and restart has its own thread.  Only containers that
     `Endpoints` names as running are monitored.

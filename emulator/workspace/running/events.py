@@ -14,11 +14,11 @@ from emulator.store.lines import LineWriter
 from emulator.workspace.effects import Effects
 
 _OPERATION_NAME = "AmlOnlineEndpointEventLog"
-_CONTAINER_NAME = "inference-server"  # contract/managed §6.3.3
+_CONTAINER_NAME = "inference-server"  # as get-logs names it ("Troubleshoot online endpoints")
 
 
 class Events:
-    """Writes the event logs: names and columns of contract/managed §9, messages of Kubernetes."""
+    """Writes the event logs: names and columns of rows events.*, messages of Kubernetes."""
 
     def __init__(self, store: Store, effects: Effects) -> None:
         self._store = store

@@ -84,7 +84,7 @@ class Polling:
 class StartProbe:
     """Probes each of a deployment's routes once: a start succeeds when all pass (row custom.probes).
 
-    A container whose liveness route fails would be killed soon (contract/managed §11 T19).
+    A container whose liveness route fails would be killed soon (row custom.probes).
     """
 
     def __init__(self, deployment: OnlineDeployment, probe: Probe) -> None:
