@@ -11,6 +11,7 @@ from emulator.cli import COMMANDS
 from emulator.cli.failures import EXIT_CODES
 from emulator.cli.near_verbs import near_command
 from emulator.control_api.statuses import STATUSES
+from emulator.diagnosis import steps
 from emulator.errors import all_error_classes
 
 ROOT = Path(__file__).parents[2]
@@ -37,6 +38,36 @@ def test_every_error_code_has_a_heading_with_its_exit_code_and_status() -> None:
     told = dict(re.findall(r"^### (\w+)\n\n\*(exit \d+, HTTP \d+)\.\*", TROUBLESHOOTING, re.MULTILINE))
     codes = {cls.code: f"exit {EXIT_CODES[cls]}, HTTP {STATUSES[cls]}" for cls in all_error_classes()}
     assert told == codes
+
+
+# The heading for what each rule of a diagnosis says.
+HEADINGS_OF_RULES = {
+    "_server": "The scoring server is missing",
+    "_identity": "A managed identity",
+    "_variable": "A variable that is not set",
+    "_function": "No init() or run()",
+    "_arguments": "Wrong parameters",
+    "_decorator": "Wrong parameters",
+    "_returned": "A result that is no JSON",
+    "_syntax": "Syntax errors",
+    "_text_for_json": "A body that is not what run() reads",
+    "_class_gone": "A model that cannot be loaded",
+    "_pickle": "A model that cannot be loaded",
+    "import_step": "A module that cannot be imported",
+    "_read_only": "A read-only path",
+    "path_step": "A path that does not exist",
+    "_name": "A name or attribute that does not exist",
+    "_attribute": "A name or attribute that does not exist",
+    "_ended": "The script ends the process",
+    "_network": "A network that does not answer",
+    "_cuda": "A model that cannot be loaded",
+}
+
+
+def test_every_rule_of_a_diagnosis_has_a_heading() -> None:
+    assert {rule.__name__ for rule in steps._RULES} == HEADINGS_OF_RULES.keys()
+    told = set(re.findall(r"^### (.+)$", TROUBLESHOOTING, re.MULTILINE))
+    assert set(HEADINGS_OF_RULES.values()) <= told
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
