@@ -31,13 +31,14 @@ Nothing here knows HTTP statuses or exit codes: each door keeps its own table.
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from emulator.secret import mask_credentials
 
 E = TypeVar("E", bound="EmulatorError")
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -257,3 +258,40 @@ def from_dict(document: Mapping[str, Any]) -> EmulatorError:
     )
     error.code = code
     return error
+
+
+class ErrorCollector:
+    """Collects the errors of checks that need nothing of each other, so that one round tells all of them.
+
+    >>> errors = ErrorCollector()
+    >>> errors.check(lambda: int("1"))
+    1
+    >>> errors.raise_found()
+    """
+
+    def __init__(self) -> None:
+        self._errors: list[EmulatorError] = []
+
+    def check(self, check: Callable[[], T]) -> T | None:
+        """Return what `check` returns; None, with its error collected, when it raises one of the tree."""
+        try:
+            return check()
+        except EmulatorError as error:
+            self._errors.append(error)
+            return None
+
+    def raise_found(self, target: str = "") -> None:
+        """Raise the only error as it is; of several, one with the first one's code and a fault for each.
+
+        Nothing is raised when every check passed.  `target` names what several errors concern.
+        """
+        if len(self._errors) == 1:
+            raise self._errors[0]
+        if self._errors:
+            faults = [fault for error in self._errors for fault in error.faults or (_fault_of(error),)]
+            raise with_code(EmulatorError(f"{len(faults)} faults", target=target, faults=faults), self._errors[0].code)
+
+
+def _fault_of(error: EmulatorError) -> Fault:
+    message = f"{error.message} ({error.hint})" if error.hint else error.message
+    return Fault(message, where=error.target)

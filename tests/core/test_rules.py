@@ -13,7 +13,7 @@ from served import Served
 from emulator.containers.spec import container_differences
 from emulator.difference import texts
 from emulator.entities import ModelRequest, Target
-from emulator.errors import BadArgument, OutOfQuota, ResourceNotReady
+from emulator.errors import BadArgument, EmulatorError, OutOfQuota, ResourceNotFound, ResourceNotReady
 from emulator.profiles import overridden, profile_of, read_overrides
 
 TARGETS: tuple[Target, ...] = get_args(Target)
@@ -33,6 +33,47 @@ def chosen(target: Target, **by_row: Any) -> Any:
 
 def tree(house: House, endpoint: str = "iris") -> list[str]:
     return [path for path, _ in house.workspace.deployments.tree(endpoint, None)]
+
+
+# all faults at once
+
+
+FAULTY: dict[str, Any] = {
+    "models": ["lions:1", "tigers"],
+    "environment": "azureml:savanna:3",
+    "instance_type": "Standard_NONE",
+    "scoring_script": "missing.py",
+}
+
+
+def test_a_deployment_with_several_faults_is_told_all_of_them_in_one_error(house: House) -> None:
+    with pytest.raises(ResourceNotFound) as caught:
+        house.deploy(**FAULTY)
+    told = [str(fault) for fault in caught.value.faults]
+    assert caught.value.message == "4 faults"
+    assert caught.value.target == "deployment blue of endpoint iris"
+    assert told[0].startswith("model lions:1: no model named 'lions' is registered (amlemu model register --name lions")
+    assert told[1].startswith("model tigers@latest: no model named 'tigers' is registered")
+    assert told[2].startswith("environment savanna:3: ")
+    assert "Standard_NONE" in told[3]
+    assert house.workspace.endpoints.list_names() == []
+
+
+def test_the_script_is_checked_beside_the_models(house: House) -> None:
+    with pytest.raises(ResourceNotFound) as caught:
+        house.deploy(models=["lions:1"], scoring_script="missing.py")
+    assert [("lions" in fault.message, "missing.py" in fault.message) for fault in caught.value.faults] == [
+        (True, False),
+        (False, True),
+    ]
+
+
+@pytest.mark.parametrize("name", sorted(FAULTY))
+def test_a_single_fault_is_an_error_of_its_own(house: House, name: str) -> None:
+    value = FAULTY[name][:1] if name == "models" else FAULTY[name]
+    with pytest.raises(EmulatorError) as caught:
+        house.deploy(**{name: value})
+    assert "faults" not in caught.value.message
 
 
 # names

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -24,10 +24,12 @@ from emulator.entities import (
     Model,
     ModelRequest,
     OnlineDeployment,
+    Target,
 )
-from emulator.errors import BadArgument, EmulatorError, OperationCanceled, ResourceNotFound
+from emulator.errors import BadArgument, EmulatorError, ErrorCollector, OperationCanceled, ResourceNotFound
 from emulator.profiles import profile_of
 from emulator.store.lines import LineReader
+from emulator.store.reach import Reach
 from emulator.store.trees import left_out_differences
 from emulator.workspace.assets.environments import Environments
 from emulator.workspace.assets.models import Models
@@ -172,30 +174,20 @@ class Deployments:
     def plan(self, request: DeploymentRequest) -> Plan:
         """Resolve all references of the request and check it; nothing is created."""
         request = plain_request(request)
-        target = self._endpoints.check(
-            request.endpoint_name, target=request.target, port=request.port, auth_mode=request.auth_mode
-        )
-        check_registries(request, target)
-        models = tuple(self._models.resolve(text) for text in request.models if isinstance(text, str))
-        own_models = tuple(model for model in request.models if isinstance(model, ModelRequest))
-        _refuse_twice(models)
         configuration = request.code_configuration
         folder = script_path(configuration).parent if configuration else None
-        given = partial(self._environments.of_deployment, request.environment, folder)
+        given = cache(partial(self._environments.of_deployment, request.environment, folder))
+        reach = self._core.store.reach(Path(configuration.code if configuration else "."))
+        target, models = self._check_references(request, given, reach)
+        own_models = tuple(model for model in request.models if isinstance(model, ModelRequest))
         folder_of = self._core.store.model_folder
         environment = resolve_environment(request, target, (*models, *own_models), folder_of, given)
         if request.platform:
             environment = environment.model_copy(update={"platform": request.platform})
-        others = [d.name for d in self._core.store.deployments(request.endpoint_name) if d.name != request.name]
-        check_limits(request, target, len(others))
-        check_instance_type(request, target, f"deployment {request.name} of endpoint {request.endpoint_name}")
         environment = with_override_file(environment, target)
         before = self._core.store.find_deployment(request.endpoint_name, request.name)
         request = told_of_failed_create(request, before, target)
         check_own_image(request, environment, target, before if before and before.serving else None)
-        reach = self._core.store.reach(Path(configuration.code if configuration else "."))
-        if configuration:
-            check_scoring_script(configuration, environment, target, reach)
         settings = resolve_request_settings(request.request_settings, target)
         code, left_out = plan_code(request, target, reach)
         environment = self._environments.decided(environment, request.conda)
@@ -203,6 +195,40 @@ class Deployments:
         probes = probe_settings(request, target)
         image = self._environments.spec(environment).digest
         return Plan(request, target, models, own_models, environment, image, code, left_out, settings, probes)
+
+    def _check_references(
+        self, request: DeploymentRequest, given: Callable[[], Environment], reach: Reach
+    ) -> tuple[Target, tuple[Model, ...]]:
+        """Return the target and the registered models.
+
+        Checks that need nothing of each other all run, so that one error tells every fault.
+        """
+        configuration = request.code_configuration
+        name = f"deployment {request.name} of endpoint {request.endpoint_name}"
+        errors = ErrorCollector()
+        target = errors.check(
+            lambda: self._endpoints.check(
+                request.endpoint_name, target=request.target, port=request.port, auth_mode=request.auth_mode
+            )
+        )
+        if target is not None:
+            check_registries(request, target)  # raised alone: such references cannot be resolved either
+        references = [text for text in request.models if isinstance(text, str)]
+        models = tuple(model for text in references if (model := errors.check(partial(self._models.resolve, text))))
+        errors.check(partial(_refuse_twice, models))
+        environment = errors.check(given) if configuration or request.environment is not None else None
+        if target is not None:
+            if configuration and environment:
+                mended = with_override_file(environment, target)
+                errors.check(partial(check_scoring_script, configuration, mended, target, reach))
+            others = [d.name for d in self._core.store.deployments(request.endpoint_name) if d.name != request.name]
+            errors.check(partial(check_limits, request, target, len(others)))
+            errors.check(partial(check_instance_type, request, target, name))
+            errors.check(partial(resolve_request_settings, request.request_settings, target))
+            errors.check(partial(probe_settings, request, target))
+        errors.raise_found(name)
+        assert target is not None, "raise_found has raised the error of its check"
+        return target, models
 
     def _settle(self, plan: Plan) -> Plan:
         """Register the request's own models and named environment; return the plan with them."""
