@@ -200,7 +200,7 @@ class DamagedDocument(EmulatorError):
 
 def damaged_document(file: str, fault: str) -> DamagedDocument:
     """Return the error for the document at `file`."""
-    hint = "`amlemu doctor --fix` moves it aside, deletes nothing, and lets the rest go on; or put a copy back"
+    hint = "`amlemu doctor --fix` moves it aside and deletes nothing; or restore a copy"
     error = DamagedDocument(f"'{file}' is damaged: {fault}", hint=hint)
     error.file, error.fault = file, fault
     return error

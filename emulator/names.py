@@ -65,7 +65,7 @@ def shown(name: str) -> str:
 def check_version(version: str) -> str:
     """Return `version` if a model or an environment can be registered with it, else raise BadArgument."""
     if version == LATEST:
-        raise BadArgument("'latest' cannot be a version: it is the label of the version that was made last")
+        raise BadArgument("'latest' cannot be a version: it is the label of the newest version")
     if _VERSION.fullmatch(version):
         return version
     raise BadArgument(f"'{shown(version)}' cannot be a version: 1 to 30 letters, digits, '-', '_' or '.'")

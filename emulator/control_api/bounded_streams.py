@@ -66,7 +66,7 @@ def _close(answer: Iterable[bytes]) -> None:
 
 def _refused(most: int, start_response: StartResponse) -> Iterable[bytes]:
     message = f"{most} callers follow logs and operations, or download, at this moment: there is no room for another"
-    error = OutOfQuota(message, hint="try again when one has ended; an operation goes on whether it is followed or not")
+    error = OutOfQuota(message, hint="try again when one has ended; an operation runs on without a follower")
     body = json.dumps({"error": error.to_dict()}).encode()
     headers = [("Content-Type", "application/json"), ("Content-Length", str(len(body)))]
     headers.append((API_VERSION_HEADER, API_VERSION))

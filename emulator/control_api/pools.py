@@ -105,5 +105,5 @@ class _Pool(ThreadedTaskDispatcher):
 def _no_room(name: str) -> EmulatorError:
     if name == "pieces":
         message = "too many pieces of uploads wait for their turn"
-        return OperationInProgress(message, target="uploads", hint="ask how much is received, go on there")
+        return OperationInProgress(message, target="uploads", hint="query how much was received, and continue there")
     return OutOfQuota(f"too many requests of this kind ({name}) wait for an answer", hint="try again in a moment")

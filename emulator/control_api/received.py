@@ -76,7 +76,7 @@ class ReceivedRequest(HTTPRequestParser):
 
     def _check_line(self, lines: list[bytes]) -> None:
         if any(line.startswith((b" ", b"\t")) for line in lines):
-            raise ParsingError("a header goes on in the next line")
+            raise ParsingError("a header continues on the next line")
         if self.version not in ("1.0", "1.1"):
             raise ParsingError("this server speaks HTTP/1.1")
         if not _TARGET(lines[0].split(b" ")[1]):

@@ -108,7 +108,7 @@ def _refuse_masked(document: dict[str, Any], target: str) -> None:
     """Refuse masked values that were read here and are sent back: the asterisks would replace the secret."""
     # Not in the JSON text, in which an asterisk may be escaped.
     if places := list(itertools.islice(masked_places(document), _FAULTS_TOLD)):
-        message = f"{', '.join(places)}: {MASK} stands where amlemu has masked a secret, and is no value"
+        message = f"{', '.join(places)}: {MASK} stands for a secret that amlemu has masked, and is not a value"
         hint = "send the value itself, or leave the field out; a deployer reads it with ?includeValues=true"
         raise BadArgument(message, target=target, hint=hint)
 
@@ -134,7 +134,7 @@ def _json_object(most_bytes: int) -> dict[str, Any]:
 
 
 def _no_number(text: str) -> float:
-    raise ValueError(f"{text} is no number of JSON")
+    raise ValueError(f"{text} is not a JSON number")
 
 
 def _finite(text: str) -> float:

@@ -216,7 +216,7 @@ def _check_model_id(text: str) -> str:
 
 def _check_image(digest: str) -> str:
     if not is_segment(digest):
-        raise BadArgument(f"'{shown(digest)}' is no digest of an image")
+        raise BadArgument(f"'{shown(digest)}' is not the digest of an image")
     return digest
 
 

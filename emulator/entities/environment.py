@@ -71,7 +71,7 @@ class BuildContext(Entity):
 
 def _check_platform(platform: str) -> str:
     if not re.fullmatch(r"linux/[a-z0-9_]+(/v[0-9]+)?", platform):
-        raise ValueError(f"'{platform}' is no platform of a container: as in linux/amd64")
+        raise ValueError(f"'{platform}' is not a container platform such as linux/amd64")
     return platform
 
 

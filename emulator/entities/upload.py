@@ -110,7 +110,7 @@ class Upload(Entity):
         if not self.files:
             raise ValueError("an upload has at least one file")
         if not self.is_folder and [file.path for file in self.files] != [self.name]:
-            raise ValueError(f"an upload that is no folder has one file, and its path is the name '{self.name}'")
+            raise ValueError(f"an upload that is not a folder has one file, and its path is the name '{self.name}'")
         return self
 
     @property

@@ -443,7 +443,7 @@ class Store:
 def _check_type(request: ModelRequest, source: Path) -> None:
     if request.type == "mlflow_model" and not (source / "MLmodel").is_file():
         raise BadArgument(
-            f"'{source}' is no MLflow model: it has no file MLmodel",
+            f"'{source}' is not an MLflow model: it has no file MLmodel",
             target=f"model {request.name}",
             hint="register the folder that mlflow wrote, or leave --type out",
         )

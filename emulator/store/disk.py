@@ -51,7 +51,8 @@ def read_file(path: str) -> tuple[bytes, os.stat_result] | None:
     try:
         facts = os.fstat(handle)
         if not stat.S_ISREG(facts.st_mode):
-            raise damaged_document(path, "a folder is in its place" if stat.S_ISDIR(facts.st_mode) else "it is no file")
+            is_folder = stat.S_ISDIR(facts.st_mode)
+            raise damaged_document(path, "a folder is in its place" if is_folder else "it is not a regular file")
         if facts.st_size > _LARGEST_DOCUMENT:
             raise damaged_document(path, f"it has {facts.st_size} bytes")
         with open(handle, "rb", closefd=False) as file:
@@ -76,7 +77,7 @@ def parsed_document(text: bytes, path: str) -> dict[str, Any]:
 
 
 def _refuse(constant: str) -> None:
-    raise ValueError(f"{constant} is no value of JSON")
+    raise ValueError(f"{constant} is not valid JSON")
 
 
 def remove_whole(path: Path) -> None:

@@ -53,7 +53,7 @@ class LineReader(Iterator[str]):
 
     def __init__(self, path: Path, tail: int | None, follow: bool, sleep: Callable[[float], None]) -> None:
         if path.exists() and not path.is_file():
-            raise damaged_document(str(path), "it is no file")
+            raise damaged_document(str(path), "it is not a regular file")
         self._closed = threading.Event()
         self._lines = self._read(path, tail, follow, sleep)
 

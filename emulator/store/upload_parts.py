@@ -169,7 +169,7 @@ class UploadParts:
         while others and (len(others) >= _MOST_PARTS or left > most_bytes):
             changed, size, other = others.pop(0)
             if changed > time.time() - _IDLE_SECONDS:
-                message = f"{len(others) + 1} other files are half sent, and there is no room for one more"
+                message = f"{len(others) + 1} other files are partly sent, and there is no room for another"
                 hint = f"send them to their end, or try again after {_IDLE_SECONDS:.0f} seconds"
                 raise OutOfQuota(message, target=f"upload {key[1]}", hint=hint)
             self.remove(other)
@@ -215,7 +215,8 @@ def not_the_file(key: str, what: str) -> BadArgument:
 def _out_of_turn(key: PartKey, part: _Part, offset: int) -> OperationInProgress:
     message = "it was sent, or given up, by another request" if part.is_over else ""
     message = message or f"byte {part.received} is next, not {offset}"
-    return OperationInProgress(message, target=f"upload {key[1]}", hint="ask how much is received, go on there")
+    hint = "query how much was received, and continue there"
+    return OperationInProgress(message, target=f"upload {key[1]}", hint=hint)
 
 
 def _size_of(path: Path) -> int:

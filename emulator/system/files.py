@@ -66,7 +66,7 @@ def disk_error(error: OSError, target: str) -> EmulatorError:
     if error.errno == errno.ENAMETOOLONG:
         return BadArgument(f"the path '{path[:80]}…' is too long for the disk", target=target)
     if error.errno == errno.ELOOP:
-        return BadArgument(f"'{path}' is a link that leads in a circle", target=target)
+        return BadArgument(f"'{path}' is a circular link", target=target)
     return EmulatorError(f"{error.strerror or error} '{path}'", target=target)
 
 

@@ -36,8 +36,8 @@ class Access:
             return Caller(name=_ADMIN, role="admin", identity=_identity(self._admin), is_owner=True)
         found = [known for known in self._tokens if hmac.compare_digest(digest, known.sha256)]
         if not found:
-            message = "the token is not one of this emulator" if token else "this emulator wants a token"
-            hint = "set AMLEMU_TOKEN, or `amlemu login`; whoever runs the emulator has it: `amlemu token`"
+            message = "the token is not valid for this emulator" if token else "this emulator needs a token"
+            hint = "set AMLEMU_TOKEN, or `amlemu login`; on the emulator's machine `amlemu token` prints it"
             raise AuthenticationFailed(message, hint=hint)
         return Caller(name=found[0].name, role=found[0].role, identity=_identity(found[0].sha256))
 

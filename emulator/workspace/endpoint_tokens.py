@@ -65,7 +65,7 @@ class EndpointTokens:
         profile = profile_of(target)
         if auth_mode != "aad_token" or profile.aad_action is None:
             return []
-        text = f"aad_token: there are no roles here, so whoever has a valid token may score ({profile.aad_action})"
+        text = f"aad_token: there are no roles here, so every valid token may score ({profile.aad_action})"
         if not self._core.config.aad_trust.keys:
             text += ", and only `amlemu keys` issues one; AMLEMU_AAD_KEYS names a file with a provider's keys"
         return [differs("auth.no_roles", text)]

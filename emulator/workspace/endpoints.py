@@ -280,7 +280,7 @@ class Endpoints:
         with self.hold(name):
             keys = self._keys_to_replace(name)
             if which not in ("primary", "secondary"):
-                raise BadArgument(f"'{which}' is no key: primary or secondary", target=f"endpoint {name}")
+                raise BadArgument(f"'{which}' is not a key: use primary or secondary", target=f"endpoint {name}")
             field = f"{which}_key"
             old = getattr(keys, field)
             if value is None or value == old:

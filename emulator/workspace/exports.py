@@ -75,7 +75,7 @@ class Exports:
         by_name = self._core.store.find_environment(name, version)
         built = self._core.store.find_image_environment(deployment.image) or by_name
         if built is None:
-            message = f"what environment {deployment.environment} was built from is not known any more"
+            message = f"it is unknown what environment {deployment.environment} was built from"
             raise ResourceNotFound(message, target=f"deployment {deployment.name}", hint="deploy again")
         plain = without_debugger(built) if deployment.debug_port else built
         if by_name and _is_pinned(plain, by_name):

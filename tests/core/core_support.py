@@ -31,7 +31,7 @@ ADMIN = "amlemu_the-admins-own-token"
 """What opens the control API of a house."""
 
 
-class FakeFrontDoor:
+class FakeGateway:
     """Remembers the routes; `taken` ports belong to other programs."""
 
     def __init__(self) -> None:
@@ -105,7 +105,7 @@ class House:
         self.folder = folder
         self.store = Store(folder / "home")
         self.engine = FakeEngine(self.store.workspace_id, world)
-        self.door = FakeFrontDoor()
+        self.gateway = FakeGateway()
         self.threads: list[threading.Thread] = []
         self._keys = itertools.count(1)
         self._time = itertools.count(1)
@@ -135,7 +135,7 @@ class House:
             max_upload_bytes=max_upload_bytes,
             endpoint_ports=tuple(ports),
         )
-        self.workspace = Workspace(self.store, self.engine, self.door, self.effects, config)
+        self.workspace = Workspace(self.store, self.engine, self.gateway, self.effects, config)
         self.code = self.write_code("src")
 
     def _ask_channels(self, channels: Sequence[str]) -> str:
@@ -238,7 +238,7 @@ class House:
 
     def instances(self, endpoint: str = "iris", name: str = "blue") -> Sequence[str]:
         """The containers that the front door takes requests to."""
-        return [instance.id for instance in self.door.routes[endpoint].by_name[name].instances]
+        return [instance.id for instance in self.gateway.routes[endpoint].by_name[name].instances]
 
     def running(self) -> list[Container]:
         return [running.container for running in self.engine.containers()]

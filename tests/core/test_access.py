@@ -129,7 +129,7 @@ def test_a_token_is_shown_once_and_can_be_revoked(guarded: Served) -> None:
             with pytest.raises(BadArgument, match="there is a token 'ci' already"):
                 admin.create_token("ci", "viewer")
             admin.delete_token("ci")
-            with pytest.raises(AuthenticationFailed, match="not one of this emulator"):
+            with pytest.raises(AuthenticationFailed, match="not valid for this emulator"):
                 ci.list_endpoints()
         with pytest.raises(ResourceNotFound):
             admin.delete_token("ci")
@@ -184,7 +184,7 @@ def test_names_and_origins(served: Served) -> None:
 
 
 def test_the_client_reports_the_reason(guarded: Served) -> None:
-    with Client(guarded.url) as client, pytest.raises(AuthenticationFailed, match="wants a token") as caught:
+    with Client(guarded.url) as client, pytest.raises(AuthenticationFailed, match="needs a token") as caught:
         client.describe()
     assert "amlemu login" in caught.value.hint
     with Client(guarded.url, token_of(guarded, "viewer")) as client:

@@ -27,7 +27,7 @@ every_token_mode = pytest.mark.parametrize("mode", TOKEN_MODES)
 
 def opens(house: House, credential: str, endpoint: str = "iris", later: float = 0.0) -> bool:
     """Whether the front door would let that credential in, so many seconds later."""
-    access = house.door.routes[endpoint].access
+    access = house.gateway.routes[endpoint].access
     return access.check("/score", (f"Bearer {credential}".encode(),), EPOCH + later).answer is None
 
 
@@ -119,12 +119,12 @@ def test_a_mode_is_a_word_of_azure(house: House) -> None:
 @pytest.mark.parametrize("target", ["managed", "kubernetes", "aks", "aci"])
 def test_a_regenerated_key_is_refused_at_once_and_nothing_else_changes(house: House, target: Target) -> None:
     house.deploy(target=target, auth_mode="key")
-    before, route = house.workspace.endpoints.get_keys("iris"), house.door.routes["iris"]
+    before, route = house.workspace.endpoints.get_keys("iris"), house.gateway.routes["iris"]
     after = house.workspace.endpoints.regenerate_keys("iris", "primary")
     assert (opens(house, before.primary_key), opens(house, after.primary_key)) == (False, True)
     assert after.secondary_key == before.secondary_key
     assert opens(house, after.secondary_key)
-    now = house.door.routes["iris"]
+    now = house.gateway.routes["iris"]
     assert (now.port, now.deployments) == (route.port, route.deployments)
 
 
@@ -141,7 +141,7 @@ def test_the_old_key_may_live_on(house: House) -> None:
         assert [opens(house, key, later=30) for key in (first, second, third)] == [True, True, True]
         assert [opens(house, key, later=61) for key in (first, second, third)] == [False, True, True]
         assert [opens(house, key, later=91) for key in (first, second, third)] == [False, False, True]
-        assert first not in repr(house.door.routes["iris"]), "no key is in any log"
+        assert first not in repr(house.gateway.routes["iris"]), "no key is in any log"
         house.workspace.deployments.delete_endpoint("iris")
         house.deploy()
         assert not opens(house, second, later=61)
@@ -248,7 +248,7 @@ def test_a_token_identifies_its_user(house: House, mode: AuthMode) -> None:
     tokens = [house.workspace.endpoints.get_token("iris").access_token for _ in range(2)]
     payloads = [jwt.decode(token, options={"verify_signature": False}) for token in tokens]
     assert len({payload["oid"] for payload in payloads}) == 1
-    access = house.door.routes["iris"].access
+    access = house.gateway.routes["iris"].access
     verdict = access.check("/score", (f"Bearer {tokens[0]}".encode(),), EPOCH)
     assert verdict.identity == payloads[0]["oid"]
     assert ("tid" in payloads[0]) is (mode == "aad_token")
@@ -265,7 +265,7 @@ def test_a_provider_that_is_trusted(house: House, tmp_path: Path) -> None:
         assert opens(trusting, good)
         assert opens(trusting, other) is (name == "any")
         assert opens(trusting, trusting.workspace.endpoints.get_token("iris").access_token)
-        access = trusting.door.routes["iris"].access
+        access = trusting.gateway.routes["iris"].access
         assert access.check("/score", (f"Bearer {good}".encode(),), EPOCH).identity == OBJECT_ID
         forged = signed(
             claims(EPOCH, aud=f"urn:amlemu:endpoint:aml:{trusting.workspace.endpoints.get('aml').created_at}")

@@ -33,7 +33,7 @@ def collector(*names: str, **more: Any) -> dict[str, Any]:
 
 
 def route(house: House) -> PayloadCollection | None:
-    return house.door.routes["iris"].by_name["blue"].collector
+    return house.gateway.routes["iris"].by_name["blue"].collector
 
 
 def sink_of(house: House) -> Path:

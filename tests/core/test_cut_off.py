@@ -30,7 +30,7 @@ def test_the_first_deployment_gets_its_traffic(house: House) -> None:
     assert again.state() == "Succeeded"
     assert again.deployment().error is None
     assert again.workspace.endpoints.get("iris").traffic == {"blue": 100}
-    assert again.door.routes["iris"].by_name["blue"].weight == 100
+    assert again.gateway.routes["iris"].by_name["blue"].weight == 100
 
 
 def test_a_second_deployment_gets_none(house: House) -> None:
@@ -101,15 +101,15 @@ def test_the_layout_of_an_interrupted_deploy_is_removed(house: House) -> None:
 def test_a_failed_deletion_can_be_repeated(house: House) -> None:
     house.deploy()
     house.deploy(name="green")
-    house.door.refuses = OutOfQuota("the front door is stuck")
+    house.gateway.refuses = OutOfQuota("the front door is stuck")
     with pytest.raises(OutOfQuota, match="stuck"):
         house.workspace.deployments.delete("iris", "green")
-    house.door.refuses = None
+    house.gateway.refuses = None
     assert house.deployment(name="green").serving
     house.workspace.deployments.delete("iris", "green")
     with pytest.raises(ResourceNotFound):
         house.deployment(name="green")
-    assert set(house.door.routes["iris"].by_name) == {"blue"}
+    assert set(house.gateway.routes["iris"].by_name) == {"blue"}
     assert len(house.running()) == 1
 
 
@@ -150,7 +150,7 @@ def test_keys_and_traffic_stay_whole_without_room(house: House) -> None:
     house.deploy()
     house.deploy(name="green")
     endpoints = house.workspace.endpoints
-    keys, endpoint, route = endpoints.get_keys("iris"), endpoints.get("iris"), house.door.routes["iris"]
+    keys, endpoint, route = endpoints.get_keys("iris"), endpoints.get("iris"), house.gateway.routes["iris"]
     with limited_files(10):
         with pytest.raises(OutOfQuota, match="no space left"):
             endpoints.regenerate_keys("iris", "primary")
@@ -158,6 +158,6 @@ def test_keys_and_traffic_stay_whole_without_room(house: House) -> None:
             endpoints.update_traffic("iris", {"blue": 50, "green": 50})
         with pytest.raises(OutOfQuota, match="no space left"):
             house.workspace.deployments.delete("iris", "green")
-    assert (endpoints.get_keys("iris"), endpoints.get("iris"), house.door.routes["iris"]) == (keys, endpoint, route)
+    assert (endpoints.get_keys("iris"), endpoints.get("iris"), house.gateway.routes["iris"]) == (keys, endpoint, route)
     assert endpoints.regenerate_keys("iris", "primary") != keys
     assert endpoints.update_traffic("iris", {"blue": 50, "green": 50}).traffic == {"blue": 50, "green": 50}

@@ -52,7 +52,7 @@ def test_the_first_deployment(house: House) -> None:
     assert said.lines == ["building 4 requirements"]
     (container,) = house.running()
     assert container.name == f"amlemu-iris-blue-{house.store.workspace_id}-1-0"
-    route = house.door.routes["iris"]
+    route = house.gateway.routes["iris"]
     assert (route.port, route.keys, route.weights) == (18100, ("key-1", "key-2"), {"blue": 100})
     assert house.instances() == [container.id]
     assert house.workspace.endpoints.get("iris").provisioning_state == "Succeeded"
@@ -70,9 +70,9 @@ def test_an_image_is_built_once(house: House) -> None:
 
 def test_an_updated_endpoint_always_has_instances(house: House) -> None:
     house.deploy()
-    began = len(house.door.history)
+    began = len(house.gateway.history)
     house.deploy()
-    for route in house.door.history[began:]:
+    for route in house.gateway.history[began:]:
         assert route.by_name["blue"].instances
 
 
@@ -90,7 +90,7 @@ def test_an_update_swaps_generations(house: House) -> None:
     assert new.id != old.id
     assert deployment.generation == 2
     assert house.instances() == [new.id]
-    assert house.door.drained == [old.id]
+    assert house.gateway.drained == [old.id]
     assert house.layouts() == ["iris/blue/2"]
 
 
@@ -98,7 +98,7 @@ def test_the_old_containers_go_after_they_are_drained(house: House) -> None:
     house.deploy()
     (old,) = house.running()
     seen: list[bool] = []
-    house.door.draining = lambda instance_id: seen.append(
+    house.gateway.draining = lambda instance_id: seen.append(
         instance_id == old.id and old in house.running() and old.id not in house.instances()
     )
     house.deploy()
@@ -261,7 +261,7 @@ def test_a_gateway_that_refuses_the_swap_leaves_the_old_generation(house: House)
     (old,) = house.running()
 
     def refuse() -> None:
-        house.door.refuses = BadArgument("the port is gone")
+        house.gateway.refuses = BadArgument("the port is gone")
 
     with pytest.raises(BadArgument, match="the port is gone"):
         house.deploy(said=Said(at=("waiting", refuse)))
@@ -373,7 +373,7 @@ def test_two_endpoints_at_once(house: House) -> None:
     for thread in threads:
         thread.join()
     assert [house.state(name) for name in names] == ["Succeeded", "Succeeded"]
-    assert {route.port for route in house.door.routes.values()} == {18100, 18101}
+    assert {route.port for route in house.gateway.routes.values()} == {18100, 18101}
 
 
 def test_many_new_endpoints_at_once_get_a_port_each(tmp_path: Path) -> None:

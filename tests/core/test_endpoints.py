@@ -21,20 +21,20 @@ from emulator.profiles import overridden, read_overrides
 def test_ports_are_given_in_order_and_again(house: House) -> None:
     for name in ("one", "two"):
         house.deploy(name)
-    assert {name: route.port for name, route in house.door.routes.items()} == {"one": 18100, "two": 18101}
+    assert {name: route.port for name, route in house.gateway.routes.items()} == {"one": 18100, "two": 18101}
     house.workspace.deployments.delete_endpoint("one")
     house.deploy("three")
-    assert house.door.routes["three"].port == 18100
+    assert house.gateway.routes["three"].port == 18100
 
 
 def test_a_port_of_another_program_is_passed_over(house: House) -> None:
-    house.door.taken = {18100, 18101}
+    house.gateway.taken = {18100, 18101}
     house.deploy()
-    assert house.door.routes["iris"].port == 18102
+    assert house.gateway.routes["iris"].port == 18102
 
 
 def test_no_port_is_left(house: House) -> None:
-    house.door.taken = set(PORTS)
+    house.gateway.taken = set(PORTS)
     with pytest.raises(OutOfQuota, match="all 4 ports for endpoints are taken"):
         house.deploy()
     assert house.workspace.endpoints.list_names() == []
@@ -42,21 +42,21 @@ def test_no_port_is_left(house: House) -> None:
 
 def test_a_requested_port(house: House) -> None:
     house.deploy(port=30000)
-    assert house.door.routes["iris"].port == 30000
+    assert house.gateway.routes["iris"].port == 30000
     with pytest.raises(BadArgument, match="port 30000 belongs to endpoint 'iris'"):
         house.deploy("pets", port=30000)
-    house.door.taken = {30001}
+    house.gateway.taken = {30001}
     with pytest.raises(BadArgument, match="port 30001 is taken"):
         house.deploy("pets", port=30001)
     assert house.workspace.endpoints.list_names() == ["iris"]
 
 
 def test_an_endpoint_that_the_gateway_refuses_is_not_created(house: House) -> None:
-    house.door.refuses = BadArgument("it was taken just now")
+    house.gateway.refuses = BadArgument("it was taken just now")
     with pytest.raises(BadArgument, match="just now"):
         house.deploy()
     assert house.workspace.endpoints.list_names() == []
-    house.door.refuses = None
+    house.gateway.refuses = None
     house.deploy()
 
 
@@ -77,26 +77,26 @@ def test_keys(house: House) -> None:
     keys = house.workspace.endpoints.get_keys("iris")
     assert (keys.primary_key, keys.secondary_key) == ("key-1", "key-2")
     house.workspace.endpoints.regenerate_keys("iris", "secondary")
-    assert house.door.routes["iris"].keys == ("key-1", "key-3")
+    assert house.gateway.routes["iris"].keys == ("key-1", "key-3")
     house.workspace.endpoints.regenerate_keys("iris", "primary")
-    assert house.door.routes["iris"].keys == ("key-4", "key-3")
-    with pytest.raises(BadArgument, match="'tertiary' is no key: primary or secondary"):
+    assert house.gateway.routes["iris"].keys == ("key-4", "key-3")
+    with pytest.raises(BadArgument, match="'tertiary' is not a key: use primary or secondary"):
         house.workspace.endpoints.regenerate_keys("iris", "tertiary")
     assert house.deploy().generation == 2
-    assert house.door.routes["iris"].keys == ("key-4", "key-3"), "a deploy leaves them"
+    assert house.gateway.routes["iris"].keys == ("key-4", "key-3"), "a deploy leaves them"
 
 
 def test_a_key_that_is_given(house: House) -> None:
     house.deploy(primary_key="mine")
-    assert house.door.routes["iris"].keys == ("mine", "key-2")
+    assert house.gateway.routes["iris"].keys == ("mine", "key-2")
     house.deploy(primary_key="newer")
-    assert house.door.routes["iris"].keys == ("newer", "key-2")
+    assert house.gateway.routes["iris"].keys == ("newer", "key-2")
 
 
 @pytest.mark.parametrize("target", ["aci", "local"])
 def test_targets_without_keys(house: House, target: Target) -> None:
     house.deploy(target=target, primary_key="mine")
-    assert house.door.routes["iris"].keys == ()
+    assert house.gateway.routes["iris"].keys == ()
     for verb in (lambda: house.workspace.endpoints.get_keys("iris"),
                  lambda: house.workspace.endpoints.regenerate_keys("iris", "primary")):  # fmt: skip
         with pytest.raises(BadArgument, match=r"Endpoint 'iris' does not use keys for authentication\."):
@@ -109,9 +109,9 @@ def test_targets_without_keys(house: House, target: Target) -> None:
 def test_traffic(house: House) -> None:
     house.deploy()
     house.deploy(name="green")
-    assert house.door.routes["iris"].weights == {"blue": 100, "green": 0}
+    assert house.gateway.routes["iris"].weights == {"blue": 100, "green": 0}
     house.workspace.endpoints.update_traffic("iris", {"blue": 90, "green": 10})
-    assert house.door.routes["iris"].weights == {"blue": 90, "green": 10}
+    assert house.gateway.routes["iris"].weights == {"blue": 90, "green": 10}
     house.deploy(name="green")
     assert house.workspace.endpoints.get("iris").traffic == {"blue": 90, "green": 10}, "an update leaves it"
     house.workspace.endpoints.update_traffic("iris", {"blue": 0, "green": 100})
@@ -123,12 +123,12 @@ def test_mirrored_traffic(house: House) -> None:
     house.deploy()
     house.deploy(name="green")
     house.workspace.endpoints.update_traffic("iris", None, {"green": 50})
-    assert house.door.routes["iris"].mirror == (("green", 50),)
+    assert house.gateway.routes["iris"].mirror == (("green", 50),)
     assert house.workspace.endpoints.get("iris").traffic == {"blue": 100}, "the live traffic stays"
     house.deploy(name="green")
     assert house.workspace.endpoints.get("iris").mirror_traffic == {"green": 50}, "an update leaves it"
     house.workspace.endpoints.update_traffic("iris", None, {"green": 0})
-    assert house.door.routes["iris"].mirror == ()
+    assert house.gateway.routes["iris"].mirror == ()
 
 
 @pytest.mark.row("traffic.mirror_most", "traffic.mirror_targets")
@@ -148,7 +148,7 @@ def test_bad_mirrored_traffic(house: House, traffic: dict[str, int] | None, mirr
         house.deploy(name=name)
     with pytest.raises(BadArgument, match=told):
         house.workspace.endpoints.update_traffic("iris", traffic, mirror)
-    assert house.door.routes["iris"].mirror == ()
+    assert house.gateway.routes["iris"].mirror == ()
 
 
 @pytest.mark.row("traffic.mirror_most", "traffic.mirror_targets")
@@ -301,7 +301,7 @@ def test_deleting_an_endpoint(house: House) -> None:
     house.store.logs.requests("iris").write_text("{}\n")
     house.workspace.deployments.delete_endpoint("iris")
     assert house.workspace.endpoints.list_names() == ["pets"]
-    assert list(house.door.routes) == ["pets"]
+    assert list(house.gateway.routes) == ["pets"]
     assert [container.labels["amlemu.endpoint"] for container in house.running()] == ["pets"]
     assert house.layouts() == ["pets/blue/3"]
     assert not house.store.logs.requests("iris").exists()
@@ -368,7 +368,7 @@ def test_stop_all_keeps_the_desired_state(house: House) -> None:
 def test_stop_all_removes_draining_containers_too(house: House) -> None:
     house.deploy()
     stopped: list[int] = []
-    house.door.draining = lambda _id: stopped.append(house.workspace.deployments.stop_all())
+    house.gateway.draining = lambda _id: stopped.append(house.workspace.deployments.stop_all())
     house.deploy()
     house.settle()
     assert stopped == [2]

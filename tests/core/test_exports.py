@@ -214,7 +214,7 @@ def test_exports_that_are_refused(house: House, client: Client, served: Served) 
 def test_an_image_of_unknown_origin(house: House, client: Client) -> None:
     deployment = house.deploy()
     (house.store.home / "images" / f"{deployment.image}.json").unlink()
-    with pytest.raises(ResourceNotFound, match="was built from is not known any more"):
+    with pytest.raises(ResourceNotFound, match="it is unknown what environment"):
         client.get_export("iris", include_values=False)
 
 

@@ -482,11 +482,11 @@ def test_the_gateway_gets_the_newest_state_last(house: House) -> None:
     told, go_on = threading.Event(), threading.Event()
 
     def putting(_route: object) -> None:
-        house.door.putting = lambda _route: None
+        house.gateway.putting = lambda _route: None
         told.set()
         go_on.wait(10)
 
-    house.door.putting = putting
+    house.gateway.putting = putting
     endpoints = house.workspace.endpoints
     house.effects.background(lambda: endpoints.publish("iris"))
     told.wait(10)
@@ -674,7 +674,7 @@ def test_the_last_container_of_a_deleted_endpoint_writes_nothing(house: House) -
             pass  # the deploy has ended
         house.workspace.deployments.delete_endpoint("iris")
 
-    house.door.draining = draining
+    house.gateway.draining = draining
     house.deploy()
     house.settle()
     assert house.running() == []

@@ -152,7 +152,7 @@ def test_files_of_a_registered_model_that_are_wrong(house: House, folder: Path) 
 
 
 def test_a_folder_without_mlmodel(house: House, tmp_path: Path) -> None:
-    with pytest.raises(BadArgument, match="is no MLflow model: it has no file MLmodel"):
+    with pytest.raises(BadArgument, match="is not an MLflow model: it has no file MLmodel"):
         no_code(house, models=[{"path": str(files(tmp_path / "m", x="y")), "type": "mlflow_model"}])
 
 

@@ -31,7 +31,7 @@ def test_survivors_are_adopted(house: House) -> None:
     assert again.running() == before
     assert again.instances() == [container.id for container in before]
     assert again.engine.builds == []
-    assert again.door.routes["iris"].keys == house.door.routes["iris"].keys
+    assert again.gateway.routes["iris"].keys == house.gateway.routes["iris"].keys
     assert again.state() == "Succeeded"
 
 
@@ -43,7 +43,7 @@ def test_the_missing_are_started_again_from_their_layout(house: House) -> None:
     house.workspace.deployments.stop_all()
     again = house.restarted()
     again.workspace.reconcile()
-    assert "iris" in again.door.routes, "published at once, with what there is"
+    assert "iris" in again.gateway.routes, "published at once, with what there is"
     again.settle()
     assert again.engine.variables() == variables
     assert len(again.instances()) == 1

@@ -28,7 +28,7 @@ def with_gpus(house: House, gpus: list[Gpu]) -> None:
     """The house on a machine with these GPUs, which the list may replace."""
     house.effects = Effects(**{**vars(house.effects), "gpus": lambda: tuple(gpus)})
     config = WorkspaceConfig("launcher", admin_token=ADMIN, max_upload_bytes=1, endpoint_ports=house.ports)
-    house.workspace = Workspace(house.store, house.engine, house.door, house.effects, config)
+    house.workspace = Workspace(house.store, house.engine, house.gateway, house.effects, config)
 
 
 def test_processors_since_the_start_and_since_the_last_time(house: House) -> None:

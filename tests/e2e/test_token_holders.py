@@ -54,8 +54,8 @@ def test_it_listens_where_it_is_told(team: Environ) -> None:
 
 def test_roles_from_another_machine(team: Environ, token: str, tmp_path: Path) -> None:
     url = {"AMLEMU_URL": url_of(team)}
-    assert "wants a token" in amlemu(remote(team, tmp_path, **url), "list", code=2).stderr
-    assert "not one of this emulator" in amlemu(remote(team, tmp_path, "x" * 30, **url), "list", code=2).stderr
+    assert "needs a token" in amlemu(remote(team, tmp_path, **url), "list", code=2).stderr
+    assert "not valid for this emulator" in amlemu(remote(team, tmp_path, "x" * 30, **url), "list", code=2).stderr
     admin = remote(team, tmp_path, token, **url)
     assert json_of(admin, "status")["role"] == "admin"
     made = json_of(admin, "token", "create", "reader", "--role", "viewer")
@@ -65,13 +65,13 @@ def test_roles_from_another_machine(team: Environ, token: str, tmp_path: Path) -
         assert "is of a viewer" in amlemu(viewer, *words, code=2).stderr
     assert [t["name"] for t in json_of(admin, "token", "list")] == ["reader"]
     amlemu(admin, "token", "delete", "reader")
-    assert "not one of this emulator" in amlemu(viewer, "list", code=2).stderr
+    assert "not valid for this emulator" in amlemu(viewer, "list", code=2).stderr
 
 
 def test_login(team: Environ, token: str, tmp_path: Path) -> None:
     mine = remote(team, tmp_path)
     wrong = amlemu(mine, "login", url_of(team), code=2, stdin="not-the-token\n")
-    assert "not one of this emulator" in wrong.stderr
+    assert "not valid for this emulator" in wrong.stderr
     right = amlemu(mine, "login", url_of(team) + "/", stdin=f"{token}\n")
     assert "you are admin (admin)" in right.stderr
     assert token not in right.stderr + right.stdout
@@ -107,5 +107,5 @@ def test_a_token_of_the_settings_goes_before_the_homes(team: Environ) -> None:
             assert "the-token-of-the-settings" not in said.read_text()
             assert amlemu(environ, "token").stdout == "the-token-of-the-settings\n"
             without = {name: value for name, value in environ.items() if name != "AMLEMU_TOKEN"}
-            assert "wants a token" in amlemu(without, "list", code=2).stderr
+            assert "needs a token" in amlemu(without, "list", code=2).stderr
             amlemu(environ, "list")

@@ -74,7 +74,7 @@ def damaged(house: House, kind: str, how: str = "truncated") -> House:
 
 def test_a_damaged_endpoint_says_so_and_can_be_deleted(tmp_path: Path) -> None:
     begun = damaged(build(tmp_path), "endpoint")
-    assert "iris" not in begun.door.routes
+    assert "iris" not in begun.gateway.routes
     with serving(begun) as served:
         served._session.headers["Authorization"] = f"Bearer {ADMIN_TOKEN}"
         status, code, message = served.error("GET", "/onlineEndpoints/iris")
@@ -99,7 +99,7 @@ def test_damaged_keys_open_nothing(tmp_path: Path) -> None:
     house = build(tmp_path)
     keys = house.workspace.endpoints.get_keys("iris")
     begun = damaged(house, "keys")
-    route = begun.door.routes["iris"]
+    route = begun.gateway.routes["iris"]
     assert not {keys.primary_key, keys.secondary_key, ""} & set(route.keys)
     assert len(route.keys[0]) > 30
     with pytest.raises(DamagedDocument):
@@ -116,7 +116,7 @@ def test_no_target_is_open_without_its_keys(tmp_path: Path, target: str, how: st
     house.deploy("iris", target=target, auth_mode="key")
     path = house.store.endpoint_folder("iris") / "keys.json"
     path.unlink() if how == "gone" else path.write_text("")
-    route = again_open(house).door.routes["iris"]
+    route = again_open(house).gateway.routes["iris"]
     assert route.access.auth_mode == "key"
     assert all(route.keys)
     verdict = route.access.check(b"/score", (), 0.0)
@@ -140,13 +140,13 @@ def test_keys_that_were_moved_aside_are_made_anew_by_hand(tmp_path: Path) -> Non
     (told,) = begun.workspace.damage()
     assert told.fault == "it is missing"
     made = begun.workspace.endpoints.regenerate_keys("iris", "primary")
-    assert begun.door.routes["iris"].keys == (made.primary_key, made.secondary_key)
+    assert begun.gateway.routes["iris"].keys == (made.primary_key, made.secondary_key)
     assert begun.workspace.damage() == []
 
 
 def test_a_damaged_deployment_keeps_its_share_and_nobody_else_serves_it(tmp_path: Path) -> None:
     begun = damaged(build(tmp_path), "deployment")
-    route = begun.door.routes["iris"]
+    route = begun.gateway.routes["iris"]
     assert {d.name: (d.weight, bool(d.instances)) for d in route.deployments} == {
         "blue": (50, True),
         "green": (50, False),
@@ -202,7 +202,7 @@ def test_a_damaged_secret_lets_no_token_in(tmp_path: Path) -> None:
     house = build(tmp_path)
     token = house.workspace.endpoints.get_token("tokens").access_token
     begun = damaged(house, "signing", "no fields")
-    check = begun.door.routes["tokens"].tokens
+    check = begun.gateway.routes["tokens"].tokens
     assert check is not None
     assert check.check(token.encode(), 1_700_000_010.0).why
     with pytest.raises(DamagedDocument, match=r"signing\.json"):

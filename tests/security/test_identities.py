@@ -29,7 +29,7 @@ class HeldBack:
     def __init__(self, house: House) -> None:
         self._ends = threading.Event()
         self.begun = threading.Event()
-        house.door.draining = self._wait
+        house.gateway.draining = self._wait
 
     def _wait(self, _instance_id: str) -> None:
         self.begun.set()

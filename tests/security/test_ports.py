@@ -37,7 +37,7 @@ def began_again(house: House, *taken: int) -> House:
     """The emulator of that home, started while other programs have those ports."""
     house.workspace.deployments.stop_all()
     again = house.restarted()
-    again.door.taken = set(taken)
+    again.gateway.taken = set(taken)
     again.workspace.reconcile()
     again.settle()
     return again
@@ -57,7 +57,7 @@ def test_everything_else_starts(house: House) -> None:
     two_endpoints(house)
     again = began_again(house, 18100)
     assert out_of_service(again) == {"iris": "port 18100 is taken"}
-    assert set(again.door.routes) == {"pets"}
+    assert set(again.gateway.routes) == {"pets"}
     assert [again.state(name) for name in ("iris", "pets")] == ["Succeeded", "Succeeded"]
     assert (len(again.running()), len(again.instances("pets"))) == (2, 1)
 
@@ -67,10 +67,10 @@ def test_it_comes_back_when_the_port_is_free(house: House) -> None:
     again = began_again(house, 18100)
     again.pass_time(3)
     assert set(out_of_service(again)) == {"iris"}
-    again.door.taken = set()
+    again.gateway.taken = set()
     again.pass_time(2)
     assert out_of_service(again) == {}
-    assert [len(again.door.routes["iris"].by_name["blue"].instances)] == [1]
+    assert [len(again.gateway.routes["iris"].by_name["blue"].instances)] == [1]
 
 
 def test_it_gets_another_port_when_it_is_deployed_again(house: House) -> None:
@@ -78,7 +78,7 @@ def test_it_gets_another_port_when_it_is_deployed_again(house: House) -> None:
     again = began_again(house, 18100)
     again.deploy("iris", port=30000)
     assert out_of_service(again) == {}
-    assert (again.door.routes["iris"].port, again.workspace.endpoints.get("iris").port) == (30000, 30000)
+    assert (again.gateway.routes["iris"].port, again.workspace.endpoints.get("iris").port) == (30000, 30000)
     with pytest.raises(BadArgument, match="keeps it for life"):
         again.deploy("iris", port=30001)
 
@@ -88,7 +88,7 @@ def test_it_gets_another_port_by_an_update_of_the_endpoint(house: House) -> None
     again = began_again(house, 18100)
     again.workspace.endpoints.create_or_update(EndpointRequest(name="iris", port=30000))
     assert out_of_service(again) == {}
-    assert len(again.door.routes["iris"].by_name["blue"].instances) == 1
+    assert len(again.gateway.routes["iris"].by_name["blue"].instances) == 1
 
 
 @pytest.mark.parametrize("port, why", [(18101, "belongs to endpoint 'pets'"), (30000, "port 30000 is taken")])
@@ -117,7 +117,7 @@ def test_it_can_be_updated_and_deleted_without_its_port(house: House) -> None:
 def test_an_update_finds_the_port_free_by_itself(house: House) -> None:
     house.deploy("iris")
     again = began_again(house, 18100)
-    again.door.taken = set()
+    again.gateway.taken = set()
     again.workspace.endpoints.update_traffic("iris", {"blue": 100})
     assert out_of_service(again) == {}
 
@@ -128,24 +128,24 @@ def test_of_two_documents_with_one_port_the_first_by_name_has_it(house: House) -
     for _ in range(2):
         house = began_again(house)
         assert out_of_service(house) == {"pets": "port 18100 belongs to endpoint 'iris'"}
-        assert house.door.routes["iris"].port == 18100
+        assert house.gateway.routes["iris"].port == 18100
     house.workspace.deployments.delete_endpoint("iris")
     house.pass_time(2)
     assert out_of_service(house) == {}
-    assert house.door.routes["pets"].port == 18100
+    assert house.gateway.routes["pets"].port == 18100
 
 
 def test_ports_outside_the_range_are_kept(house: House) -> None:
     two_endpoints(house)
     house.ports = range(19000, 19001)
     again = began_again(house)
-    assert {name: route.port for name, route in again.door.routes.items()} == {"iris": 18100, "pets": 18101}
+    assert {name: route.port for name, route in again.gateway.routes.items()} == {"iris": 18100, "pets": 18101}
     again.deploy("more")
-    assert again.door.routes["more"].port == 19000
+    assert again.gateway.routes["more"].port == 19000
 
 
 def test_all_ports_are_others(house: House) -> None:
-    house.door.taken = set(PORTS)
+    house.gateway.taken = set(PORTS)
     with pytest.raises(OutOfQuota, match="all 4 ports for endpoints are taken"):
         house.workspace.endpoints.create_or_update(EndpointRequest(name="iris"))
     assert house.workspace.endpoints.list_names() == []

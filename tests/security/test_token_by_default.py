@@ -211,7 +211,7 @@ def test_the_owners_tools_find_it_also_where_the_address_is_given(environ: Envir
         assert json_of({**environ, "AMLEMU_URL": f"http://{host}:{port}/"}, "status")["role"] == "admin"
     elsewhere = {**environ, "AMLEMU_HOME": str(Path(environ["AMLEMU_HOME"]).with_name("other"))}
     refused = amlemu({**elsewhere, "AMLEMU_URL": f"http://127.0.0.1:{port}"}, "list", code=2)
-    assert "wants a token" in refused.stderr
+    assert "needs a token" in refused.stderr
     assert "is another home's" in amlemu(elsewhere, "status", code=2).stderr
 
 

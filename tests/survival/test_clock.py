@@ -81,7 +81,7 @@ def test_a_token_expires_with_the_clock_and_a_new_one_is_valid(house: House) -> 
 
     def answer_to(token: str) -> object:
         now = EPOCH + house._slept + house.clock_ahead
-        return house.door.routes["iris"].access.check("/score", (f"Bearer {token}".encode(),), now).answer
+        return house.gateway.routes["iris"].access.check("/score", (f"Bearer {token}".encode(),), now).answer
 
     token = endpoints.get_token("iris").access_token
     assert answer_to(token) is None
@@ -100,7 +100,7 @@ def test_an_endpoint_that_was_made_before_and_after_has_its_own_tokens(house: Ho
     house.workspace.deployments.delete_endpoint("iris")
     house.clock_ahead = -9 * HOURS
     house.deploy(auth_mode="aml_token")
-    access = house.door.routes["iris"].access
+    access = house.gateway.routes["iris"].access
     assert access.check("/score", (f"Bearer {token}".encode(),), EPOCH + 1).answer is not None
 
 

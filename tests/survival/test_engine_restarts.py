@@ -72,7 +72,7 @@ def test_an_endpoint_outlives_its_engine(dockerd: PrivateDockerd, image: str, tm
         assert asked(endpoint, keys).status_code in refusals
         told = amlemu(environ, "deploy", "--name", "lasting", "--entry", path, code=3).stderr
         assert "EngineUnavailable: the Docker Engine does not answer" in told
-        assert "what served before goes on" in told or "start Docker" in told
+        assert "the previous generation keeps serving" in told or "start Docker" in told
 
         dockerd.start("--live-restore")
         second = serves_again(endpoint, keys)

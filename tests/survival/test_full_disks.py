@@ -112,7 +112,7 @@ def test_operations_on_a_disk_that_fills_up(
     (code.parent / "table.bin").write_bytes(os.urandom(200_000))
     no_room(environ, "deploy", "--name", "lasting", "--entry", code)
     until(lambda: serving.state() == "Failed", "the failure is written down")
-    assert "what served before goes on" in serving.shown()["deployments"][0]["error"]["hint"]
+    assert "the previous generation keeps serving" in serving.shown()["deployments"][0]["error"]["hint"]
     assert serving.answer() == answer
     filler.unlink()
     amlemu(environ, "deploy", "--name", "lasting", "--entry", code)

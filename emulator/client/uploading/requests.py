@@ -25,7 +25,7 @@ def sent_model(door: UploadDoor, request: Mapping[str, Any], on_bytes: OnBytes) 
     path = named_path(Path(request["path"]))
     with translate_os_errors(f"model {request.get('name') or path.name}"):
         if request.get("type") == "mlflow_model" and path.is_dir() and not (path / "MLmodel").is_file():
-            raise BadArgument(f"'{path}' is no MLflow model: it has no file MLmodel")
+            raise BadArgument(f"'{path}' is not an MLflow model: it has no file MLmodel")
         files = _local_files(model_tree(path), "" if path.is_file() else f"{path.name}/")
         sent = send_tree(door, path.name, files, on_bytes, is_folder=not path.is_file())
     return {**request, "path": sent}

@@ -104,7 +104,8 @@ def _last_event_id(operation: Operation) -> int:
     text = request.headers.get("Last-Event-ID", "0")
     events, ended = len(operation.events), operation.status != "InProgress"
     if not (text.isascii() and text.isdecimal() and len(text) < 10 and int(text) <= events + ended):
-        raise BadArgument(f"Last-Event-ID: {text} is no event of this operation", target=f"operation {operation.id}")
+        message = f"Last-Event-ID: {text} is not an event of this operation"
+        raise BadArgument(message, target=f"operation {operation.id}")
     return int(text)
 
 

@@ -485,7 +485,7 @@ def _explained(error: BaseException, deployment: OnlineDeployment) -> EmulatorEr
 
 
 def _goes_on(error: EmulatorError) -> EmulatorError:
-    return error.with_details(hint="; ".join(filter(None, [error.hint, "what served before goes on"])))
+    return error.with_details(hint="; ".join(filter(None, [error.hint, "the previous generation keeps serving"])))
 
 
 def _of_image(image: Image) -> dict[str, str | bool]:

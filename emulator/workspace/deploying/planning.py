@@ -87,7 +87,7 @@ def check_limits(request: DeploymentRequest, target: Target, others: int) -> Non
     if rules.max_deployments is not None and others >= rules.max_deployments:
         count = "one deployment" if others == 1 else f"{others} deployments"
         message = f"endpoint '{request.endpoint_name}' has {count}, the most that {target} takes"
-        raise OutOfQuota(message, target=resource, hint="delete one, or deploy under the name of one that is there")
+        raise OutOfQuota(message, target=resource, hint="delete one, or deploy under the name of an existing one")
 
 
 def check_registries(request: DeploymentRequest, target: Target) -> None:
@@ -276,7 +276,7 @@ def _no_script(request: DeploymentRequest, target: Target, resource: str) -> Bad
         message += ", and what v1 makes of a model alone (ONNX, scikit-learn, TensorFlow) is not emulated"
         hint = "write init() and run(data) and name the script with --entry; an MLflow model needs none on managed"
         return BadArgument(message, target=resource, hint=hint)
-    message += ", and the environment is no container that does without"
+    message += ", and the environment's container needs one"
     hint = "name the script with --entry, or say in the environment's inference_config where its container answers"
     return BadArgument(message, target=resource, hint=hint)
 

@@ -52,7 +52,7 @@ class Crashes:
         try:
             state = self._core.engine.inspect(watched.container.id)
         except EmulatorError:
-            return ResourceNotReady("the container was removed by somebody else", log_tail=tail_of(log))
+            return ResourceNotReady("the container was removed from outside", log_tail=tail_of(log))
         if state.stopped_because:
             self._core.events.stopped(watched.container, state.stopped_because)
         memory = memory_of(deployment, self._core.engine)

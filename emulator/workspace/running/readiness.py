@@ -42,7 +42,7 @@ Probe = Callable[[Container, str, float, Mapping[str, str]], ProbeAnswer]
 _LOOK_SECONDS = 1.0
 _TAIL_LINES = 25
 _OTHER_MACHINE = "its image is made for another kind of machine: name the one that there is with --platform"
-_WRITE_LESS = "remove what is not needed any more, or set AMLEMU_CONTAINER_DISK; `amlemu doctor` shows the limit"
+_WRITE_LESS = "write fewer files, or set AMLEMU_CONTAINER_DISK; `amlemu doctor` shows the limit"
 _LOG_LINES = 5000
 POLL_SECONDS = 0.05
 # Each poll is a probe and a call to the engine, which take CPU time from the starting servers.
