@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from emulator.profiles.facts import Source, SourceKind
 
-_FIRST = "2026-11-23"
-_AGAIN = "2026-11-30"
+_FIRST = "2026-11-23"  # when the table began with what had been read by then
+_AGAIN = "2026-11-30"  # when these were opened again
 
 
 def _github(
@@ -109,7 +109,6 @@ STREAMING = _docs(
     "Streaming from prompt flow endpoints",
     "b31f33bdba5aa6651a8f7300571169da7d452db6",
     "prompt-flow/how-to-enable-streaming-mode",
-    _FIRST,
 )
 COLLECT = _docs("Collect production data", "0fe433b35a2b0cb9c1b711810248712acd2be5af", "how-to-collect-production-data")
 COLLECT_CONCEPT = _docs(
@@ -148,10 +147,7 @@ DEPLOYMENT_METRICS = Source(
     _FIRST,
 )
 BATCH_TROUBLESHOOT = _docs(
-    "Troubleshoot batch endpoints",
-    "43dc14ea7c3081e819d52883eea5ff12878fc8f8",
-    "how-to-troubleshoot-batch-endpoints",
-    _FIRST,
+    "Troubleshoot batch endpoints", "43dc14ea7c3081e819d52883eea5ff12878fc8f8", "how-to-troubleshoot-batch-endpoints"
 )
 SERVER_PAGE = _docs("Inference HTTP server", "19fa85dd0febc9bf7d9dfa017fc2cff152c11e71", "how-to-inference-server-http")
 MLFLOW_PAGE = _docs(
@@ -159,17 +155,12 @@ MLFLOW_PAGE = _docs(
     "15fb5ac2e839a78406e285654f227c6c8ef4dac4",
     "how-to-deploy-mlflow-models-online-endpoints",
 )
-MLFLOW_FORMS = _docs(
-    "Deploy MLflow models", "3d84345d239c5450762c371732ef50fbcf686bdf", "how-to-deploy-mlflow-models", _FIRST
-)
-TRITON_PAGE = _docs(
-    "Deploy with Triton", "e8ede567b8c5d8ebd003095f0a645cae7fa90929", "how-to-deploy-with-triton", _FIRST
-)
+MLFLOW_FORMS = _docs("Deploy MLflow models", "3d84345d239c5450762c371732ef50fbcf686bdf", "how-to-deploy-mlflow-models")
+TRITON_PAGE = _docs("Deploy with Triton", "e8ede567b8c5d8ebd003095f0a645cae7fa90929", "how-to-deploy-with-triton")
 MIGRATE = _docs(
     "Upgrade web services to managed online endpoints",
     "43dc14ea7c3081e819d52883eea5ff12878fc8f8",
     "migrate-to-v2-managed-online-endpoints",
-    _FIRST,
 )
 MODEL_COMMAND = Source("page", "az ml model", "https://learn.microsoft.com/cli/azure/ml/model", _FIRST)
 
@@ -186,10 +177,7 @@ V1_AKS = _docs(
     "v1: Deploy to AKS", "0eea71caf55c6e7bdbfa9b0b3664288200817f6d", "v1/how-to-deploy-azure-kubernetes-service"
 )
 V1_ACI = _docs(
-    "v1: Deploy to ACI",
-    "43dc14ea7c3081e819d52883eea5ff12878fc8f8",
-    "v1/how-to-deploy-azure-container-instance",
-    _FIRST,
+    "v1: Deploy to ACI", "43dc14ea7c3081e819d52883eea5ff12878fc8f8", "v1/how-to-deploy-azure-container-instance"
 )
 V1_TROUBLESHOOT = _docs(
     "v1: Troubleshoot deployments", "0a6280b4e252b649010162adbf95cbc28662f478", "v1/how-to-troubleshoot-deployment"
@@ -204,7 +192,7 @@ V1_FILES = _docs(
     "v1: Machine learning CLI", "365bdad89c2480a0d446fd74bdbcf9db36ca339f", "v1/reference-azure-machine-learning-cli"
 )
 V1_SECURE = _docs(
-    "v1: TLS for web services", "ff0e5243743aca0b9be8ea794afc27c2cc01d497", "v1/how-to-secure-web-service", _FIRST
+    "v1: TLS for web services", "ff0e5243743aca0b9be8ea794afc27c2cc01d497", "v1/how-to-secure-web-service"
 )
 V1_CONSUME = _docs(
     "v1: Consume web services", "43dc14ea7c3081e819d52883eea5ff12878fc8f8", "v1/how-to-consume-web-service", _FIRST
@@ -219,13 +207,11 @@ V1_EXTENSIONS = _docs(
     "v1: Python extensibility of prebuilt images",
     "3551178f38247865618fdf19527421d19316758f",
     "v1/how-to-prebuilt-docker-images-inference-python-extensibility",
-    _FIRST,
 )
 V1_PREBUILT = _docs(
     "v1: Extend a prebuilt image",
     "b31f33bdba5aa6651a8f7300571169da7d452db6",
     "v1/how-to-extend-prebuilt-docker-image-inference",
-    _FIRST,
 )
 V1_NOTEBOOK = _github(
     "v1: Notebook of a local deployment",
@@ -305,14 +291,12 @@ MLFLOW_IMAGE = _github(
     _ASSETS[0],
     "89300837c90a4feb7ae166017d8abf44455f694d",
     f"{_ASSETS[1]}Dockerfile",
-    _FIRST,
 )
 MLFLOW_SCRIPT = _github(
     "Scoring script of mlflow-py312-inference",
     _ASSETS[0],
     "b6111a70aa5eccb89b702eb6c1019d39b4871fcd",
     f"{_ASSETS[1]}mlflow_score_script.py",
-    _FIRST,
 )
 MLFLOW_PACKAGES = _github(
     "Packages of mlflow-py312-inference",

@@ -7,7 +7,7 @@ from datetime import date
 from typing import get_args
 
 import pytest
-from parity import all_claims, claimed_rows
+from parity import DOCS, all_claims, claimed_rows
 
 from emulator.entities import Target
 from emulator.profiles import PARTS, Answer, Profile, Row, profile_of, row_of_field, rows, sources
@@ -49,6 +49,16 @@ def test_what_is_known_has_a_source_that_can_be_opened_and_what_is_assumed_has_w
         assert bool(fact.sources) or fact.certainty == "assumed", f"{target} has no source"
         assert fact.note or fact.certainty != "assumed", f"{target} does not say what the guess rests on"
         assert "contract/" not in fact.basis, "a sheet that nobody can open"
+
+
+@pytest.mark.parametrize("folder", ["emulator", "images", "docs", "tests", "samples"])
+def test_no_file_cites_a_sheet_that_nobody_can_open(folder: str) -> None:
+    sheet = re.compile("contract" + r"/(managed|v1|sdk-wire-protocol)\b")
+    files = [
+        path for path in (DOCS.parent / folder).rglob("*") if path.suffix in (".py", ".md", ".json", ".txt", ".yml")
+    ]
+    assert files
+    assert [path for path in files if sheet.search(path.read_text(encoding="utf-8", errors="replace"))] == []
 
 
 def declared_sources() -> dict[str, Source]:

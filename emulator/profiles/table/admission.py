@@ -24,6 +24,7 @@ from emulator.profiles.sources import (
     SERVER_WORKERS,
     SUMMARY_NOTEBOOK,
     TROUBLESHOOT,
+    V1_ACI,
     V1_AKS,
     V1_TROUBLESHOOT,
     WORK_GOES_ON,
@@ -185,7 +186,7 @@ ADMISSION_ROWS: tuple[Row, ...] = (
         managed=assumed(True, "nothing public says it; as Envoy's least-request balancing"),
         kubernetes=documented(True, ROUTER, note="the router knows which replicas are busy"),
         aks=documented(True, V1_AKS.at("Autoscaling"), note="the router knows which replicas are busy"),
-        aci=documented(True, V1_TROUBLESHOOT, note="there is one instance"),
+        aci=documented(True, V1_ACI, note="there is a single replica"),
         local=_ONE_INSTANCE,
     ),
     row(

@@ -15,6 +15,7 @@ from emulator.profiles.sources import (
     IMAGE_SCRIPTS,
     LOCAL_WEBSERVICE,
     MEDIMAGE,
+    MIGRATE,
     MINIMAL_IMAGE,
     MODEL_SPECIFICATION,
     SDK_V1_MODEL,
@@ -34,7 +35,6 @@ from emulator.profiles.sources import (
     V1_MODEL_PATH,
     V1_NOTEBOOK,
     V1_PREBUILT,
-    V1_SECURE,
     V1_TROUBLESHOOT,
     V1_WORKING_DIR,
 )
@@ -139,7 +139,7 @@ CONTAINER_ROWS: tuple[Row, ...] = (
             "the server puts it before its paths; the URL of a service has it",
             SERVER_SWAGGER,
         ),
-        aci=assumed(None, "the URL of a service has no prefix", V1_SECURE),
+        aci=assumed(None, "the URL of a service has no prefix", MIGRATE),
         local=_LOCAL_HAS_NOT,
     ),
     row(

@@ -12,6 +12,7 @@ from emulator.profiles.sources import (
     LOCAL_WEBSERVICE,
     MANAGED_STATUS,
     MAPPED_404,
+    MIGRATE,
     MIRRORING,
     NETWORK_ISSUES,
     NO_STREAMING,
@@ -81,10 +82,10 @@ FRONT_DOOR_ROWS: tuple[Row, ...] = (
         "routing.path_prefix",
         "The path in front of the container's own paths, on the port that all endpoints share; the front door takes it"
         " off. None: the endpoint has a port of its own, with its paths at the root.",
-        documented(None, V1_SECURE),
         managed=documented(None, ENDPOINTS_CONCEPT, OPENAPI_URI),
         kubernetes=documented("/api/v1/endpoint/{endpoint}", NETWORK_ISSUES.at("Kubernetes online endpoints")),
         aks=documented("/api/v1/service/{endpoint}", V1_SECURE, SERVER_ROUTES, note="the server knows no prefix"),
+        aci=documented(None, MIGRATE),
         local=documented(None, LOCAL_WEBSERVICE),
     ),
     row(
@@ -121,7 +122,7 @@ FRONT_DOOR_ROWS: tuple[Row, ...] = (
         managed=assumed(
             _NO_SUCH_ENDPOINT, "the host name is gone in the cloud; amlemu's port closes later", ENDPOINTS_CONCEPT
         ),
-        aci=assumed(_NO_SUCH_ENDPOINT, "the host name is gone in the cloud; amlemu's port closes later", V1_SECURE),
+        aci=assumed(_NO_SUCH_ENDPOINT, "the host name is gone in the cloud; amlemu's port closes later", MIGRATE),
         local=assumed(_NO_SUCH_ENDPOINT, "the connection is refused in the original; amlemu's port closes later"),
     ),
     row(

@@ -26,7 +26,6 @@ from emulator.profiles.sources import (
 )
 from emulator.profiles.table.common import AS_MANAGED
 
-_CUSTOMIZED = MLFLOW_PAGE.at("Customize MLflow model deployments")
 _ASKED = "the script and the server were asked directly"
 _PLUG_IN = "nothing public of v1 but the azureml-mlflow plug-in has it, and that brings a script along"
 _FAILED = '{"message": "An unexpected error occurred in scoring script. Check the logs for more info."}'
@@ -37,7 +36,7 @@ MLFLOW_ROWS: tuple[Row, ...] = (
     row(
         "mlflow.no_code",
         "An MLflow model may be deployed without a scoring script and without an environment.",
-        managed=documented(True, MLFLOW_PAGE),
+        managed=documented(True, MLFLOW_FORMS.at("No-code deployment"), MLFLOW_PAGE),
         kubernetes=assumed(True, AS_MANAGED, MLFLOW_PAGE),
         v1=assumed(True, _PLUG_IN),
         local=documented(False, MLFLOW_PAGE, note="it cannot be run with --local"),
@@ -46,7 +45,7 @@ MLFLOW_ROWS: tuple[Row, ...] = (
         "mlflow.script_needs_environment",
         "An MLflow model that has a scoring script must have an environment too.",
         assumed(False, "an InferenceConfig goes without an environment", V1_FILES.at("Inference configuration schema")),
-        v2=documented(True, _CUSTOMIZED),
+        v2=documented(True, MLFLOW_FORMS.at("Customize inference by using a scoring script")),
     ),
     row(
         "mlflow.flavor",
@@ -118,7 +117,7 @@ MLFLOW_ROWS: tuple[Row, ...] = (
         "mlflow.other_forms",
         "dataframe_split, dataframe_records, instances, inputs and CSV are not taken, nor are records as `input_data`"
         " of a table: the status of the container's answer to each.",
-        documented((400, 415, 500), MLFLOW_FORMS, MLFLOW_SCRIPT, note=_ASKED),
+        documented((400, 415, 500), MLFLOW_FORMS.at("Input formats"), MLFLOW_SCRIPT, note=_ASKED),
     ),
     row(
         "mlflow.input_data_missing",
