@@ -42,14 +42,14 @@ format: setup
 # What needs neither Docker nor a network.  Bytecode is kept, because rewriting assertions takes longer than most tests.
 UNIT = env -u PYTHONDONTWRITEBYTECODE PYTHONHASHSEED=0 .venv/bin/python -m pytest -q -p no:schemathesis -m "not slow" \
 	tests/unit tests/core tests/test_layers.py
-TEST_PROCESSES ?= 2
+UNIT_PROCESSES ?= 3
 
 test-unit: setup
-	@$(UNIT) -n $(TEST_PROCESSES)
+	@$(UNIT) -n $(UNIT_PROCESSES)
 
 # The same with branch coverage, which may not fall below the floor in pyproject.toml.
 coverage: setup
-	@$(UNIT) -n $(TEST_PROCESSES) --cov --cov-report=term:skip-covered
+	@$(UNIT) -n $(UNIT_PROCESSES) --cov --cov-report=term:skip-covered
 
 test: check
 	@PYTHONS="$(PYTHONS)" bash .ci/test -m "not slow"
