@@ -5,7 +5,7 @@
     EmulatorError                 InternalServerError     our own bug, or one we cannot name
     ├── BadArgument               BadArgument             the request is wrong
     │   └── BadDocument           BadArgument             a file is wrong; carries one detail per fault
-    ├── AuthenticationFailed      AuthenticationFailed    the caller has no token, or one that nobody handed out
+    ├── AuthenticationFailed      AuthenticationFailed    the caller has no token, or an unknown one
     ├── AuthorizationFailed       AuthorizationFailed     the caller's token does not allow it
     ├── ResourceNotFound          ResourceNotFound        no such model, environment, endpoint, deployment
     ├── OperationInProgress       OperationInProgress     another operation holds the resource
@@ -18,7 +18,7 @@
     │   ├── UserScriptInitFailed                          why, as Kubernetes tells it: init() raised
     │   ├── UserScriptImportError                         the scoring script cannot be imported
     │   └── UserScriptFunctionNotFound                    it has no init() or no run()
-    ├── DamagedDocument           ResourceDamaged         what the home holds of a resource cannot be read
+    ├── DamagedDocument           ResourceDamaged         a resource's document in the home cannot be read
     ├── OutOfQuota                OutOfQuota              no disk space, no free port, not enough memory
     │   └── PodOutOfMemory                                memory, where Kubernetes' own code tells it
     ├── RequestFailed             RequestFailed           a scored request was answered with an error

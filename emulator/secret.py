@@ -132,7 +132,7 @@ _PATTERNS = (
     r"(?<!ssh:)//(?P<secret>[^\s/?#\"'<>@]{1,4096}(?:@[^\s/?#\"'<>@]{1,4096}){0,8})@",
     r"(?<=ssh:)//(?!git@)(?P<secret>[^\s/?#\"'<>@]{1,4096}(?:@[^\s/?#\"'<>@]{1,4096}){0,8})@",
     r":\\/\\/(?!git@)(?P<secret>[^\s/?#\"'<>@\\]{1,4096})@",
-    # A password with a slash, a question mark or a number sign that nobody has escaped: what follows the colon is
+    # A password with an unescaped slash, question mark or number sign: what follows the colon is
     # no port.
     r"//(?P<secret>[^\s/?#@:\"'<>\[]{1,256}:(?!\d{1,5}(?:[/?#\s\"'<>)\],;]|$))[^\s@<>]{1,512})@",
     r"%3A%2F%2F(?P<secret>(?:(?!%2F|%40)[^\s&\"'<>@]){1,4096})(?:%40|@)",
@@ -149,7 +149,7 @@ _PATTERNS = (
     r"\bbearer\s{1,3}(?=[\w.~+/=-]{0,512}\d)(?P<secret>[\w.~+/=-]{8,4096})",
     r"\bbearer\s{1,3}(?P<secret>\*{4})",
     rf"{_HEADERS}[\"']?\s{{0,3}}:\s{{0,3}}[\"']?(?P<secret>[^\s\"'][^\n\"']{{0,4095}})",
-    # What is a token by its form: of GitHub, GitLab, PyPI, amlemu; a JSON Web Token.
+    # Tokens recognized by their form: of GitHub, GitLab, PyPI, amlemu; JSON Web Tokens.
     r"\b(?P<secret>gh[pousr]_\w{16,255}|github_pat_\w{16,255}|glpat-[\w-]{16,255}|pypi-[\w-]{32,512}"
     r"|amlemu_[\w-]{32,255}|eyJ[\w-]{8,4096}\.[\w-]{8,4096}\.[\w-]{0,4096})",
 )
@@ -206,7 +206,7 @@ def mask_credentials(text: str) -> str:
 def credentials_in(texts: Iterable[str]) -> tuple[str, ...]:
     """The words that open something in the texts, as they are and percent-decoded, the longest first.
 
-    A program that was given them may print them by themselves, where nothing tells what they are.
+    A program that was given them may print them alone, without any context.
 
     >>> credentials_in(["https://me:s%40cret@host/simple", "unsafe-best-match"])
     ('me:s%40cret', 's%40cret', 's@cret')
@@ -242,12 +242,12 @@ def masked_values(value: Any) -> Any:
 
 
 def is_masked(text: str) -> bool:
-    """Whether MASK stands for something in the text: for all of it, or for a credential."""
+    """Return whether MASK replaces something in the text: all of it, or a credential."""
     return MASK in text and (text == MASK or MASK in _credentials(text))
 
 
 def masked_places(value: Any, place: str = "") -> Iterator[str]:
-    """Where, in plain JSON values, MASK stands for something: as a whole, or for a credential in a text."""
+    """Yield the places in plain JSON values where MASK replaces a value, or a credential in a text."""
     if isinstance(value, str):
         if is_masked(value):
             yield place
@@ -260,7 +260,7 @@ def masked_places(value: Any, place: str = "") -> Iterator[str]:
 
 
 def _credentials(text: str) -> Iterator[str]:
-    """The credentials of `text` as they are; MASK where somebody has masked one."""
+    """Yield the credentials of `text` as they are; MASK for a masked one."""
     for pattern in _patterns():
         yield from (match[_group(match)] for match in pattern.finditer(text) if _counts(match))
 

@@ -61,7 +61,7 @@ class Claims:
     def _of(self, owner: str) -> dict[str, int]:
         if owner not in self._sizes:
             text = b""
-            with contextlib.suppress(OSError):  # what cannot be read claims nothing
+            with contextlib.suppress(OSError):  # an unreadable file claims nothing
                 text = (self._folder / segment(owner)).read_bytes()
             lines = (_LINE.fullmatch(line) for line in text.splitlines(keepends=True))
             self._sizes[owner] = {line[1].decode(): int(line[2]) for line in lines if line}

@@ -104,7 +104,7 @@ class UploadParts:
             if found == wanted:
                 make_folder(part.path.parent)
                 with part.path.open("ab") as file:
-                    file.truncate(part.received)  # what a failed write has left
+                    file.truncate(part.received)  # leftovers of a failed write
                 keep(part.path, found)
             else:
                 part.path.unlink(missing_ok=True)
@@ -151,7 +151,7 @@ class UploadParts:
         make_folder(part.path.parent)
         with open(part.path, "ab", buffering=0, opener=owner_opener) as file:
             try:
-                file.truncate(part.received)  # what a failed write has left
+                file.truncate(part.received)  # leftovers of a failed write
                 view = memoryview(data)
                 while view:
                     view = view[file.write(view) :]
