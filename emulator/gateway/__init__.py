@@ -1,4 +1,4 @@
-"""The HTTP door for scoring: the cloud's front door in front of the scoring containers."""
+"""The gateway for scoring requests: the cloud's front door before the scoring containers."""
 
 from emulator.gateway.gateway import Gateway
 from emulator.gateway.payload_log import PayloadLog

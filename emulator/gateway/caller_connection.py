@@ -1,4 +1,4 @@
-"""One connection with a caller: httptools parses what comes in, a handler of ours answers in bytes."""
+"""A caller's connection: httptools parses its requests, a handler answers them in bytes."""
 
 from __future__ import annotations
 
@@ -14,29 +14,29 @@ from typing import Any, Protocol
 import httptools
 
 from emulator.gateway.request import Request
-from emulator.routing.http_heads import Changes, authority_of, is_host, own_head, response_head
+from emulator.routing.http_heads import HeaderEdits, authority_of, gateway_head, is_host, response_head
 
 
-class Answering(Protocol):
-    """A request that is being answered; it ends with one call of the conversation's `settle`."""
+class PendingResponse(Protocol):
+    """A request whose response is under way; it ends with one call of the connection's `finish_request`."""
 
     def cancel(self) -> None:
-        """The caller is gone: nothing that is still to come can reach it, and `settle` need not be called."""
+        """Stop: the caller is gone.  `finish_request` need not be called any more."""
 
 
-Handler = Callable[["Conversation", Request], "bool | Answering"]
-"""Answers one request: at once, telling whether another may follow on its connection, or later."""
+HandleRequest = Callable[["CallerConnection", Request], "bool | PendingResponse"]
+"""Answers one request: at once, returning whether the connection can carry another, or later."""
 
-# Bytes between two pieces of a body, chunk sizes and trailers, that are read before the rest is given up.
+# The longest run of chunk sizes or trailers, in bytes, before the request is rejected.
 _LONGEST_FRAMING = 60 * 1024
-# Of a length: what is longer is none, whatever its leading zeros come to.
+# A Content-Length with more digits is rejected, leading zeros included.
 _MOST_DIGITS = 19
-# Requests that a caller may send ahead before it is made to wait.
+# How many pipelined requests are read before reading pauses.
 _PIPELINED = 8
-# How long a head may take from its first byte, and a connection may lie idle (Envoy: an hour).
+# How long a head may take from its first byte, and a connection may be idle (Envoy: an hour).
 HEAD_SECONDS = 60.0
 IDLE_SECONDS = 3600.0
-# How long a caller may go on sending a body that nobody reads before its connection is cut.
+# How long a caller may go on sending a body that is not read before its connection is cut.
 _LINGER_SECONDS = 5.0
 _LINGER_TIMES = 12
 
@@ -47,20 +47,21 @@ _log = logging.getLogger(__name__)
 _clock = time.monotonic
 
 
-class Conversation(asyncio.Protocol):
+class CallerConnection(asyncio.Protocol):
     """Reads requests one after another and has each answered before the next begins.
 
-    What is being answered is cancelled when the caller goes away.  `on_lost` is told when the connection is gone.
-    A head of more than `longest_head` bytes is refused (row limits.head_bytes).  `draw` is there for whoever chooses
-    once for all requests, None until then (row traffic.per_request).  `is_excess` tells that the cloud would not have
-    taken it (row limits.connections), `is_refused` that it is not taken here either.
+    The pending response is canceled when the caller goes away, and `on_lost` is called when the connection is closed.
+    A head of more than `longest_head` bytes is rejected (row limits.head_bytes).  `draw` keeps the number that chooses
+    a deployment once for all requests of the connection, None until then (row traffic.per_request).  `is_excess` marks
+    a connection that the cloud would not have accepted (row limits.connections), `is_refused` one that is not accepted
+    here either.
     """
 
     def __init__(
         self,
         loop: asyncio.AbstractEventLoop,
-        handler: Handler,
-        on_lost: Callable[[Conversation], None],
+        handler: HandleRequest,
+        on_lost: Callable[[CallerConnection], None],
         longest_head: int,
     ) -> None:
         self._loop = loop
@@ -77,7 +78,7 @@ class Conversation(asyncio.Protocol):
         self._framing = b""  # header lines of a request whose body the parser has left unread
         self._coming: Request | None = None  # its body is being read
         self._waiting: deque[Request] = deque()
-        self._answering: Answering | None = None
+        self._pending: PendingResponse | None = None
         self._refusal: int | None = None  # what comes after the waiting requests cannot be read
         self._ending = False
         self._lingering: asyncio.TimerHandle | None = None
@@ -90,10 +91,10 @@ class Conversation(asyncio.Protocol):
         self.is_excess = False
         self.is_refused = False
 
-    # What a handler does with it.
+    # called by handlers
 
     def write(self, data: bytes) -> None:
-        """Send that to the caller; ConnectionError when it is gone."""
+        """Send `data` to the caller; ConnectionError when it is gone."""
         if self._transport is None or self._transport.is_closing():
             raise ConnectionError("the caller is gone")
         self.written = True
@@ -101,7 +102,7 @@ class Conversation(asyncio.Protocol):
 
     @property
     def address(self) -> str:
-        """Where the caller is, without its port; empty when it is gone."""
+        """The caller's IP address; empty when it is gone."""
         return str(self._transport.get_extra_info("peername")[0]) if self._transport is not None else ""
 
     @property
@@ -110,77 +111,77 @@ class Conversation(asyncio.Protocol):
         return self._drained is not None
 
     async def drain(self) -> None:
-        """Wait until the caller has read enough; ConnectionError when it went away instead."""
+        """Wait until the caller has read enough; ConnectionError when it goes away instead."""
         if self._drained is not None:
             await self._drained
 
-    def answer(self, request: Request, status: int, text: str, changes: Changes, *, close: bool = False) -> bool:
-        """Write an answer of the gateway's own, in plain text; `close` ends the connection after it.
+    def answer(self, request: Request, status: int, text: str, edits: HeaderEdits, *, close: bool = False) -> bool:
+        """Write a response of the gateway's own, in plain text; `close` ends the connection after it.
 
-        Nobody gets it when the caller is going: that is False, and no error, since many a request is ended with it.
+        Returns whether the connection can carry another request: False, without an error, when the caller is gone.
         """
         if self._transport is None or self._transport.is_closing():
             return False
         body = text.encode()
         keep_alive = request.keep_alive and not close
         head = response_head(
-            own_head(status, formatdate(usegmt=True), body),
-            changes,
+            gateway_head(status, formatdate(usegmt=True), body),
+            edits,
             chunked=False,
             connection=connection_header(request, keep_alive=keep_alive),
         )
         self.write(head if request.method == "HEAD" else head + body)
         return keep_alive
 
-    def is_answered_by(self, answering: Answering) -> None:
-        """The request that is being answered is somebody else's now."""
-        self._answering = answering
+    def set_pending(self, pending: PendingResponse) -> None:
+        """Replace what is canceled when the caller goes away."""
+        self._pending = pending
 
-    def settle(self, request: Request, keep_alive: bool) -> None:
-        """A request that was not answered at once is answered; `keep_alive` tells whether another may follow."""
-        self._answering = None
-        if self._goes_on(request, keep_alive):
+    def finish_request(self, request: Request, keep_alive: bool) -> None:
+        """The pending response is complete; `keep_alive` tells whether the connection can carry another request."""
+        self._pending = None
+        if self._continues(request, keep_alive):
             self._next()
             self._pace()
 
-    def excuse(self, request: Request, error: Exception) -> bool:
-        """Answer a request that met a bug of ours, as far as it can be; whether another may follow."""
+    def answer_error(self, request: Request, error: Exception) -> bool:
+        """Answer 500 to a request that met a bug of the gateway, or cut a response that has begun."""
         _log.error("a request met a bug in the gateway", exc_info=error)
         if self.written or self._transport is None or self._transport.is_closing():
-            self.abort()  # only the end of the connection can tell of it
+            self.abort()  # only a cut connection can still tell the caller
             return False
-        return self.answer(request, 500, HTTPStatus(500).phrase, Changes(), close=True)
+        return self.answer(request, 500, HTTPStatus(500).phrase, HeaderEdits(), close=True)
 
     def abort(self) -> None:
         """Cut the connection at once."""
         if self._transport is not None:
             self._transport.abort()
 
-    # What the listener does with it.
+    # called by the listener
 
     @property
     def is_busy(self) -> bool:
-        """Whether a request is being answered."""
-        return self._answering is not None
+        """Whether a response is pending."""
+        return self._pending is not None
 
     @property
     def idle_since(self) -> float | None:
-        """Since when, of time.monotonic, no request is being answered; None while one is."""
-        return self._since if self._answering is None else None
+        """The time.monotonic since which no response is pending; None while one is."""
+        return self._since if self._pending is None else None
 
     def end(self) -> None:
-        """Close now when idle, else after the request that is being answered."""
+        """Close now when idle, else after the pending response."""
         self._ending = True
-        if self._answering is None:
+        if self._pending is None:
             self._close()
 
     def sweep(self, now: float) -> None:
-        """Close a connection that has been idle, or at one head, for too long; `now` is of time.monotonic."""
+        """Close a connection that has been idle, or sending one head, for too long; `now` is of time.monotonic."""
         at_rest = self._unspent_bytes == 0 and self._coming is None
-        if self._answering is None and now - self._since > (IDLE_SECONDS if at_rest else HEAD_SECONDS):
+        if self._pending is None and now - self._since > (IDLE_SECONDS if at_rest else HEAD_SECONDS):
             self.abort()
 
-    # What the transport tells it.
+    # called by the transport
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = transport
@@ -191,17 +192,17 @@ class Conversation(asyncio.Protocol):
         self._on_lost(self)
         if self._lingering is not None:
             self._lingering.cancel()
-        self._parser = self._transport = None  # nothing must wait for the collector of garbage
+        self._parser = self._transport = None  # breaks reference cycles, which only the garbage collector would free
         self._waiting.clear()
         if self._coming is not None:
             self._coming.fail()
             self._coming = None
         if self._drained is not None and not self._drained.done():
             self._drained.set_exception(ConnectionError("the caller is gone"))
-            self._drained.exception()  # nobody may be waiting
-        answering, self._answering = self._answering, None
-        if answering is not None:
-            answering.cancel()
+            self._drained.exception()  # retrieved, in case nothing awaits it
+        pending, self._pending = self._pending, None
+        if pending is not None:
+            pending.cancel()
 
     def data_received(self, data: bytes) -> None:
         if self._refusal is not None or self._parser is None:
@@ -212,7 +213,7 @@ class Conversation(asyncio.Protocol):
         self._parse(data)
         if self._unspent_bytes > (self._longest_head if self._in_head else _LONGEST_FRAMING):
             self._refuse(431 if self._in_head else 400)
-        if self._answering is None:
+        if self._pending is None:
             self._next()
         elif len(self._waiting) > _PIPELINED:
             self._pace()
@@ -225,7 +226,7 @@ class Conversation(asyncio.Protocol):
             self._drained.set_result(None)
         self._drained = None
 
-    # What the parser tells it.
+    # called by the parser
 
     def on_message_begin(self) -> None:
         self._target = b""
@@ -247,7 +248,7 @@ class Conversation(asyncio.Protocol):
     def on_headers_complete(self) -> None:
         parser = self._parser
         self._in_head = False
-        if self._coming is not None:  # its head has been here before: see _on_upgrade
+        if self._coming is not None:  # this head was parsed before: see _on_upgrade
             return
         too_long = self._unspent_bytes > self._longest_head and self._size_of_head() > self._longest_head
         self._unspent_bytes = 0
@@ -260,7 +261,7 @@ class Conversation(asyncio.Protocol):
         if version not in _VERSIONS:
             self._refusal = 505
             return
-        if not self._settle_host(is_needed=version == "1.1"):
+        if not self._check_host(is_needed=version == "1.1"):
             self._refusal = 400
             return
         method = parser.get_method().decode()
@@ -270,7 +271,7 @@ class Conversation(asyncio.Protocol):
             self._refusal = 400
             return
         if request.chunked:
-            # whoever sends a coding that is not known here may mean another end than the one that is found
+            # with a coding that is not known here the body may end elsewhere than the parser finds
             request.keep_alive = request.keep_alive and request.header(b"transfer-encoding").lower() == b"chunked"
         if parser.should_upgrade():
             self._on_upgrade(request)
@@ -284,7 +285,7 @@ class Conversation(asyncio.Protocol):
             self._coming.feed(body)
 
     def on_message_complete(self) -> None:
-        if self._framing:  # the parser stops here, the request does not
+        if self._framing:  # the parser stops here, but the body follows
             return
         coming, self._coming = self._coming, None
         self._in_head = True
@@ -292,10 +293,10 @@ class Conversation(asyncio.Protocol):
         if coming is not None:
             coming.end()
 
-    # Between the two.
+    # parsing
 
-    def _settle_host(self, *, is_needed: bool) -> bool:
-        """Whether the request says once, and rightly, whom it is for (RFC 9112 §3.2); its target says it best."""
+    def _check_host(self, *, is_needed: bool) -> bool:
+        """Return whether there is one valid Host (RFC 9112 §3.2); a target in absolute form replaces it."""
         if len(self._hosts) != 1:
             return not self._hosts and not is_needed
         place = self._hosts[0]
@@ -318,38 +319,38 @@ class Conversation(asyncio.Protocol):
                 self._parser.feed_data(rest)
                 return
             except httptools.HttpParserUpgrade as upgrade:
-                self._begin_again()
+                self._restart_parser()
                 rest = memoryview(rest)[upgrade.args[0] :]
             except httptools.HttpParserError:
                 self._refuse(400)
                 return
 
     def _on_upgrade(self, request: Request) -> None:
-        """An upgrade is not followed, so its body must be read all the same; the parser takes no body for its own.
+        """Remember the framing of a request that asks for an upgrade: the parser does not read its body.
 
-        Clients that would like HTTP/2 ask for it with their first POST (RFC 7540 §3.2), body and all.
+        The upgrade is ignored.  Clients that offer HTTP/2 do so with their first POST (RFC 7540 §3.2), body included.
         """
-        if request.method == "CONNECT":  # what follows is for the other end of a tunnel, never another request
+        if request.method == "CONNECT":  # what follows is meant for a tunnel and is never another request
             request.keep_alive = False
             return
         lines = [b"%s: %s\r\n" % (key, value) for key, _, value in request.headers if key in _FRAMING]
         self._framing = b"".join(lines)
 
-    def _begin_again(self) -> None:
-        """Go on with a new parser, which is told first of the body that the last one has left unread."""
+    def _restart_parser(self) -> None:
+        """Go on with a new parser, which is given the framing of the body that the last one left unread."""
         self._parser = httptools.HttpRequestParser(self)
         framing, self._framing = self._framing, b""
         if framing:
             self._parse(b"POST / HTTP/1.1\r\n%s\r\n" % framing)
 
     def _refuse(self, status: int) -> None:
-        """Read no more: what comes cannot be told from a request; the requests before it are answered first."""
+        """Stop reading after bytes that are not HTTP; answer `status` once earlier requests are answered."""
         self._refusal = status
         if self._coming is not None:
-            self._coming.fail()  # whoever reads it answers
+            self._coming.fail()  # what reads the body answers
 
     def _next(self) -> None:
-        """Begin with the next request, if there is one; one that is answered at once is followed by the next."""
+        """Handle the requests that have arrived, until one is not answered at once."""
         while self._waiting and not self._ending:
             request = self._waiting.popleft()
             self.written = False
@@ -358,33 +359,33 @@ class Conversation(asyncio.Protocol):
             except ConnectionError:
                 answered = False
             except Exception as error:
-                answered = self.excuse(request, error)
+                answered = self.answer_error(request, error)
             if not isinstance(answered, bool):
-                self._answering = answered
+                self._pending = answered
                 return
-            if not self._goes_on(request, answered):
+            if not self._continues(request, answered):
                 return
         if self._ending:
             self._close()
         elif self._refusal is not None and self._coming is None:
-            self._turn_away(self._refusal)
+            self._answer_unreadable(self._refusal)
 
-    def _goes_on(self, request: Request, keep_alive: bool) -> bool:
-        """Whether the connection goes on after that request, which is answered."""
+    def _continues(self, request: Request, keep_alive: bool) -> bool:
+        """Return whether the connection stays open after a response, and close it if not."""
         if self._transport is None or self._transport.is_closing():
             return False
         if not keep_alive or (self._refusal is not None and not request.complete):
             self._close(more_may_come=True)
             return False
         self._since = _clock()
-        request.discard()  # also a body that came whole: one that nobody read may have stopped the reading
+        request.discard()  # also a whole body: one that was not read may have paused reading
         return True
 
-    def _turn_away(self, status: int) -> None:
-        """The answer to what is no request: nothing is known that its headers could depend on."""
+    def _answer_unreadable(self, status: int) -> None:
+        """Answer bytes that are not a request, and close: there is no request whose form the head could follow."""
         body = HTTPStatus(status).phrase.encode()
         head = response_head(
-            own_head(status, formatdate(usegmt=True), body), Changes(), chunked=False, connection=b"close"
+            gateway_head(status, formatdate(usegmt=True), body), HeaderEdits(), chunked=False, connection=b"close"
         )
         if self._transport is not None and not self._transport.is_closing():
             self._transport.write(head + body)
@@ -395,7 +396,7 @@ class Conversation(asyncio.Protocol):
         self._pace()
 
     def _pace(self) -> None:
-        """Read, or make the caller wait, as what has come already is taken up."""
+        """Pause or resume reading, by how much of what has arrived is still unread."""
         if self._transport is None or self._transport.is_closing():
             return
         wanted = not self._held and len(self._waiting) <= _PIPELINED
@@ -404,7 +405,7 @@ class Conversation(asyncio.Protocol):
             (self._transport.resume_reading if wanted else self._transport.pause_reading)()
 
     def _close(self, *, more_may_come: bool = False) -> None:
-        """Close, but in steps while the caller still sends: a reset would take the answer along (RFC 9112 §9.6)."""
+        """Close; in steps while the caller still sends, since a reset could discard the response (RFC 9112 §9.6)."""
         self._ending = True
         if self._transport is None or self._transport.is_closing():
             return
@@ -412,13 +413,13 @@ class Conversation(asyncio.Protocol):
         if self._lingering is not None or not unread or not self._transport.can_write_eof():
             self._transport.close()
             return
-        self._refusal = self._refusal or 400  # nothing that comes is read any more
+        self._refusal = self._refusal or 400  # nothing more is parsed
         self._transport.write_eof()
         self._hold(False)
         self._linger(_LINGER_TIMES)
 
     def _linger(self, times: int) -> None:
-        """Read over what comes until the caller closes, for a while, or longer where it has yet to read its answer."""
+        """Discard what arrives until the caller closes; longer while it still has to read its response."""
         if self._transport is None:
             return
         unsent = self._transport.get_write_buffer_size() > 0
@@ -429,7 +430,7 @@ class Conversation(asyncio.Protocol):
 
 
 def connection_header(request: Request, *, keep_alive: bool) -> bytes | None:
-    """The Connection header of an answer, None where the version's default says it (RFC 9112 §9.3)."""
+    """Return the Connection header of a response, None where the version's default applies (RFC 9112 §9.3)."""
     if not keep_alive:
         return b"close"
     return None if request.is_1_1 else b"keep-alive"

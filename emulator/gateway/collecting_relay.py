@@ -1,26 +1,33 @@
-"""A relay whose bodies are collected; every other request knows nothing of it."""
+"""A relay that collects the bodies it passes on; requests without a collector use the plain one."""
 
 from __future__ import annotations
 
 from emulator.gateway.caller import Caller
-from emulator.gateway.connection_pool import Pool
-from emulator.gateway.container_connection import Connection, UpstreamLost
+from emulator.gateway.connection_pool import ConnectionPool
+from emulator.gateway.container_connection import ContainerConnection, UpstreamLost
 from emulator.gateway.payload_log import Capture, PayloadLog
-from emulator.gateway.relay import Door, Relay
+from emulator.gateway.relay import Relay, RelayCallbacks
 from emulator.routing.http_heads import ResponseHead
 from emulator.routing.routes import EndpointRoute, Instance
 
 
 class CollectingRelay(Relay):
-    """Keeps what passes of both bodies, the container's answer before anything of it is mapped."""
+    """Collects both bodies as they pass, the container's response before its status is mapped."""
 
     __slots__ = ("_capture", "_log")
 
     def __init__(
-        self, pool: Pool, door: Door, route: EndpointRoute, caller: Caller, capture: Capture, instance: Instance,
-        head: bytes, log: PayloadLog,
-    ) -> None:  # fmt: skip
-        super().__init__(pool, door, route, caller, capture.exchange, instance, head)
+        self,
+        pool: ConnectionPool,
+        callbacks: RelayCallbacks,
+        route: EndpointRoute,
+        caller: Caller,
+        capture: Capture,
+        instance: Instance,
+        head: bytes,
+        log: PayloadLog,
+    ) -> None:
+        super().__init__(pool, callbacks, route, caller, capture.exchange, instance, head)
         self._capture = capture
         self._log = log
 
@@ -33,32 +40,32 @@ class CollectingRelay(Relay):
             self._log.add(self._capture)
             raise
 
-    def _over(self) -> None:
-        super()._over()
+    def _finish(self) -> None:
+        super()._finish()
         self._log.add(self._capture)
 
     def _body(self) -> bytes:
         self._keep_request(self.request.peek(), last=True)
         return super()._body()
 
-    async def _next_of_body(self, connection: Connection) -> bytes:
+    async def _next_of_body(self, connection: ContainerConnection) -> bytes:
         data = await super()._next_of_body(connection)
         self._keep_request(data, last=not data)
         return data
 
-    def _reply(self, connection: Connection) -> bool:
+    def _reply(self, connection: ContainerConnection) -> bool:
         self._capture.head = connection.take_head()
         data = connection.peek()
         try:
             return super()._reply(connection)
-        finally:  # it has come whole, whatever becomes of it
+        finally:  # the container's response is complete, also where the caller does not get it
             self._keep_response(data, last=True)
 
-    async def _answer(self, head: ResponseHead, connection: Connection) -> bool:
+    async def _answer(self, head: ResponseHead, connection: ContainerConnection) -> bool:
         self._capture.head = head
         return await super()._answer(head, connection)
 
-    def _take_piece(self, connection: Connection) -> bytes:
+    def _take_piece(self, connection: ContainerConnection) -> bytes:
         data = super()._take_piece(connection)
         self._keep_response(data, last=connection.complete)
         return data
@@ -71,7 +78,7 @@ class CollectingRelay(Relay):
 
     def _keep_response(self, data: bytes, *, last: bool) -> None:
         body = self._capture.response
-        seen = self._capture.profile.containers_answer or not self._mute
+        seen = self._capture.profile.containers_answer or not self._drops_body
         self._log.keep(self._capture, body, data if seen else b"")
         if body is not None:
             body.complete = last

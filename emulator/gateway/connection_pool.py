@@ -1,6 +1,6 @@
-"""Connections to scoring containers, and how many requests each container has in flight.
+"""Connections to scoring containers, and the number of requests that each has in flight.
 
-Lives on the gateway's loop; only `in_flight` is read from other threads.
+Used on the gateway's loop; only `in_flight` is read from other threads.
 """
 
 from __future__ import annotations
@@ -13,38 +13,38 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 
-from emulator.gateway.container_connection import Connection, UpstreamLost
+from emulator.gateway.container_connection import ContainerConnection, UpstreamLost
 from emulator.routing.routes import Instance
 
-# Below the shortest keep-alive of the usual servers (gunicorn's threads: 2 s), so that an idle connection is closed by
-# us before the container closes it under a request.
+# Below the shortest keep-alive of the usual servers (gunicorn's threads: 2 s), so that the gateway closes an idle
+# connection before the container can close it under a request.
 IDLE_SECONDS = 1.5
 CONNECT_SECONDS = 5.0
-# One system call less where the kernel makes a socket that does not block; the loop sets TCP_NODELAY itself.
+# Saves a system call where the kernel can make the socket non-blocking; the loop sets TCP_NODELAY itself.
 _NONBLOCK: int = getattr(socket, "SOCK_NONBLOCK", 0)
 
 
 @dataclass(eq=False)
 class _Idle:
-    connection: Connection
+    connection: ContainerConnection
     expiry: asyncio.TimerHandle = field(repr=False)
 
 
-class Pool:
-    """Idle keep-alive connections by instance; a container that closes after each answer simply never has one."""
+class ConnectionPool:
+    """Idle keep-alive connections by instance, and counts of requests in flight."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self.loop = loop
         self._idle: dict[Instance, list[_Idle]] = {}
         self._known: frozenset[Instance] = frozenset()
-        self._connections: set[Connection] = set()
+        self._connections: set[ContainerConnection] = set()
         self._counts: dict[str, int] = {}
         self._empty: dict[str, list[asyncio.Future[None]]] = {}
 
-    # Connections.
+    # connections
 
-    def reuse(self, instance: Instance) -> Connection | None:
-        """An idle connection that is still good, the youngest first."""
+    def reuse(self, instance: Instance) -> ContainerConnection | None:
+        """Return the most recently used idle connection that is still open, None without one."""
         idle = self._idle.get(instance)
         while idle:
             entry = idle.pop()
@@ -54,24 +54,24 @@ class Pool:
             entry.connection.abort()
         return None
 
-    def connect(self, instance: Instance, method: str, data: bytes) -> Connection:
-        """A new connection with a request's first bytes on their way; UpstreamLost when it is refused at once.
+    def connect(self, instance: Instance, method: str, data: bytes) -> ContainerConnection:
+        """Return a new connection that sends `data` first; UpstreamLost when it is refused at once.
 
-        A container on this machine takes them at once, and works on them while the loop adopts the socket.
+        A container on this machine receives `data` at once, and works on it while the loop adopts the socket.
         """
         if instance.family is None:
             sock, unsent, connected = None, data, False
         else:
             sock, unsent, connected = _dial(instance, instance.family, data)
-        connection = Connection(self.loop, method, self._connections.discard, sock, unsent)
+        connection = ContainerConnection(self.loop, method, self._connections.discard, sock, unsent)
         self._connections.add(connection)
-        reaching = self.loop.create_task(self._reach(connection, instance, sock, connected=connected))
-        reaching.add_done_callback(partial(self._drop_unreached, connection, sock))
-        connection.reaches(reaching)
+        connecting = self.loop.create_task(self._open(connection, instance, sock, connected=connected))
+        connecting.add_done_callback(partial(self._drop_unreached, connection, sock))
+        connection.set_connecting(connecting)
         return connection
 
-    async def _reach(
-        self, connection: Connection, instance: Instance, sock: socket.socket | None, *, connected: bool
+    async def _open(
+        self, connection: ContainerConnection, instance: Instance, sock: socket.socket | None, *, connected: bool
     ) -> None:
         address = instance.host, instance.port
         try:
@@ -90,52 +90,50 @@ class Pool:
                 raise
             connection.fail(_lost(error))
 
-    def release(self, instance: Instance, connection: Connection) -> None:
-        """Take a connection back after its exchange: keep it when it can carry another one, else close it."""
+    def release(self, instance: Instance, connection: ContainerConnection) -> None:
+        """Keep a connection after its exchange when it can carry another one, else close it."""
         if not connection.finish() or instance not in self._known:
             connection.abort()
             return
         entries = self._idle.setdefault(instance, [])
         entries.append(_Idle(connection, self.loop.call_later(IDLE_SECONDS, self._expire, instance, connection)))
 
-    def abandon(self, connection: Connection, ended: Callable[[], None]) -> bool:
-        """Watch a connection whose answer nobody reads, until the container is done; False when there is nothing left.
-
-        `ended` is called then.
-        """
-
-        return connection.leave(ended)
+    def abandon(self, connection: ContainerConnection, ended: Callable[[], None]) -> bool:
+        """Discard the response of a request that has ended; see `ContainerConnection.abandon`."""
+        return connection.abandon(ended)
 
     def keep_only(self, instances: frozenset[Instance]) -> None:
-        """Forget every other instance: its idle connections close now, its busy ones after their request."""
+        """Forget other instances: their idle connections close now, their busy ones after the request."""
         self._known = instances
         for instance in [known for known in self._idle if known not in instances]:
             _close(self._idle.pop(instance))
 
     @property
     def open_connections(self) -> int:
-        """How many connections there are: idle, busy, abandoned or on their way."""
+        """The number of connections: idle, busy, abandoned or connecting."""
         return len(self._connections)
 
     def close(self) -> None:
-        """Begin to close every connection; they are gone in the loop's next turns."""
+        """Begin to close every connection; they are closed in the loop's next turns."""
         self.keep_only(frozenset())
         for connection in tuple(self._connections):
             connection.abort()
 
-    def _drop_unreached(self, connection: Connection, sock: socket.socket | None, reaching: asyncio.Task[None]) -> None:
+    def _drop_unreached(
+        self, connection: ContainerConnection, sock: socket.socket | None, connecting: asyncio.Task[None]
+    ) -> None:
         """Forget a connection whose task was canceled, perhaps before it began."""
-        if reaching.cancelled():
+        if connecting.cancelled():
             self._connections.discard(connection)
             if sock is not None:
                 sock.close()
 
-    def _expire(self, instance: Instance, connection: Connection) -> None:
+    def _expire(self, instance: Instance, connection: ContainerConnection) -> None:
         entries = self._idle.get(instance, [])
         _close(entry for entry in entries if entry.connection is connection)
         entries[:] = [entry for entry in entries if entry.connection is not connection]
 
-    # Requests in flight.
+    # requests in flight
 
     @property
     def in_flight(self) -> Mapping[str, int]:
@@ -147,7 +145,7 @@ class Pool:
         self._counts[instance_id] = self._counts.get(instance_id, 0) + 1
 
     def leave(self, instance_id: str) -> None:
-        """Count one request less, and tell who waits when it was the last."""
+        """Count one request less, and wake `drained` after the last."""
         left = self._counts[instance_id] - 1
         if left:
             self._counts[instance_id] = left
@@ -158,7 +156,7 @@ class Pool:
                 waiter.set_result(None)
 
     async def drained(self, instance_id: str) -> None:
-        """Return when nothing is in flight there."""
+        """Wait until the instance has no request in flight."""
         while instance_id in self._counts:
             waiter = self.loop.create_future()
             self._empty.setdefault(instance_id, []).append(waiter)
@@ -166,7 +164,7 @@ class Pool:
 
 
 def _dial(instance: Instance, family: socket.AddressFamily, data: bytes) -> tuple[socket.socket, bytes, bool]:
-    """A socket that has begun to connect, what of `data` it did not take, and whether it is connected."""
+    """Return a socket that has begun to connect, the rest of `data` that is not sent, and whether it is connected."""
     sock = socket.socket(family, socket.SOCK_STREAM | _NONBLOCK)
     try:
         if not _NONBLOCK:
@@ -175,7 +173,7 @@ def _dial(instance: Instance, family: socket.AddressFamily, data: bytes) -> tupl
         if failed not in (0, errno.EINPROGRESS):
             raise OSError(failed, os.strerror(failed))
         return sock, data[sock.send(data) :], True
-    except BlockingIOError:  # not so near
+    except BlockingIOError:  # not connected yet
         return sock, data, False
     except OSError as error:
         sock.close()

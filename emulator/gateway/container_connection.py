@@ -1,4 +1,4 @@
-"""One connection to a scoring container: raw asyncio, answers parsed by httptools."""
+"""A connection to a scoring container: raw asyncio, responses parsed by httptools."""
 
 from __future__ import annotations
 
@@ -13,45 +13,42 @@ import httptools
 
 from emulator.routing.http_heads import ResponseHead
 
-# Bytes of an answer that may wait for a slow caller before the container is made to wait.
+# Bytes of a response that may be buffered for a slow caller before reading pauses.
 _HIGH_WATER = 256 * 1024
-# Bytes that may come without a piece of a body among them: a head, chunk sizes, trailers.
+# The longest head, or run of chunk sizes or trailers, in bytes.
 _LONGEST_HEAD = 256 * 1024
 
-# A head whose short body follows in the next packet goes on together with it: one packet and one wake-up less for the
-# caller.  A body that is not there after this time does not hold its head back, nor does a stream ever.
+# A head whose short body follows in the next packet is passed on together with it: one packet and one wake-up less for
+# the caller.  A head waits no longer than this for its body, and never for a stream.
 _SHORT_BODY = 64 * 1024
 _HOLD_SECONDS = 0.001
-# How long to wait before a look whether a socket that was full takes more.
+# The pause between two attempts to write to a socket whose buffer is full.
 _FULL_SECONDS = 0.001
 
 _CLOSED = "the container closed the connection"
 
 
 class UpstreamLost(Exception):
-    """The container refused, closed, or broke the protocol.
-
-    `answered` tells whether any byte of an answer had come before.
-    """
+    """The container refused, closed, or broke the protocol; `answered` if any byte of a response had arrived."""
 
     def __init__(self, reason: str, *, answered: bool) -> None:
         super().__init__(reason)
         self.answered = answered
 
 
-class Connection(asyncio.Protocol):
-    """A connection that carries one request at a time: `send`, `head`, then `take` and `more` until it is `complete`.
+class ContainerConnection(asyncio.Protocol):
+    """Carries one request at a time: `send`, `head`, then `take` and `more` until the response is `complete`.
 
-    It may still be on its way to the container, with the first bytes of the request of `method` gone already and
-    `unsent` to follow them; `sock` is its socket, None where the loop makes one.  `on_change` is called whenever there
-    is more to know, in place of waking who awaits; `gone` once it is closed.
+    It may still be connecting, with the first bytes of the request sent and `unsent` to follow; `sock` is its socket,
+    None where the loop makes one.  `on_change`, where set, is called on every event, in place of waking a coroutine;
+    `gone` is called once the connection is closed.
     """
 
     def __init__(
         self,
         loop: asyncio.AbstractEventLoop,
         method: str,
-        gone: Callable[[Connection], None],
+        gone: Callable[[ContainerConnection], None],
         sock: socket.socket | None = None,
         unsent: bytes = b"",
     ) -> None:
@@ -59,7 +56,7 @@ class Connection(asyncio.Protocol):
         self._gone = gone
         self._sock = sock
         self._unsent = unsent
-        self._reaching: asyncio.Task[None] | None = None
+        self._connecting: asyncio.Task[None] | None = None
         self.on_change: Callable[[], None] | None = None
         self._transport: Any = None
         self._parser: Any = httptools.HttpResponseParser(self)
@@ -68,7 +65,7 @@ class Connection(asyncio.Protocol):
         self._waiter: asyncio.Future[None] | None = None
         self._drained: asyncio.Future[None] | None = None
         self._reading_paused = False
-        self._lost: str | None = None  # why nothing more will come
+        self._lost: str | None = None  # why the connection is lost
         self._lost_answered = False
         self._reason = b""
         self._headers: list[tuple[bytes, bytes, bytes]] = []
@@ -82,22 +79,22 @@ class Connection(asyncio.Protocol):
         self._keep_alive = False
         self.complete = False
 
-    # What a request does with it.
+    # called for a request
 
     def send(self, method: str, data: bytes) -> None:
-        """Start a request: its head, and whatever of its body is there already."""
+        """Start a request with its head and what has arrived of its body."""
         self._method = method
         self._active = True
         self._answered = self.complete = self._head_taken = self._keep_alive = False
         self._head = None
         self._chunks.clear()
-        if self._transport is not None:  # else the answer is awaited in vain, and that says why
+        if self._transport is not None:  # else awaiting the response raises the reason
             self._transport.write(data)
 
     async def write(self, data: bytes) -> None:
-        """Go on with the request's body; waits while the container reads too slowly."""
-        if self._reaching is not None:
-            await asyncio.wait([self._reaching])
+        """Send more of the request's body; waits while the container reads too slowly."""
+        if self._connecting is not None:
+            await asyncio.wait([self._connecting])
         if self._sock is None:
             if not self.is_open():
                 raise self._loss()
@@ -105,15 +102,15 @@ class Connection(asyncio.Protocol):
             if self._drained is not None:
                 await self._drained
         elif not await self._put(self._sock, memoryview(data)):
-            # the loop reads what the container said before it closed, in its next turns
+            # in its next turns the loop reads what the container sent before it closed
             await asyncio.sleep(0)
             await asyncio.sleep(0)
             raise self._loss()
 
     async def _put(self, sock: socket.socket, data: memoryview) -> bool:
-        """Send that past the transport; False when the container takes no more.
+        """Write to the socket directly; return False when the container accepts no more.
 
-        A transport whose own write fails closes without reading the answer that may have come before it.
+        A transport whose own write fails closes without reading a response that may have arrived before.
         """
         while data:
             if not self.is_open():
@@ -131,28 +128,28 @@ class Connection(asyncio.Protocol):
 
     @property
     def lost(self) -> UpstreamLost | None:
-        """Why there will be no more of an answer."""
+        """The loss of the connection, None while it is there."""
         return None if self._lost is None else self._loss()
 
     @property
     def has_head(self) -> bool:
-        """Whether the answer's head is there."""
+        """Whether the head of the response has arrived."""
         return self._head is not None
 
     async def head(self) -> ResponseHead:
-        """The answer's head; raises UpstreamLost."""
+        """Wait for the head of the response; raises UpstreamLost."""
         while self._head is None:
             await self._changed()
         return self.take_head()
 
     def take_head(self) -> ResponseHead:
-        """The answer's head, which is there."""
+        """Return the head of the response, which has arrived."""
         assert self._head is not None, "has_head tells"
         self._head_taken = True
         return self._head
 
     def take(self) -> bytes:
-        """The bytes of the answer's body that have come since the last call, or nothing."""
+        """Return the bytes of the body that have arrived since the last call."""
         if not self._chunks:
             return b""
         data = self._chunks[0] if len(self._chunks) == 1 else b"".join(self._chunks)
@@ -165,16 +162,16 @@ class Connection(asyncio.Protocol):
         return data
 
     def peek(self) -> bytes:
-        """What `take` would give, which stays there."""
+        """Return what `take` would, and keep it."""
         return self._chunks[0] if len(self._chunks) == 1 else b"".join(self._chunks)
 
     async def more(self) -> None:
-        """Wait for more of the answer's body, or its end; raises UpstreamLost when it ends too early."""
+        """Wait for more of the body, or its end; raises UpstreamLost when it ends too early."""
         while not self._chunks and not self.complete:
             await self._changed()
 
     def finish(self) -> bool:
-        """End the exchange; whether the connection can carry another one."""
+        """End the exchange; return whether the connection can carry another one."""
         self._active = False
         return self.complete and self._keep_alive and not self._chunks and self.is_open()
 
@@ -183,54 +180,54 @@ class Connection(asyncio.Protocol):
         return self._lost is None and self._transport is not None and not self._transport.is_closing()
 
     def is_stale(self) -> bool:
-        """Whether the container has closed, or sent something unasked, that the loop has not noticed yet."""
+        """Whether the socket is readable: the container has closed, or sent something that was not asked for."""
         if not self.is_open():
             return True
         poll = select.poll()
         poll.register(self._transport.get_extra_info("socket").fileno(), select.POLLIN)
         return bool(poll.poll(0))
 
-    def leave(self, ended: Callable[[], None]) -> bool:
-        """Wait for an answer that nobody reads, and call `ended` once the container has come to it, or ended.
+    def abandon(self, ended: Callable[[], None]) -> bool:
+        """Half-close, discard the response, and call `ended` once its head arrives or the connection is lost.
 
-        Its side sees the connection half closed, as it would see it closed, if it looked: a server with one worker
-        does not.  False when the connection is gone, or not there yet.
+        The container could notice the half-closed connection; a server with one worker does not look.  Returns False
+        when the connection is lost or not made yet.
         """
         if not self.is_open() or not self._transport.can_write_eof():
             return False
-        self.on_change = partial(self._look_after, ended)
+        self.on_change = partial(self._watch_abandoned, ended)
         self._transport.write_eof()
         return True
 
-    def _look_after(self, ended: Callable[[], None]) -> None:
+    def _watch_abandoned(self, ended: Callable[[], None]) -> None:
         if self._head is not None or self._lost is not None:
             self.on_change = None
             self.abort()
             ended()
 
     def abort(self) -> None:
-        """Close at once, dropping what was not sent."""
+        """Close at once; what was not sent is dropped."""
         if self._transport is not None:
             self._transport.abort()
-        elif self._reaching is not None:
-            self._reaching.cancel()
+        elif self._connecting is not None:
+            self._connecting.cancel()
 
-    # What the pool tells it, which brings it to the container.
+    # called by the pool
 
-    def reaches(self, reaching: asyncio.Task[None]) -> None:
-        """That task will end in `connection_made` or `fail`."""
-        self._reaching = reaching
+    def set_connecting(self, connecting: asyncio.Task[None]) -> None:
+        """Remember the task that connects, which ends in `connection_made` or `fail`."""
+        self._connecting = connecting
 
     def fail(self, error: UpstreamLost) -> None:
         """The container cannot be reached."""
         self._fail(str(error))
         self._wake()
 
-    # What the transport tells it.
+    # called by the transport
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = transport
-        self._reaching = None
+        self._connecting = None
         if self._unsent:
             self._transport.write(self._unsent)
             self._unsent = b""
@@ -244,7 +241,7 @@ class Connection(asyncio.Protocol):
         self._gone(self)
         if self._drained is not None and not self._drained.done():
             self._drained.set_exception(self._loss())
-            self._drained.exception()  # nobody may be waiting
+            self._drained.exception()  # retrieved, in case nothing awaits it
         self._wake()
 
     def data_received(self, data: bytes) -> None:
@@ -265,7 +262,7 @@ class Connection(asyncio.Protocol):
         if self._waiting_bytes > _HIGH_WATER and not self._reading_paused:
             self._reading_paused = True
             self._transport.pause_reading()
-        if not self._awaits_rest():
+        if not self._awaits_short_body():
             self._wake()
         elif self._hold is None:
             self._hold = self._loop.call_later(_HOLD_SECONDS, self._wake)
@@ -278,12 +275,12 @@ class Connection(asyncio.Protocol):
             self._drained.set_result(None)
         self._drained = None
 
-    # What the parser tells it.
+    # called by the parser
 
     def on_message_begin(self) -> None:
         self._reason = b""
         self._headers = []
-        if self.complete:  # a second answer, unasked
+        if self.complete:  # a second response, which was not asked for
             self._keep_alive = False
 
     def on_status(self, status: bytes) -> None:
@@ -296,7 +293,7 @@ class Connection(asyncio.Protocol):
     def on_headers_complete(self) -> None:
         self._unspent_bytes = 0
         status = self._parser.get_status_code()
-        if status < 200 or self.complete:  # interim: the real answer follows
+        if status < 200 or self.complete:  # interim: the final response follows
             return
         self._head = ResponseHead.of(status, self._reason, self._headers, self._method)
         # the parser does not know HEAD: it would wait for a body that never comes
@@ -319,8 +316,8 @@ class Connection(asyncio.Protocol):
         head = self._head
         return head is not None and head.has_body and head.content_length is None and not head.chunked
 
-    def _awaits_rest(self) -> bool:
-        """Whether a short body of known length is on its way: gunicorn sends its head alone."""
+    def _awaits_short_body(self) -> bool:
+        """Whether a short body of known length is still to arrive: gunicorn sends the head in a packet of its own."""
         head = self._head
         if head is None or self.complete or self._head_taken or head.content_length is None:
             return False
@@ -331,7 +328,7 @@ class Connection(asyncio.Protocol):
             self._lost, self._lost_answered = reason, self._answered
 
     def _loss(self) -> UpstreamLost:
-        # a new one each time: one that is kept would keep, by its traceback, all that the request has in memory
+        # a new one each time: the traceback of one that is kept would keep the request's memory
         return UpstreamLost(self._lost or _CLOSED, answered=self._lost_answered if self._lost else self._answered)
 
     def _wake(self) -> None:

@@ -1,4 +1,4 @@
-"""What the front door decides about one request before any container sees it.  Pure.
+"""The decision about one request before any container sees it: rejected, or routed to a deployment.  Pure.
 
 Source of each rule: the row that the profile's field names (emulator/profiles/table/front_door.py).
 """
@@ -16,9 +16,12 @@ from emulator.routing.routes import DeploymentRoute, EndpointRoute, Instance
 _NOT_A_TUNNEL = Answer(405, "Method not allowed")
 
 
-class Asked(NamedTuple):
-    """A request as far as the decision needs it: `path` is without prefix and query, `authorization` holds every such
-    header, `deployment` is the value of the profile's deployment header, None without one."""
+class RoutingInput(NamedTuple):
+    """What of a request decides where it goes.
+
+    `path` is without prefix and query, `authorization` holds the value of every such header, `deployment` is the value
+    of the profile's deployment header, None without one.
+    """
 
     method: str
     path: bytes
@@ -26,9 +29,12 @@ class Asked(NamedTuple):
     deployment: str | None
 
 
-class Refused(NamedTuple):
-    """The request stops here: `reason` is the row id of the answer, `model_reason` what its header gives as reason,
-    `why` a sentence for the log, `identity` who the caller is, where a token says that."""
+class Rejected(NamedTuple):
+    """A request that the gateway answers itself.
+
+    `reason` is the row id of the answer, `model_reason` the value of its reason header, `why` a sentence for the log,
+    `identity` the caller's, where a token names it.
+    """
 
     answer: Answer
     reason: str
@@ -37,66 +43,65 @@ class Refused(NamedTuple):
     identity: str = ""
 
 
-class Chosen(NamedTuple):
-    """The request goes to that deployment; `by_header` tells that the caller named it, `identity` who the caller is,
-    where a token says that."""
+class Routed(NamedTuple):
+    """A request for `deployment`, which the caller named if `by_header`; `identity` as for Rejected."""
 
     deployment: DeploymentRoute
     by_header: bool
     identity: str = ""
 
 
-def decide(route: EndpointRoute, asked: Asked, draw: float, now: float) -> Refused | Chosen:
-    """Method, credential, path and deployment, in this order (design: a refused request reaches no container).
+def decide(route: EndpointRoute, request: RoutingInput, draw: float, now: float) -> Rejected | Routed:
+    """Check method, credential and path, then choose the deployment, in this order.
 
     `draw` is a random number in [0, 1) that chooses by weight, `now` is seconds since 1970.
     """
-    refused = refuse_method(route, asked.method)
-    if refused is not None:
-        return refused
-    verdict = route.access.check(asked.path, asked.authorization, now)
+    rejected = reject_method(route, request.method)
+    if rejected is not None:
+        return rejected
+    verdict = route.access.check(request.path, request.authorization, now)
     if verdict.answer is not None:
-        return _unauthorized(route, asked, verdict)
-    decision = _choose(route, asked, draw)
+        return _unauthorized(route, request, verdict)
+    decision = _choose(route, request, draw)
     return decision._replace(identity=verdict.identity) if verdict.identity else decision
 
 
-def refuse_method(route: EndpointRoute, method: str) -> Refused | None:
-    """The refusal of a method that the target does not route (row routing.methods)."""
+def reject_method(route: EndpointRoute, method: str) -> Rejected | None:
+    """Reject a method that the target does not route (row routing.methods)."""
     profile = route.profile
-    if method == "CONNECT":  # asks for a tunnel, which no scoring server and no front door gives
-        return Refused(profile.rejected_method or _NOT_A_TUNNEL, "routing.rejected_method")
+    if method == "CONNECT":  # asks for a tunnel, which neither a scoring server nor the gateway provides
+        return Rejected(profile.rejected_method or _NOT_A_TUNNEL, "routing.rejected_method")
     if profile.rejected_method is None or profile.routed_methods is None or method in profile.routed_methods:
         return None
-    return Refused(profile.rejected_method, "routing.rejected_method")
+    return Rejected(profile.rejected_method, "routing.rejected_method")
 
 
-def refuse_version(route: EndpointRoute) -> Refused | None:
-    """The refusal of HTTP/1.0 (row routing.http_version)."""
+def reject_version(route: EndpointRoute) -> Rejected | None:
+    """Reject HTTP/1.0 (row routing.http_version)."""
     answer = route.profile.http_1_0
-    return None if answer is None else Refused(answer, "routing.http_version")
+    return None if answer is None else Rejected(answer, "routing.http_version")
 
 
-def _unauthorized(route: EndpointRoute, asked: Asked, verdict: Verdict) -> Refused:
-    """The refusal of a request that may not enter, or of one that leads nowhere (row auth.before_routing)."""
-    led = None if route.profile.auth_before_routing else _choose(route, asked, 0.0)
-    if isinstance(led, Refused):
+def _unauthorized(route: EndpointRoute, request: RoutingInput, verdict: Verdict) -> Rejected:
+    """Reject a request for its credential, or first for its path or deployment (row auth.before_routing)."""
+    led = None if route.profile.auth_before_routing else _choose(route, request, 0.0)
+    if isinstance(led, Rejected):
         return led
     assert verdict.answer is not None, "it refuses"
-    return Refused(verdict.answer, verdict.reason, why=verdict.why)
+    return Rejected(verdict.answer, verdict.reason, why=verdict.why)
 
 
-def _choose(route: EndpointRoute, asked: Asked, draw: float) -> Refused | Chosen:
-    profile, named = route.profile, asked.deployment
-    if profile.paths is not None and asked.path not in route.paths:
-        return Refused(profile.paths.answer, "routing.paths")
+def _choose(route: EndpointRoute, request: RoutingInput, draw: float) -> Rejected | Routed:
+    profile, named = route.profile, request.deployment
+    if profile.paths is not None and request.path not in route.paths:
+        return Rejected(profile.paths.answer, "routing.paths")
     name = named if named is not None else route.sole or traffic.choose_deployment(route.weights, draw)
     if name is None:
-        return Refused(profile.no_valid_deployment, "traffic.no_valid_deployment")
+        return Rejected(profile.no_valid_deployment, "traffic.no_valid_deployment")
     deployment = route.by_name.get(name)
     if deployment is None:
-        return Refused(profile.unknown_deployment or profile.no_valid_deployment, "traffic.unknown_deployment")
-    return Chosen(deployment, by_header=named is not None)
+        return Rejected(profile.unknown_deployment or profile.no_valid_deployment, "traffic.unknown_deployment")
+    return Routed(deployment, by_header=named is not None)
 
 
 def least_busy(deployment: DeploymentRoute, in_flight: Mapping[str, int], turn: int) -> Instance | None:

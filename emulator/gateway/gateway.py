@@ -1,4 +1,4 @@
-"""The gateway as the rest of the program sees it: thread-safe, with one event loop in a thread of its own."""
+"""The gateway for the rest of the program: thread-safe, with an event loop in a thread of its own."""
 
 from __future__ import annotations
 
@@ -14,15 +14,14 @@ from concurrent.futures import TimeoutError as FutureTimeoutError
 from functools import partial
 from typing import Any, TypeVar
 
-from emulator.gateway.caller_connection import Handler as Handling
-from emulator.gateway.connection_pool import Pool
-from emulator.gateway.handler import Handler
+from emulator.gateway.caller_connection import HandleRequest
+from emulator.gateway.connection_pool import ConnectionPool
+from emulator.gateway.handler import RequestHandler
 from emulator.gateway.listener import Listener
 from emulator.gateway.listening import bind, is_free
-from emulator.gateway.measured import Measured
 from emulator.gateway.payload_log import PayloadLog
-from emulator.gateway.quotas import Limits
-from emulator.gateway.traffic_log import TrafficLog, WriteLine
+from emulator.gateway.quotas import Quotas
+from emulator.gateway.traffic_log import RecentRequests, TrafficLog, WriteLine
 from emulator.profiles import ScoringProfile
 from emulator.routing.metrics import EndpointMetrics
 from emulator.routing.routes import EndpointRoute, Snapshot, longest_shared_head
@@ -31,7 +30,8 @@ T = TypeVar("T")
 
 _OTHER_GATEWAY_PORT = "stop what listens there, or choose another port: AMLEMU_GATEWAY_PORT"
 
-# Objects made, less those freed, between two looks for garbage; Python's own 700 comes up every few requests.
+# The threshold of the youngest generation of Python's garbage collector, whose default of 700 is reached every few
+# requests.
 _COLLECT_AFTER = 20_000
 
 # How long requests of a removed endpoint may still run.
@@ -39,32 +39,31 @@ _REMOVAL_GRACE_SECONDS = 5.0
 
 
 def _new_event_loop() -> asyncio.AbstractEventLoop:
-    # libuv may hand its epoll changes to io_uring, which makes a container's new connection for each request dearer:
-    # throughput kept with 8 connections was 0.59 with it and 0.84 without (benchmarks/gateway.py).
+    # libuv may submit its epoll changes through io_uring, which slows containers that need a new connection for each
+    # request: throughput kept with 8 connections was 0.59 with it and 0.84 without (benchmarks/gateway.py).
     os.environ.setdefault("UV_USE_IO_URING", "0")
     try:
         import uvloop
-    except ImportError:  # not made for Windows or PyPy
+    except ImportError:  # not available for Windows and PyPy
         return asyncio.new_event_loop()
     loop: asyncio.AbstractEventLoop = uvloop.new_event_loop()
     return loop
 
 
 def _collect_seldom() -> None:
-    """Spare requests the collector's look at everything that was loaded at the start, which never becomes garbage."""
+    """Collect less often, and exempt everything loaded at the start, which never becomes garbage."""
     gc.collect()
     gc.freeze()
     gc.set_threshold(_COLLECT_AFTER, *gc.get_threshold()[1:])
 
 
 class Gateway:
-    """The HTTP door for scoring.
+    """Serves scoring requests on the ports of the endpoints.
 
     `bind_host` is the address that every port listens on, `shared_port` the port of the endpoints with a path (0: any
-    free one), `write_line` gets each request's line on a thread of its own; `draw` gives random numbers in [0, 1) that
-    choose deployments and the requests to mirror, `enforce_limits` holds endpoints to their quotas, `payloads` takes
-    what deployments with a data_collector collect.  All methods may be
-    called from any thread but the gateway's own.
+    free one).  `write_line` receives each request's line on a thread of its own; `draw` returns random numbers in
+    [0, 1) that choose deployments and the requests to mirror; `enforce_limits` enforces the quotas; `payloads` collects
+    for deployments with a data_collector.  Methods may be called from any thread but the gateway's own.
     """
 
     def __init__(
@@ -81,13 +80,15 @@ class Gateway:
         self._wanted_shared_port = shared_port
         self._loop = _new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="amlemu-gateway", daemon=True)
-        self._measured = Measured()
-        self._log = TrafficLog(write_line, self._measured.add)
+        self._recent = RecentRequests()
+        self._log = TrafficLog(write_line, self._recent.add)
         self._payloads = payloads or PayloadLog(lambda _: None, lambda *_: None)
-        self._pool = Pool(self._loop)
+        self._pool = ConnectionPool(self._loop)
         self._snapshot = Snapshot.of(())
-        self._limits = Limits(enforced=enforce_limits)
-        self._handler = Handler(self._pool, self._log, lambda: self._snapshot, draw, self._limits, self._payloads)
+        self._quotas = Quotas(enforced=enforce_limits)
+        self._handler = RequestHandler(
+            self._pool, self._log, lambda: self._snapshot, draw, self._quotas, self._payloads
+        )
         self._shared: Listener | None = None
         self._listeners: dict[str, Listener] = {}
         self._changing = threading.Lock()
@@ -106,7 +107,7 @@ class Gateway:
         _collect_seldom()
 
     def stop(self, grace_seconds: float) -> None:
-        """Accept no more, let running requests end for at most that long, and end."""
+        """Stop accepting, wait at most that long for running requests to end, and stop."""
         if not self._thread.is_alive():
             self._loop.close()
             return
@@ -125,13 +126,13 @@ class Gateway:
 
     @property
     def dropped_lines(self) -> int:
-        """How many lines of the traffic log were not written."""
+        """The number of lines of the traffic log that were not written."""
         return self._log.dropped
 
     def put(self, route: EndpointRoute) -> None:
-        """Serve that endpoint from now on; requests in flight go on with the route they began with.
+        """Add or replace an endpoint; requests in flight keep the route that they began with.
 
-        Opens its port when it is new; BadArgument when the port cannot be had, and then nothing has changed.
+        Opens the port of a new endpoint; raises BadArgument, and changes nothing, when the port cannot be used.
         """
         with self._changing:
             listener = self._listeners.get(route.name)
@@ -147,7 +148,7 @@ class Gateway:
                 self._call(self._close([listener], _REMOVAL_GRACE_SECONDS))
 
     def remove(self, name: str) -> None:
-        """Serve that endpoint no more and close its port; running requests get a moment to end."""
+        """Remove an endpoint and close its port; running requests get a moment to end."""
         with self._changing:
             self._take(self._snapshot.without(name))
             listener = self._listeners.pop(name, None)
@@ -155,31 +156,31 @@ class Gateway:
                 self._call(self._close([listener], _REMOVAL_GRACE_SECONDS))
 
     def check_port(self, port: int) -> None:
-        """BadArgument, naming the port, unless an endpoint could listen on it now."""
+        """Raise BadArgument unless an endpoint could listen on the port now."""
         bind(self._bind_host, port, f"port {port}").close()
 
     def is_free(self, port: int) -> bool:
-        """Whether an endpoint could listen on that port now."""
+        """Whether an endpoint could listen on the port now."""
         return is_free(self._bind_host, port)
 
     def in_flight(self, instance_id: str) -> int:
-        """How many requests that instance is answering."""
+        """The number of requests that the instance is answering."""
         return self._pool.in_flight.get(instance_id, 0)
 
     def admitted(self, endpoint: str, deployment: str) -> int:
-        """How many requests have been let in to that deployment and are not answered yet."""
-        return self._handler.flight.counts.get((endpoint, deployment), 0)
+        """The number of requests to the deployment that are admitted and not answered yet."""
+        return self._handler.in_flight.counts.get((endpoint, deployment), 0)
 
     def waiting(self, endpoint: str, deployment: str) -> int:
-        """How many of them wait in the front door for an instance."""
-        return self._handler.line.length((endpoint, deployment))
+        """The number of those that are queued for an instance."""
+        return self._handler.queue.length((endpoint, deployment))
 
     def abandoned(self, endpoint: str, deployment: str) -> int:
-        """On how many requests the deployment's containers still work although nobody waits for the answer."""
+        """The number of requests that the deployment's containers still work on after their callers were answered."""
         return self._handler.abandoned.counts.get((endpoint, deployment), 0)
 
     def metrics(self) -> list[EndpointMetrics]:
-        """How every endpoint is doing."""
+        """Return the metrics of every endpoint."""
         now = time.perf_counter()
         return [self._metrics_of(route, now) for route in self._snapshot.endpoints.values()]
 
@@ -189,7 +190,7 @@ class Gateway:
         return EndpointMetrics(
             endpoint=route.name,
             names=frozenset(route.profile.logs.metrics),
-            minute=self._measured.minute(route.name, now),
+            minute=self._recent.minute(route.name, now),
             connections_active=listener.open_connections if listener else 0,
             new_connections_per_second=listener.new_per_second() if listener else 0.0,
             in_flight={name: self.admitted(route.name, name) for name in names},
@@ -197,9 +198,9 @@ class Gateway:
         )
 
     def drain(self, instance_id: str, timeout_seconds: float) -> bool:
-        """Wait until nothing is in flight there; False when that takes longer than `timeout_seconds`.
+        """Wait until the instance has no request in flight; return False after `timeout_seconds`.
 
-        Only an instance that no route names any more is sure to get there.
+        An instance that a route still names may never be without one.
         """
         waiting = asyncio.run_coroutine_threadsafe(self._pool.drained(instance_id), self._loop)
         try:
@@ -210,28 +211,30 @@ class Gateway:
         return True
 
     def _take(self, snapshot: Snapshot) -> None:
-        # one assignment: a request that reads it sees all of the old routes or all of the new ones
+        # one assignment: a request sees either all of the old routes or all of the new ones
         self._snapshot = snapshot
         self._loop.call_soon_threadsafe(self._pool.keep_only, snapshot.instances)
         self._loop.call_soon_threadsafe(self._handler.advance)
-        self._loop.call_soon_threadsafe(self._limits.keep_only, frozenset(snapshot.endpoints))
-        self._measured.keep_only(frozenset(snapshot.endpoints))
+        self._loop.call_soon_threadsafe(self._quotas.keep_only, frozenset(snapshot.endpoints))
+        self._recent.keep_only(frozenset(snapshot.endpoints))
 
     def _call(self, coroutine: Coroutine[Any, Any, T]) -> T:
         return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result()
 
-    async def _open(self, handler: Handling, sock: socket.socket, scoring: ScoringProfile | None = None) -> Listener:
+    async def _open(
+        self, handler: HandleRequest, sock: socket.socket, scoring: ScoringProfile | None = None
+    ) -> Listener:
         at_most, new_at_most = (scoring.connections, scoring.new_connections_per_second) if scoring else (None, None)
         longest_head = scoring.head_bytes if scoring else longest_shared_head()
-        listener = Listener(handler, self._loop, longest_head, at_most, new_at_most, enforced=self._limits.enforced)
+        listener = Listener(handler, self._loop, longest_head, at_most, new_at_most, enforced=self._quotas.enforced)
         await listener.open(sock)
         return listener
 
     async def _end(self, grace_seconds: float) -> None:
         await self._close([*self._listeners.values(), *([self._shared] if self._shared else [])], grace_seconds)
         self._listeners.clear()
-        await asyncio.sleep(0)  # connections that were cut tell it in the loop's next turn
-        # a request that loses its container may ask another one, and a copy of a request has no caller to cut
+        await asyncio.sleep(0)  # connections that were cut report it in the loop's next turn
+        # a request that loses its container may be retried, and a mirrored copy has no connection to cut
         while self._pool.open_connections or len(asyncio.all_tasks()) > 1:
             self._pool.close()
             await asyncio.sleep(0)

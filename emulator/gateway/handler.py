@@ -1,4 +1,4 @@
-"""What happens to each request: find the endpoint, decide, let in or refuse, relay, log."""
+"""The handling of each request: find its endpoint, decide, admit or reject, relay, log."""
 
 from __future__ import annotations
 
@@ -9,48 +9,47 @@ from dataclasses import dataclass, field
 from itertools import count
 
 from emulator.entities import Target
-from emulator.gateway.caller import Caller
-from emulator.gateway.caller_connection import Answering, Conversation
+from emulator.gateway.caller import Caller, DiscardingCaller
+from emulator.gateway.caller_connection import CallerConnection, PendingResponse
 from emulator.gateway.collecting_relay import CollectingRelay
-from emulator.gateway.connection_pool import Pool
+from emulator.gateway.connection_pool import ConnectionPool
 from emulator.gateway.container_connection import UpstreamLost
-from emulator.gateway.front_door import Asked, Refused, decide, free_instance, least_busy, refuse_version
-from emulator.gateway.mirror import Silence, copy_of
+from emulator.gateway.front_door import Rejected, RoutingInput, decide, free_instance, least_busy, reject_version
 from emulator.gateway.payload_log import PayloadLog
-from emulator.gateway.quotas import Limits
+from emulator.gateway.queued_request import DeploymentKey, QueuedRequest
+from emulator.gateway.quotas import Quotas
 from emulator.gateway.relay import Relay
-from emulator.gateway.request import BrokenBody, Request
-from emulator.gateway.response_rewriting import answer_changes, legal_client_id, own_lines
+from emulator.gateway.request import BrokenBody, Request, copy_of
+from emulator.gateway.response_rewriting import legal_client_id, reason_lines, response_edits
 from emulator.gateway.traffic_log import Exchange, TrafficLog
-from emulator.gateway.waiting import DeploymentKey, Waiting
 from emulator.profiles import Answer, profile_of
 from emulator.routing import traffic
-from emulator.routing.admission import InFlight, Line
-from emulator.routing.http_heads import Changes, line, request_head
+from emulator.routing.admission import InFlight, WaitQueue
+from emulator.routing.http_heads import HeaderEdits, header_line, request_head
 from emulator.routing.routes import DeploymentRoute, EndpointRoute, Instance, Snapshot, split_prefix
 
-_CLIENT_GONE = 499  # nobody gets it; it is what proxies write into their logs
+_CLIENT_GONE = 499  # never sent; proxies log it
 _UNKNOWN_CODING = Answer(501, "Not Implemented")
 _SERVICES = b"/api/v1/service/"
-_NOTHING: dict[str, int] = {}  # to whoever does not look how busy instances are, all are alike
+_NO_COUNTS: dict[str, int] = {}  # for targets that ignore load: every instance counts as idle
 _WORKS_ON = "the container was not told, and goes on with this request until it is done"
 
 
-class Handler:
-    """Answers the requests of all ports; `snapshot` gives the routes as they are now, one call for each request;
-    `draw` gives random numbers in [0, 1).
+class RequestHandler:
+    """Handles the requests of all ports.
 
-    Whatever can be done at once is done in the call itself, the container's first bytes included: a task for each
-    request, and a turn of the loop to begin it, cost more than the decision.
+    `snapshot` returns the current routes and is called once for each request; `draw` returns random numbers in [0, 1).
+    Everything that need not wait is done in the call itself, up to the first bytes for the container: a task for each
+    request, and a turn of the loop to start it, would cost more than the decision.
     """
 
     def __init__(
         self,
-        pool: Pool,
+        pool: ConnectionPool,
         log: TrafficLog,
         snapshot: Callable[[], Snapshot],
         draw: Callable[[], float],
-        limits: Limits,
+        quotas: Quotas,
         payloads: PayloadLog,
     ) -> None:
         self._pool = pool
@@ -58,233 +57,235 @@ class Handler:
         self._payloads = payloads
         self._snapshot = snapshot
         self._draw = draw
-        self.limits = limits
+        self.quotas = quotas
         self._turns = count()
-        self.flight: InFlight[DeploymentKey] = InFlight()
+        self.in_flight: InFlight[DeploymentKey] = InFlight()
         self.abandoned: InFlight[DeploymentKey] = InFlight()
-        self.line: Line[DeploymentKey, Waiting] = Line()
+        self.queue: WaitQueue[DeploymentKey, QueuedRequest] = WaitQueue()
 
-    def own_port(self, port: int, conversation: Conversation, request: Request) -> bool | Answering:
-        """A request on the port of one endpoint; whether another may follow on its connection."""
+    def own_port(self, port: int, caller: CallerConnection, request: Request) -> bool | PendingResponse:
+        """Handle a request on the port of one endpoint; see `HandleRequest`."""
         target = _origin_form(request.target)
         route = self._snapshot().by_port.get(port)
-        return self._serve(route, target, conversation, request) if route else _nobody("managed", conversation, request)
+        return self._serve(route, target, caller, request) if route else _unknown_endpoint("managed", caller, request)
 
-    def shared_port(self, conversation: Conversation, request: Request) -> bool | Answering:
-        """A request on the port that the endpoints with a path share; whether another may follow on its connection."""
+    def shared_port(self, caller: CallerConnection, request: Request) -> bool | PendingResponse:
+        """Handle a request on the port that the endpoints with a path share; see `HandleRequest`."""
         prefix, target = split_prefix(_origin_form(request.target))
         route = self._snapshot().by_prefix.get(prefix)
         if route is None:
-            return _nobody("aks" if prefix.startswith(_SERVICES) else "kubernetes", conversation, request)
-        return self._serve(route, target, conversation, request)
+            return _unknown_endpoint("aks" if prefix.startswith(_SERVICES) else "kubernetes", caller, request)
+        return self._serve(route, target, caller, request)
 
     def advance(self) -> None:
-        """Let those go who wait for an instance, as far as there are free ones now."""
+        """Send queued requests to the instances that are free now."""
         for route in self._snapshot().endpoints.values():
             if route.profile.scoring.queues:
                 for deployment in route.deployments:
                     self._advance((route.name, deployment.name))
 
     def _serve(
-        self, route: EndpointRoute, target: bytes, conversation: Conversation, request: Request
-    ) -> bool | Answering:
-        exchange = _begin(route, target.partition(b"?")[0], request)
-        refused_form = None if request.is_usual else _refuse_form(route, request)
-        draw = self._draw() if route.chooses_anew else self._sticky_draw(route, conversation)
-        decision = refused_form or decide(route, _asked(route, exchange, request), draw, time.time())
+        self, route: EndpointRoute, target: bytes, caller: CallerConnection, request: Request
+    ) -> bool | PendingResponse:
+        exchange = _new_exchange(route, target.partition(b"?")[0], request)
+        rejected_form = None if request.is_usual else _reject_form(route, request)
+        draw = self._draw() if route.chooses_anew else self._sticky_draw(route, caller)
+        decision = rejected_form or decide(route, _routing_input(route, exchange, request), draw, time.time())
         exchange.identity = decision.identity
-        if isinstance(decision, Refused):
-            return self._turn_away(route, decision, conversation, exchange)
+        if isinstance(decision, Rejected):
+            return self._reject(route, decision, caller, exchange)
         deployment = decision.deployment
         exchange.deployment = deployment.name
         exchange.by_weight = not decision.by_header
-        refused = self.limits.refuse(route.profile.scoring, exchange, excess_connection=conversation.is_excess)
-        if refused is not None:
-            return self._turn_away(route, refused, conversation, exchange)
+        rejected = self.quotas.reject(route.profile.scoring, exchange, excess_connection=caller.is_excess)
+        if rejected is not None:
+            return self._reject(route, rejected, caller, exchange)
         if route.mirror and not decision.by_header:
             self._mirror(route, target, exchange)
-        return self._admit(_Admitted(self, route, deployment, target, conversation, exchange))
+        return self._admit(_Admitted(self, route, deployment, target, caller, exchange))
 
-    def _sticky_draw(self, route: EndpointRoute, conversation: Conversation) -> float:
-        """The number that chooses by weight where the choice is not for each request (row traffic.per_request)."""
+    def _sticky_draw(self, route: EndpointRoute, caller: CallerConnection) -> float:
+        """The number that chooses by weight for a caller or a connection as a whole (row traffic.per_request)."""
         if route.profile.scoring.weights_choose_for == "caller":
-            return traffic.draw_of(conversation.address)
-        if conversation.draw is None:
-            conversation.draw = self._draw()
-        return conversation.draw
+            return traffic.draw_of(caller.address)
+        if caller.draw is None:
+            caller.draw = self._draw()
+        return caller.draw
 
-    # Letting in.
+    # admission
 
-    def _admit(self, asked: _Admitted) -> bool | Answering:
-        """Decided as the request arrives, never after waiting for a worker (rows concurrency.*)."""
-        route, deployment, scoring = asked.route, asked.deployment, asked.route.profile.scoring
+    def _admit(self, admitted: _Admitted) -> bool | PendingResponse:
+        """Send the request, queue it or reject it, as it arrives (rows concurrency.*)."""
+        route, deployment, scoring = admitted.route, admitted.deployment, admitted.route.profile.scoring
         if not deployment.instances:
-            refused = Refused(scoring.no_ready_instance, "status.no_ready_instance", scoring.not_ready_reason)
-            return self._turn_away(route, refused, asked.caller, asked.exchange)
+            rejected = Rejected(scoring.no_ready_instance, "status.no_ready_instance", scoring.not_ready_reason)
+            return self._reject(route, rejected, admitted.caller, admitted.exchange)
         limit = scoring.admitted_at_most(deployment.max_concurrent, deployment.instance_count)
-        if not self.flight.enter(asked.key, limit) and scoring.too_many is not None:
-            refused = Refused(scoring.too_many, "concurrency.too_many", scoring.too_many_reason)
-            return self._turn_away(route, refused, asked.caller, asked.exchange)
+        if not self.in_flight.enter(admitted.key, limit) and scoring.too_many is not None:
+            rejected = Rejected(scoring.too_many, "concurrency.too_many", scoring.too_many_reason)
+            return self._reject(route, rejected, admitted.caller, admitted.exchange)
         if not scoring.queues:
-            in_flight = self._pool.in_flight if scoring.least_busy else _NOTHING
-            return self._send(asked, least_busy(deployment, in_flight, next(self._turns)))
-        if self.line.length(asked.key) == 0:
+            in_flight = self._pool.in_flight if scoring.least_busy else _NO_COUNTS
+            return self._send(admitted, least_busy(deployment, in_flight, next(self._turns)))
+        if self.queue.length(admitted.key) == 0:
             instance = free_instance(deployment, self._pool.in_flight, next(self._turns))
             if instance is not None:
-                return self._send(asked, instance)
-        waiting = Waiting(self.line, asked.key, asked)
-        waiting.begin(self._pool.loop, (deployment.queue_wait_ms or 0) / 1000)
-        return waiting
+                return self._send(admitted, instance)
+        queued = QueuedRequest(self.queue, admitted.key, admitted)
+        queued.begin(self._pool.loop, (deployment.queue_wait_ms or 0) / 1000)
+        return queued
 
-    def _send(self, asked: _Admitted, instance: Instance | None) -> bool | Answering:
-        """Give the request to that instance."""
-        scoring = asked.route.profile.scoring
+    def _send(self, admitted: _Admitted, instance: Instance | None) -> bool | PendingResponse:
+        """Send the request to that instance; reject it where there is none."""
+        scoring = admitted.route.profile.scoring
         if instance is None:
-            self.flight.leave(asked.key)
-            refused = Refused(scoring.no_ready_instance, "status.no_ready_instance", scoring.not_ready_reason)
-            return self._turn_away(asked.route, refused, asked.caller, asked.exchange)
-        relay = self._relay(asked, instance)
+            self.in_flight.leave(admitted.key)
+            rejected = Rejected(scoring.no_ready_instance, "status.no_ready_instance", scoring.not_ready_reason)
+            return self._reject(admitted.route, rejected, admitted.caller, admitted.exchange)
+        relay = self._relay(admitted, instance)
         self._pool.enter(instance.id)
         try:
             relay.begin()
         except UpstreamLost:
             self._leave(relay)
-            return self._turn_away(asked.route, _unreachable(asked.route), asked.caller, asked.exchange)
-        if asked.deployment.timeout_ms is not None:
-            spent = time.perf_counter() - asked.exchange.started if scoring.timeout_includes_queue else 0.0
-            relay.expires_in(max(0.0, asked.deployment.timeout_ms / 1000 - spent))
+            return self._reject(admitted.route, _unreachable(admitted.route), admitted.caller, admitted.exchange)
+        if admitted.deployment.timeout_ms is not None:
+            spent = time.perf_counter() - admitted.exchange.started if scoring.timeout_includes_queue else 0.0
+            relay.expires_in(max(0.0, admitted.deployment.timeout_ms / 1000 - spent))
         return relay
 
-    def send_waiting(self, asked: _Admitted) -> None:
-        """The turn of a request that has waited: it goes to a free instance of the routes as they are now."""
-        instance = self._free_now(asked.key)
-        answered = self._send(asked, instance)
+    def send_queued(self, admitted: _Admitted) -> None:
+        """Send a request whose turn it is to an instance that is free now."""
+        instance = self._free_now(admitted.key)
+        answered = self._send(admitted, instance)
         if isinstance(answered, bool):
-            asked.caller.settle(asked.exchange.request, answered)
+            admitted.caller.finish_request(admitted.exchange.request, answered)
         else:
-            asked.caller.is_answered_by(answered)
+            admitted.caller.set_pending(answered)
 
     def _free_now(self, key: DeploymentKey) -> Instance | None:
         route = self._snapshot().endpoints.get(key[0])
         deployment = route.by_name.get(key[1]) if route else None
         return free_instance(deployment, self._pool.in_flight, next(self._turns)) if deployment else None
 
-    def overloaded(self, asked: _Admitted) -> None:
+    def overloaded(self, admitted: _Admitted) -> None:
         """A request has waited for too long."""
-        self.flight.leave(asked.key)
-        scoring = asked.route.profile.scoring
+        self.in_flight.leave(admitted.key)
+        scoring = admitted.route.profile.scoring
         answer = scoring.overloaded or scoring.no_ready_instance
-        refused = Refused(answer, "concurrency.overloaded")
-        keep_alive = self._turn_away(asked.route, refused, asked.caller, asked.exchange)
-        asked.caller.settle(asked.exchange.request, keep_alive)
+        rejected = Rejected(answer, "concurrency.overloaded")
+        keep_alive = self._reject(admitted.route, rejected, admitted.caller, admitted.exchange)
+        admitted.caller.finish_request(admitted.exchange.request, keep_alive)
 
-    def left(self, asked: _Admitted) -> None:
-        """A caller has left while it waited."""
-        self.flight.leave(asked.key)
-        asked.exchange.status, asked.exchange.reason = _CLIENT_GONE, "client closed the connection"
-        self._finish(asked.exchange)
+    def caller_gone(self, admitted: _Admitted) -> None:
+        """The caller of a queued request is gone."""
+        self.in_flight.leave(admitted.key)
+        admitted.exchange.status, admitted.exchange.reason = _CLIENT_GONE, "client closed the connection"
+        self._finish(admitted.exchange)
 
     def _advance(self, key: DeploymentKey) -> None:
-        while (waiting := self.line.first(key)) is not None and self._free_now(key) is not None:
-            waiting.go()
+        while (queued := self.queue.first(key)) is not None and self._free_now(key) is not None:
+            queued.proceed()
 
-    def _relay(self, asked: _Admitted, instance: Instance) -> Relay:
-        route, exchange = asked.route, asked.exchange
+    def _relay(self, admitted: _Admitted, instance: Instance) -> Relay:
+        route, exchange = admitted.route, admitted.exchange
         request = exchange.request
         head = request_head(
             request.method,
-            asked.target,
+            admitted.target,
             request.headers,
-            Changes(route.dropped_from_requests, last=_request_lines(route, exchange)),
+            HeaderEdits(route.dropped_from_requests, last=_request_lines(route, exchange)),
             instance.address,
             chunked=request.chunked,
             connection=request.header(b"connection"),
         )
-        collector = asked.deployment.collector
+        collector = admitted.deployment.collector
         if collector is not None:
-            capture = self._payloads.capture(route, collector, exchange, asked.target, instance.id)
+            capture = self._payloads.capture(route, collector, exchange, admitted.target, instance.id)
             if capture is not None:
-                return CollectingRelay(self._pool, self, route, asked.caller, capture, instance, head, self._payloads)
-        return Relay(self._pool, self, route, asked.caller, exchange, instance, head)
+                return CollectingRelay(
+                    self._pool, self, route, admitted.caller, capture, instance, head, self._payloads
+                )
+        return Relay(self._pool, self, route, admitted.caller, exchange, instance, head)
 
     def _mirror(self, route: EndpointRoute, target: bytes, exchange: Exchange) -> None:
-        """Send copies, whose answers nobody sees (rows traffic.mirror_*)."""
+        """Send copies whose responses are discarded (rows traffic.mirror_*)."""
         for name, percent in route.mirror:
             deployment = route.by_name.get(name)
             if deployment is None or self._draw() * 100 >= percent:
                 continue
-            copied = _begin(route, exchange.path, copy_of(exchange.request))
+            copied = _new_exchange(route, exchange.path, copy_of(exchange.request))
             copied.deployment, copied.mirrored = name, True
-            silence = Silence()
-            answered = self._admit(_Admitted(self, route, deployment, target, silence, copied))
+            discarding = DiscardingCaller()
+            answered = self._admit(_Admitted(self, route, deployment, target, discarding, copied))
             if not isinstance(answered, bool):
-                silence.is_answered_by(answered)
+                discarding.set_pending(answered)
 
-    # What a relay calls.
+    # callbacks of a relay
 
-    def stand_in(self, relay: Relay, error: UpstreamLost | BrokenBody) -> bool:
-        """The answer where the container gave none; whether another request may follow."""
+    def answer_for_container(self, relay: Relay, error: UpstreamLost | BrokenBody) -> bool:
+        """Answer a request that its container did not; return whether the connection can carry another."""
         if isinstance(error, BrokenBody):
-            refused = error.refused
-            if refused is not None:
-                self._refuse(relay.route, refused, relay.caller, relay.exchange)
+            rejected = error.rejected
+            if rejected is not None:
+                self._write_rejection(relay.route, rejected, relay.caller, relay.exchange)
                 return False
             relay.exchange.status = 400
-            return relay.caller.answer(relay.request, 400, "Bad Request", Changes(), close=True)
-        return self._refuse(relay.route, _unreachable(relay.route), relay.caller, relay.exchange)
+            return relay.caller.answer(relay.request, 400, "Bad Request", HeaderEdits(), close=True)
+        return self._write_rejection(relay.route, _unreachable(relay.route), relay.caller, relay.exchange)
 
-    def timed_out(self, relay: Relay) -> bool:
-        """The answer when the container took too long."""
+    def answer_timeout(self, relay: Relay) -> bool:
+        """Answer a request that has timed out; return whether the connection can carry another."""
         scoring = relay.route.profile.scoring
         relay.exchange.warning = _WORKS_ON if scoring.container_goes_on else ""
         answer = scoring.timed_out or scoring.container_unreachable
-        return self._refuse(relay.route, Refused(answer, "timeouts.answer"), relay.caller, relay.exchange)
+        return self._write_rejection(relay.route, Rejected(answer, "timeouts.answer"), relay.caller, relay.exchange)
 
-    def over(self, relay: Relay) -> None:
-        """A request has ended that was let in."""
+    def on_finished(self, relay: Relay) -> None:
+        """An admitted request has ended."""
         self._leave(relay)
         self._finish(relay.exchange)
         key = relay.key
-        if self.line.length(key):
+        if self.queue.length(key):
             self._advance(key)
 
-    def abandon(self, relay: Relay) -> None:
-        """The container goes on with a request whose caller has its answer, or is gone."""
+    def on_abandoned(self, relay: Relay) -> None:
+        """The container still works on a request whose caller has a response, or is gone."""
         self.abandoned.enter(relay.key, None)
 
-    def abandoned_ended(self, relay: Relay) -> None:
-        """It is done with it."""
+    def on_abandoned_done(self, relay: Relay) -> None:
+        """The container has finished an abandoned request."""
         self.abandoned.leave(relay.key)
 
     def _leave(self, relay: Relay) -> None:
         self._pool.leave(relay.instance.id)
-        self.flight.leave(relay.key)
+        self.in_flight.leave(relay.key)
 
-    # What it does itself.
+    # the gateway's own responses
 
-    def _turn_away(self, route: EndpointRoute, refused: Refused, caller: Caller, exchange: Exchange) -> bool:
+    def _reject(self, route: EndpointRoute, rejected: Rejected, caller: Caller, exchange: Exchange) -> bool:
         try:
-            return self._refuse(route, refused, caller, exchange)
+            return self._write_rejection(route, rejected, caller, exchange)
         finally:
             self._finish(exchange)
 
-    def _refuse(self, route: EndpointRoute, refused: Refused, caller: Caller, exchange: Exchange) -> bool:
-        request, body = exchange.request, refused.answer.body
+    def _write_rejection(self, route: EndpointRoute, rejected: Rejected, caller: Caller, exchange: Exchange) -> bool:
+        request, body = exchange.request, rejected.answer.body
         if "{endpoint}" in body:
             body = body.format(endpoint=route.name)
-        exchange.status, exchange.reason = refused.answer.status, refused.reason
-        exchange.response_size, exchange.warning = len(body.encode()), refused.why or exchange.warning
+        exchange.status, exchange.reason = rejected.answer.status, rejected.reason
+        exchange.response_size, exchange.warning = len(body.encode()), rejected.why or exchange.warning
         exchange.by_weight = False  # no deployment answered
-        changes = answer_changes(route, exchange)
-        last = changes.last + own_lines(route, exchange, refused.model_reason)
+        edits = response_edits(route, exchange)
+        last = edits.last + reason_lines(route, exchange, rejected.model_reason)
         methods = route.profile.routed_methods
-        if refused.reason == "routing.rejected_method" and methods:
-            last += line("allow", ", ".join(sorted(methods)))
-        # a caller that waits for 100 Continue may send its next request where its body should be, and what still comes
-        # of a body after its time is read by nobody
-        unread = request.has(b"expect") or refused.reason == "timeouts.answer"
+        if rejected.reason == "routing.rejected_method" and methods:
+            last += header_line("allow", ", ".join(sorted(methods)))
+        # A caller that waits for 100 Continue may send its next request in place of the body, and the rest of a body
+        # that arrives after its time-out is not read.
+        unread = request.has(b"expect") or rejected.reason == "timeouts.answer"
         close = unread and not request.complete
-        return caller.answer(request, refused.answer.status, body, changes._replace(last=last), close=close)
+        return caller.answer(request, rejected.answer.status, body, edits._replace(last=last), close=close)
 
     def _finish(self, exchange: Exchange) -> None:
         exchange.ended = time.perf_counter()
@@ -293,9 +294,9 @@ class Handler:
 
 @dataclass(eq=False)
 class _Admitted:
-    """A request that may pass, with all that it needs on its way; what becomes of it where it has to wait."""
+    """A request that passed the front door, and the callbacks for when it has to be queued."""
 
-    handler: Handler
+    handler: RequestHandler
     route: EndpointRoute
     deployment: DeploymentRoute
     target: bytes
@@ -306,60 +307,57 @@ class _Admitted:
     def __post_init__(self) -> None:
         self.key = self.route.name, self.deployment.name
 
-    def go(self) -> None:
-        self.handler.send_waiting(self)
+    def on_turn(self) -> None:
+        self.handler.send_queued(self)
 
-    def give_up(self) -> None:
+    def on_timeout(self) -> None:
         self.handler.overloaded(self)
 
-    def left(self) -> None:
-        self.handler.left(self)
+    def on_caller_gone(self) -> None:
+        self.handler.caller_gone(self)
 
 
-def _nobody(target: Target, conversation: Conversation, request: Request) -> bool:
-    """The answer where no endpoint of that target is (row routing.no_such_endpoint)."""
+def _unknown_endpoint(target: Target, caller: CallerConnection, request: Request) -> bool:
+    """Answer a request to a path or a port without an endpoint (row routing.no_such_endpoint)."""
     missing = profile_of(target).no_such_endpoint
-    return conversation.answer(request, missing.status, missing.body, Changes(), close=True)
+    return caller.answer(request, missing.status, missing.body, HeaderEdits(), close=True)
 
 
-def _begin(route: EndpointRoute, path: bytes, request: Request) -> Exchange:
+def _new_exchange(route: EndpointRoute, path: bytes, request: Request) -> Exchange:
     header = route.profile.request_id_header
     own_id = _new_guid() if header else request.header(b"x-request-id").decode("utf-8", "replace")
     auth_type = route.access.auth_type_at(path)
     exchange = Exchange(route.name, request, path, time.perf_counter(), own_id, auth_type, route.profile.logs)
     if header:
-        exchange.id_line = line(header, own_id)
+        exchange.id_line = header_line(header, own_id)
     return exchange
 
 
 def _new_guid() -> str:
-    """A random UUID (RFC 9562 §5.4), made in a tenth of the time that the uuid module takes; no secret."""
+    """Return a random UUID (RFC 9562 §5.4), in a tenth of the time that the uuid module takes; not for secrets."""
     digits = f"{random.getrandbits(128):032x}"
     variant = "89ab"[int(digits[16], 16) & 3]
     return f"{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-{variant}{digits[17:20]}-{digits[20:]}"
 
 
-def _refuse_form(route: EndpointRoute, request: Request) -> Refused | None:
-    """The refusal of HTTP/1.0 where it is not spoken, and of codings.
-
-    Only the chunked coding can be taken off and put on again (RFC 9112 §6.1).
-    """
-    if not request.is_1_1 and (refused := refuse_version(route)):
-        return refused
+def _reject_form(route: EndpointRoute, request: Request) -> Rejected | None:
+    """Reject HTTP/1.0 where the target does not speak it, and transfer codings other than chunked (RFC 9112 §6.1)."""
+    if not request.is_1_1 and (rejected := reject_version(route)):
+        return rejected
     if not request.chunked or request.header(b"transfer-encoding").lower() == b"chunked":
         return None
-    return Refused(_UNKNOWN_CODING, "")
+    return Rejected(_UNKNOWN_CODING, "")
 
 
-def _asked(route: EndpointRoute, exchange: Exchange, request: Request) -> Asked:
+def _routing_input(route: EndpointRoute, exchange: Exchange, request: Request) -> RoutingInput:
     header = route.deployment_header
     named = request.header(header).decode("utf-8", "replace") if header and request.has(header) else None
-    return Asked(request.method, exchange.path, request.all(b"authorization"), named)
+    return RoutingInput(request.method, exchange.path, request.all(b"authorization"), named)
 
 
-def _unreachable(route: EndpointRoute) -> Refused:
+def _unreachable(route: EndpointRoute) -> Rejected:
     scoring = route.profile.scoring
-    return Refused(scoring.container_unreachable, "status.container_unreachable", scoring.not_ready_reason)
+    return Rejected(scoring.container_unreachable, "status.container_unreachable", scoring.not_ready_reason)
 
 
 def _request_lines(route: EndpointRoute, exchange: Exchange) -> bytes:
@@ -367,7 +365,7 @@ def _request_lines(route: EndpointRoute, exchange: Exchange) -> bytes:
     lines = exchange.id_line
     header = route.client_id_header
     if header and exchange.request.has(header) and (kept := legal_client_id(exchange.request.header(header))):
-        lines += line(header.decode(), kept.decode())
+        lines += header_line(header.decode(), kept.decode())
     return lines
 
 

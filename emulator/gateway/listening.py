@@ -1,4 +1,4 @@
-"""Sockets to listen on, and why one cannot be had."""
+"""Sockets to listen on, and the error for a port that cannot be used."""
 
 from __future__ import annotations
 
@@ -14,22 +14,22 @@ _NO_ADDRESS = "AMLEMU_BIND_HOST names an address that this machine has now; 127.
 
 
 def bind(host: str, port: int, target: str, hint: str = _OTHER_PORT) -> socket.socket:
-    """A socket that listens on that port; BadArgument, naming `target`, the port and who has it, when it cannot be had.
+    """Return a socket that listens on the port; BadArgument names `target`, the port and the program that uses it.
 
-    `hint` is what to do where another program has the port.
+    `hint` is for a port that another program uses.
     """
     try:
         return _listen(host, port)
     except (OSError, UnicodeError) as error:
         raise BadArgument(
-            f"port {port} of {host} cannot be used: {_why(error)}{_by_whom(error, port)}",
+            f"port {port} of {host} cannot be used: {_why(error)}{_used_by(error, port)}",
             target=target,
             hint=_hint(error) or hint,
         ) from error
 
 
 def is_free(host: str, port: int) -> bool:
-    """Whether that port could be listened on now."""
+    """Whether a program could listen on the port now."""
     try:
         _listen(host, port).close()
     except (OSError, UnicodeError):
@@ -41,7 +41,7 @@ def _listen(host: str, port: int) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     sock = socket.socket(family, socket.SOCK_STREAM)
     try:
-        # a port that is only in TIME_WAIT is free; one that somebody listens on still is not
+        # also while connections of the port are in TIME_WAIT; a port with a listener stays refused
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         sock.bind((host, port))
         sock.listen(BACKLOG)
@@ -57,18 +57,18 @@ def _why(error: Exception) -> str:
 
 
 def _hint(error: Exception) -> str:
-    """What to do where it is not for another program; '' where it is."""
+    """Return the hint for an error other than a port in use; '' for that."""
     if isinstance(error, PermissionError):
         return _PRIVILEGED
     is_taken = isinstance(error, OSError) and error.errno == errno.EADDRINUSE
     return "" if is_taken else _NO_ADDRESS
 
 
-def _by_whom(error: Exception, port: int) -> str:
-    """The program that has the port, where this user may know it."""
+def _used_by(error: Exception, port: int) -> str:
+    """Name the processes that listen on the port, as far as this user may see them."""
     if not isinstance(error, OSError) or error.errno != errno.EADDRINUSE:
         return ""
-    import psutil  # for whoever meets a taken port, not for every start
+    import psutil  # imported only when a port is taken: it would slow every start
 
     try:
         found = {

@@ -1,6 +1,6 @@
-"""The bodies of requests and answers on their way to a deployment's data_collector (rows collection.*).
+"""The collection of request and response bodies for a deployment's data_collector (rows collection.*).
 
-The loop only keeps what passes by; what becomes of it is worked out on a thread of its own.
+The event loop only keeps the bodies as they pass; events are made of them on a thread of its own.
 """
 
 from __future__ import annotations
@@ -22,16 +22,16 @@ from emulator.routing.routes import EndpointRoute, PayloadCollection
 from emulator.secret import mask_credentials
 
 TakeMany = Callable[[Sequence[Collected]], None]
-"""Takes what was collected."""
+"""Receives the events that were collected."""
 Drop = Callable[[str, str, str, str, int], None]
-"""Takes endpoint, deployment, collection, reason and number of what was not."""
+"""Receives endpoint, deployment, collection, reason and number of events that were dropped."""
 
-# Bytes of bodies that are kept at once, those of requests under way and those that wait for the writer.
+# The most bytes of bodies in memory, of requests under way and of those that wait for the writer.
 _MOST_BYTES = 64 << 20
 _GATHER_SECONDS = 0.05
 _INSTANCE_CHARACTERS = 12  # of a container's id, as the container's own HOSTNAME has them
 
-# What a captured header must not replace, and what must not be written down.
+# Attributes that a captured header must not replace, and headers that must not be written.
 _NOT_CAPTURED = frozenset({"path", "method", "contentrange", "correlationid", "xrequestid", "authorization"})
 
 _log = logging.getLogger(__name__)
@@ -39,7 +39,7 @@ _log = logging.getLogger(__name__)
 
 @dataclass(slots=True)
 class Body:
-    """What was seen of one body; `pieces` None once that is too much."""
+    """A body as far as it was collected; `pieces` is None once it was given up."""
 
     collection: str
     pieces: list[bytes] | None = field(default_factory=list)
@@ -50,7 +50,7 @@ class Body:
 
 @dataclass(slots=True)
 class Capture:
-    """What is seen of one request; a body that is not collected is None.  `target` is path and query."""
+    """What is collected of one request; a body that is not collected is None.  `target` is path and query."""
 
     exchange: Exchange
     target: bytes
@@ -63,21 +63,21 @@ class Capture:
 
     @property
     def bodies(self) -> list[Body]:
-        """Those that are collected."""
+        """The bodies that are collected."""
         return [body for body in (self.request, self.response) if body is not None]
 
 
 class PayloadLog:
-    """Keeps bodies within a bound, and the one thread that hands them on; nothing here blocks.
+    """Keeps bodies in bounded memory until the writer's thread has made events of them; never blocks.
 
-    `take` is called on that thread only, `drop` on any.  `draw` gives random numbers in [0, 1) for the sampling.
+    `take` is called on that thread only, `drop` on any.  `draw` returns random numbers in [0, 1) for the sampling.
     """
 
     def __init__(self, take: TakeMany, drop: Drop, draw: Callable[[], float] = random.random) -> None:
         self._take = take
         self._drop = drop
         self._draw = draw
-        # Each has one thread that counts it up: what is kept is the difference.
+        # Each counter is increased by one thread only; their difference is what is in memory.
         self._kept_bytes = 0
         self._handed_bytes = 0
         self._captures: deque[Capture] = deque()
@@ -90,7 +90,7 @@ class PayloadLog:
         self._thread.start()
 
     def close(self) -> None:
-        """Hand on what is there and end the writer."""
+        """Hand on what was collected and end the writer."""
         self._closed.set()
         self._waiting.set()
         self._thread.join()
@@ -100,7 +100,7 @@ class PayloadLog:
     def capture(
         self, route: EndpointRoute, collector: PayloadCollection, exchange: Exchange, target: bytes, instance: str
     ) -> Capture | None:
-        """What is to be kept of this request, None when it is left out or not drawn."""
+        """Begin to collect a request; None when its path or the sampling leaves it out."""
         profile = route.profile.collection
         if exchange.path.decode("latin-1") in profile.paths_left_out:
             return None
@@ -114,7 +114,7 @@ class PayloadLog:
         return Capture(exchange, target, collector, profile, instance[:_INSTANCE_CHARACTERS], request, response)
 
     def keep(self, capture: Capture, body: Body | None, data: bytes) -> None:
-        """A piece of a body has passed."""
+        """Keep a piece of a body, or give the body up beyond the bounds."""
         if body is None or body.pieces is None:
             return
         body.size += len(data)
@@ -131,7 +131,7 @@ class PayloadLog:
         body.pieces, body.reason = None, reason
 
     def add(self, capture: Capture) -> None:
-        """The request is over: a body that did not come to its end is forgotten."""
+        """Queue a finished request; bodies that are incomplete are dropped."""
         for body in capture.bodies:
             if not body.complete:
                 self._give_up(body, body.reason)
@@ -148,16 +148,16 @@ class PayloadLog:
             self._closed.wait(_GATHER_SECONDS)
             if not self._hand_on():
                 self._waiting.clear()
-                self._hand_on()  # whoever came before the clear() has woken nobody
+                self._hand_on()  # a request added before clear() has not woken this thread
         self._hand_on()
 
     def _hand_on(self) -> int:
-        """Hand on what is there; how many requests that were."""
+        """Hand on the queued requests; return their number."""
         since = time.time() - time.perf_counter()
         many = [self._captures.popleft() for _ in range(len(self._captures))]
         try:
             self._take([one for capture in many for one in collected_of(capture, since)])
-        except Exception:  # the writer must outlive whatever it meets
+        except Exception:  # the writer must survive any error
             _log.exception("collected data was not written")
         for capture in many:
             self._end(capture)
@@ -172,7 +172,7 @@ class PayloadLog:
 
 
 def collected_of(capture: Capture, since: float) -> list[Collected]:
-    """The whole bodies of a request that is over, as events; `since` turns its times into seconds since 1970."""
+    """Return the complete bodies of a finished request as events; `since` makes its times seconds since 1970."""
     found = []
     exchange, request = capture.exchange, capture.exchange.request
     ids = {"correlationid": exchange.request_id, "xrequestid": exchange.request_id}

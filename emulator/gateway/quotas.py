@@ -1,23 +1,24 @@
-"""An endpoint's quotas: requests per second, connections, bytes per second, the length of a body (rows limits.*).
+"""The quotas of endpoints: requests per second, connections, bytes per second, length of a body (rows limits.*).
 
-Held to when told so; else only said, in the request log, because a laptop is no cloud and most tests do not want it.
+Enforced only when asked for, because most local tests do not want that; else the request log says what the cloud would
+have done.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from emulator.gateway.front_door import Refused
+from emulator.gateway.front_door import Rejected
 from emulator.gateway.request import Request
 from emulator.gateway.traffic_log import Exchange
 from emulator.profiles import ScoringProfile
 
-# What an idle endpoint may send at once before it is slowed (how the cloud evens out its limit is not documented).
+# The burst after which an idle endpoint is slowed (how the cloud smooths its limit is not documented).
 _BURST_SECONDS = 1.0
 
 
 class Bandwidth:
-    """Bytes per second, in and out together; each piece is told how long it has to wait.
+    """A limit of bytes per second, both directions together, that tells how long each piece has to wait.
 
     >>> wire = Bandwidth(1000)
     >>> [wire.delay_seconds(count, now=10.0) for count in (1000, 500, 500)]
@@ -31,7 +32,7 @@ class Bandwidth:
         self._free_at = 0.0
 
     def delay_seconds(self, count: int, now: float) -> float:
-        """How long `count` bytes have to wait that are there at `now`."""
+        """Return how long `count` bytes that are available at `now` have to wait."""
         self._free_at = max(self._free_at, now - _BURST_SECONDS) + count / self._rate
         return max(0.0, self._free_at - now)
 
@@ -43,15 +44,15 @@ class _Meter:
     bandwidth: Bandwidth | None = None
 
 
-class Limits:
-    """The quotas of all endpoints; `enforced` tells whether they are held to or only said."""
+class Quotas:
+    """The quotas of all endpoints, `enforced` or only noted in the request log."""
 
     def __init__(self, *, enforced: bool) -> None:
         self.enforced = enforced
         self._meters: dict[str, _Meter] = {}
 
-    def refuse(self, scoring: ScoringProfile, exchange: Exchange, *, excess_connection: bool) -> Refused | None:
-        """The refusal of a request beyond a quota; says it in the log line where quotas are not held to."""
+    def reject(self, scoring: ScoringProfile, exchange: Exchange, *, excess_connection: bool) -> Rejected | None:
+        """Reject a request beyond a quota, or note it in the log line where quotas are not enforced."""
         if excess_connection:
             exchange.warning = (
                 f"the cloud would have refused this connection: it takes {scoring.connections} at once,"
@@ -59,21 +60,21 @@ class Limits:
             )
         if scoring.requests_per_second is not None and self._is_too_fast(scoring.requests_per_second, exchange):
             if self.enforced and scoring.too_fast is not None:
-                return Refused(scoring.too_fast, "limits.too_fast")
+                return Rejected(scoring.too_fast, "limits.too_fast")
             exchange.warning = f"the cloud would have answered 429: more than {scoring.requests_per_second} requests/s"
         if scoring.request_bytes is not None and declared_length(exchange.request) > scoring.request_bytes:
-            return self.refuse_length(scoring, exchange)
+            return self.reject_length(scoring, exchange)
         return None
 
-    def refuse_length(self, scoring: ScoringProfile, exchange: Exchange) -> Refused | None:
-        """The refusal of a body that is too long; says it in the log line where quotas are not held to."""
+    def reject_length(self, scoring: ScoringProfile, exchange: Exchange) -> Rejected | None:
+        """Reject a body that is too long, or note it in the log line where quotas are not enforced."""
         if self.enforced and scoring.too_long is not None:
-            return Refused(scoring.too_long, "limits.too_long")
+            return Rejected(scoring.too_long, "limits.too_long")
         exchange.warning = f"the cloud would have answered 413: the body is longer than {scoring.request_bytes} bytes"
         return None
 
     def bandwidth(self, scoring: ScoringProfile, exchange: Exchange) -> Bandwidth | None:
-        """What slows the bodies of this exchange; None where nothing does."""
+        """The limit that slows the bodies of this exchange, None without one."""
         if not self.enforced or scoring.bytes_per_second is None:
             return None
         meter = self._meters.setdefault(exchange.endpoint, _Meter())
@@ -82,7 +83,7 @@ class Limits:
         return meter.bandwidth
 
     def keep_only(self, endpoints: frozenset[str]) -> None:
-        """Forget what is known of every other endpoint."""
+        """Forget every other endpoint."""
         for name in self._meters.keys() - endpoints:
             del self._meters[name]
 
@@ -98,6 +99,6 @@ class Limits:
 
 
 def declared_length(request: Request) -> int:
-    """The length that the head gives for the body, 0 where it gives none."""
+    """Return the Content-Length, 0 without one."""
     value = request.header(b"content-length")
     return int(value) if value.isdigit() else 0

@@ -1,32 +1,32 @@
-"""One request as it comes in: its head whole, its body piece by piece."""
+"""A request as it arrives: its head whole, its body piece by piece."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
 
-from emulator.gateway.front_door import Refused
+from emulator.gateway.front_door import Rejected
 from emulator.routing.http_heads import Headers
 
-# Bytes of a body that may wait for a slow container before the caller is made to wait.
+# Bytes of a body that may be buffered for a slow container before reading from the caller pauses.
 _HIGH_WATER = 256 * 1024
-# Bytes of a body that a copy of the request may be behind; a copy that falls further behind is given up.
+# Bytes of a body that a mirrored copy may lag behind before the copy is given up.
 _COPY_BEHIND = 16 * 1024 * 1024
 
 
 class BrokenBody(Exception):
-    """The body breaks HTTP's framing, or ends before its length, or is refused as it comes."""
+    """The body breaks HTTP's framing, ends before its length, or is `rejected` as it arrives."""
 
-    def __init__(self, refused: Refused | None = None) -> None:
+    def __init__(self, rejected: Rejected | None = None) -> None:
         super().__init__("the rest of the body is not read")
-        self.refused = refused
+        self.rejected = rejected
 
 
 class Request:
-    """What the caller asks.  `target` and `headers` are the bytes that came; `chunked` tells how the body is framed.
+    """A request: `target` and `headers` as the bytes that arrived, `chunked` for the framing of its body.
 
-    The body is complete once `complete` is set; `take` and `read` give what has come of it.  `pause` and `resume` are
-    called when too much of it waits, and when no longer.
+    `take` and `read` return what has arrived of the body, which has ended once `complete` is set.  The callback of
+    `on_pause` is called when too much of it is buffered, and again when no longer.
     """
 
     __slots__ = (
@@ -61,7 +61,7 @@ class Request:
                 first[key] = value
         self._first = first
         self.chunked = b"transfer-encoding" in first
-        # HTTP/1.1 with a body of known length: there is nothing in its form that could be refused
+        # HTTP/1.1 with a body of known length: no rule about the form can reject it
         self.is_usual = version == "1.1" and not self.chunked
         self.complete = False
         self.discarded = False
@@ -73,7 +73,7 @@ class Request:
         self._waiter: asyncio.Future[None] | None = None
         self._hold: Callable[[bool], None] | None = None
 
-    # What a handler asks.
+    # called by handlers
 
     def header(self, name: bytes) -> bytes:
         """The first header of that lower-case name, empty without one."""
@@ -91,11 +91,11 @@ class Request:
 
     @property
     def is_1_1(self) -> bool:
-        """Whether the caller knows HTTP/1.1: chunked answers, interim answers, connections that stay open."""
+        """Whether the caller speaks HTTP/1.1: chunked and interim responses, persistent connections."""
         return self.version != "1.0"
 
     def take(self) -> bytes:
-        """The bytes of the body that have come since the last call, or nothing."""
+        """Return the bytes of the body that have arrived since the last call."""
         chunks = self._chunks
         if not chunks:
             return b""
@@ -106,11 +106,11 @@ class Request:
         return data
 
     def peek(self) -> bytes:
-        """What `take` would give, which stays there."""
+        """Return what `take` would, and keep it."""
         return self._chunks[0] if len(self._chunks) == 1 else b"".join(self._chunks)
 
     async def read(self) -> bytes:
-        """More of the body, nothing at its end; raises BrokenBody."""
+        """Wait for more of the body; b"" at its end.  Raises BrokenBody."""
         while not self._chunks and not self.complete:
             if self._broken:
                 raise BrokenBody
@@ -119,12 +119,12 @@ class Request:
         return self.take()
 
     def discard(self) -> None:
-        """Drop what is there of the body, and what comes."""
+        """Drop the rest of the body, arrived or not."""
         self.discarded = True
         self.take()
 
     def copy_to(self, copy: Request) -> None:
-        """Give `copy` what is here of the body, and whatever comes."""
+        """Feed `copy` the body, what is buffered and what arrives."""
         for data in self._chunks:
             copy.feed(data)
         if self.complete:
@@ -132,14 +132,14 @@ class Request:
         else:
             self._copies.append(copy)
 
-    # What the connection tells it.
+    # called by the connection
 
     def on_pause(self, hold: Callable[[bool], None]) -> None:
-        """Call `hold` with True when too much of the body waits, with False when it may go on."""
+        """Call `hold` with True when too much of the body is buffered, with False when reading may go on."""
         self._hold = hold
 
     def feed(self, data: bytes) -> None:
-        """More of the body came."""
+        """Add a piece of the body."""
         for copy in self._copies:
             copy.feed_copy(data)
         if self.discarded:
@@ -152,7 +152,7 @@ class Request:
             self._wake()
 
     def feed_copy(self, data: bytes) -> None:
-        """More of the body came to the request that this one is a copy of."""
+        """Add a piece of the body of the request that this is a copy of."""
         if self._waiting_bytes + len(data) > _COPY_BEHIND:
             self.fail()
         elif not self._broken:
@@ -167,12 +167,12 @@ class Request:
             self._wake()
 
     def end_copy(self) -> None:
-        """The request that this one is a copy of is complete."""
+        """The body of the request that this is a copy of is complete."""
         if not self._broken:
             self.end()
 
     def fail(self) -> None:
-        """The rest of the body will never come."""
+        """The rest of the body will not arrive."""
         for copy in self._copies:
             copy.fail()
         if not self.complete:
@@ -188,3 +188,10 @@ class Request:
         waiter, self._waiter = self._waiter, None
         if waiter is not None and not waiter.done():
             waiter.set_result(None)
+
+
+def copy_of(request: Request) -> Request:
+    """Return a request that receives the same body as it arrives, including what has arrived."""
+    copy = Request(request.method, request.target, request.version, request.headers, keep_alive=False)
+    request.copy_to(copy)
+    return copy

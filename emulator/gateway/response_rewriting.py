@@ -1,4 +1,4 @@
-"""What the front door makes of answers: its own, and the container's.  Pure."""
+"""The changes that the front door makes to responses: to the container's, and to its own.  Pure."""
 
 from __future__ import annotations
 
@@ -6,32 +6,32 @@ from http import HTTPStatus
 
 from emulator.gateway.traffic_log import Exchange
 from emulator.profiles import ScoringProfile
-from emulator.routing.http_heads import Changes, ResponseHead, line
+from emulator.routing.http_heads import HeaderEdits, ResponseHead, header_line
 from emulator.routing.routes import EndpointRoute
 
 _CONTENT_LENGTH = b"content-length"
 _OF_THE_BODY = frozenset({_CONTENT_LENGTH, b"content-type", b"content-encoding", b"transfer-encoding", b"date"})
 
 
-def answer_changes(route: EndpointRoute, exchange: Exchange) -> Changes:
-    """What the front door puts into an answer, in the order of a published answer (row headers.end_to_end)."""
+def response_edits(route: EndpointRoute, exchange: Exchange) -> HeaderEdits:
+    """The headers that the front door sets in a response, in the order of a published one (row headers.end_to_end)."""
     last = exchange.id_line
     if exchange.deployment:
         last += route.deployment_lines(exchange.deployment, exchange.by_weight)
-    return Changes(route.dropped_from_answers, route.first_lines, last)
+    return HeaderEdits(route.dropped_from_answers, route.first_lines, last)
 
 
-def own_lines(route: EndpointRoute, exchange: Exchange, model_reason: str | None) -> bytes:
-    """The lines that say why the model did not answer (row status.reason_header)."""
+def reason_lines(route: EndpointRoute, exchange: Exchange, model_reason: str | None) -> bytes:
+    """The header line that says why the model did not answer (row status.reason_header)."""
     header = route.profile.scoring.reason_header
     if header is None or model_reason is None:
         return b""
     exchange.model_reason = model_reason
-    return line(header, model_reason)
+    return header_line(header, model_reason)
 
 
-def mapped(profile: ScoringProfile, head: ResponseHead, exchange: Exchange) -> tuple[ResponseHead, bytes]:
-    """The head that the caller sees in place of the container's, and the lines that explain it (rows status.*)."""
+def map_status(profile: ScoringProfile, head: ResponseHead, exchange: Exchange) -> tuple[ResponseHead, bytes]:
+    """Map the container's status; return the head for the caller and the header lines that explain it (status.*)."""
     mapping = profile.status_mapping
     status = head.status if mapping is None else mapping.of(head.status)
     if status == head.status:
@@ -39,9 +39,9 @@ def mapped(profile: ScoringProfile, head: ResponseHead, exchange: Exchange) -> t
     phrase = profile.mapped_phrase or HTTPStatus(status).phrase
     lines = b""
     if profile.original_status_header:
-        lines += line(profile.original_status_header, str(head.status))
+        lines += header_line(profile.original_status_header, str(head.status))
     if profile.reason_header and profile.model_error_reason:
-        lines += line(profile.reason_header, profile.model_error_reason)
+        lines += header_line(profile.reason_header, profile.model_error_reason)
         exchange.model_reason = profile.model_error_reason
     head = head._replace(status=status, reason=phrase.encode())
     if not profile.mapped_headers_stay:
@@ -52,14 +52,14 @@ def mapped(profile: ScoringProfile, head: ResponseHead, exchange: Exchange) -> t
 
 
 def _with_empty_body(head: ResponseHead) -> ResponseHead:
-    """204 and 304 have no body by their status; the status in their place has one, which is empty."""
+    """Add an empty body: 204 and 304 have none by their status, the mapped status needs one."""
     kept = [header for header in head.headers if header[0] != _CONTENT_LENGTH]
     length = (_CONTENT_LENGTH, _CONTENT_LENGTH, b"0")
     return head._replace(headers=[*kept, length], content_length=0, chunked=False, has_body=False)
 
 
 def legal_client_id(value: bytes) -> bytes:
-    """The caller's own id as the platform keeps it: letters, digits, '-' and '_', at most 40.
+    """Return the caller's own id as the platform keeps it: 40 letters, digits, '-' and '_' at most.
 
     Source: row headers.client_request_id.
 

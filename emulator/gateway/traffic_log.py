@@ -1,4 +1,4 @@
-"""One line for each request, in the columns of AmlOnlineEndpointTrafficLog (row logs.traffic_columns)."""
+"""The traffic log: a line for each request, in the columns of AmlOnlineEndpointTrafficLog (row logs.traffic_columns)."""
 
 from __future__ import annotations
 
@@ -14,11 +14,12 @@ from typing import Any
 from emulator.azure_paths import SUBSCRIPTION, WORKSPACE
 from emulator.gateway.request import Request
 from emulator.profiles import LogProfile
+from emulator.routing.metrics import Answered, Minute, Window
 
 WriteLine = Callable[[str, dict[str, Any]], None]
 """Takes an endpoint's name and one line."""
 
-# The workspace that amlemu stands for.
+# The workspace that amlemu emulates.
 WORKSPACE_COLUMNS: Mapping[str, str] = {
     "SubscriptionId": SUBSCRIPTION,
     "AzureMLWorkspaceId": "",
@@ -30,7 +31,7 @@ FORM_WARNING = (
 )
 _FORM = b"application/x-www-form-urlencoded"
 _SCORE_PATH = b"/score"
-# Lines wait this long for others, so that the writer wakes at most twenty times a second.
+# Lines are gathered this long, so that the writer wakes at most twenty times a second.
 _GATHER_SECONDS = 0.05
 
 _log = logging.getLogger(__name__)
@@ -38,12 +39,12 @@ _log = logging.getLogger(__name__)
 
 @dataclass(slots=True)
 class Exchange:
-    """One request as it goes on; the gateway fills it in.  Times are seconds of time.perf_counter, sizes are bytes.
+    """A request and its response, filled in as they proceed.  Times are seconds of time.perf_counter, sizes bytes.
 
     `path` is without the query string, which may hold a credential.  `reason` is the id of the row that answered when
-    the container did not, `model_reason` what the caller was told of the model.  `by_weight` tells that the weights
-    chose the deployment, `mirrored` that this is a copy whose answer nobody sees.  `id_line` is the header line of
-    `request_id` where the front door sets that, `logs` says what is written down.
+    the container did not, `model_reason` the reason header of the response.  `by_weight` tells that the weights chose
+    the deployment, `mirrored` marks a copy whose response is discarded.  `id_line` is the header line of `request_id`
+    where the front door sets that, `logs` says which columns are written.
     """
 
     endpoint: str
@@ -73,11 +74,11 @@ class Exchange:
 
 
 def line_of(exchange: Exchange, time_generated: datetime) -> dict[str, Any]:
-    """The line of a finished request.
+    """Return the line of a finished request.
 
     Durations are milliseconds from the request's start: TotalDurationMs to the last byte sent, RequestDurationMs to
     the last byte received from the caller, ResponseDurationMs to the first byte from the container.  `Warning` and
-    `Mirrored` are additions of amlemu, there only when there is something to say.
+    `Mirrored` are additions of amlemu, present only where they apply.
     """
     request, started = exchange.request, exchange.started
     line: dict[str, Any] = {
@@ -116,7 +117,7 @@ def line_of(exchange: Exchange, time_generated: datetime) -> dict[str, Any]:
 
 
 def _arrives_empty(exchange: Exchange) -> bool:
-    """Whether an undecorated script was asked with a form (row server.body_as_text)."""
+    """Whether a form was sent to the scoring path, which reaches an undecorated script empty (row server.body_as_text)."""
     request = exchange.request
     scored = request.method == "POST" and exchange.path == _SCORE_PATH and exchange.model_status is not None
     return scored and request.header(b"content-type").startswith(_FORM)
@@ -131,11 +132,10 @@ def _milliseconds(start: float, end: float) -> float:
 
 
 class TrafficLog:
-    """A bounded queue of finished requests and the one thread that writes them down; adding never blocks, what does
-    not fit is counted.
+    """A bounded queue of finished requests and the thread that writes their lines.
 
-    `write_line` is called on that thread only, and `measure` before it.  A line that it fails on is counted as dropped
-    too.
+    Adding never blocks; lines that do not fit, or that cannot be written, are counted as dropped.  `measure` and then
+    `write_line` are called on that thread only.
     """
 
     def __init__(
@@ -170,17 +170,17 @@ class TrafficLog:
         self._thread.join()
 
     def _run(self) -> None:
-        """Look every twentieth of a second while there are lines; sleep only once there was nothing."""
+        """Write every twentieth of a second while lines arrive, else wait for one."""
         while not self._closed.is_set():
             self._waiting.wait()
             self._closed.wait(_GATHER_SECONDS)
             if not self._write_all():
                 self._waiting.clear()
-                self._write_all()  # whoever came before the clear() has woken nobody
+                self._write_all()  # a line added before clear() has not woken this thread
         self._write_all()
 
     def _write_all(self) -> int:
-        """Write what is there; how many lines that were."""
+        """Write the queued lines; return their number."""
         written = 0
         since = time.time() - time.perf_counter()
         while self._exchanges:
@@ -190,7 +190,35 @@ class TrafficLog:
                 self._measure(exchange)
                 time_generated = datetime.fromtimestamp(since + exchange.ended, timezone.utc)
                 self._write_line(exchange.endpoint, line_of(exchange, time_generated))
-            except Exception:  # the writer must outlive whatever a line meets
+            except Exception:  # the writer must survive any error of one line
                 self.dropped += 1
                 _log.exception("a line of the traffic log of endpoint %s was not written", exchange.endpoint)
         return written
+
+
+class RecentRequests:
+    """The last minute of every endpoint, from the finished requests; filled on the writer's thread, read from any."""
+
+    def __init__(self) -> None:
+        self._windows: dict[str, Window] = {}
+        self._lock = threading.Lock()
+
+    def add(self, exchange: Exchange) -> None:
+        """Count a finished request."""
+        answered = Answered(exchange.deployment, exchange.status, exchange.model_status)
+        latency_ms = (exchange.ended - exchange.started) * 1000
+        size = exchange.request_size + exchange.response_size
+        with self._lock:
+            window = self._windows.setdefault(exchange.endpoint, Window())
+            window.add(exchange.ended, answered, latency_ms, size)
+
+    def minute(self, endpoint: str, now: float) -> Minute:
+        """Return the last minute of that endpoint; `now` is of time.perf_counter."""
+        with self._lock:
+            return self._windows.get(endpoint, Window()).minute(now)
+
+    def keep_only(self, endpoints: frozenset[str]) -> None:
+        """Forget every other endpoint."""
+        with self._lock:
+            for name in self._windows.keys() - endpoints:
+                del self._windows[name]

@@ -1,6 +1,6 @@
-"""Who is let in: exact counts of what is in flight, and the line of those who wait for a free instance.
+"""Admission: exact counts of requests in flight, and queues of requests that wait for a free instance.
 
-Pure: nothing here knows time; the caller says when somebody has waited for too long.
+Pure: nothing here knows time; the caller removes an item that has waited for too long.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class InFlight(Generic[K]):
         return True
 
     def leave(self, key: K) -> None:
-        """Count one less; only who was let in may leave."""
+        """Count one less, after an `enter` that returned True."""
         left = self.counts[key] - 1
         if left:
             self.counts[key] = left
@@ -44,31 +44,31 @@ class InFlight(Generic[K]):
             del self.counts[key]
 
 
-class Line(Generic[K, W]):
-    """Those who wait, first come, first served, by what they wait for."""
+class WaitQueue(Generic[K, W]):
+    """FIFO queues, one for each key."""
 
     def __init__(self) -> None:
         self._waiting: dict[K, deque[W]] = {}
 
-    def join(self, key: K, who: W) -> None:
-        """Wait at the end of the line."""
-        self._waiting.setdefault(key, deque()).append(who)
+    def add(self, key: K, item: W) -> None:
+        """Append `item` to the queue of `key`."""
+        self._waiting.setdefault(key, deque()).append(item)
 
     def first(self, key: K) -> W | None:
-        """Who has waited longest, if anybody waits."""
+        """The item that has waited longest, None in an empty queue."""
         waiting = self._waiting.get(key)
         return waiting[0] if waiting else None
 
-    def leave(self, key: K, who: W) -> bool:
-        """Wait no more, whatever the place in the line; False when `who` did not wait."""
+    def remove(self, key: K, item: W) -> bool:
+        """Remove `item` from anywhere in its queue; False when it is not there."""
         waiting = self._waiting.get(key)
-        if not waiting or who not in waiting:
+        if not waiting or item not in waiting:
             return False
-        waiting.remove(who)
+        waiting.remove(item)
         if not waiting:
             del self._waiting[key]
         return True
 
     def length(self, key: K) -> int:
-        """How many wait."""
+        """The number of items that wait."""
         return len(self._waiting.get(key, ()))

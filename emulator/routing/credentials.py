@@ -1,4 +1,4 @@
-"""Whether a request may enter an endpoint, from its Authorization header, its path and the time alone.  Pure.
+"""The check of a request's credential, from its Authorization header, its path and the time alone.  Pure.
 
 Source of each rule: the row that the profile's field names (emulator/profiles/table/auth.py).
 """
@@ -20,10 +20,10 @@ HEALTH_PATH = b"/"
 
 
 class Verdict(NamedTuple):
-    """What the check found: `answer` refuses the request, None lets it in.
+    """The result of a check: `answer` rejects the request, None accepts it.
 
-    `reason` is the row id of the answer, `why` a sentence for the log where the row says too little, `identity` the
-    object id that an accepted token names.  None of them holds a part of a credential.
+    `reason` is the row id of the answer, `why` a sentence for the log where the row id says too little, `identity` the
+    object id in an accepted token.  None of them holds a part of a credential.
     """
 
     answer: Answer | None = None
@@ -32,21 +32,21 @@ class Verdict(NamedTuple):
     identity: str = ""
 
 
-_MAY_ENTER = Verdict()
+_ACCEPTED = Verdict()
 _UNAUTHORIZED = Answer(401, "Unauthorized")
 
 
-def _refused(answer: Answer | None, reason: str, why: str = "") -> Verdict:
-    # a row without an answer must never open a door
+def _rejected(answer: Answer | None, reason: str, why: str = "") -> Verdict:
+    # a row without an answer must never accept a request
     return Verdict(answer or _UNAUTHORIZED, reason, why)
 
 
 @dataclass(frozen=True)
 class Access:
-    """What opens one endpoint: its `keys`, or with a token mode its `tokens`.
+    """The credentials that an endpoint accepts: its `keys`, or with a token mode those that `tokens` accepts.
 
-    Without either it is open where its profile has the mode `none`, and refuses everybody where it has not.
-    `old_keys` are good too until the second since 1970 that each has (row auth.regenerate).
+    Without either, everything is accepted where the profile has the mode `none`, and nothing where it has not.
+    `old_keys` are valid too, each until its second since 1970 (row auth.regenerate).
     """
 
     profile: Profile
@@ -56,36 +56,36 @@ class Access:
 
     @cached_property
     def auth_mode(self) -> AuthMode:
-        """The mode that is in force."""
+        """The mode in effect."""
         if self.tokens is not None:
             return self.tokens.auth_mode
         return "none" if not self.keys and "none" in self.profile.auth_modes else "key"
 
     @cached_property
     def open_paths(self) -> frozenset[bytes] | None:
-        """The paths that ask for no credential; None when no path does."""
+        """The paths that need no credential; None when every path is open."""
         if self.auth_mode == "none" or not self.profile.front_door:
             return None
         swagger = () if self.profile.swagger_requires_key else (SWAGGER_PATH,)
         health = () if self.profile.health_requires_key else (HEALTH_PATH,)
         return frozenset((*swagger, *health))
 
-    def asks_at(self, path: bytes) -> bool:
-        """Whether that path, without prefix and query, asks for a credential."""
+    def needs_credential_at(self, path: bytes) -> bool:
+        """Whether that path, without prefix and query, needs a credential."""
         return self.open_paths is not None and path not in self.open_paths
 
     def auth_type_at(self, path: bytes) -> str:
-        """AuthType of a request for that path (row auth.logged_type); '' where nothing is asked for."""
-        return self.profile.auth_types[self.auth_mode] if self.asks_at(path) else ""
+        """The AuthType of a request for that path (row auth.logged_type); '' where no credential is needed."""
+        return self.profile.auth_types[self.auth_mode] if self.needs_credential_at(path) else ""
 
     def check(self, path: bytes, authorization: tuple[bytes, ...], now: float) -> Verdict:
-        """The verdict on a request.
+        """Check a request's credential.
 
         `path` is without prefix and query, `authorization` holds the value of every such header, `now` is seconds
         since 1970.
         """
-        if not self.asks_at(path):
-            return _MAY_ENTER
+        if not self.needs_credential_at(path):
+            return _ACCEPTED
         credential = self._credential(authorization)
         if self.tokens is not None:
             return self._check_token(self.tokens, credential, now)
@@ -96,7 +96,7 @@ class Access:
         return f"{self.profile.auth_scheme} ".lower().encode()
 
     def _credential(self, authorization: tuple[bytes, ...]) -> bytes | None:
-        """What stands behind the scheme, whose case does not matter (RFC 9110 §11.1); None without exactly one."""
+        """Return what follows the scheme (of any case, RFC 9110 §11.1); None unless there is exactly one header."""
         scheme = self._scheme
         if len(authorization) != 1 or authorization[0][: len(scheme)].lower() != scheme:
             return None
@@ -105,13 +105,13 @@ class Access:
     def _check_key(self, key: bytes | None, now: float, *, has_header: bool) -> Verdict:
         profile = self.profile
         if not has_header:
-            return _refused(profile.no_auth_header, "auth.no_header")
+            return _rejected(profile.no_auth_header, "auth.no_header")
         if key is None:
-            return _refused(profile.malformed_auth_header, "auth.malformed_header")
-        # every key is compared, so that the time taken does not tell which one is near
+            return _rejected(profile.malformed_auth_header, "auth.malformed_header")
+        # every key is compared, so that the time taken does not reveal which one is close
         if sum(hmac.compare_digest(key, valid) for valid in self.keys) == 0 and not self._is_old_key(key, now):
-            return _refused(profile.wrong_key, "auth.wrong_key")
-        return _MAY_ENTER
+            return _rejected(profile.wrong_key, "auth.wrong_key")
+        return _ACCEPTED
 
     def _is_old_key(self, key: bytes, now: float) -> bool:
         living = [old for old, until in self.old_keys.items() if now < until]
@@ -119,11 +119,11 @@ class Access:
 
     def _check_token(self, tokens: TokenCheck, token: bytes | None, now: float) -> Verdict:
         if token is None:
-            return _refused(self.profile.bad_token_header, "auth.token_header")
+            return _rejected(self.profile.bad_token_header, "auth.token_header")
         found = tokens.check(token, now)
         if not found.why:
             return Verdict(identity=found.identity)
         why = f"the token was refused: {found.why}"
         if found.wrong_tenant:
-            return _refused(self.profile.wrong_tenant, "auth.wrong_tenant", why)
-        return _refused(self.profile.refused_token, "auth.refused_token", why)
+            return _rejected(self.profile.wrong_tenant, "auth.wrong_tenant", why)
+        return _rejected(self.profile.refused_token, "auth.refused_token", why)

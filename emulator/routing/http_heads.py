@@ -1,8 +1,8 @@
 """Request and response heads as bytes.  Pure: nothing here knows a socket.
 
-Headers travel as the bytes they came as, in their order and with their repeats, so that no decoding, normalising or
-defaulting of a library gets between the container and the caller.  Every request runs through here twice, hence the
-plain loops, and a name's lower case beside it.
+Headers are passed on as the bytes that arrived, in their order and with their repeats: no library decodes, normalises
+or defaults anything between the container and the caller.  Every request passes here twice, hence the plain loops, and
+a lower-case name beside each name.
 """
 
 from __future__ import annotations
@@ -13,21 +13,20 @@ from http import HTTPStatus
 from typing import NamedTuple
 
 Headers = Sequence[tuple[bytes, bytes, bytes]]
-"""Each header as its name in lower case, its name as it came, its value."""
+"""Each header as its name in lower case, its name as it arrived, its value."""
 
-# RFC 9110 §7.6.1 and its predecessors.
-# Expect is among them, because the gateway answers it itself (RFC 9110 §10.1.1).
+# RFC 9110 §7.6.1 and its predecessors; and Expect, which the gateway answers itself (RFC 9110 §10.1.1).
 _HOP_BY_HOP = frozenset({b"connection", b"keep-alive", b"te", b"trailer", b"transfer-encoding", b"upgrade", b"expect"})
 _PROXY = b"proxy-"
-# A Connection header may not take these away: they frame or address the message.
+# A Connection header may not remove these: they frame or address the message.
 _NEVER_NAMED = frozenset({b"content-length", b"host"})
-# Content-Length goes where the chunked coding comes in its place (RFC 9112 §6.2).
+# Content-Length is dropped where the chunked coding replaces it (RFC 9112 §6.2).
 _REFRAMED = frozenset({b"content-length"})
-# These say nothing about other headers.
+# Connection options that name no other header.
 _PLAIN_OPTIONS = frozenset({b"close", b"keep-alive", b"Close", b"Keep-Alive"})
 _NO_BODY = frozenset({204, 304})
 
-# A host and a port as RFC 9110 §7.2 has them, less the marks of a registered name that no host has; never empty.
+# A host and a port (RFC 9110 §7.2) without the punctuation of a registered name that no host has; never empty.
 _HOST = re.compile(rb"(?:\[[0-9A-Fa-f:.]+\]|[0-9A-Za-z._~%-]+)(?::[0-9]{0,5})?").fullmatch
 
 LAST_CHUNK = b"0\r\n\r\n"
@@ -35,7 +34,7 @@ CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 
 def is_host(value: bytes) -> bool:
-    """Whether that may stand in a Host header: no user, no path, no list (RFC 9112 §3.2).
+    """Whether `value` is valid in a Host header: no user, no path, no list (RFC 9112 §3.2).
 
     >>> [is_host(value) for value in (b"a", b"a.b:80", b"[::1]:80", b"", b"u@a", b"a/b", b"a, b", b"a:x", b"a b")]
     [True, True, True, False, False, False, False, False, False]
@@ -44,7 +43,7 @@ def is_host(value: bytes) -> bool:
 
 
 def authority_of(target: bytes) -> bytes:
-    """The host and port of a request target in absolute form, which go before the Host header (RFC 9112 §3.2.2).
+    """Return host and port of a request target in absolute form, which override the Host header (RFC 9112 §3.2.2).
 
     >>> authority_of(b"http://a:1/score?b=c://d"), authority_of(b"http://a?q"), authority_of(b"/score?b=c://d")
     (b'a:1', b'a', b'')
@@ -55,7 +54,7 @@ def authority_of(target: bytes) -> bytes:
 
 
 class ResponseHead(NamedTuple):
-    """The head of a container's answer, with what its headers say about the body's length.
+    """The head of a container's response, with the framing of the body that its headers give.
 
     `content_length` None and not `chunked` means that the body ends with the connection, unless `has_body` is False.
     `connection` is the value of its Connection header.
@@ -71,7 +70,7 @@ class ResponseHead(NamedTuple):
 
     @classmethod
     def of(cls, status: int, reason: bytes, headers: Headers, method: str) -> ResponseHead:
-        """The head of an answer to `method`."""
+        """Make the head of a response to `method`."""
         length, chunked, connection = None, False, b""
         for key, _, value in headers:
             if key == b"content-length":
@@ -84,10 +83,11 @@ class ResponseHead(NamedTuple):
         return cls(status, reason, headers, length, chunked, has_body, connection)
 
 
-class Changes(NamedTuple):
-    """What a hop does to a head: `drop` holds lower-case names, `first` and `last` whole lines with their ends.
+class HeaderEdits(NamedTuple):
+    """The changes that a hop makes to a head.
 
-    `drop` is made by `dropping`, so that what belongs to one hop is among it.
+    `drop` holds lower-case names, made by `with_hop_by_hop`; `first` and `last` are whole lines with their ends, put
+    before and after the headers that stay.
     """
 
     drop: frozenset[bytes] = _HOP_BY_HOP
@@ -95,39 +95,46 @@ class Changes(NamedTuple):
     last: bytes = b""
 
 
-def dropping(names: frozenset[bytes]) -> frozenset[bytes]:
-    """The names that a hop drops when it replaces these."""
+def with_hop_by_hop(names: frozenset[bytes]) -> frozenset[bytes]:
+    """Return `names` and those of the hop-by-hop headers, to be dropped."""
     return _HOP_BY_HOP | names
 
 
-def line(name: str, value: str) -> bytes:
-    """One header line with its end."""
+def header_line(name: str, value: str) -> bytes:
+    """Return a header line with its end."""
     return f"{name}: {value}\r\n".encode()
 
 
 def request_head(
-    method: str, target: bytes, headers: Headers, changes: Changes, host: str, *, chunked: bool, connection: bytes = b""
+    method: str,
+    target: bytes,
+    headers: Headers,
+    edits: HeaderEdits,
+    host: str,
+    *,
+    chunked: bool,
+    connection: bytes = b"",
 ) -> bytes:
-    """The head that goes to the container.
+    """Return the head for the container.
 
-    `target` keeps every byte the caller sent.  `host` is used when the caller, of HTTP/1.0, sent none; `connection` is
-    the value of the caller's Connection header.
+    `target` keeps every byte that the caller sent.  `host` is used when the caller sent none, as HTTP/1.0 allows;
+    `connection` is the value of the caller's Connection header.
     """
-    dropped = changes.drop | _REFRAMED if chunked else changes.drop
+    dropped = edits.drop | _REFRAMED if chunked else edits.drop
     parts = [method.encode(), b" ", target, b" HTTP/1.1\r\n"]
     if not _add_end_to_end(parts, headers, _with_options(dropped, connection)):
-        parts.append(line("Host", host))
-    parts.append(changes.last)
+        parts.append(header_line("Host", host))
+    parts.append(edits.last)
     parts.append(b"Transfer-Encoding: chunked\r\n\r\n" if chunked else b"\r\n")
     return b"".join(parts)
 
 
-def response_head(head: ResponseHead, changes: Changes, *, chunked: bool, connection: bytes | None) -> bytes:
-    """The head that goes to the caller; `chunked` says how the body will be framed, `connection` what becomes of it."""
-    parts = [b"HTTP/1.1 %d %s\r\n" % (head.status, head.reason), changes.first]
-    dropped = changes.drop | _REFRAMED if head.chunked else changes.drop
+def response_head(head: ResponseHead, edits: HeaderEdits, *, chunked: bool, connection: bytes | None) -> bytes:
+    """Return the head for the caller, with the framing of its body and its Connection header."""
+    parts = [b"HTTP/1.1 %d %s\r\n" % (head.status, head.reason), edits.first]
+    dropped = edits.drop | _REFRAMED if head.chunked else edits.drop
     _add_end_to_end(parts, head.headers, _with_options(dropped, head.connection))
-    parts.append(changes.last)
+    parts.append(edits.last)
     if chunked:
         parts.append(b"Transfer-Encoding: chunked\r\n")
     if connection is not None:
@@ -137,7 +144,7 @@ def response_head(head: ResponseHead, changes: Changes, *, chunked: bool, connec
 
 
 def _add_end_to_end(parts: list[bytes], headers: Headers, dropped: frozenset[bytes]) -> bool:
-    """Add what a proxy passes on (RFC 9110 §7.6.1); whether a Host was there."""
+    """Add the headers that a proxy forwards (RFC 9110 §7.6.1); return whether a Host is among them."""
     host = False
     for key, name, value in headers:
         if key not in dropped and not key.startswith(_PROXY):
@@ -148,14 +155,14 @@ def _add_end_to_end(parts: list[bytes], headers: Headers, dropped: frozenset[byt
 
 
 def _with_options(dropped: frozenset[bytes], connection: bytes) -> frozenset[bytes]:
-    """The names to drop, with those that a Connection header takes out of the message."""
+    """Return `dropped` with the headers that a Connection header names."""
     if not connection or connection in _PLAIN_OPTIONS:
         return dropped
     return dropped | {option.strip().lower() for option in connection.split(b",")} - _NEVER_NAMED
 
 
-def own_head(status: int, date: str, body: bytes) -> ResponseHead:
-    """The head of an answer that the gateway gives by itself, in plain text."""
+def gateway_head(status: int, date: str, body: bytes) -> ResponseHead:
+    """Return the head of a response of the gateway's own, in plain text."""
     headers = [
         (b"date", b"date", date.encode()),
         (b"content-type", b"content-type", b"text/plain"),
@@ -165,5 +172,5 @@ def own_head(status: int, date: str, body: bytes) -> ResponseHead:
 
 
 def chunk(data: bytes) -> bytes:
-    """One chunk of the chunked transfer coding."""
+    """Return one chunk of the chunked transfer coding."""
     return b"%x\r\n%s\r\n" % (len(data), data)

@@ -1,6 +1,6 @@
-"""A JSON Web Key Set (RFC 7517) as the keys that check signatures.  Pure.
+"""JSON Web Key Sets (RFC 7517): the keys that check signatures.  Pure.
 
-PyJWT takes 0.1 s to load, so it is loaded when a set is read.
+PyJWT takes 0.1 s to load, so it is imported when a set is read.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from jwt import PyJWK
 
 # The public-key algorithms of RFC 7518 §3.1.  A key is bound to one of them here, so that no token can choose another,
-# `none` least of all.
+# such as `none`.
 ALGORITHMS = frozenset({"RS256", "RS384", "RS512", "ES256", "ES384", "ES512"})
 MOST_KEYS = 100
 LEAST_RSA_BITS = 2048
@@ -23,10 +23,10 @@ _PRIVATE_MEMBERS = frozenset({"d", "p", "q", "dp", "dq", "qi", "oth", "k"})  # R
 
 
 def read_jwks(text: str, where: str) -> tuple[PyJWK, ...]:
-    """The RSA and EC keys for signatures in `text`; keys of other kinds are passed over (RFC 7517 §5).
+    """Return the RSA and EC keys for signatures in `text`; other kinds of keys are ignored (RFC 7517 §5).
 
-    Raises BadDocument with every fault: no JSON, no set, a private or shared key, a key that is none or too small, no
-    key that could check a signature.  `where` names the file.
+    Raises BadDocument with every fault: not JSON, not a key set, a private or shared key, an invalid or small key, no
+    key for signatures.  `where` names the file.
     """
     keys: list[PyJWK] = []
     faults: list[Fault] = []
@@ -40,9 +40,9 @@ def read_jwks(text: str, where: str) -> tuple[PyJWK, ...]:
         if fault:
             faults.append(Fault(fault, where, f"keys.{number}"))
     if not keys and not faults:
-        faults = [Fault("no RSA or EC key for signatures is in it", where, "keys")]
+        faults = [Fault("it has no RSA or EC key for signatures", where, "keys")]
     if faults:
-        raise BadDocument(f"{where} is no usable set of keys: {faults[0].message}", faults=faults)
+        raise BadDocument(f"{where} is not a usable set of keys: {faults[0].message}", faults=faults)
     return tuple(keys)
 
 
@@ -55,14 +55,14 @@ def _entries(text: str, where: str) -> list[Any]:
     entries = document.get("keys") if isinstance(document, dict) else None
     if not isinstance(entries, list):
         fault = Fault('a JSON Web Key Set is an object with a list "keys"', where)
-        raise BadDocument(f"{where} is no JSON Web Key Set", faults=[fault])
+        raise BadDocument(f"{where} is not a JSON Web Key Set", faults=[fault])
     if len(entries) > MOST_KEYS:
         raise BadDocument(f"{where} holds more than {MOST_KEYS} keys")
     return entries
 
 
 def _fault_of(entry: Any) -> str:
-    """What is wrong with an entry whatever its kind; nothing of the key itself is repeated."""
+    """Return the fault of an entry of any kind, without any part of the key, '' for none."""
     if not isinstance(entry, dict):
         return "a key is a JSON object"
     if _PRIVATE_MEMBERS & entry.keys():
@@ -87,7 +87,7 @@ def _key(entry: dict[str, Any]) -> PyJWK | None:
 
 def _fault_of_key(key: PyJWK | None) -> str:
     if key is None or key.algorithm_name not in ALGORITHMS:
-        return "it is no key that a signature of RS256 or ES256, or of their longer forms, could be checked with"
+        return "it cannot check signatures of RS256, RS384, RS512, ES256, ES384 or ES512"
     if key.key_type == "RSA" and key.key.key_size < LEAST_RSA_BITS:
         return f"it has {key.key.key_size} bits, fewer than {LEAST_RSA_BITS}"
     return ""

@@ -1,6 +1,6 @@
-"""What the last minute was like for an endpoint: the values of Azure Monitor's metrics (row metrics.names).  Pure.
+"""The last minute of an endpoint, for the values of Azure Monitor's metrics (row metrics.names).  Pure.
 
-Times are seconds of one clock that only goes forward; latencies are milliseconds, sizes bytes.
+Times are seconds of a monotonic clock; latencies are milliseconds, sizes bytes.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ QUANTILES = (50, 90, 95, 99)
 
 
 class Answered(NamedTuple):
-    """The dimensions of RequestsPerMinute: what was answered; `model_status` None where no container did."""
+    """The dimensions of RequestsPerMinute; `model_status` is None where no container answered."""
 
     deployment: str
     status: int
@@ -25,7 +25,7 @@ class Answered(NamedTuple):
 
 @dataclass
 class _Second:
-    """What happened within one second."""
+    """The requests that were answered within one second."""
 
     second: int
     answered: Counter[Answered] = field(default_factory=Counter)
@@ -35,7 +35,7 @@ class _Second:
 
 @dataclass(frozen=True)
 class Minute:
-    """The last minute: how often each answer was given, latencies by deployment in rising order, bytes of bodies."""
+    """The last minute: counts of responses, latencies by deployment in rising order, bytes of bodies."""
 
     answered: Mapping[Answered, int]
     latencies: Mapping[str, Sequence[float]]
@@ -43,13 +43,13 @@ class Minute:
 
 
 class Window:
-    """The last minute of one endpoint, second by second; what is older is forgotten."""
+    """The last minute of one endpoint, kept by the second; older seconds are dropped."""
 
     def __init__(self) -> None:
         self._seconds: deque[_Second] = deque()
 
     def add(self, now: float, answered: Answered, latency_ms: float, size: int) -> None:
-        """A request was answered at `now`."""
+        """Count a request that was answered at `now`."""
         self._forget(now)
         if not self._seconds or self._seconds[-1].second < int(now):
             self._seconds.append(_Second(int(now)))
@@ -62,7 +62,7 @@ class Window:
         latencies.append(latency_ms)
 
     def minute(self, now: float) -> Minute:
-        """What is in the window at `now`."""
+        """Return the minute that ends at `now`."""
         self._forget(now)
         answered: Counter[Answered] = Counter()
         latencies: dict[str, list[float]] = {}
@@ -80,9 +80,9 @@ class Window:
 
 @dataclass(frozen=True)
 class EndpointMetrics:
-    """What the gateway knows of an endpoint: its last minute, its connections, and by deployment, what is in flight.
+    """The metrics of an endpoint: its last minute, its connections, and requests in flight by deployment.
 
-    `names` are the metrics that its target has (row metrics.names).
+    `names` are those that its target has (row metrics.names).
     """
 
     endpoint: str
@@ -95,7 +95,7 @@ class EndpointMetrics:
 
 
 def quantile(in_order: Sequence[float], percent: int) -> float:
-    """The value that `percent` of the values do not exceed (nearest rank).
+    """Return the value that `percent` of the values do not exceed (nearest rank).
 
     >>> [quantile([1.0, 2.0, 3.0, 4.0], percent) for percent in (50, 75, 99)]
     [2.0, 3.0, 4.0]

@@ -1,4 +1,4 @@
-"""What the gateway is told: endpoints, their deployments, their instances.  Frozen: a request sees one state."""
+"""Routes: endpoints, their deployments and instances, as the gateway serves them.  Frozen: a request sees one state."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Literal
 
 from emulator.profiles import TARGETS, Profile, profile_of
 from emulator.routing.credentials import Access
-from emulator.routing.http_heads import dropping, line
+from emulator.routing.http_heads import header_line, with_hop_by_hop
 from emulator.routing.tokens import TokenCheck
 
 # The response headers of https://fetch.spec.whatwg.org/#http-responses, and of its extension for private networks.
@@ -30,7 +30,7 @@ _PREFIX_SEGMENTS = 5  # '', 'api', 'v1', 'endpoint' or 'service', the name
 
 @dataclass(frozen=True)
 class Instance:
-    """One scoring container that is ready: `id` counts its requests, `host` and `port` are where it answers."""
+    """A scoring container that is ready: its requests are counted by `id`, and sent to `host` and `port`."""
 
     id: str
     host: str
@@ -38,12 +38,12 @@ class Instance:
 
     @cached_property
     def address(self) -> str:
-        """Host and port as a Host header has them."""
+        """Host and port in the form of a Host header."""
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
     @cached_property
     def family(self) -> socket.AddressFamily | None:
-        """The family of a numeric host, None for a name."""
+        """The address family of a numeric host, None for a name."""
         try:
             return socket.AF_INET6 if ipaddress.ip_address(self.host).version == 6 else socket.AF_INET
         except ValueError:
@@ -52,10 +52,7 @@ class Instance:
 
 @dataclass(frozen=True)
 class PayloadCollection:
-    """What is collected of a deployment's requests: of which bodies, of what share (0 to 1), which headers with them.
-
-    Source: rows collection.*.
-    """
+    """What a data_collector collects: which bodies, at which rate (0 to 1), with which headers (rows collection.*)."""
 
     request: bool
     response: bool
@@ -66,9 +63,9 @@ class PayloadCollection:
 
 @dataclass(frozen=True)
 class DeploymentRoute:
-    """A deployment: `weight` is its percent of the traffic, 0 to 100; `instances` are those that are ready, of
-    `instance_count`.  Its request settings are milliseconds and counts, None where there is no such bound.
-    `collector` None collects nothing.
+    """A deployment: `weight` is its percent of the traffic; `instances` are the ready ones of `instance_count`.
+
+    Request settings are milliseconds and counts, None for no limit.  Without a `collector` nothing is collected.
     """
 
     name: str
@@ -83,13 +80,10 @@ class DeploymentRoute:
 
 @dataclass(frozen=True)
 class EndpointRoute:
-    """An endpoint as requests see it.
+    """An endpoint: where it is served, the credentials that it accepts, and its deployments.
 
-    `port` is its own; a target with a path is served on the gateway's shared port instead.  `keys` are the valid ones,
-    `tokens` decides on tokens where the endpoint has those instead; without either the endpoint is open where its
-    profile allows that, and refuses everybody where it does not.  `mirror` holds the deployments that get copies,
-    each with its percent.  `old_keys` are regenerated ones that are valid still, each with the second since 1970 at
-    which it no longer is.
+    `port` is its own; a target with a path is served on the gateway's shared port instead.  `keys`, `tokens` and
+    `old_keys` are those of `Access`.  `mirror` holds the deployments that get copies, each with its percent.
     """
 
     name: str
@@ -103,7 +97,7 @@ class EndpointRoute:
 
     @cached_property
     def path_prefix(self) -> str:
-        """What stands before the container's own paths; empty on a port of its own."""
+        """The path before the container's own paths; empty on a port of its own."""
         return self.profile.path_prefix(self.name)
 
     @cached_property
@@ -126,7 +120,7 @@ class EndpointRoute:
 
     @cached_property
     def sole(self) -> str | None:
-        """The deployment that gets all of the traffic; None when several share it, or none has any."""
+        """The deployment that gets all of the traffic; None when several or none get any."""
         positive = [name for name, weight in self.weights.items() if weight > 0]
         return positive[0] if len(positive) == 1 else None
 
@@ -137,7 +131,7 @@ class EndpointRoute:
 
     @cached_property
     def access(self) -> Access:
-        """What opens the endpoint."""
+        """The credentials that the endpoint accepts."""
         old = {key.encode(): until for key, until in self.old_keys.items()}
         return Access(self.profile, tuple(key.encode() for key in self.keys), self.tokens, old)
 
@@ -148,22 +142,22 @@ class EndpointRoute:
 
     @cached_property
     def client_id_header(self) -> bytes:
-        """The request header, lower case, with the caller's own id, where the front door changes it; else empty."""
+        """The request header, lower case, with the caller's own id, where the front door rewrites it; else empty."""
         return (self.profile.scoring.client_request_id_header or "").encode()
 
     @cached_property
     def dropped_from_requests(self) -> frozenset[bytes]:
-        """The request headers, lower case, that stay here: one hop's, and those that the front door sets itself."""
+        """The request headers, lower case, that are not forwarded: hop-by-hop ones and the front door's own."""
         scoring = self.profile.scoring
         kept_here = None if scoring.authorization_passes else "authorization"
         own = self.profile.request_id_header, scoring.client_request_id_header, kept_here
-        return dropping(_lower(*own, *scoring.dropped_headers))
+        return with_hop_by_hop(_lower(*own, *scoring.dropped_headers))
 
     @cached_property
     def dropped_from_answers(self) -> frozenset[bytes]:
-        """The response headers, lower case, that stay here: one hop's, and those that the front door sets itself."""
+        """The response headers, lower case, that are not forwarded: hop-by-hop ones and the front door's own."""
         profile = self.profile
-        return dropping(
+        return with_hop_by_hop(
             _lower(
                 profile.scoring.model_time_header,
                 profile.request_id_header,
@@ -177,21 +171,21 @@ class EndpointRoute:
 
     @cached_property
     def first_lines(self) -> bytes:
-        """The headers that every answer begins with, as lines: the front door's own Server and CORS headers, if any."""
-        server = line("server", self.profile.server) if self.profile.server else b""
+        """The lines at the beginning of every response: the front door's own Server and CORS headers, if any."""
+        server = header_line("server", self.profile.server) if self.profile.server else b""
         any_origin = self.profile.scoring.cors_headers_of == "any"
-        return server + (line("access-control-allow-origin", "*") if any_origin else b"")
+        return server + (header_line("access-control-allow-origin", "*") if any_origin else b"")
 
     @cached_property
     def _deployment_lines(self) -> dict[tuple[str, bool], bytes]:
         return {}
 
     def deployment_lines(self, deployment: str, weighted: bool) -> bytes:
-        """The headers of an answer that name the deployment; `weighted` tells that the weights chose it."""
+        """Return the lines of a response that name the deployment; `weighted` if the weights chose it."""
         known = self._deployment_lines.get((deployment, weighted))
         if known is None:
             headers = [self.profile.model_deployment_header, self.profile.model_session_header if weighted else None]
-            known = b"".join(line(header, deployment) for header in headers if header)
+            known = b"".join(header_line(header, deployment) for header in headers if header)
             if deployment in self.by_name:
                 self._deployment_lines[deployment, weighted] = known
         return known
@@ -199,7 +193,7 @@ class EndpointRoute:
 
 @dataclass(frozen=True)
 class Snapshot:
-    """All endpoints at one moment, by name, by own port and by path on the shared port."""
+    """All endpoints at one moment: by name, by own port, and by path on the shared port."""
 
     endpoints: Mapping[str, EndpointRoute]
     by_port: Mapping[int, EndpointRoute]
@@ -207,18 +201,18 @@ class Snapshot:
 
     @classmethod
     def of(cls, routes: Iterable[EndpointRoute]) -> Snapshot:
-        """The snapshot of those endpoints."""
+        """Make the snapshot of those endpoints."""
         endpoints = {route.name: route for route in routes}
         own = {route.port: route for route in endpoints.values() if not route.path_prefix}
         shared = {route.path_prefix.encode(): route for route in endpoints.values() if route.path_prefix}
         return cls(MappingProxyType(endpoints), MappingProxyType(own), MappingProxyType(shared))
 
     def with_route(self, route: EndpointRoute) -> Snapshot:
-        """This snapshot with that endpoint added or replaced."""
+        """Return a snapshot with that endpoint added or replaced."""
         return Snapshot.of((*(r for r in self.endpoints.values() if r.name != route.name), route))
 
     def without(self, name: str) -> Snapshot:
-        """This snapshot without that endpoint."""
+        """Return a snapshot without that endpoint."""
         return Snapshot.of(route for route in self.endpoints.values() if route.name != name)
 
     @property
@@ -237,13 +231,13 @@ def _lower(*names: str | None) -> frozenset[bytes]:
 
 
 def longest_shared_head() -> int:
-    """Bytes of a head that the shared port takes: any of the targets that are served on it (row limits.head_bytes)."""
+    """The longest head in bytes that any target on the shared port accepts (row limits.head_bytes)."""
     profiles = [profile_of(target) for target in TARGETS]
     return max(profile.scoring.head_bytes for profile in profiles if profile.path_prefix_template)
 
 
 def split_prefix(target: bytes) -> tuple[bytes, bytes]:
-    """A request target on the shared port as the endpoint's prefix and what the container gets.
+    """Split a request target on the shared port into the endpoint's prefix and the target for the container.
 
     >>> split_prefix(b"/api/v1/service/iris/score?a=1")
     (b'/api/v1/service/iris', b'/score?a=1')

@@ -1,7 +1,7 @@
-"""Tokens of an endpoint: what issues one, which keys check one, and whether one is good at a given moment.  Pure.
+"""Tokens of an endpoint: how one is issued, and whether one is valid at a given time.  Pure.
 
-Source of what is checked: the rows auth.* of emulator/profiles/table/auth.py.  PyJWT
-takes 0.1 s to load, so it is loaded by the first endpoint that has tokens, never by a request.
+Source of the checks: the rows auth.* of emulator/profiles/table/auth.py.  PyJWT takes
+0.1 s to load, so it is imported for the first endpoint that has tokens, never by a request.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _LONGEST_IDENTITY = 128
 
 
 class TokenVerdict(NamedTuple):
-    """What became of a token: `why` it was refused, '' for a good one, whose `identity` is the object id in it.
+    """The result of a check: `why` the token was rejected, '' for a valid one, and its object id as `identity`.
 
     `why` is one of a few sentences and never holds a part of the token.
     """
@@ -45,7 +45,7 @@ class _Accepted(NamedTuple):
 
 @dataclass(frozen=True)
 class AadTrust:
-    """Whose aad_tokens are good beside the emulator's own: those signed by one of `keys`.
+    """The providers of aad_tokens that are trusted beside the emulator itself, by their public `keys`.
 
     With a `tenant`, a token's `tid` must be that one.
     """
@@ -55,11 +55,11 @@ class AadTrust:
 
 
 class TokenCheck:
-    """Decides on the tokens of one endpoint.
+    """Checks the tokens of one endpoint.
 
-    A token is good when one of `keys` signed it, it is for `audience`, its `exp` is to come and its `nbf` is not.  What
-    was found good is remembered by its digest until it expires, up to 1024 tokens, so that a caller's next request
-    costs no signature check; that changes no answer.  Not thread-safe: it belongs to the gateway's thread.
+    A token is valid when one of `keys` signed it, it is for `audience`, its `exp` is in the future and its `nbf` is
+    not.  Valid tokens are cached by their digest until they expire, up to 1024, so that a caller's next request costs
+    no signature check.  Not thread-safe: for the gateway's thread alone.
     """
 
     def __init__(
@@ -83,11 +83,11 @@ class TokenCheck:
 
     @property
     def remembered(self) -> int:
-        """How many tokens are remembered."""
+        """The number of cached tokens."""
         return len(self._accepted)
 
     def check(self, token: bytes, now: float) -> TokenVerdict:
-        """Whether `token` is good at `now`, seconds since 1970."""
+        """Check `token` at `now`, seconds since 1970."""
         if len(token) > LONGEST_TOKEN_BYTES:
             return TokenVerdict("it is too long")
         digest = hashlib.sha256(token).digest()
@@ -121,7 +121,7 @@ class TokenCheck:
         return "" if self._is_for_us(claims.get("aud")) else "it is for another audience"
 
     def _signed_claims(self, token: bytes) -> dict[str, Any] | str:
-        """The claims under a good signature, else why there are none."""
+        """Return the claims if the signature is valid, else why the token is rejected."""
         from jwt import PyJWTError
 
         try:
@@ -131,7 +131,7 @@ class TokenCheck:
         for key in self._keys:
             if not _may_be_named(key.key_id, header.get("kid")):
                 continue
-            try:  # with the algorithm that the key is bound to, whatever the token says
+            try:  # with the algorithm that the key is bound to, not the one that the token names
                 claims = json.loads(self._jws.decode(token, key, algorithms=[key.algorithm_name]))
             except PyJWTError:
                 continue
@@ -153,19 +153,19 @@ class TokenCheck:
 
 
 def _may_be_named(key_id: str | None, named: str | None) -> bool:
-    """A token need not name its key, nor a key have a name (RFC 7515 §4.1.4)."""
+    """Whether a key may have signed a token: either may lack a key id (RFC 7515 §4.1.4)."""
     return None in (key_id, named) or key_id == named
 
 
 def _moment(value: object) -> float | None:
-    """A NumericDate (RFC 7519 §2) of our era; True, NaN and infinity are none."""
+    """Return a NumericDate (RFC 7519 §2) up to the year 10000; None for True, NaN, infinity and other values."""
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < _END_OF_TIME:
         return None
     return float(value)
 
 
 def own_key(secret: str) -> PyJWK:
-    """The key that checks what `issue` makes with the same secret."""
+    """Return the key that checks the tokens that `issue` makes with the same secret."""
     from jwt import PyJWK
 
     octets = urlsafe_b64encode(secret.encode()).rstrip(b"=").decode()
@@ -173,7 +173,7 @@ def own_key(secret: str) -> PyJWK:
 
 
 def issue(secret: str, claims: Mapping[str, Any]) -> str:
-    """A JWT of the emulator's own with these claims."""
+    """Return a JWT of the emulator's own with these claims."""
     import jwt
 
     return jwt.encode(dict(claims), secret, algorithm=_OWN_ALGORITHM, headers={"kid": _OWN_KEY_ID})

@@ -1,4 +1,4 @@
-"""Which deployment gets a request, and which of its instances."""
+"""The choice of a deployment for a request, and of an instance."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 
 
 def choose_deployment(weights: Mapping[str, int], draw: float) -> str | None:
-    """The deployment that a request goes to, or None when no weight is positive.
+    """Choose the deployment for a request; None when no weight is positive.
 
     `weights` are percent by deployment name; `draw` is a number in [0, 1), a random one for each request where the
     selection is not sticky (rows traffic.weights_sum, traffic.per_request).  Weights need not add up to 100.
@@ -29,7 +29,7 @@ def choose_deployment(weights: Mapping[str, int], draw: float) -> str | None:
 
 
 def draw_of(caller: str) -> float:
-    """The number in [0, 1) that always chooses the same deployment for a caller (row traffic.per_request).
+    """Return the number in [0, 1) that always chooses the same deployment for a caller (row traffic.per_request).
 
     >>> draw_of("127.0.0.1") == draw_of("127.0.0.1") != draw_of("127.0.0.2")
     True
@@ -38,7 +38,7 @@ def draw_of(caller: str) -> float:
 
 
 def least_busy(in_flight: Sequence[int], turn: int) -> int | None:
-    """The index of the instance with the fewest requests in flight, or None of none.
+    """Return the index of the instance with the fewest requests in flight, None without instances.
 
     `in_flight` counts requests by instance; `turn` is a number that goes up by one with each request, so that equally
     busy instances take turns.

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from emulator.profiles import profile_of
 from emulator.routing import http_heads, routes
-from emulator.routing.http_heads import Changes, ResponseHead
+from emulator.routing.http_heads import HeaderEdits, ResponseHead
 from emulator.routing.routes import DeploymentRoute, EndpointRoute, Instance, Snapshot, split_prefix
 
 token = st.text("abcdefghijklmnopqrstuvwxyzABCXYZ0123456789!#$%&'*+-.^_`|~", min_size=1, max_size=12).map(str.encode)
@@ -34,7 +34,7 @@ def test_end_to_end_headers_pass_in_order(headers: list[tuple[bytes, bytes]]) ->
         if name.lower() not in HOP_BY_HOP and not name.lower().startswith(b"proxy-") and name.lower() != b"host"
     ]
     sent = [(b"Host", b"a"), *((name, text) for name, text in headers if name.lower() not in (b"connection", b"host"))]
-    head = http_heads.request_head("GET", b"/", keyed(sent), Changes(), "unused", chunked=False)
+    head = http_heads.request_head("GET", b"/", keyed(sent), HeaderEdits(), "unused", chunked=False)
     lines = [b"%s: %s" % pair for pair in [(b"Host", b"a"), *passed]]
     assert head == b"\r\n".join([b"GET / HTTP/1.1", *lines, b"", b""])
 
@@ -59,9 +59,9 @@ def test_what_a_response_head_says_of_its_body(
 
 
 def test_changes_replace_what_they_name() -> None:
-    changes = Changes(http_heads.dropping(frozenset({b"server"})), b"server: front\r\n", b"x-id: 1\r\n")
+    edits = HeaderEdits(http_heads.with_hop_by_hop(frozenset({b"server"})), b"server: front\r\n", b"x-id: 1\r\n")
     head = ResponseHead.of(200, b"OK", keyed([(b"Server", b"back"), (b"A", b"b"), (b"Content-Length", b"2")]), "GET")
-    assert http_heads.response_head(head, changes, chunked=False, connection=None) == (
+    assert http_heads.response_head(head, edits, chunked=False, connection=None) == (
         b"HTTP/1.1 200 OK\r\nserver: front\r\nA: b\r\nContent-Length: 2\r\nx-id: 1\r\n\r\n"
     )
 

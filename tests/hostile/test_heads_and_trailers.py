@@ -24,11 +24,10 @@ from gateway_support import (
 )
 
 from emulator.entities import Target
-from emulator.gateway.caller_connection import HEAD_SECONDS, IDLE_SECONDS
-from emulator.gateway.caller_connection import Conversation as CallersSide
-from emulator.gateway.connection_pool import Pool
+from emulator.gateway.caller_connection import HEAD_SECONDS, IDLE_SECONDS, CallerConnection
+from emulator.gateway.connection_pool import ConnectionPool
 from emulator.gateway.request import Request
-from emulator.routing.http_heads import Changes
+from emulator.routing.http_heads import HeaderEdits
 from emulator.routing.routes import Instance
 
 CHUNKED = b"POST /score HTTP/1.1\r\nHost: a\r\n" + AUTHORIZED + b"Transfer-Encoding: chunked\r\n\r\n"
@@ -75,7 +74,7 @@ def test_small_chunks_with_extensions_pass(door: Door) -> None:
 def swept(before: bytes, after_seconds: float) -> bool:
     """Whether a connection that has sent these bytes is cut so much later."""
 
-    def answer_all(conversation: CallersSide, _request: object) -> bool:
+    def answer_all(conversation: CallerConnection, _request: object) -> bool:
         conversation.write(b"answer")
         return True
 
@@ -90,7 +89,7 @@ def swept(before: bytes, after_seconds: float) -> bool:
 
     async def run() -> bool:
         transport = Transport()
-        conversation = CallersSide(asyncio.get_running_loop(), answer_all, lambda _: None, 60 * 1024)
+        conversation = CallerConnection(asyncio.get_running_loop(), answer_all, lambda _: None, 60 * 1024)
         conversation.connection_made(transport)
         conversation.data_received(before)
         await asyncio.sleep(0.01)
@@ -264,15 +263,15 @@ def test_an_answer_to_a_caller_that_is_going_is_no_error() -> None:
     """A time-out, a queue or another request's end may give it, and none of them may stumble over that."""
     answered: list[bool] = []
 
-    def refuse(conversation: CallersSide, request: Request) -> bool:
-        answered.append(conversation.answer(request, 503, "busy", Changes()))
+    def refuse(conversation: CallerConnection, request: Request) -> bool:
+        answered.append(conversation.answer(request, 503, "busy", HeaderEdits()))
         return answered[-1]
 
     class Going(asyncio.Transport):
         is_closing = staticmethod(lambda: True)
 
     async def run() -> None:
-        conversation = CallersSide(asyncio.get_running_loop(), refuse, lambda _: None, 60 * 1024)
+        conversation = CallerConnection(asyncio.get_running_loop(), refuse, lambda _: None, 60 * 1024)
         conversation.connection_made(Going())
         conversation.data_received(post())
 
@@ -324,7 +323,7 @@ def test_a_connection_that_is_given_up_at_once_leaves_no_socket() -> None:
     """Its caller went before the loop came to it: the task that would have closed the socket has not begun."""
 
     async def run(port: int) -> None:
-        pool = Pool(asyncio.get_running_loop())
+        pool = ConnectionPool(asyncio.get_running_loop())
         connection = pool.connect(Instance("blue-1", "127.0.0.1", port), "POST", post())
         connection.abort()
         await asyncio.sleep(0.01)

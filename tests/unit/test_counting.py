@@ -1,4 +1,4 @@
-"""Counting what is let in, and who waits."""
+"""Counts of requests in flight, and queues of those that wait."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from emulator.routing import admission
-from emulator.routing.admission import InFlight, Line
+from emulator.routing.admission import InFlight, WaitQueue
 
 steps = st.lists(st.tuples(st.sampled_from(["enter", "leave"]), st.sampled_from("ab")), max_size=200)
 
@@ -32,18 +32,18 @@ def test_no_more_than_the_bound_is_ever_in_flight(actions: list[tuple[str, str]]
         assert flight.counts == {name: count for name, count in inside.items() if count}
 
 
-@given(st.lists(st.tuples(st.sampled_from(["join", "first", "any"]), st.sampled_from("ab")), max_size=100), st.data())
-def test_who_came_first_goes_first(actions: list[tuple[str, str]], data: st.DataObject) -> None:
-    line: Line[str, int] = Line()
+@given(st.lists(st.tuples(st.sampled_from(["add", "first", "any"]), st.sampled_from("ab")), max_size=100), st.data())
+def test_the_queue_is_first_in_first_out(actions: list[tuple[str, str]], data: st.DataObject) -> None:
+    queue: WaitQueue[str, int] = WaitQueue()
     waiting: dict[str, list[int]] = {"a": [], "b": []}
     for number, (action, key) in enumerate(actions):
-        if action == "join":
-            line.join(key, number)
+        if action == "add":
+            queue.add(key, number)
             waiting[key].append(number)
         elif waiting[key]:
-            who = waiting[key][0] if action == "first" else data.draw(st.sampled_from(waiting[key]))
-            assert line.leave(key, who)
-            waiting[key].remove(who)
-            assert not line.leave(key, who)
-        assert line.first(key) == (waiting[key][0] if waiting[key] else None)
-        assert line.length(key) == len(waiting[key])
+            item = waiting[key][0] if action == "first" else data.draw(st.sampled_from(waiting[key]))
+            assert queue.remove(key, item)
+            waiting[key].remove(item)
+            assert not queue.remove(key, item)
+        assert queue.first(key) == (waiting[key][0] if waiting[key] else None)
+        assert queue.length(key) == len(waiting[key])
