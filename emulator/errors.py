@@ -31,7 +31,7 @@ Nothing here knows HTTP statuses or exit codes: each door keeps its own table.
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -295,3 +295,20 @@ class ErrorCollector:
 def _fault_of(error: EmulatorError) -> Fault:
     message = f"{error.message} ({error.hint})" if error.hint else error.message
     return Fault(message, where=error.target)
+
+
+def fault_count(faults: Sequence[Fault]) -> str:
+    """Return 'one fault', or '3 faults'."""
+    return "one fault" if len(faults) == 1 else f"{len(faults)} faults"
+
+
+def did_you_mean(name: str, known: Iterable[str], *, cutoff: float = 0.6) -> str:
+    """Return "did you mean 'X'?" for the nearest of the `known` names, '' when none is near.
+
+    >>> did_you_mean("modle", ["model", "code"]), did_you_mean("x", ["model"])
+    ("did you mean 'model'?", '')
+    """
+    import difflib  # needed for faults only
+
+    near = difflib.get_close_matches(name, list(known), n=1, cutoff=cutoff)
+    return f"did you mean '{near[0]}'?" if near else ""

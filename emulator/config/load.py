@@ -19,7 +19,7 @@ from emulator.config.ports import remembered_ports, with_default_ports
 from emulator.config.settings import LOGIN, NO_FILE, PROJECT_FILE_VARIABLE, SETTINGS, VARIABLES, Settings
 from emulator.config.tables import TABLES, Origin, TableValue, line_of
 from emulator.config.unknown_variables import check_variables
-from emulator.errors import BadArgument, BadDocument, Fault
+from emulator.errors import BadArgument, BadDocument, Fault, did_you_mean, fault_count
 
 PROJECT_FILE = "amlemu.toml"
 
@@ -134,18 +134,15 @@ def _read_file(file: Path) -> dict[str, Any]:
 def _parse(name: str, value: Any, folder: Path) -> Any:
     """Return a setting's value; BadArgument for a name that is not a setting's."""
     if name not in SETTINGS:
-        import difflib
-
-        near = difflib.get_close_matches(name, SETTINGS, n=1)
-        known = f", did you mean '{near[0]}'?" if near else f"; known: {', '.join(SETTINGS)}"
+        near = did_you_mean(name, SETTINGS)
+        known = f", {near}" if near else f"; known: {', '.join(SETTINGS)}"
         raise BadArgument(f"unknown setting '{name}'{known}")
     return SETTINGS[name].kind.parse(value, folder)
 
 
 def _refuse(where: str, faults: list[Fault]) -> None:
     if faults:
-        count = "one fault" if len(faults) == 1 else f"{len(faults)} faults"
-        raise BadDocument(f"{where} has {count}", faults=faults)
+        raise BadDocument(f"{where} has {fault_count(faults)}", faults=faults)
 
 
 def _table_of_variable(name: str, environ: Mapping[str, str]) -> TableValue:

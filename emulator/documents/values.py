@@ -13,7 +13,7 @@ from typing import Any
 
 from emulator.difference import Difference, differs
 from emulator.documents.yaml_document import Document, Path, refuse
-from emulator.errors import BadDocument, Fault
+from emulator.errors import BadDocument, Fault, did_you_mean
 
 
 @dataclass(frozen=True)
@@ -93,9 +93,8 @@ class Reading:
         node, known = self._at(section), list(known)
         for key in node if isinstance(node, Mapping) and known else ():
             if key not in known:
-                near = difflib.get_close_matches(str(key), known, n=1)
-                meant = f"; did you mean '{near[0]}'?" if near else ""
-                text = f"unknown key '{key}' is ignored, as in the cloud{meant}"
+                near = did_you_mean(str(key), known)
+                text = f"unknown key '{key}' is ignored, as in the cloud{near and f'; {near}'}"
                 self.note((*section, key), differs("file.unknown_key", text))
 
     def finish(self) -> None:

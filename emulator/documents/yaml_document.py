@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import json
 import re
 from collections.abc import Iterable, Mapping
@@ -11,7 +10,7 @@ from typing import Any
 
 import yaml
 
-from emulator.errors import BadDocument, Fault
+from emulator.errors import BadDocument, Fault, did_you_mean, fault_count
 
 Path = tuple[str | int, ...]
 _MERGE = "<<"
@@ -201,8 +200,7 @@ def _in_words(error: yaml.YAMLError, text: str, file: str) -> yaml.YAMLError:
 def refuse(document: Document, faults: list[Fault]) -> None:
     """Raise BadDocument if there are faults; the first hundred of them are told."""
     if faults:
-        count = "one fault" if len(faults) == 1 else f"{len(faults)} faults"
-        raise BadDocument(f"{document.file} has {count}", faults=faults[:_MOST_FAULTS])
+        raise BadDocument(f"{document.file} has {fault_count(faults)}", faults=faults[:_MOST_FAULTS])
 
 
 def _refuse_expanding(root: yaml.Node | None, file: str) -> None:
@@ -282,8 +280,8 @@ def _yaml_fault(error: yaml.YAMLError, file: str) -> Fault:
 
 def unknown_key(key: str, allowed: list[str]) -> str:
     """What is said of a key that is not allowed: the nearest one that is, or all of them."""
-    near = difflib.get_close_matches(key, allowed, n=1)
-    return f"unknown key '{key}'" + (f", did you mean '{near[0]}'?" if near else f"; known: {', '.join(allowed)}")
+    near = did_you_mean(key, allowed)
+    return f"unknown key '{key}'" + (f", {near}" if near else f"; known: {', '.join(allowed)}")
 
 
 def _dotted(path: Path) -> str:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Iterable, Sequence
 from typing import Literal
 
 from emulator.difference import Difference, differs
 from emulator.entities.base import Entity
-from emulator.errors import BadArgument, ResourceNotFound
+from emulator.errors import BadArgument, ResourceNotFound, did_you_mean
 from emulator.names import LATEST, check_asset_name, check_environment_version, check_version
 
 AssetKind = Literal["model", "environment"]
@@ -135,7 +134,6 @@ def not_found(
         has = f"it has: {', '.join(versions)}"
         message = f"{kind} '{name}' has no version '{reference.version or LATEST}'{of_registry}; {has}"
         return ResourceNotFound(message, target=target)
-    near = difflib.get_close_matches(name, sorted(set(names)), n=1)
-    known = f"; did you mean '{near[0]}'?" if near else ""
-    message = f"no {kind} named '{name}' is registered{of_registry}{known}"
+    near = did_you_mean(name, sorted(set(names)))
+    message = f"no {kind} named '{name}' is registered{of_registry}{near and f'; {near}'}"
     return ResourceNotFound(message, target=target, hint=register)

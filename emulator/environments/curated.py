@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
@@ -12,7 +11,7 @@ from emulator.difference import Difference, differs
 from emulator.entities import Environment
 from emulator.environments.curated_table import CURATED, CuratedEnvironment
 from emulator.environments.files.requirements_file import check_requirement
-from emulator.errors import BadArgument
+from emulator.errors import BadArgument, did_you_mean
 from emulator.names import check_asset_name
 
 PREFIX = "AzureML-"
@@ -141,5 +140,5 @@ def _faults_of_packages(packages: Any) -> list[tuple[str, str]]:
 
 
 def _unknown(key: str) -> str:
-    near = difflib.get_close_matches(key, _FIELDS, n=1)
-    return "is no field" + (f", did you mean '{near[0]}'?" if near else f": {', '.join(_FIELDS)}")
+    near = did_you_mean(key, _FIELDS)
+    return "is no field" + (f", {near}" if near else f": {', '.join(_FIELDS)}")

@@ -6,7 +6,6 @@ refused, with its source.
 
 from __future__ import annotations
 
-import difflib
 import re
 import string
 from collections.abc import Iterable, Mapping
@@ -15,6 +14,7 @@ from functools import cache
 from typing import Any, get_args, get_type_hints
 
 from emulator.entities import Target
+from emulator.errors import did_you_mean
 from emulator.profiles.facts import Answer, Fact, Row
 from emulator.profiles.profile import PARTS, Overrides, row_of_field, rows
 from emulator.profiles.values import Unfit, fit
@@ -115,9 +115,9 @@ def _without_none(kind: Any) -> Any:
 
 
 def _unknown(what: str, name: str, known: Iterable[str]) -> str:
-    near = difflib.get_close_matches(name, list(known), n=1)
+    near = did_you_mean(name, known)
     listed = f"; known: {', '.join(known)}" if what == "target" else "; docs/parity.md lists them"
-    return f"unknown {what} '{name}'" + (f", did you mean '{near[0]}'?" if near else listed)
+    return f"unknown {what} '{name}'" + (f", {near}" if near else listed)
 
 
 def _check_template(row: Row, value: Any) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
@@ -15,7 +14,7 @@ import click
 
 from emulator.cli.deploy import deploy_command, read_plan
 from emulator.cli.deploy_plan import DeployPlan
-from emulator.errors import BadArgument
+from emulator.errors import BadArgument, did_you_mean
 
 # Words of Azure's YAML, and plurals, that mean an option.
 _ALSO = {"models": "model", "files": "file", "environment_variables": "env", "settings": "set"}
@@ -70,8 +69,7 @@ def _flattened(options: Mapping[str, Any]) -> Json:
 
 def _unknown(name: str) -> BadArgument:
     known = sorted({*_known(), *_ALSO, "request_settings"})
-    near = difflib.get_close_matches(name, known, n=1)
-    told = f"did you mean '{near[0]}'?" if near else f"there are: {', '.join(known)}"
+    told = did_you_mean(name, known) or f"there are: {', '.join(known)}"
     return BadArgument(
         f"amlemu_endpoint has no option '{name}'; {told}", hint="they are those of `amlemu deploy --help`"
     )

@@ -9,7 +9,16 @@ import pytest
 from emulator import errors
 from emulator.cli.failures import EXIT_CODES, exit_code_of
 from emulator.control_api.statuses import STATUSES
-from emulator.errors import BadArgument, BadDocument, EmulatorError, Fault, all_error_classes, from_dict
+from emulator.errors import (
+    BadArgument,
+    BadDocument,
+    EmulatorError,
+    Fault,
+    all_error_classes,
+    did_you_mean,
+    fault_count,
+    from_dict,
+)
 
 CLASSES = all_error_classes()
 EXIT_CODES_OF_THE_COMMAND_LINE = {1, 2, 3, 4, 5, 6, 7, 8, 130}
@@ -65,3 +74,13 @@ def test_a_poor_document_becomes_an_error_all_the_same(document: dict[str, objec
 def test_a_fault_is_one_line() -> None:
     assert str(Fault("wrong", "conda.yml:3", "dependencies[0]")) == "conda.yml:3: dependencies[0]: wrong"
     assert str(Fault("wrong")) == "wrong"
+
+
+@pytest.mark.parametrize(("count", "told"), [(1, "one fault"), (2, "2 faults")])
+def test_the_number_of_faults(count: int, told: str) -> None:
+    assert fault_count([Fault("wrong")] * count) == told
+
+
+def test_the_nearest_name() -> None:
+    assert did_you_mean("modle", ["model", "code"]) == "did you mean 'model'?"
+    assert did_you_mean("x", ["model"]) == ""

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from emulator.azure_files.v2.placeholders import quoted_placeholders, unfilled, value_at
 from emulator.documents.yaml_document import Document, parse_document
-from emulator.errors import BadDocument, Fault
+from emulator.errors import BadDocument, Fault, fault_count
 
 _DEPLOYMENT_KEYS = {"endpoint_name", "model", "code_configuration", "environment", "instance_type", "instance_count"}
 _OTHER_KEYS = {
@@ -115,9 +115,8 @@ def refuse_all(files: Sequence[str], faults: Sequence[Fault]) -> None:
     if not faults:
         return
     told = sorted(dict.fromkeys(faults), key=lambda fault: _place(fault, files))
-    count = "one fault" if len(told) == 1 else f"{len(told)} faults"
     subject = f"{files[0]} has" if len(files) == 1 else f"{', '.join(files)} have"
-    raise BadDocument(f"{subject} {count}", faults=told)
+    raise BadDocument(f"{subject} {fault_count(told)}", faults=told)
 
 
 def _place(fault: Fault, files: Sequence[str]) -> tuple[int, int]:

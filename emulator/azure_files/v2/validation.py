@@ -14,7 +14,7 @@ from pydantic_core import ErrorDetails
 from emulator.azure_files.v2.fields import AzureFile
 from emulator.documents.yaml_document import Document, Path, unknown_key
 from emulator.entities.base import field_path
-from emulator.errors import Fault
+from emulator.errors import Fault, did_you_mean
 
 F = TypeVar("F", bound=AzureFile)
 
@@ -95,8 +95,8 @@ def _fault(document: Document, kind: type[AzureFile], details: ErrorDetails) -> 
 def _unknown(key: str, kind: type[AzureFile], path: Path) -> str:
     """The nearest key at that place, else the nearest one anywhere in the file, with its path."""
     here = _keys_at(kind, path)
-    if near_here := difflib.get_close_matches(key, here, n=1, cutoff=0.5):
-        return f"unknown key '{key}', did you mean '{near_here[0]}'?"
+    if near_here := did_you_mean(key, here, cutoff=0.5):
+        return f"unknown key '{key}', {near_here}"
     inner = {dotted.rpartition(".")[2]: dotted for dotted in _dotted_keys(kind)}
     near = difflib.get_close_matches(key, list(inner), n=1)
     return f"unknown key '{key}', did you mean '{inner[near[0]]}'?" if near else unknown_key(key, here)

@@ -21,7 +21,7 @@ from emulator.environments.hash_pins import (
 )
 from emulator.environments.lead import lead_problem, line_problem, url_problem
 from emulator.environments.package_urls import is_editable, is_url_alone, url_alone_problem, with_name
-from emulator.errors import BadArgument, BadDocument, Fault
+from emulator.errors import BadArgument, BadDocument, Fault, fault_count
 from emulator.secret import MASK, is_masked, mask_credentials
 
 ReadText = Callable[[str], str]
@@ -64,8 +64,7 @@ def parse_requirements(text: str, file: str, read: ReadText) -> Requirements:
             if (problem := unpinned_problem(line))
         ]
     if faults:
-        count = "one fault" if len(faults) == 1 else f"{len(faults)} faults"
-        raise BadDocument(f"{file} has {count}", faults=faults[:_MOST_FAULTS])
+        raise BadDocument(f"{file} has {fault_count(faults)}", faults=faults[:_MOST_FAULTS])
     return Requirements(tuple(lines), tuple(editable_differences(placed)))
 
 
