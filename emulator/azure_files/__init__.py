@@ -2,8 +2,13 @@
 
 from emulator.azure_files.v2.load import ReadDeployment, ReadFiles, read_files
 from emulator.azure_files.v2.overrides import Setting, parse_setting
-from emulator.azure_files.v2.registered import read_model_file
-from emulator.azure_files.v2.requests import Disk, deployment_faults, deployment_requests, endpoint_request
+from emulator.azure_files.v2.requests import (
+    Disk,
+    deployment_faults,
+    deployment_requests,
+    endpoint_request,
+    read_model_file,
+)
 from emulator.azure_files.v2.source_file import Source, refuse_all
 
 __all__ = [

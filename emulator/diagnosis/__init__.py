@@ -1,4 +1,4 @@
-"""Why a deployment does not start or a request fails: the cause in one line, what to do next in another.
+"""Explanations of failed starts and failed requests: the cause in one line, what to do next in another.
 
 All doors tell the same `Explanation`.  It is made here, of values only: what the container's log says, what is known of
 the deployment, what a caller was answered.

@@ -1,4 +1,4 @@
-"""Why a request was answered with an error, or with something that a client hardly expects."""
+"""Explanations of responses: of errors, and of results that a client hardly expects."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _MOST_CHARACTERS = 300
 
 @dataclass(frozen=True)
 class Answered:
-    """How a request was answered.
+    """The response to a request.
 
     `status` is what the caller got, `model_status` the container's own, 0 where it gave none; `reason` the front door's
     word for it.  `message` is the beginning of the answer's body, `asked` the deployment that the request named,
@@ -36,17 +36,17 @@ class Answered:
 
     @property
     def own_status(self) -> int:
-        """What the container answered."""
+        """The container's status."""
         return self.model_status or self.status
 
     @property
     def is_unanswered(self) -> bool:
-        """Whether the container gave no answer at all."""
+        """Whether the container did not answer."""
         return not self.model_status and ("not_ready" in self.reason or "closed the connection" in self.message)
 
     @property
     def text(self) -> str:
-        """What the body says, without the JSON around it."""
+        """The text of the body, without the JSON around it."""
         try:
             document = json.loads(self.message)
         except ValueError:
@@ -58,7 +58,7 @@ class Answered:
 def explain_refusal(
     answered: Answered, endpoint: str, traffic: Mapping[str, int], deployments: Sequence[str]
 ) -> Explanation:
-    """Why the front door of an endpoint let nobody through, not to any of its `deployments` that serve."""
+    """Explain a response of the front door itself; `deployments` are those of the endpoint that serve."""
     if answered.status in (401, 403):
         told = f"endpoint {endpoint} was given no key or token that it knows"
         hint = f"`amlemu keys {endpoint}` prints one, which belongs into the Authorization header"
@@ -83,7 +83,7 @@ def explain_refusal(
 def explain_answer(
     answered: Answered, deployed: Deployed, log: Sequence[str], ends: WorkerEnds, timeout_ms: int | None
 ) -> Explanation:
-    """Why that deployment answered as it did; `ends` are those of workers while it served."""
+    """Explain the response of a deployment; `ends` are the ends of its workers while it served."""
     if answered.status == _TIMED_OUT or (answered.status == 504 and not answered.model_status):
         return _timed_out(deployed, timeout_ms)
     if answered.status == _TOO_MANY and not answered.model_status:
@@ -146,7 +146,7 @@ def _of_status(answered: Answered, deployed: Deployed) -> Explanation:
 
 
 def odd_answer(content_type: str, body: bytes) -> Explanation | None:
-    """What is wrong with an answer of status 200 that is no error: JSON as text in JSON, or no JSON after all."""
+    """Explain a suspicious response of status 200: JSON inside a JSON text, or not JSON at all."""
     if not content_type.startswith("application/json"):
         return None
     if body.strip() in (b"NaN", b"Infinity", b"-Infinity") or (b"NaN" in body and not _is_strict(body)):

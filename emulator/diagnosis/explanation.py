@@ -1,4 +1,4 @@
-"""The values of a diagnosis: what is known of a deployment, and what is said of its failure."""
+"""The values of a diagnosis: a deployment as far as it is known, and the explanation of its failure."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from functools import cached_property
 from typing import Literal
 
 Stage = Literal["import", "function", "init", "run", "other"]
-"""What failed: the script's import, a function that it lacks, its init(), its run(), or something else."""
+"""The stage that failed: the script's import, a missing function, init(), run(), or something else."""
 
 MISSING_SERVER = "A required package azureml-inference-server-http is missing."
 
 
 @dataclass(frozen=True)
 class Explanation:
-    """Why something failed, as `str`, and in `hint` what to do about it.
+    """The cause of a failure, as `str`, and what to do about it, as `hint`.
 
     `exception` is `Type: text`, or a sentence; `file` and `line` are where in the user's code it was raised, '' when
     that is unknown, `source` that line's text.  `why` says what the exception leaves open, `because` is the exception
@@ -41,7 +41,7 @@ class Explanation:
 
 @dataclass(frozen=True)
 class Deployed:
-    """What is known of a deployment whose failure is to be explained.
+    """A deployment whose failure is explained, as far as it is known.
 
     `code_roots` are the folders in which the user's code lies, as tracebacks name them: the first is the container's
     /var/azureml-app.  `files` are all paths below it, and absolute ones of models that are mounted elsewhere.
@@ -61,7 +61,7 @@ class Deployed:
 
     @property
     def root(self) -> str:
-        """Where the container has its code and its models."""
+        """The folders of the container's code and models."""
         return self.code_roots[0]
 
     @property
@@ -76,13 +76,13 @@ class Deployed:
 
     @property
     def model_dir(self) -> str:
-        """What AZUREML_MODEL_DIR leads to; '' for a deployment without models."""
+        """The value of AZUREML_MODEL_DIR; '' for a deployment without models."""
         found = self.variables.get("AZUREML_MODEL_DIR")
         return self._inside(found) if found else ""
 
     @cached_property
     def paths(self) -> frozenset[str]:
-        """Every file and folder, as the container names it."""
+        """Every file and folder, by its path in the container."""
         found = {self.root}
         for file in self._placed:
             path = file
@@ -96,19 +96,19 @@ class Deployed:
         return tuple(posixpath.join(self.root, file) for file in self.files)
 
     def plain(self, path: str) -> str:
-        """The path as the container names it: absolute, in one spelling, below /var/azureml-app."""
+        """Return the path in the container: absolute and normalised, below /var/azureml-app."""
         for root in self.code_roots[1:]:
             if path == root or path.startswith(root + "/"):
                 path = self.root + path.removeprefix(root)
         return posixpath.normpath(posixpath.join(self.app_root, path))
 
     def below(self, path: str) -> tuple[str, ...]:
-        """The files below that folder, relative to it."""
+        """Return the files below that folder, relative to it."""
         prefix = f"{path.rstrip('/')}/"
         return tuple(file.removeprefix(prefix) for file in self._placed if file.startswith(prefix))
 
     def command(self, verb: str, rest: str = "") -> str:
-        """A command about this deployment that works as it is printed."""
+        """Return a command about this deployment that can be run as printed."""
         return f"`amlemu {verb} {self.endpoint} --deployment {self.deployment}{f' {rest}' if rest else ''}`"
 
     def _inside(self, path: str) -> str:

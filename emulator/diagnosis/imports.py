@@ -1,4 +1,4 @@
-"""A module that cannot be imported: the package that has it, or the user's own folder that is not on the path."""
+"""Explanations of failed imports: the package that provides a module, or a folder that is not on Python's path."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _NO_NAME = re.compile(r"^ImportError: cannot import name '(?P<name>[^']+)' from 
 _RELATIVE = "attempted relative import with no known parent package"
 _NO_LIBRARY = re.compile(r"(?P<library>lib[\w.+-]+\.so[\w.]*): cannot open shared object file")
 
-# Import names whose package on PyPI is called something else; the longest that fits counts.
+# Import names that differ from the package's name on PyPI; the longest prefix counts.
 PACKAGES = {
     "azure.ai.ml": "azure-ai-ml", "azure.identity": "azure-identity", "azure.keyvault": "azure-keyvault-secrets",
     "azure.storage": "azure-storage-blob", "azureml.ai.monitoring": "azureml-ai-monitoring",
@@ -32,7 +32,7 @@ PACKAGES = {
     "attr": "attrs", "imblearn": "imbalanced-learn", "category_encoders": "category-encoders", "hdbscan": "hdbscan",
     "lightgbm": "lightgbm", "xgboost": "xgboost", "joblib": "joblib", "torch": "torch", "onnxruntime": "onnxruntime",
 }  # fmt: skip
-# What slim images lack, and the Debian package that has it.
+# Libraries that slim images lack, and the Debian packages that provide them.
 _LIBRARIES = {
     "libgomp": "libgomp1", "libGL": "libgl1", "libglib-2": "libglib2.0-0", "libgthread": "libglib2.0-0",
     "libsndfile": "libsndfile1", "libodbc": "unixodbc", "libpq": "libpq5", "libxml2": "libxml2", "libSM": "libsm6",
@@ -41,7 +41,7 @@ _LIBRARIES = {
 
 
 def import_step(failure: Explanation, deployed: Deployed) -> tuple[str, str] | None:
-    """Why an import failed, and what to do; None when it is about no import."""
+    """Explain a failed import; None when the exception is about something else."""
     if missing := _NO_MODULE.match(failure.exception):
         return _missing(missing["module"], failure, deployed)
     if _RELATIVE in failure.exception:
@@ -77,20 +77,20 @@ def _missing(module: str, failure: Explanation, deployed: Deployed) -> tuple[str
 
 
 def _asked(module: str, source: str) -> str:
-    """The longer name that the line asks for: `google` is missing where `google.cloud.storage` is imported."""
+    """Return the full name that the line imports: Python names `google` for `google.cloud.storage`."""
     found = re.findall(rf"\b{re.escape(module)}(?:\.\w+)*", source)
     return max(found, key=len, default=module)
 
 
 def package_of(module: str) -> str:
-    """The package on PyPI that has a module, where its name is another one or is known; '' otherwise."""
+    """Return the package on PyPI that provides a module, where it is known; '' otherwise."""
     parts = module.split(".")
     names = [".".join(parts[:count]) for count in range(len(parts), 0, -1)]
     return next((PACKAGES[name] for name in names if name in PACKAGES), "")
 
 
 def _of_the_user(module: str, deployed: Deployed) -> tuple[str, str] | None:
-    """A module that is in the deployment, and not on the path."""
+    """Explain a missing module that the deployment has outside Python's path."""
     first = module.partition(".")[0]
     app_root = deployed.app_root
     if first == posixpath.basename(app_root):
@@ -115,7 +115,7 @@ def _of_the_user(module: str, deployed: Deployed) -> tuple[str, str] | None:
 
 
 def _not_in(place: str, module: str) -> tuple[str, str]:
-    """A module that is looked for in the user's own package, or in another one that takes its name."""
+    """Explain a missing submodule: of the user's own package, or of another package with the same name."""
     first = module.partition(".")[0]
     why = f"{place} has no {module}"
     return why, (

@@ -1,4 +1,4 @@
-"""What a scoring container's log says about why it failed, in one sentence about the user's own script."""
+"""Explanations from a scoring container's log, about the user's own script."""
 
 from __future__ import annotations
 
@@ -9,23 +9,23 @@ from dataclasses import replace
 from emulator.diagnosis.explanation import MISSING_SERVER, Explanation, Stage
 from emulator.diagnosis.tracebacks import Frame, Traceback, read_tracebacks
 
-# Both generations of the server end their own checks of the script with such a class.
+# The exceptions with which both generations of the server reject a script.
 _SERVER_CLASS = re.compile(r"(?:\w+\.)*(UserScript\w*|ModuleNotFoundError|RunFunctionException)$")
-# The older one looks for the functions without asking first.
+# The older one accesses the functions without checking for them.
 _NO_FUNCTION = re.compile(r"AttributeError: module 'entry_module' has no attribute '(?P<name>init|run)'")
 _NO_FUNCTION_TOLD = re.compile(r"does not have an? (?:init|run)\(\) function defined")
-# Both generations of the server log one of these around init(), the second with a slip of its own.
+# Both generations of the server log one of these around init(), the second with a typo.
 INIT_BEGUN = "Invoking user's init function"
 INIT_FAILED = "User's init function failed"
 INIT_DONE = "init has completed successfully"
-_WORKER_FAILED = "Exception in worker process"  # gunicorn's, of what the server does not expect
+_WORKER_FAILED = "Exception in worker process"  # gunicorn's, for exceptions that the server does not catch
 _WRAPPED = "UserScriptException: Caught an unhandled exception from the user script"
 _UNREADABLE = "@input_schema could not make of the request what run() takes"
 _OS = re.compile(r"^<frozen os>$|/os\.py$")
 
 
 def explain(log: str, code_roots: Sequence[str]) -> Explanation | None:
-    """Why the container ended: the last traceback through a file below `code_roots`, else what the server says.
+    """Explain why the container ended: by the last traceback through a file below `code_roots`, else by the server.
 
     Works on the logs of servers 0.4 to 1.5, whose lines have different prefixes.
     """
@@ -45,7 +45,7 @@ def explain(log: str, code_roots: Sequence[str]) -> Explanation | None:
 
 
 def explain_run(log: str, code_roots: Sequence[str]) -> Explanation | None:
-    """Why the last request that failed was answered with 500: the exception of run(), or of what it returned."""
+    """Explain the last response of status 500: by the exception of run(), or of the conversion of its result."""
     served = log.rpartition(INIT_DONE)[2] or log
     tracebacks = read_tracebacks(served)
     if not tracebacks:
@@ -75,7 +75,7 @@ def _raised(
 
 
 def _first_after(log: str, tracebacks: Sequence[Traceback], marker: str) -> Traceback | None:
-    """The traceback that follows the last line with `marker`."""
+    """Return the traceback after the last line with `marker`."""
     lines = log.splitlines()
     marked = max((number for number, line in enumerate(lines) if marker in line), default=None)
     if marked is None:
@@ -98,7 +98,7 @@ def _told_by_server(exception: str) -> Explanation | None:
 
 
 def _stage_of(log: str) -> Stage:
-    """Where a traceback through the user's code comes from: before init() nothing of it runs but its import."""
+    """Return the stage of a traceback through the user's code: before init() only its import runs."""
     if INIT_FAILED in log:
         return "init"
     return "other" if INIT_DONE in log else "import"

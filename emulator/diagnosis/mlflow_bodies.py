@@ -1,4 +1,4 @@
-"""Bodies of MLflow's own scoring server, which a model without a script refuses: the same as `input_data`.
+"""Request bodies of MLflow's own scoring server, which the no-code script rejects: the same data as `input_data`.
 
 The cloud's answer does not say more than that `input_data` is missing (row mlflow.other_forms), and mlflow writes such
 bodies beside each model, as serving_input_example.json.
@@ -18,7 +18,7 @@ _MOST_CHARACTERS = 300
 
 
 def input_data_hint(body: bytes, answer: bytes) -> str | None:
-    """What to send instead of `body`, where `answer` says that it has no `input_data`; None for any other answer."""
+    """Return the body to send instead, where `answer` says that `input_data` is missing; None for other answers."""
     if _MISSING not in answer.decode(errors="replace"):
         return None
     try:
@@ -46,7 +46,7 @@ _FORMS = {
 
 
 def _input_data(data: Any) -> Any:
-    """The table that a split one or records are; anything else as it is."""
+    """Return a `split` or `records` value as a table, any other value unchanged."""
     if isinstance(data, dict) and isinstance(data.get("data"), list) and "columns" in data:
         rows = data["data"]
         return {"columns": data["columns"], "index": data.get("index", list(range(len(rows)))), "data": rows}

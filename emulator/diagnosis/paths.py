@@ -1,4 +1,4 @@
-"""A path that is not there: the nearest one that is, and how a script reaches it."""
+"""Explanations of missing files: the nearest path that exists, and how a script reaches it."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _ALIKE = 0.6
 
 
 def path_step(failure: Explanation, deployed: Deployed) -> tuple[str, str] | None:
-    """Why a path of the exception is not there, and what is in its place; None when it is about no such path."""
+    """Explain a missing path of the exception; None when the exception names none."""
     for text in filter(None, (failure.exception, failure.because)):
         for path in _paths_in(text, deployed):
             if told := _about(path, deployed):
@@ -27,7 +27,7 @@ def path_step(failure: Explanation, deployed: Deployed) -> tuple[str, str] | Non
 
 
 def _paths_in(text: str, deployed: Deployed) -> Iterator[str]:
-    """The paths that an exception is about: what Python quotes, and what any library says of /var/azureml-app."""
+    """Return the paths in an exception: those that Python quotes, and any below /var/azureml-app."""
     if "cannot open shared object file" in text or "File exists" in text:
         return
     for found in _QUOTED.findall(text):
@@ -53,14 +53,14 @@ def _about(path: str, deployed: Deployed) -> tuple[str, str] | None:
 
 
 def _elsewhere(path: str, deployed: Deployed) -> tuple[str, str] | None:
-    """A path of the user's own machine."""
+    """Explain a path of the user's own machine."""
     if not path.startswith("/") or any(path.startswith(f"{root}/") for root in deployed.code_roots):
         return None
     return f"{path} is no path of the container", _own_machine(deployed)
 
 
 def _in_parent(plain: str, deployed: Deployed) -> tuple[str, str] | None:
-    """What there is where the path would be."""
+    """Describe the contents of the folder in which the path would be."""
     parent = plain
     while parent not in deployed.paths and len(parent) > len(deployed.root):
         parent = posixpath.dirname(parent)
@@ -75,13 +75,13 @@ def _in_parent(plain: str, deployed: Deployed) -> tuple[str, str] | None:
 
 
 def is_model_path(plain: str, deployed: Deployed) -> bool:
-    """Whether the path is one of models."""
+    """Whether the path is below the models' folder."""
     below = deployed.model_dir or posixpath.join(deployed.root, "azureml-models")
     return plain.startswith((below, posixpath.join(deployed.root, "azureml-models")))
 
 
 def nearest(path: str, deployed: Deployed) -> str:
-    """What is there and is most likely meant: the same name elsewhere, else one that is like it; '' for nothing."""
+    """Return the path that is most likely meant: the same name elsewhere, else a similar one; '' for none."""
     wanted = posixpath.basename(path)
     under_models = [p for p in deployed.paths if deployed.model_dir and p.startswith(deployed.model_dir + "/")]
     under_code = [p for p in deployed.paths if deployed.app_root and p.startswith(deployed.app_root + "/")]
@@ -98,13 +98,13 @@ def nearest(path: str, deployed: Deployed) -> str:
 
 
 def _ending(one: str, other: str) -> int:
-    """How many parts at the end two paths have in common, whatever their case."""
+    """Count the trailing parts that two paths have in common, ignoring case."""
     pairs = zip(reversed(one.lower().split("/")), reversed(other.lower().split("/")), strict=False)
     return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], pairs))
 
 
 def expression(path: str, deployed: Deployed) -> str:
-    """The Python with which the script reaches a path, here and in the cloud."""
+    """Return the Python expression by which the script reaches a path, here and in the cloud."""
     if deployed.model_dir and path.startswith(deployed.model_dir + "/"):
         return _join(_MODEL_DIR, path.removeprefix(deployed.model_dir + "/"))
     if path == deployed.model_dir:

@@ -1,4 +1,4 @@
-"""What a scoring script's text says before any server runs it: whether it can work at all."""
+"""Checks of a scoring script's text, before any server runs it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from emulator.diagnosis.explanation import Explanation
 
 _BINDS_ANYTHING = frozenset({"*", "exec", "globals", "setattr", "vars", "locals"})
-# Of which a script is looked at here: parsing more of it would keep other requests waiting.
+# The most characters that are parsed: longer scripts would delay other requests.
 _MOST_CHARACTERS = 1 << 18
 _BOTH = "a scoring script defines init() and run(data)"
 _PARAMETERS = {
@@ -17,13 +17,13 @@ _PARAMETERS = {
     " and keep it in a global variable",
     "run": "the server calls run(data) with the request's body: give it that parameter",
 }
-# What other servers call the function that run() is here.
+# Names that other servers use for run().
 _OTHER_NAMES = {"init": ("setup", "load", "load_model", "initialize"), "run": ("score", "predict", "handler", "main")}
 _SPACES = "indent with spaces only: an editor shows and converts tabs"
 
 
 def check_script(source: str, name: str) -> Explanation | None:
-    """Why the scoring script `source` cannot work whatever its environment: no Python, or no init() or run().
+    """Explain why the script `source` cannot work in any environment: invalid Python, or no init() or run().
 
     Only what can be seen for sure: a star import or an assignment may bring a name in, so those count as found, and a
     script that is too long or too deep to be looked at here is the container's to judge.
@@ -47,7 +47,7 @@ def check_script(source: str, name: str) -> Explanation | None:
 
 
 def _no_python(error: SyntaxError | ValueError, name: str) -> Explanation:
-    """ValueError is what Python raises for a text with a zero byte, which has no line."""
+    """Explain a script that does not parse; Python raises ValueError, without a line, for a zero byte."""
     if not isinstance(error, SyntaxError):
         return Explanation(f"SyntaxError: {error} ({name})", stage="import", hint="save it as text, in UTF-8")
     kind, where = type(error).__name__, f"{name}, line {error.lineno}" if error.lineno else name
@@ -56,7 +56,7 @@ def _no_python(error: SyntaxError | ValueError, name: str) -> Explanation:
 
 
 def syntax_hint(message: str, source: str) -> str:
-    """What to do about a SyntaxError; `source` is the text of the line where Python gave up."""
+    """Return a hint for a SyntaxError; `source` is the text of its line."""
     if "Missing parentheses in call to 'print'" in message:
         return f"that is Python 2: in the environment's Python it is print(...), in place of `{source}`"
     if "was never closed" in message:
@@ -66,7 +66,7 @@ def syntax_hint(message: str, source: str) -> str:
 
 
 def _renamed(body: Sequence[ast.stmt], missing: Sequence[str]) -> str:
-    """Which function of the script is what is missing, by its name; '' when none looks like it."""
+    """Return the script's function that is probably meant to be the missing one; '' for none."""
     functions = [node.name for node in body if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)]
     methods = {
         inner.name: node.name for node in body if isinstance(node, ast.ClassDef)
@@ -86,7 +86,7 @@ def _renamed(body: Sequence[ast.stmt], missing: Sequence[str]) -> str:
 
 
 def _unfit(body: Sequence[ast.stmt], name: str) -> Explanation | None:
-    """What is bound to init or run, once and for sure, and cannot be called as the server does."""
+    """Explain an init or run that is bound exactly once, to something that the server cannot call."""
     for function in ("init", "run"):
         binding = [node for node in body if function in _bound_names([node])]
         if len(binding) != 1:
@@ -112,7 +112,7 @@ def _is_called_wrongly(node: ast.FunctionDef) -> bool:
 
 
 def _bound_names(body: Sequence[ast.stmt]) -> set[str]:
-    """What the statements bind in their module: not what functions and classes have inside, but for `global`."""
+    """Yield the names that the statements bind in their module, including `global` ones of functions."""
     names: set[str] = set()
     waiting: list[ast.AST] = list(body)
     while waiting:

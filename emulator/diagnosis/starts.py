@@ -1,4 +1,4 @@
-"""Why a deployment does not start: it raised, its workers crash again and again, or it is too slow."""
+"""Explanations of failed starts: an exception, workers that crash repeatedly, or a start that is too slow."""
 
 from __future__ import annotations
 
@@ -17,21 +17,21 @@ _PROBES_OF_V2 = frozenset({"managed", "kubernetes"})
 
 
 def explain_start(log: Sequence[str], deployed: Deployed) -> Explanation | None:
-    """Why a container has ended before it was ready, as its log tells it; None when that says nothing."""
+    """Explain, by its log, why a container ended before it was ready; None when the log has no cause."""
     text = "\n".join(log)
     found = explain(text, deployed.code_roots)
     return with_step(found, deployed, text) if found else None
 
 
 def explain_exit(exit_code: int, when: str, deployed: Deployed) -> Explanation:
-    """A container whose log does not say why it ended; `when` that was, in words."""
+    """Explain a container whose log has no cause of its end; `when` is the time of the end in words."""
     named = f" ({signal_name(exit_code - 128)})" if 128 < exit_code < 160 else ""
     hint = f"{deployed.command('logs')} prints what it said"
     return Explanation(f"the container exited with code {exit_code}{named}{when}", hint=hint)
 
 
 def explain_crashes(ends: WorkerEnds, deployed: Deployed) -> Explanation:
-    """Workers of the scoring server that ended without an exception."""
+    """Explain workers of the scoring server that ended without an exception."""
     how = f"was killed by {ends.how}" if ends.how.startswith("SIG") else _exited(ends.how)
     told = f"a worker of the scoring server {how} {_DOING.get(ends.doing, '')} ({ends.times})"
     place = f", at {ends.place}" if ends.place else ""
@@ -58,7 +58,7 @@ def _step_after(ends: WorkerEnds, deployed: Deployed) -> str:
 def explain_slow_start(
     log: Sequence[str], deployed: Deployed, budget_seconds: float, settings: str, suggested: int
 ) -> Explanation:
-    """A container that lives and is not ready within its budget.
+    """Explain a running container that is not ready within its budget.
 
     `settings` are those that the budget comes from, `suggested` an initial delay in seconds that doubles it.
     """

@@ -1,4 +1,4 @@
-"""What to do about an exception of the user's own script, and what it leaves unsaid."""
+"""Next steps after an exception of the user's own script, and causes that its text does not name."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from emulator.diagnosis.paths import path_step
 from emulator.diagnosis.script import syntax_hint
 
 Told = tuple[str, str]
-"""Why, where the exception does not say it, and what to do next."""
+"""A cause that the exception does not name, and what to do next."""
 
 _KEY = re.compile(r"^KeyError: '(?P<key>[^']+)'")
 _GETENV = re.compile(r"(?:os\.getenv|environ\.get)\(\s*['\"](?P<name>[^'\"]+)['\"]")
@@ -54,7 +54,7 @@ _SCALARS = re.compile(r"^(?:u?int|float|bool|complex)(?:\d+|_)$")
 
 
 def with_step(failure: Explanation, deployed: Deployed, log: str = "") -> Explanation:
-    """The failure with what it leaves unsaid, and with what to do next."""
+    """Return the explanation with a cause that the exception does not name, and with what to do next."""
     for rule in _RULES:
         if told := rule(failure, deployed):
             why, hint = told
@@ -91,7 +91,7 @@ def _variable(failure: Explanation, deployed: Deployed) -> Told | None:
 
 
 def _identity(failure: Explanation, deployed: Deployed) -> Told | None:
-    """A script, or azure-identity, that asks for the managed identity of the cloud's container."""
+    """Explain a failed request for the managed identity of the cloud's container."""
     text = f"{failure.exception} {failure.because}"
     named = _IDENTITY.search(failure.source) or _IDENTITY.search(failure.exception)
     asks = named and ("NoneType" in text or "KeyError" in text)
@@ -188,7 +188,7 @@ def _class_gone(failure: Explanation, deployed: Deployed) -> Told | None:
     return why, f"pin the package in {deployed.environment or 'the environment'} to the version it was saved with"
 
 
-# By what the exception says, the narrower first.
+# By the text of the exception, the narrower patterns first.
 _PICKLES: dict[str, Told] = {
     "unsupported pickle protocol": (
         "the model was saved by a newer Python",
@@ -274,7 +274,7 @@ def _cuda(failure: Explanation, _deployed: Deployed) -> Told | None:
 
 
 def _versions(log: str, deployed: Deployed) -> Told | None:
-    """A model of another scikit-learn, which that only warns of as it is loaded."""
+    """Explain a model of another version of scikit-learn, about which loading it only warns."""
     warnings = list(_VERSIONS.finditer(log))
     if not warnings:
         return None

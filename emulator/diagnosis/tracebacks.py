@@ -1,4 +1,4 @@
-"""Python's tracebacks as logs hold them: one inside the other, of several lines, of groups of exceptions."""
+"""Python's tracebacks in logs: nested, of several lines, of exception groups."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from itertools import dropwhile, pairwise, takewhile
 
 _BEGIN = "Traceback (most recent call last):"
 _FRAME = re.compile(r'^\s*File "(?P<file>[^"]+)", line (?P<line>\d+)')
-# A class made inside a function is told as `module.function.<locals>.Class`.
+# The name of a class made inside a function is `module.function.<locals>.Class`.
 _RAISED = re.compile(r"^(?:[A-Za-z_]\w*\.|<locals>\.)*[A-Za-z_]\w*(?::(?: .*)?)?$")
 _CHAINED = re.compile(r"^(The above exception was the direct cause of|During handling of the above exception)")
 # A line of either generation of the server, or of gunicorn.
@@ -27,7 +27,7 @@ _MOST_CHARACTERS = 400
 
 @dataclass(frozen=True)
 class Frame:
-    """A place in a file; `source` is its text, where the log has it."""
+    """A line of a file; `source` is its text, where the log has it."""
 
     file: str
     line: int
@@ -36,7 +36,7 @@ class Frame:
 
 @dataclass(frozen=True)
 class Traceback:
-    """Where an exception was raised, outermost frame first, and the exception, `Type: text` on one line.
+    """A traceback: its frames, outermost first, and the exception, `Type: text` on one line.
 
     `is_chained` says that it was raised from the traceback before it, or while that was handled; `begins` is the number
     of its first line in the log.
@@ -49,7 +49,7 @@ class Traceback:
 
 
 def read_tracebacks(log: str) -> list[Traceback]:
-    """Every traceback of a log that has come to its end, in their order."""
+    """Return every complete traceback of a log, in order."""
     lines = log.splitlines()
     starts = [number for number, line in enumerate(lines) if _BEGIN in line and not _is_inner(line)]
     found: list[Traceback] = []
@@ -62,7 +62,7 @@ def read_tracebacks(log: str) -> list[Traceback]:
 
 
 def _is_inner(line: str) -> bool:
-    """Whether a traceback is of a member of a group: it stands behind the group's bars."""
+    """Whether a traceback belongs to a member of an exception group: it is indented behind the group's bars."""
     return bool(_BAR.match(line)) and "Exception Group" not in line
 
 
@@ -83,13 +83,13 @@ def _read(block: Sequence[str]) -> Traceback:
 
 
 def _source_after(block: Sequence[str], number: int) -> str:
-    """The line of code that a frame shows below itself."""
+    """Return the line of code that a frame shows below itself."""
     following = block[number + 1] if number + 1 < len(block) else ""
     return following.strip() if following[:1].isspace() and not _FRAME.match(following) else ""
 
 
 def _one_line(first: str, following: Sequence[str]) -> str:
-    """An exception's text on one line: its first paragraph, or what NumPy calls the original error."""
+    """Return an exception's text on one line: its first paragraph, or what NumPy calls the original error."""
     name, colon, text = first.strip().partition(":")
     if not colon:
         return name
@@ -108,7 +108,7 @@ def _of_the_exception(lines: Sequence[str]) -> Iterator[str]:
 
 
 def _read_group(block: Sequence[str]) -> Traceback:
-    """A group of exceptions: what it says itself, and its members; where the first of them was raised."""
+    """Merge an exception group: its own text and its members', at the place of the first member."""
     inside: list[list[str]] = [[]]
     for line in block:
         if not _BAR.match(line):

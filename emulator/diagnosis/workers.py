@@ -1,4 +1,4 @@
-"""Workers of the scoring server that ended on their own: gunicorn starts another one each time, without end."""
+"""Workers of the scoring server that end on their own: gunicorn restarts them without limit."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from emulator.diagnosis.log import INIT_BEGUN, INIT_DONE
 
-# gunicorn 21 and later, and before; the older ones do not tell of exit codes at all.
+# gunicorn 21 and later, and before; older ones do not log exit codes.
 _CODE = re.compile(r"Worker \(pid:\d+\) exited with code (?P<code>\d+)")
 _SIGNAL = re.compile(r"Worker \(pid:\d+\) was sent (?P<name>SIG\w+|code \d+)")
 _OLD_SIGNAL = re.compile(r"Worker with pid \d+ was terminated due to signal (?P<number>\d+)")
@@ -21,7 +21,7 @@ _BY_AMLEMU = frozenset({"SIGTERM", "SIGINT", "SIGQUIT"})
 
 @dataclass(frozen=True)
 class WorkerEnds:
-    """How often workers have ended, how the last one did, and what it was doing."""
+    """The number of workers that ended, how the last one ended, and what it was doing."""
 
     count: int
     how: str = ""
@@ -35,7 +35,7 @@ class WorkerEnds:
 
 
 def worker_ends(log: Sequence[str], workers: int, code_roots: Sequence[str]) -> WorkerEnds:
-    """What a log tells of workers that ended, of a server that has `workers` of them."""
+    """Read from a log how workers ended, of a server with `workers` of them."""
     told = [how for line in log if (how := _how(line)) and how not in _BY_AMLEMU]
     booted = sum(bool(_BOOTED.search(line)) for line in log)
     count = max(len(told), booted - workers)
@@ -45,7 +45,7 @@ def worker_ends(log: Sequence[str], workers: int, code_roots: Sequence[str]) -> 
 
 
 def signal_name(number: int) -> str:
-    """SIGSEGV for 11."""
+    """Return the name of a signal, SIGSEGV for 11."""
     try:
         return signal.Signals(number).name
     except ValueError:
@@ -53,7 +53,7 @@ def signal_name(number: int) -> str:
 
 
 def _how(line: str) -> str:
-    """The signal's name, or `code 7`."""
+    """Return the signal's name, or `code 7`."""
     if found := _SIGNAL.search(line):
         return found["name"]
     if found := _CODE.search(line):
@@ -63,7 +63,7 @@ def _how(line: str) -> str:
 
 
 def _doing(log: Sequence[str]) -> str:
-    """What the last worker that ended was at."""
+    """Return what the last worker that ended was doing."""
     ends = [number for number, line in enumerate(log) if _how(line)]
     begins = [number for number, line in enumerate(log) if _BOOTED.search(line)]
     last = ends[-1] if ends else (begins[-1] if begins else len(log))
@@ -75,7 +75,7 @@ def _doing(log: Sequence[str]) -> str:
 
 
 def _place(log: Sequence[str], code_roots: Sequence[str]) -> str:
-    """Where in the user's code the last crash was, as Python's fault handler tells it: innermost frame first."""
+    """Return the place of the last crash in the user's code, from Python's fault handler (innermost frame first)."""
     crashes = [number for number, line in enumerate(log) if _FATAL in line]
     for line in log[crashes[-1] :] if crashes else ():
         frame = _FRAME.match(line)

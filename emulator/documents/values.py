@@ -1,7 +1,7 @@
-"""A v1 file being read: its values by kind, what is wrong with it, and what of it has no effect.
+"""The reading of a v1 file: its values by kind, its faults, and its differences.
 
-v1's own parsers (azureml-core `_model_management/_util.py`) take the keys that they know and say nothing of the others,
-so an unknown key is no fault here: it is told as a difference, with the key that was probably meant.
+v1's own parsers (azureml-core `_model_management/_util.py`) ignore unknown keys without a word.  So an unknown key is a
+difference here, not a fault, and names the key that was probably meant.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from emulator.errors import BadDocument, Fault, did_you_mean
 
 @dataclass(frozen=True)
 class Kind:
-    """What a value may be; `what` ends the sentence "must be …"."""
+    """A kind of value; `what` completes the sentence "must be …"."""
 
     what: str
     accepts: Callable[[Any], bool]
@@ -42,26 +42,26 @@ LIST = Kind("a list", lambda value: isinstance(value, list))
 ANY = Kind("anything", lambda _: True)
 
 Keys = Mapping[Path, Kind]
-"""The keys of a file that are read, each by its path, a section before what is in it."""
+"""The keys of a file by their paths, each section before its own keys."""
 
 
 @dataclass
 class Reading:
-    """A document, and what is found in it on the way; `finish` ends it."""
+    """Collects the faults and differences of a document while its values are read; end it with `finish`."""
 
     document: Document
     faults: list[Fault] = field(default_factory=list)
     differences: list[Difference] = field(default_factory=list)
 
     def values(self, keys: Keys) -> dict[Path, Any]:
-        """Every value of `keys` that is there and of its kind; null counts as absent, as it does for v1's parsers."""
+        """Return the values of `keys` that are present and of their kind; null is absent, as for v1's parsers."""
         found = {path: self.value(path, kind) for path, kind in keys.items()}
         for section in [(), *(path for path, kind in keys.items() if kind is SECTION)]:
             self._note_unknown(section, [str(path[-1]) for path in keys if path[:-1] == section])
         return {path: value for path, value in found.items() if value is not None}
 
     def value(self, path: Path, kind: Kind) -> Any:
-        """The value at `path`; None when there is none, or one that is of no such kind, which is a fault."""
+        """Return the value at `path`; None when it is absent, or of another kind, which is a fault."""
         value = self._at(path)
         if value is None or kind.accepts(value):
             return value
@@ -75,11 +75,11 @@ class Reading:
         return node
 
     def fault(self, path: Path, message: str) -> None:
-        """Something that would not work in the cloud either, or cannot work here."""
+        """Add a fault: something that would not work in the cloud either, or cannot work here."""
         self.faults.append(self.document.fault(path, message))
 
     def missing(self, path: Path, message: str) -> None:
-        """That a required key is not there, unless its value is a fault already; with the one that is nearest to it."""
+        """Add a fault for a missing required key, with the nearest key; not where its value is a fault already."""
         told = self.document.fault(path, message)
         near = difflib.get_close_matches(told.field, [str(key) for key in self.document.data], n=1)
         if not any(fault.field == told.field for fault in self.faults):
@@ -98,12 +98,12 @@ class Reading:
                 self.note((*section, key), differs("file.unknown_key", text))
 
     def finish(self) -> None:
-        """Raise BadDocument with every fault, if there is one."""
+        """Raise BadDocument with every fault, if there are any."""
         refuse(self.document, self.faults)
 
 
 def together(errors: Iterable[BadDocument]) -> BadDocument:
-    """One error for the faults of several files."""
+    """Combine the faults of several files into one error."""
     errors = list(errors)
     faults = [fault for error in errors for fault in error.faults or [Fault(error.message)]]
     return BadDocument("; ".join(error.message for error in errors), faults=faults)

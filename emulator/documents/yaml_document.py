@@ -1,4 +1,4 @@
-"""YAML documents whose faults are told with file, line and field path, all of them at once."""
+"""YAML and JSON documents whose faults are reported all at once, with file, line and field path."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from emulator.errors import BadDocument, Fault, did_you_mean, fault_count
 
 Path = tuple[str | int, ...]
 _MERGE = "<<"
-LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # libyaml's, which is ten times as fast, where it is there
+LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # libyaml's where available: ten times as fast
 _MOST_CHARACTERS = 1 << 20
 _MOST_VALUES = 20_000
 _MOST_LEVELS = 100
 _TOO_DEEP = f"nested too deeply: more than {_MOST_LEVELS} levels"
 _MOST_DIGITS = 100
 _MOST_FAULTS = 100
-_SOON = 20_000  # characters, which are parsed in half a second
+_SOON = 20_000  # characters: parsed in half a second
 _SURROGATE = re.compile(r"\\u[dD][89a-fA-F][0-9a-fA-F]{2}")
 _NO_CHARACTER = "an escape stands for half a character"
 _NUMBERS = ("tag:yaml.org,2002:int", "tag:yaml.org,2002:float")
@@ -31,7 +31,7 @@ _NUMBERS = ("tag:yaml.org,2002:int", "tag:yaml.org,2002:float")
 class Document:
     """A parsed YAML mapping; `lines` holds the 1-based line of every path in it.
 
-    `prefix` is the path of a part within its file.  `places` names what is not in the file by what has put it there.
+    `prefix` is the path of a part within its file.  `places` names the origin of values that are not from the file.
     """
 
     file: str
@@ -41,20 +41,20 @@ class Document:
     places: Mapping[Path, str] = field(default_factory=dict)
 
     def fault(self, path: Path, message: str) -> Fault:
-        """A fault at `path`, or at the nearest part of it that has a line."""
+        """Make a fault at `path`, with the line of the nearest part of the path that has one."""
         parts = [path[:n] for n in range(len(path), -1, -1)]
         known = next((part for part in parts if part in self.lines or part in self.places), None)
         where = self.file if known is None else self.places.get(known) or f"{self.file}:{self.lines[known]}"
         return Fault(message, where, _dotted((*self.prefix, *path)))
 
     def part(self, key: str) -> Document:
-        """The mapping under `key`, whose faults are told with their place in the whole."""
+        """Return the mapping under `key`, whose faults keep their place in the whole document."""
         lines = {path[1:]: line for path, line in self.lines.items() if path[:1] == (key,)}
         places = {path[1:]: place for path, place in self.places.items() if path[:1] == (key,)}
         return Document(self.file, self.data[key], lines, (*self.prefix, key), places)
 
     def unknown_keys(self, allowed: Iterable[str], path: Path = ()) -> list[Fault]:
-        """A fault for each key at `path` that is not allowed, with the nearest one that is."""
+        """Return a fault for each key at `path` that is not allowed, with the nearest one that is."""
         node: Any = self.data
         for part in path:
             node = node[part]
@@ -64,9 +64,10 @@ class Document:
 
 
 def parse_document(text: str, file: str, loader: Any = LOADER) -> Document:
-    """The YAML mapping in `text`; BadDocument with the parser's own reason and line when it is none.
+    """Parse a YAML mapping; BadDocument has the parser's own reason and line.
 
-    What is too long, too deep or of too many values is refused before anything is made of it.  `loader` is PyYAML's.
+    Texts that are too long, too deep or of too many values are rejected before they are constructed.  `loader` is
+    PyYAML's.
     """
     root, data = _parsed(text, file, loader)
     if not isinstance(data, dict):
@@ -74,35 +75,35 @@ def parse_document(text: str, file: str, loader: Any = LOADER) -> Document:
     found = _Lines()
     found.collect(root, ())
     document = Document(file, data, found.lines)
-    # YAML forbids the same key twice; this parser would take the last one and say nothing.
+    # YAML forbids duplicate keys; this parser silently keeps the last one.
     refuse(document, [Fault(f"the key '{key}' is there twice", f"{file}:{line}") for key, line in found.twice])
     return document
 
 
 def parse_value(text: str, name: str) -> Any:
-    """What YAML reads in `text`, mapping or not; BadDocument, with `name` for it, as for `parse_document`."""
+    """Parse any YAML value; BadDocument as for `parse_document`, with `name` in place of a file."""
     return _parsed(text, name)[1]
 
 
 def parse_yaml_or_json(text: str, file: str) -> Document:
-    """The mapping in `text`, which is YAML or any JSON: also one with tabs, and with JSON's own numbers and escapes."""
+    """Parse a mapping in YAML or JSON, including JSON with tabs and with its own numbers and escapes."""
     try:
         data = parse_json(text, file)
     except BadDocument as error:
-        # Where JSON is meant one would only hear of YAML that tabs are wrong.
+        # For a text that is meant to be JSON, YAML's error would only be about tabs.
         if isinstance(error.__cause__, json.JSONDecodeError) and not (text.lstrip().startswith("{") and "\t" in text):
             return parse_document(text, file)
         raise
     if not isinstance(data, dict):
         raise BadDocument(f"{file} must hold a JSON object, not {_kind(data)}")
-    # YAML takes no tabs; what is JSON has none inside of its texts.  Nor does it take JSON's pairs of surrogates.
+    # YAML allows neither tabs, which JSON never has inside strings, nor JSON's surrogate pairs.
     return replace(parse_document(_SURROGATE.sub(r"\\ufffd", text.replace("\t", " ")), file), data=data)
 
 
 def parse_json(text: str, file: str) -> Any:
-    """The value of a JSON text; BadDocument for what is none, and for what is too long, too deep or too large a number.
+    """Parse JSON; BadDocument also for a text that is too long or too deep, and for a number with too many digits.
 
-    Nothing of the text is repeated.
+    Errors repeat nothing of the text.
     """
     check_length(text, file)
     try:
@@ -120,20 +121,20 @@ def parse_json(text: str, file: str) -> Any:
 
 
 def whole_number(text: str) -> int:
-    """The number of JSON's that `text` is; ValueError for one that has too many digits to be meant."""
+    """Parse a whole number; ValueError for one with too many digits."""
     if len(text) > _MOST_DIGITS:
         raise ValueError(f"a number of {len(text)} digits: at most {_MOST_DIGITS} are read")
     return int(text)
 
 
 def check_length(text: str, file: str) -> None:
-    """Raise BadDocument for a text that is too long to be a document."""
+    """Raise BadDocument for a text that is too long."""
     if len(text) > _MOST_CHARACTERS:
         raise BadDocument(f"{file} has {len(text)} characters: no document may have more than {_MOST_CHARACTERS}")
 
 
 def _parsed(text: str, file: str, loader_class: Any = LOADER) -> tuple[yaml.Node | None, Any]:
-    """The root of the YAML in `text`, and what it stands for."""
+    """Return the root node of the YAML in `text`, and its value."""
     check_length(text, file)
     try:
         _refuse_large(text, file, loader_class)
@@ -161,9 +162,9 @@ def _parsed(text: str, file: str, loader_class: Any = LOADER) -> tuple[yaml.Node
 
 
 def _refuse_large(text: str, file: str, loader: Any) -> None:
-    """Raise BadDocument for what is nested too deeply or has too many values.
+    """Raise BadDocument for a text that is nested too deeply or has too many values.
 
-    One event after the other: neither a stack nor memory fills, and other threads run in between.
+    Events are read one by one, which needs no memory and lets other threads run in between.
     """
     levels: list[int] = []
     for number, event in enumerate(yaml.parse(text, Loader=loader)):
@@ -179,9 +180,9 @@ def _refuse_large(text: str, file: str, loader: Any) -> None:
 
 
 def _in_words(error: yaml.YAMLError, text: str, file: str) -> yaml.YAMLError:
-    """The fault in the words of PyYAML's own parser, which says more of it than libyaml, unless that takes long.
+    """Return the error of PyYAML's own parser, which is clearer than libyaml's, unless parsing would take long.
 
-    Raises BadDocument for what libyaml has not come as far as to see.
+    Raises BadDocument for a document that is nested too deeply or has too many values.
     """
     mark, problem = getattr(error, "problem_mark", None), getattr(error, "problem", None) or ""
     if "nesting depth" in problem:
@@ -198,13 +199,13 @@ def _in_words(error: yaml.YAMLError, text: str, file: str) -> yaml.YAMLError:
 
 
 def refuse(document: Document, faults: list[Fault]) -> None:
-    """Raise BadDocument if there are faults; the first hundred of them are told."""
+    """Raise BadDocument if there are faults, with the first hundred of them."""
     if faults:
         raise BadDocument(f"{document.file} has {fault_count(faults)}", faults=faults[:_MOST_FAULTS])
 
 
 def _refuse_expanding(root: yaml.Node | None, file: str) -> None:
-    """Raise BadDocument for anchors that contain themselves, or that make a small text a huge document."""
+    """Raise BadDocument for anchors that contain themselves, or that expand to a huge document."""
     sizes: dict[int, int | None] = {}
 
     def size(node: yaml.Node) -> int:
@@ -224,7 +225,7 @@ def _refuse_expanding(root: yaml.Node | None, file: str) -> None:
 
 
 def _refuse_value(node: yaml.Node, file: str) -> None:
-    """Raise BadDocument for a number that nobody means: 1:1:1:… to base 60 takes long, and is too long to print."""
+    """Raise BadDocument for a number with too many digits (1:1:1:… to base 60 takes long), and for lone surrogates."""
     if isinstance(node, yaml.ScalarNode):
         if node.tag in _NUMBERS and len(node.value) > _MOST_DIGITS:
             problem = f"a number of {len(node.value)} digits: at most {_MOST_DIGITS} are read"
@@ -244,7 +245,7 @@ def _children(node: yaml.Node) -> list[yaml.Node]:
 
 @dataclass
 class _Lines:
-    """The line of every path, and the keys that are there twice with the line of the second one."""
+    """The line of every path, and duplicate keys with the line of the second one."""
 
     lines: dict[Path, int] = field(default_factory=dict)
     twice: list[tuple[str, int]] = field(default_factory=list)
@@ -279,7 +280,7 @@ def _yaml_fault(error: yaml.YAMLError, file: str) -> Fault:
 
 
 def unknown_key(key: str, allowed: list[str]) -> str:
-    """What is said of a key that is not allowed: the nearest one that is, or all of them."""
+    """Return the message for a key that is not allowed, with the nearest allowed one, or all of them."""
     near = did_you_mean(key, allowed)
     return f"unknown key '{key}'" + (f", {near}" if near else f"; known: {', '.join(allowed)}")
 

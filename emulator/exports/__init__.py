@@ -1,4 +1,4 @@
-"""An endpoint handed off: the texts of files that deploy it elsewhere, and what of it changes on the way."""
+"""Exports of an endpoint: the texts of files that deploy it elsewhere, and what changes on the way."""
 
 from emulator.exports.az_ml import export_az_ml
 from emulator.exports.compose import export_compose

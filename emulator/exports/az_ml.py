@@ -1,4 +1,4 @@
-"""An endpoint as a folder for Azure ML's v2: what `az ml`, azure-ai-ml and `amlemu deploy -f` take."""
+"""An endpoint as a folder of Azure ML v2 files, for `az ml`, azure-ai-ml and `amlemu deploy -f`."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ from emulator.profiles import profile_of
 
 
 def export_az_ml(source: EndpointSource, kind: Kind) -> Export:
-    """Every file, and `deploy.sh`, which uses them in their order."""
+    """Export every file, and `deploy.sh`, which uses them in order."""
     parts = exported_parts(source, kind)
     name = cloud_name(source.endpoint.name)
     traffic, changes_of_traffic = _traffic(source, parts, kind)
     text, changes = endpoint_text(source.endpoint, kind)
     texts = {"endpoint.yml": text}
     for part in parts:
-        found, said = _texts(part, name, kind)
+        found, notes = _texts(part, name, kind)
         texts |= found
-        changes += said
+        changes += notes
     texts["deploy.sh"] = az_ml_script(name, kind, parts, traffic)
     left_out = [
         Change("endpoint.yml", f"deployment {one} has never served, and is left out") for one in source.left_out
@@ -46,7 +46,7 @@ def export_az_ml(source: EndpointSource, kind: Kind) -> Export:
 
 
 def _texts(part: Part, endpoint: str, kind: Kind) -> tuple[dict[str, str], list[Change]]:
-    """The deployment's file and those that belong to it."""
+    """The deployment's file and the files that it refers to."""
     text, changes = deployment_text(part, endpoint, kind)
     texts = {part.file: text}
     if part.model and part.model.file:
@@ -56,8 +56,8 @@ def _texts(part: Part, endpoint: str, kind: Kind) -> tuple[dict[str, str], list[
     if needs_ignore_file(part):
         texts[f"{part.code_folder}/.amlignore"] = ""
     if part.environment:
-        texts[part.environment_file], said = environment_text(part)
-        changes += said
+        texts[part.environment_file], notes = environment_text(part)
+        changes += notes
         if part.environment.conda:
             texts[f"{part.environment_folder}/conda.yml"] = part.environment.conda
     return texts, changes

@@ -1,4 +1,4 @@
-"""The files of Azure ML's v2, each as a document with its comments, and what has changed on the way."""
+"""Azure ML v2 files, each as a document with its comments, and the changes on the way."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from emulator.exports.migration import (
     instance_type,
     is_v1,
     kept_settings,
+    notes_on_container,
+    notes_on_service,
     request_settings,
-    said_of_container,
-    said_of_service,
     scale_settings,
     with_v2_words,
 )
@@ -40,18 +40,18 @@ _COMPUTE = "azureml:k8s-compute"
 
 
 def endpoint_text(endpoint: OnlineEndpoint, kind: Kind) -> tuple[str, list[Change]]:
-    """`endpoint.yml`; without traffic, which the cloud takes only once the deployments are there."""
-    mode, said_of_mode = auth_mode(endpoint, kind)
+    """Write `endpoint.yml`; without traffic, which the cloud accepts only once the deployments exist."""
+    mode, notes_on_mode = auth_mode(endpoint, kind)
     kept, lost = kept_settings(endpoint.cloud_settings, _OF_ENDPOINT[kind])
-    said = [*said_of_service(endpoint, kind), said_of_mode, *lost]
+    notes = [*notes_on_service(endpoint, kind), notes_on_mode, *lost]
     name = cloud_name(endpoint.name)
     if name != endpoint.name:
-        said.append(f"name: the cloud refuses '{endpoint.name}': it is {name}")
+        notes.append(f"name: the cloud refuses '{endpoint.name}': it is {name}")
     comments = {}
     if kind == "kubernetes" and "compute" not in kept:
         kept = {"compute": _COMPUTE, **kept}
         comments["compute"] = "The attached cluster's name: --set compute=azureml:NAME; deploy.sh takes COMPUTE."
-        said.append(f"compute: the cluster is not known here: {_COMPUTE} stands for it")
+        notes.append(f"compute: the cluster is not known here: {_COMPUTE} stands for it")
     document = {
         "$schema": f"{_SCHEMAS}/{kind}OnlineEndpoint.schema.json",
         "name": name,
@@ -62,7 +62,7 @@ def endpoint_text(endpoint: OnlineEndpoint, kind: Kind) -> tuple[str, list[Chang
         "properties": endpoint.properties,
     }
     head = [f"Written by amlemu from endpoint {endpoint.name}, target {endpoint.target}."]
-    return _with_changes(head, "endpoint.yml", said, document, comments)
+    return _with_changes(head, "endpoint.yml", notes, document, comments)
 
 
 def model_text(document: Mapping[str, Any]) -> str:
@@ -70,7 +70,7 @@ def model_text(document: Mapping[str, Any]) -> str:
     return yaml_text([], {"$schema": f"{_SCHEMAS}/model.schema.json", **document})
 
 
-def _said_of_difference(difference: Difference) -> str:
+def _notes_on_difference(difference: Difference) -> str:
     kind = "will fail in the cloud" if difference.group == "fails_in_cloud" else "differs here from the cloud"
     return f"{kind}: {difference}"
 
@@ -86,19 +86,19 @@ def deployment_text(part: Part, endpoint: str, kind: Kind) -> tuple[str, list[Ch
     """`NAME-deployment.yml`: the model and the environment are in it, so that the file can be used alone."""
     deployment = part.deployment
     size = instance_type(deployment)
-    settings, said_of_settings = request_settings(deployment, kind)
+    settings, notes_on_settings = request_settings(deployment, kind)
     kept, lost = kept_settings(with_v2_words(deployment.cloud_settings), _OF_DEPLOYMENT[kind])
-    kept, said_of_scale = scale_settings(kept, kind)
-    said = [
-        *_said_of_models(part),
-        *said_of_settings,
+    kept, notes_on_scale = scale_settings(kept, kind)
+    notes = [
+        *_notes_on_models(part),
+        *notes_on_settings,
         *lost,
-        *said_of_scale,
-        *([size.said] if kind == "managed" else []),
-        *_said_of_this_machine(part),
-        *said_of_container(deployment, kind),
+        *notes_on_scale,
+        *([size.note] if kind == "managed" else []),
+        *_notes_on_this_machine(part),
+        *notes_on_container(deployment, kind),
         *([_IGNORED] if needs_ignore_file(part) else []),
-        *map(_said_of_difference, deployment.differences),
+        *map(_notes_on_difference, deployment.differences),
     ]
     document = {
         "$schema": f"{_SCHEMAS}/{kind}OnlineDeployment.schema.json",
@@ -124,10 +124,10 @@ def deployment_text(part: Part, endpoint: str, kind: Kind) -> tuple[str, list[Ch
         "properties": deployment.properties,
     }
     head = [f"Written by amlemu from deployment {deployment.name} of endpoint {deployment.endpoint_name}."]
-    return _with_changes(head, part.file, said, document, _comments(part, size.said))
+    return _with_changes(head, part.file, notes, document, _comments(part, size.note))
 
 
-def _comments(part: Part, said_of_size: str) -> dict[str, str]:
+def _comments(part: Part, notes_on_size: str) -> dict[str, str]:
     found = {}
     if not part.source.has_values and part.source.variables:
         name = next(iter(part.source.variables))
@@ -135,12 +135,12 @@ def _comments(part: Part, said_of_size: str) -> dict[str, str]:
             f"Values are not exported: --set environment_variables.{name}=VALUE fills {placeholder(name)};"
             " amlemu export --include-values writes them."
         )
-    if said_of_size:
+    if notes_on_size:
         found["instance_type"] = "Any size of Microsoft's page 'Managed online endpoints SKU list'."
     return found
 
 
-def _said_of_models(part: Part) -> list[str]:
+def _notes_on_models(part: Part) -> list[str]:
     if not part.model or not part.model.is_combined:
         return []
     count = len(part.source.models)
@@ -155,7 +155,7 @@ def _said_of_models(part: Part) -> list[str]:
     return found
 
 
-def _said_of_this_machine(part: Part) -> list[str]:
+def _notes_on_this_machine(part: Part) -> list[str]:
     deployment = part.deployment
     found = []
     if deployment.gpus:
@@ -197,9 +197,9 @@ def _data_collector(collector: DataCollector | None) -> dict[str, Any] | None:
 
 
 def _with_changes(
-    head: Sequence[str], file: str, said: Sequence[str], document: Mapping[str, Any], comments: Mapping[str, str]
+    head: Sequence[str], file: str, notes: Sequence[str], document: Mapping[str, Any], comments: Mapping[str, str]
 ) -> tuple[str, list[Change]]:
-    changes = [Change(file, text) for text in dict.fromkeys(said) if text]
+    changes = [Change(file, text) for text in dict.fromkeys(notes) if text]
     lines = [*head, *(["Not as it is here:"] if changes else []), *(f"- {change.text}" for change in changes)]
     return yaml_text(lines, document, comments), changes
 

@@ -1,4 +1,4 @@
-"""What a deployment's container needs wherever it runs: image, variables, port, probes, size."""
+"""The container of a deployment, for compose and Kubernetes: image, variables, port, probes, size, mounts."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class ExportedContainer:
 
     @property
     def deployment(self) -> OnlineDeployment:
-        """As it is stored."""
+        """The deployment as it is stored."""
         return self.source.deployment
 
     @property
@@ -100,7 +100,7 @@ def layout_copies(containers: Sequence[ExportedContainer]) -> tuple[DeploymentCo
 
 
 def changes_of_front_door(source: EndpointSource, containers: Sequence[ExportedContainer], file: str) -> list[Change]:
-    """What the container alone has not: amlemu's front door stood before it."""
+    """The changes for lack of amlemu's front door, which is not exported."""
     endpoint = source.endpoint
     found = [
         f"auth_mode: {endpoint.auth_mode}: the container asks nobody for a key: put something in front that does",

@@ -17,7 +17,7 @@ from emulator.secret import MASK, mask_credentials
 # azureml-core 1.61.0, core/environment.py: what Azure ML's own environments are built upon, with conda in it.
 BASE_IMAGE = "mcr.microsoft.com/azureml/openmpi4.1.0-ubuntu22.04:latest"
 SCHEMA = "https://azuremlschemas.azureedge.net/latest/environment.schema.json"
-# What is left of a URL's credentials once they are masked: without it the URL can be used by whoever may.
+# The masked credentials of a URL: the URL is exported without them.
 _MASKED_USER = re.compile(rf"(?<=//){re.escape(MASK)}@|/t/{re.escape(MASK)}(?=/|\s|$)")
 
 _HEAD = "What this deployment ran with in amlemu."
@@ -38,7 +38,7 @@ class ExportedEnvironment:
     changes: tuple[str, ...]
 
     def part(self, folder: str) -> dict[str, Any]:
-        """What a deployment's file, or the environment's own, says of it; its files lie in `folder`."""
+        """The environment's part of a deployment's file, or its own file; its files lie in `folder`."""
         found = {"name": self.name, "version": self.version} | self.document
         if self.conda:
             found["conda_file"] = f"{folder}/conda.yml"
@@ -88,7 +88,7 @@ def exported_environment(
 
 
 def curated_reference(environment: Environment, *, is_registered: bool) -> str:
-    """How the cloud names a curated environment that is used as it is published; '' for every other."""
+    """Return the cloud's reference to a curated environment that is used as published; '' for any other."""
     curated = find_curated(environment.name)
     if is_registered or environment.image or not curated or curated.packages != environment.requirements:
         return ""
@@ -115,7 +115,7 @@ def _changes(environment: Environment, masked: str, *, has_values: bool) -> list
 
 
 def _conda_text(environment: Environment, *, has_values: bool) -> str:
-    """The conda file as it was, where its packages came from channels; else one that names what came from PyPI."""
+    """The conda file as it was, where its packages came from channels; else one with the packages from PyPI."""
     variables = {n: value.reveal() if has_values else placeholder(n) for n, value in environment.variables.items()}
     pip = [{"pip": list(environment.requirements)}] if environment.requirements else []
     if environment.conda_dependencies:
@@ -132,7 +132,7 @@ def _conda_text(environment: Environment, *, has_values: bool) -> str:
 
 
 def _conda_names(packages: tuple[str, ...]) -> tuple[list[str], list[str]]:
-    """conda's names for Debian packages, and those that have none."""
+    """Return conda's names for Debian packages, and the packages without one."""
     found = [name for name, debian in SYSTEM_PACKAGES.items() if set(debian) <= set(packages)]
     covered = {package for name in found for package in SYSTEM_PACKAGES[name]}
     return found, [package for package in packages if package not in covered]

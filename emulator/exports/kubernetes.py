@@ -1,7 +1,7 @@
-"""An endpoint's containers for a cluster of one's own: an image with code and models in it, Deployment and Service.
+"""An endpoint's containers for the user's own cluster: images with code and models, a Deployment and a Service each.
 
-The files of a deployment may be larger than what a ConfigMap holds, and a volume would have to be filled by somebody:
-so they go into an image, which is built on the environment's and named by its registry.
+A deployment's files may be too large for a ConfigMap, and a volume would have to be filled first.  So they are part of
+an image that is built on the environment's.
 """
 
 from __future__ import annotations
@@ -25,21 +25,21 @@ from emulator.exports.source import EndpointSource
 from emulator.exports.yaml_text import dumped, yaml_text
 
 SCRIPT = "apply.sh"
-# No registry answers to this name (RFC 2606): apply.sh puts REGISTRY in its place.
+# A reserved name (RFC 2606), which apply.sh replaces by REGISTRY.
 _REGISTRY = "registry.invalid"
 _UID = 1000
 
 
 def export_kubernetes(source: EndpointSource, image: str | None) -> Export:
-    """A manifest and an image's build context for each deployment, and `apply.sh`, which uses them."""
+    """Export a manifest and a build context for each deployment, and `apply.sh`, which uses them."""
     containers = exported_containers(source, image)
     endpoint = cloud_name(source.endpoint.name).lower()
     changes = changes_of_front_door(source, containers, SCRIPT)
     texts = {}
     for one in containers:
-        said = [Change(f"{one.name}.yml", text) for text in _said(one, endpoint)]
-        changes += said
-        texts[f"{one.name}.yml"] = _manifest(one, endpoint, said)
+        notes = [Change(f"{one.name}.yml", text) for text in _notes(one, endpoint)]
+        changes += notes
+        texts[f"{one.name}.yml"] = _manifest(one, endpoint, notes)
         texts[f"{one.name}/Dockerfile"] = _dockerfile(one)
     texts[SCRIPT] = _script(endpoint, containers)
     return Export(
@@ -55,12 +55,12 @@ def _name(one: ExportedContainer, endpoint: str) -> str:
 
 
 def _reference(one: ExportedContainer, endpoint: str) -> str:
-    """Below the registry: the name, and a tag by generation and environment."""
+    """The image's name without the registry, and a tag of generation and environment."""
     return f"{_name(one, endpoint)}:{one.deployment.generation}-{one.deployment.image[:12]}"
 
 
 def _dockerfile(one: ExportedContainer) -> str:
-    """The environment's image with what the container sees at /var/azureml-app, owned by root: nobody writes to it."""
+    """The environment's image with the layout at its paths, owned by root so that the container cannot write to it."""
     copies = [
         f"COPY --chown=0:0 {posixpath.normpath(posixpath.join(LAYOUT, mount.folder))}/ {mount.path}/"
         for mount in one.mounts
@@ -69,7 +69,7 @@ def _dockerfile(one: ExportedContainer) -> str:
     return "\n".join(["# Written by amlemu.", f"FROM {one.image}", *copies]) + "\n"
 
 
-def _manifest(one: ExportedContainer, endpoint: str, said: Sequence[Change]) -> str:
+def _manifest(one: ExportedContainer, endpoint: str, changes: Sequence[Change]) -> str:
     name = _name(one, endpoint)
     labels = {"app.kubernetes.io/name": endpoint, "app.kubernetes.io/instance": name}
     metadata = {"name": name, "labels": labels}
@@ -94,7 +94,7 @@ def _manifest(one: ExportedContainer, endpoint: str, said: Sequence[Change]) -> 
         "spec": {"selector": labels, "ports": [{"name": "http", "port": 80, "targetPort": "http"}]},
     }
     head = [f"Written by amlemu from deployment {one.source.name}; {SCRIPT} puts a registry's name in."]
-    notes = ["Not as it is here:", *(f"- {change.text}" for change in said)] if said else []
+    notes = ["Not as it is here:", *(f"- {change.text}" for change in changes)] if changes else []
     secret = f"---\n{dumped(_secret(one, name))}" if one.users and one.source.has_values else ""
     return f"{yaml_text([*head, *notes], deployment)}---\n{dumped(service)}{secret}"
 
@@ -187,7 +187,7 @@ def _create_secret(one: ExportedContainer, endpoint: str, *, alone: bool) -> str
     return f"{' '.join(words)} | kubectl apply -f -"
 
 
-def _said(one: ExportedContainer, endpoint: str) -> list[str]:
+def _notes(one: ExportedContainer, endpoint: str) -> list[str]:
     found = [f"image: built from {one.name}/Dockerfile, with {one.name}/{LAYOUT} in it"]
     if one.users and not one.source.has_values:
         names = ", ".join(one.users)

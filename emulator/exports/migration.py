@@ -1,4 +1,4 @@
-"""From a v1 service, or from this machine, to a v2 endpoint: what becomes of each setting.
+"""The migration of each setting, of a v1 service or of this machine, to a v2 endpoint.
 
 Source: Microsoft's page migrate-to-v2-managed-online-endpoints.
 """
@@ -39,11 +39,11 @@ _SCALER_WORDS = {
 
 
 @dataclass(frozen=True)
-class Settled:
-    """A value for the cloud, and what is to be said of it; '' where nothing is."""
+class CloudValue:
+    """A value for the cloud, and a note about it, '' for none."""
 
     value: str
-    said: str = ""
+    note: str = ""
 
 
 def is_v1(target: str) -> bool:
@@ -52,14 +52,14 @@ def is_v1(target: str) -> bool:
 
 
 def kind_of(target: str, wanted: str | None) -> Kind:
-    """Which kind of v2 endpoint a target becomes: `wanted`, else its own, else managed."""
+    """Return the kind of v2 endpoint that a target becomes: `wanted`, else its own, else managed."""
     if wanted is not None:
         return "kubernetes" if wanted == "kubernetes" else "managed"
     return "kubernetes" if target == "kubernetes" else "managed"
 
 
 def auth_mode(endpoint: OnlineEndpoint, kind: Kind) -> tuple[AuthMode, str]:
-    """The auth_mode of the kind, and what is to be said of it."""
+    """Return the auth_mode for the kind of endpoint, and a note about it, '' for none."""
     if endpoint.auth_mode in profile_of(kind).auth_modes:
         return endpoint.auth_mode, ""
     why = (
@@ -70,19 +70,23 @@ def auth_mode(endpoint: OnlineEndpoint, kind: Kind) -> tuple[AuthMode, str]:
     return "key", f"auth_mode: {endpoint.auth_mode} becomes key: {why}"
 
 
-def instance_type(deployment: OnlineDeployment) -> Settled:
-    """The managed size: the deployment's own, else what Microsoft's table has for its cores and memory."""
+def instance_type(deployment: OnlineDeployment) -> CloudValue:
+    """Return the managed size: the deployment's own, else that of Microsoft's table for its cores and memory."""
     if deployment.instance_type:
-        return Settled(deployment.instance_type)
+        return CloudValue(deployment.instance_type)
     cores, gigabytes = _asked(deployment.resources)
     if cores or gigabytes:
         name = size_for(cores, gigabytes)
-        return Settled(name, f"instance_type: {cores:g} cores and {gigabytes:g} GB become {name} (Microsoft's table)")
-    return Settled(DEFAULT_INSTANCE_TYPE, f"instance_type: none is set here; {DEFAULT_INSTANCE_TYPE} is a common one")
+        return CloudValue(
+            name, f"instance_type: {cores:g} cores and {gigabytes:g} GB become {name} (Microsoft's table)"
+        )
+    return CloudValue(
+        DEFAULT_INSTANCE_TYPE, f"instance_type: none is set here; {DEFAULT_INSTANCE_TYPE} is a common one"
+    )
 
 
 def size_for(cores: float, gigabytes: float) -> str:
-    """The size for a v1 container; beyond the table the smallest that has both.
+    """Return the size for a v1 container; beyond the table, the smallest with enough of both.
 
     >>> size_for(0.1, 0.5), size_for(1, 4), size_for(2, 8), size_for(4, 8), size_for(8, 20)
     ('Standard_DS1_v2', 'Standard_DS2_v2', 'Standard_E2s_v3', 'Standard_DS3_v2', 'Standard_DS4_v2')
@@ -96,7 +100,7 @@ def size_for(cores: float, gigabytes: float) -> str:
 
 
 def _asked(resources: ResourceRequirements | None) -> tuple[float, float]:
-    """Cores and GB: the limit, else the request; 0 where nothing is said."""
+    """Return cores and GB: the limit, else the request, else 0."""
     if resources is None:
         return 0.0, 0.0
     amounts = {**resources.requests, **resources.limits}
@@ -105,25 +109,25 @@ def _asked(resources: ResourceRequirements | None) -> tuple[float, float]:
 
 
 def request_settings(deployment: OnlineDeployment, kind: Kind) -> tuple[dict[str, int], list[str]]:
-    """`request_settings` as the kind takes them, and what is to be said: v1's defaults are written out."""
+    """Return `request_settings` for the kind of endpoint, with v1's defaults written out, and notes about them."""
     asked = deployment.request_settings
     profile = profile_of(kind).scoring
     found = asked.model_dump(exclude_none=True)
-    said = []
+    notes = []
     timeout, longest = asked.request_timeout_ms, profile.longest_timeout_ms
     if timeout is None:
-        said.append(f"request_timeout_ms: there is none here; the cloud's is {profile.default_timeout_ms}")
+        notes.append(f"request_timeout_ms: there is none here; the cloud's is {profile.default_timeout_ms}")
     elif longest is not None and timeout > longest:
         found["request_timeout_ms"] = longest
-        said.append(f"request_timeout_ms: {timeout} is more than {kind} endpoints take: {longest}")
+        notes.append(f"request_timeout_ms: {timeout} is more than {kind} endpoints take: {longest}")
     elif is_v1(deployment.target):
         default = profile.default_timeout_ms
-        said.append(f"request_timeout_ms: {timeout} is written out, because v2 would take {default}")
-    return found, said
+        notes.append(f"request_timeout_ms: {timeout} is written out, because v2 would take {default}")
+    return found, notes
 
 
-def said_of_service(endpoint: OnlineEndpoint, kind: Kind) -> list[str]:
-    """What a v1 service's callers will see of the move, and what nobody can take along."""
+def notes_on_service(endpoint: OnlineEndpoint, kind: Kind) -> list[str]:
+    """Notes on what the move changes for callers, and on what cannot be moved."""
     port = f"port {endpoint.port} is this machine's: the cloud gives the endpoint a scoring_uri of its own"
     if not is_v1(endpoint.target):
         return [port]
@@ -132,11 +136,11 @@ def said_of_service(endpoint: OnlineEndpoint, kind: Kind) -> list[str]:
         port + ", https and with the path /score",
         "keys: the cloud makes new ones: amlemu exports none",
         "CORS: v2 has none of its own, and lets only GET and POST pass: a browser needs a proxy in front",
-        *_said_of_statuses(endpoint.target, kind),
+        *_notes_on_statuses(endpoint.target, kind),
     ]
 
 
-def _said_of_statuses(target: str, kind: Kind) -> list[str]:
+def _notes_on_statuses(target: str, kind: Kind) -> list[str]:
     if kind == "kubernetes":
         return [] if target == "aks" else ["status codes: a failing script is answered 502, a full endpoint 503"]
     before = "502" if target == "aks" else "500"
@@ -146,8 +150,8 @@ def _said_of_statuses(target: str, kind: Kind) -> list[str]:
     ]
 
 
-def said_of_container(deployment: OnlineDeployment, kind: Kind) -> list[str]:
-    """What the script of a v1 service will see of the move."""
+def notes_on_container(deployment: OnlineDeployment, kind: Kind) -> list[str]:
+    """Notes on what the move changes for the script of a v1 service."""
     code = deployment.code_configuration
     if not is_v1(deployment.target) or code is None:
         return []
@@ -161,7 +165,7 @@ def said_of_container(deployment: OnlineDeployment, kind: Kind) -> list[str]:
 
 
 def kept_settings(settings: Mapping[str, Any], known: tuple[str, ...]) -> tuple[dict[str, Any], list[str]]:
-    """What only the cloud acts upon, and what of it has no place in the file, by name: a value may be a secret."""
+    """Return the settings that the file can hold, and notes that name the others: their values may be secrets."""
     lost = [_lost(key) for key, value in settings.items() if key not in known and value not in (None, "", {})]
     return {key: settings[key] for key in known if key in settings}, lost
 
@@ -173,7 +177,7 @@ def _lost(key: str) -> str:
 
 
 def with_v2_words(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """v1's `autoScaler` as v2's `scale_settings`; all else as it is.
+    """Return the settings with v1's `autoScaler` as v2's `scale_settings`.
 
     >>> with_v2_words({"autoScaler": {"autoscaleEnabled": True, "minReplicas": 1, "maxReplicas": 5}})
     {'scale_settings': {'type': 'target_utilization', 'min_instances': 1, 'max_instances': 5}}

@@ -17,7 +17,7 @@ from emulator.exports.source import DeploymentSource, EndpointSource
 
 @dataclass(frozen=True)
 class ExportedModel:
-    """The one model of a deployment: its document, its own file ('' for one without a name), what is copied."""
+    """The model of a deployment: its document, its file ('' for one without a name), and the copies of its files."""
 
     document: Mapping[str, Any]
     copies: tuple[ModelCopy, ...]
@@ -27,10 +27,10 @@ class ExportedModel:
 
 @dataclass(frozen=True)
 class Part:
-    """One deployment in the folder; paths are relative to it, '' for what it has not.
+    """A deployment in the exported folder; paths are relative to it, '' for a part that it lacks.
 
     `environment_reference` names a curated environment, which has no file.  `own_script` is the user's script below
-    the code folder, `script` the one that is named: another one where a script goes before the user's.
+    the code folder, `script` the entry script: another one where a script is added before the user's.
     """
 
     source: DeploymentSource
@@ -47,7 +47,7 @@ class Part:
 
     @property
     def deployment(self) -> OnlineDeployment:
-        """As it is stored."""
+        """The deployment as it is stored."""
         return self.source.deployment
 
 
@@ -85,13 +85,13 @@ def exported_parts(source: EndpointSource, kind: Kind) -> tuple[Part, ...]:
 
 
 def context_copies(parts: tuple[Part, ...]) -> tuple[DeploymentCopy, ...]:
-    """The build contexts, each of them once."""
+    """Return the build contexts, each once."""
     built = {p.environment_folder: p for p in parts if p.environment and p.environment.is_built}
     return tuple(DeploymentCopy(part.source.name, f"{folder}/context") for folder, part in built.items())
 
 
 def _environment(source: DeploymentSource, endpoint: str) -> ExportedEnvironment | None:
-    """None where the cloud makes it: of an MLflow or Triton model without a script."""
+    """The environment, None where the cloud makes it from an MLflow or Triton model without a script."""
     environment, deployment = source.environment, source.deployment
     is_made = environment.is_anonymous and any(model.type != "custom_model" for model in source.models)
     if deployment.code_configuration is None and environment.inference_config is None and is_made:
@@ -102,14 +102,14 @@ def _environment(source: DeploymentSource, endpoint: str) -> ExportedEnvironment
 
 
 def _reference(source: DeploymentSource, kind: Kind) -> str:
-    """Kubernetes deployments take nothing of a registry (row registry.other_registries)."""
+    """The reference to a curated environment, '' for Kubernetes: it takes no registry assets (row registry.other_registries)."""
     if kind == "kubernetes":
         return ""
     return curated_reference(source.environment, is_registered=source.environment_is_registered)
 
 
 def _own_script(deployment: OnlineDeployment) -> str:
-    """Below the exported folder; a script whose folder did not go along lies there by itself."""
+    """The entry script below the code folder; a script that was deployed without its folder is alone there."""
     return deployment.code_configuration.scoring_script if deployment.code_configuration else ""
 
 
@@ -119,7 +119,7 @@ def _folder_name(deployment: OnlineDeployment) -> str:
 
 
 def _model_id(source: DeploymentSource, endpoint: str) -> tuple[str, str]:
-    """Name and version in the cloud."""
+    """The model's name and version in the cloud."""
     if len(source.models) == 1:
         return source.models[0].name, source.models[0].version
     return f"{endpoint}-{cloud_name(source.name)}-models", combined_version(source.models)

@@ -1,4 +1,4 @@
-"""What an export comes to: texts, folders to be copied, and what is not as it was."""
+"""The result of an export: texts, folders to be copied, and changes."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True)
 class Change:
-    """What is not in the cloud as it is here; `file` is the exported file that it concerns, relative."""
+    """Something that the export changes; `file` is the exported file that it is about, as a relative path."""
 
     file: str
     text: str
@@ -53,7 +53,7 @@ class Export:
 
 
 def content_number(*texts: str) -> str:
-    """A version made of a content: a whole number, because scoring servers expect no other name of a version's folder.
+    """Return a version made of a content: a whole number, as scoring servers expect of a version's folder.
 
     >>> content_number("a", "b") == content_number("a", "b") != content_number("ab")
     True
@@ -62,7 +62,7 @@ def content_number(*texts: str) -> str:
 
 
 def cloud_name(name: str) -> str:
-    """The name as the cloud takes it; '_' is taken here only (row names.endpoint).
+    """Return the name in a form that the cloud accepts; '_' is accepted here only (row names.endpoint).
 
     >>> cloud_name("my_endpoint")
     'my-endpoint'
@@ -71,7 +71,7 @@ def cloud_name(name: str) -> str:
 
 
 def file_stems(ids: Iterable[tuple[str, str]]) -> Mapping[tuple[str, str], str]:
-    """By name and version the stem of a file's name: the name alone where it has one version only.
+    """Return the stem of a file's name for each name and version: the name alone where it has one version.
 
     >>> file_stems([("a", "1"), ("b", "1"), ("b", "2")])
     {('a', '1'): 'a', ('b', '1'): 'b-1', ('b', '2'): 'b-2'}

@@ -41,12 +41,12 @@ init, run = _script.init, _script.run
 
 
 def combined_version(models: Sequence[Model]) -> str:
-    """The version of the models together: another one whenever another model or version is among them."""
+    """Return the combined model's version, which changes with any of the models."""
     return content_number(*(f"{model.id} {model.sha256}" for model in models))
 
 
 def script_beside(script: str, taken: Collection[str]) -> str:
-    """The path of the script that goes before `script`, in the same folder; none of the code's files.
+    """Return a path beside `script` for the script that runs first, which none of the code's files has.
 
     >>> script_beside("src/score.py", ["src/score.py"])
     'src/score_with_models.py'
@@ -57,6 +57,6 @@ def script_beside(script: str, taken: Collection[str]) -> str:
 
 
 def script_text(script: str) -> str:
-    """The script that goes before the user's `script`."""
+    """Return the text of the script that runs before the user's `script`."""
     name = posixpath.basename(script)
     return _SCRIPT.format(name=name, folder=FOLDER, module=name.removesuffix(".py"))

@@ -1,4 +1,4 @@
-"""What is exported: the control API's document of an endpoint, as values."""
+"""The source of an export: the control API's document of an endpoint, as values."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from emulator.entities import Environment, Model, OnlineDeployment, OnlineEndpoi
 
 @dataclass(frozen=True)
 class DeploymentSource:
-    """One deployment and what it is made of.
+    """A deployment with its environment, models and files.
 
     Its secrets, and credentials in URLs, are there only with `has_values`; else they are masked.
     `code_files` are paths below the code folder, `image` is the engine's own name for the environment, '' without one.
@@ -34,7 +34,7 @@ class DeploymentSource:
 
     @property
     def variables(self) -> Mapping[str, str]:
-        """The user's variables; placeholders in place of values that are not to be told."""
+        """The user's variables; placeholders for values that are not exported."""
         return {
             name: value.reveal() if self.has_values else placeholder(name)
             for name, value in self.deployment.environment_variables.items()
@@ -43,7 +43,7 @@ class DeploymentSource:
 
 @dataclass(frozen=True)
 class EndpointSource:
-    """An endpoint with its deployments, and what it runs on; `left_out` names deployments that have never served."""
+    """An endpoint with its deployments and its machine; `left_out` names deployments that have never served."""
 
     endpoint: OnlineEndpoint
     deployments: tuple[DeploymentSource, ...]
@@ -52,7 +52,7 @@ class EndpointSource:
 
 
 def placeholder(name: str) -> str:
-    """What stands for the value of a variable, as `--set` fills it.
+    """Return the placeholder for the value of a variable, as `--set` fills it.
 
     >>> placeholder("TOKEN")
     '{{TOKEN}}'
@@ -61,7 +61,7 @@ def placeholder(name: str) -> str:
 
 
 def read_source(document: Mapping[str, Any], *, has_values: bool, only: str | None = None) -> EndpointSource:
-    """The endpoint that the control API describes; with `only` as the one deployment of it."""
+    """Read the control API's document of an endpoint; with `only`, that deployment alone."""
     deployments = tuple(_deployment(one, has_values) for one in document["deployments"])
     return EndpointSource(
         endpoint=OnlineEndpoint.parse(document["endpoint"]),

@@ -1,4 +1,4 @@
-"""YAML for people: keys in their order, comments where they belong, nothing that says nothing."""
+"""YAML for readers: keys in their order, comments beside them, empty values left out."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _WIDTH = 118
 
 
 class _Dumper(yaml.SafeDumper):
-    """Lists are indented below their keys, and the same value twice is written twice."""
+    """Indents lists below their keys, and writes no anchors."""
 
     def increase_indent(self, flow: bool = False, indentless: bool = False) -> None:
         super().increase_indent(flow, False)
@@ -22,7 +22,7 @@ class _Dumper(yaml.SafeDumper):
 
 
 def yaml_text(head: Iterable[str], document: Mapping[str, Any], comments: Mapping[str, str] | None = None) -> str:
-    """The document below comment lines; `comments` stand above the keys they are of.  Empty values are left out."""
+    """Return the document below comment lines; `comments` are put above their keys.  Empty values are left out."""
     parts = [comment_lines(text) for text in head]
     for key, value in document.items():
         if value is None or value in ("", {}, [], ()):
@@ -33,12 +33,12 @@ def yaml_text(head: Iterable[str], document: Mapping[str, Any], comments: Mappin
 
 
 def dumped(data: Any) -> str:
-    """Plain YAML."""
+    """Return plain YAML."""
     return yaml.dump(data, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=_WIDTH)
 
 
 def comment_lines(text: str) -> str:
-    """`text` as lines that begin with '#'; it cannot end the comment, whatever is in it."""
+    """Return `text` as lines that begin with '#'; nothing in it can end the comment."""
     plain = " ".join(part for part in "".join(c if c.isprintable() else " " for c in text).split(" ") if part)
     indent = "  " if plain.startswith("- ") else ""
     lines = textwrap.wrap(plain, _WIDTH - 2, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False)

@@ -39,7 +39,7 @@ _ACI_KEYS: Keys = {
                     "keyVersion", "vnetName", "subnetName")
     },
 }  # fmt: skip
-# Each group with the reason why it does nothing here.
+# Each group of keys with the reason why it has no effect here.
 _ACI_CLOUD_ONLY = (
     (("location",), "the service runs on this machine"),
     (("sslEnabled", "sslCertificate", "sslKey", "cname"), "the endpoint answers without TLS"),
@@ -51,14 +51,14 @@ _ACI_CLOUD_ONLY = (
 
 @dataclass(frozen=True)
 class DeploymentConfigFile:
-    """What a deploymentconfig.json says: `parts` are fields of a DeploymentRequest document, `target` among them."""
+    """A deploymentconfig.json: `parts` are fields of a DeploymentRequest document, `target` among them."""
 
     parts: Mapping[str, Any]
     differences: tuple[Difference, ...]
 
 
 def read_deployment_config(document: Document) -> DeploymentConfigFile:
-    """What the document says; BadDocument lists every fault."""
+    """Read the document; BadDocument lists every fault."""
     reading = Reading(document)
     compute_type = _compute_type(reading)
     reading.finish()
@@ -97,7 +97,7 @@ def _read_aci(reading: Reading) -> dict[str, Any]:
 
 
 def _check_aci(values: Mapping[Path, Any], reading: Reading) -> None:
-    """What `AciServiceDeploymentConfiguration` refuses; it looks at the certificate's files too, this does not."""
+    """Find the faults that `AciServiceDeploymentConfiguration` raises, except those of the certificate's files."""
     if values.get(("sslEnabled",)):
         missing = [key for key in ("sslCertificate", "sslKey", "cname") if not values.get((key,))]
         if missing:

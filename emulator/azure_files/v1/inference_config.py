@@ -47,7 +47,7 @@ _KEYS: Keys = {
 
 @dataclass(frozen=True)
 class InferenceConfigFile:
-    """What an inferenceconfig.json says.
+    """An inferenceconfig.json.
 
     `entry_script` is relative to `source_directory`, or where there is none to the working folder, as
     `source_directory` is.  `environment` is an environment, the `name:version` of a registered one, or None.
@@ -60,7 +60,7 @@ class InferenceConfigFile:
 
 
 def read_inference_config(document: Document, read: ReadBeside) -> InferenceConfigFile:
-    """What the document says; BadDocument lists every fault.
+    """Read the document; BadDocument lists every fault.
 
     `read` gives the text of a file that it names, relative to the working folder.
     """
@@ -118,7 +118,7 @@ def _environment(value: Any, read: ReadBeside, reading: Reading) -> Environment 
 
 
 def _legacy_environment(values: Mapping[str, Any], read: ReadBeside, reading: Reading) -> Environment | None:
-    """What the SDK makes an environment of where none is given (`convert_parts_to_environment`)."""
+    """Make an environment of the legacy keys, as the SDK does (`convert_parts_to_environment`)."""
     _legacy_settings(values, reading)
     packages = Environment(name=ANONYMOUS, python_version="3.8", requirements=("azureml-defaults",))
     if "condaFile" in values:

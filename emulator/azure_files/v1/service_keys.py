@@ -1,4 +1,4 @@
-"""What deploymentconfig.json of aci and of aks have in common: keys, resources, and what only a cloud acts upon."""
+"""Keys that deploymentconfig.json of aci and of aks share: credentials, resources, and settings for the cloud only."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ CloudOnly = Sequence[tuple[Sequence[str], str]]
 
 
 def cloud_only(values: Mapping[Path, Any], groups: CloudOnly, reading: Reading) -> dict[str, Any]:
-    """The values of those keys as `cloud_settings`; a difference for each group in which something is asked for."""
+    """Return the values of those keys as `cloud_settings`, and note a difference for each group that is used."""
     kept = {key: values[(key,)] for keys, _ in groups for key in keys if (key,) in values}
     for keys, reason in groups:
         asked = [key for key in keys if kept.get(key)]
@@ -41,7 +41,7 @@ def cloud_only(values: Mapping[Path, Any], groups: CloudOnly, reading: Reading) 
 
 
 def resources(values: Mapping[Path, Any], reading: Reading, *, is_limit: bool) -> dict[str, Any]:
-    """The `resources` of the request; `is_limit` says that what is asked for is also the most that a container gets.
+    """Return the `resources` of the request; with `is_limit` the amounts are requests and limits at once.
 
     Faults are those of the SDK.  A GB of v1 is a GiB, which is what the services ask their cluster for.
     """
@@ -63,13 +63,13 @@ def _amounts(cpu: float | None, memory_gb: float | None) -> dict[str, str]:
 
 
 def app_insights(values: Mapping[Path, Any], reading: Reading) -> dict[str, bool]:
-    """The `app_insights_enabled` of the request; what becomes of it is told of the deployment."""
+    """Return the `app_insights_enabled` of the request; its differences are the deployment's."""
     enabled = values.get(("appInsightsEnabled",))
     return {} if enabled is None else {"app_insights_enabled": enabled}
 
 
 def primary_key(values: Mapping[Path, Any], reading: Reading) -> dict[str, str]:
-    """The `primary_key` of the request; faults never repeat a key.
+    """Return the `primary_key` of the request; faults never repeat a key.
 
     The SDK sends the keys of the file only when the primary one is there (azureml-core, core/webservice/aks.py).
     """

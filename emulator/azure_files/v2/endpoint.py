@@ -76,6 +76,6 @@ class EndpointFile(AzureFile):
 
     @property
     def cloud_settings(self) -> Anything:
-        """What only the cloud acts upon, as it stands in the file."""
+        """The fields that only the cloud acts upon, as the file has them."""
         kept = self.model_dump(mode="json", include={"compute", "identity", "public_network_access"}, exclude_none=True)
         return {key: value for key, value in kept.items() if key in self.model_fields_set}

@@ -33,7 +33,7 @@ class ReadDeployment:
 
 @dataclass(frozen=True)
 class ReadFiles:
-    """What a set of files describes together: one endpoint, if there is a file of it, and its deployments."""
+    """The content of a set of files: one endpoint, if a file describes it, and its deployments."""
 
     endpoint: EndpointFile | None
     endpoint_document: Document | None
@@ -189,7 +189,7 @@ def _checked(document: Document, kind: type[F], faults: list[Fault]) -> F | None
 
 
 def _with_option(fault: Fault, kind: type[F]) -> Fault:
-    """What a missing name can be given by instead."""
+    """Return the option that gives a missing name."""
     option = {"endpoint_name": "--name NAME", "name": "--name NAME" if kind is EndpointFile else "--deployment NAME"}
     if fault.message != IS_REQUIRED or fault.field not in option:
         return fault
@@ -222,7 +222,7 @@ def _against_each_other(
 
 
 def _on_its_own(deployment: ReadDeployment) -> list[Fault]:
-    """What the types cannot say: which kinds of deployment may have which values (Microsoft's YAML references)."""
+    """Check the rules beyond types: the values that each kind of deployment may have (Microsoft's YAML references)."""
     file, fault = deployment.file, deployment.document.fault
     faults = []
     if not deployment.is_kubernetes and file.scale_settings and file.scale_settings.type != "default":

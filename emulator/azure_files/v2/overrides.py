@@ -1,4 +1,4 @@
-"""What the command line puts in place of what a file says: `--set key=value`, `--name`, `--deployment`.
+"""Overrides of a file's values by the command line: `--set key=value`, `--name`, `--deployment`.
 
 `--set '<ACR>=value'` fills a placeholder wherever the files have it.
 """
@@ -61,7 +61,7 @@ def parse_setting(text: str) -> Setting:
 
 
 def with_settings(document: Document, settings: Sequence[Setting]) -> Document:
-    """The document with the settings in place; a fault in one of them is told with the setting as its place."""
+    """Return the document with the overrides applied; faults in their values name the override as their place."""
     data = deepcopy(dict(document.data))
     lines: dict[Path, int] = dict(document.lines)
     places = dict(document.places)

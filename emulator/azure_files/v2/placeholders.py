@@ -1,4 +1,4 @@
-"""What a template leaves to be filled: `{{ NAME }}` and `<NAME>`, which Microsoft's samples are full of.
+"""Placeholders of templates: `{{ NAME }}` and `<NAME>`, common in Microsoft's samples.
 
 `key: {{NAME}}` without quotes is no YAML that can be loaded, so it is quoted before the text is parsed; which of them
 are left once everything that the command line gives is in place is found in the values.
@@ -73,7 +73,7 @@ def filled(data: Any, placeholder: str, value: Any) -> Any:
 
 
 def value_at(data: Any, path: Path) -> Any:
-    """What lies at that path of a document, which is there."""
+    """Return the value at a path that exists in the document."""
     for part in path:
         data = data[part]
     return data

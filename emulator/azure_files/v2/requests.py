@@ -1,6 +1,6 @@
-"""Read files turned into what the control API takes: an endpoint's document, and one for each deployment.
+"""Requests for the control API made of files: of an endpoint, of each deployment, of a model.
 
-What only the cloud acts upon is kept (`cloud_settings`) and said (`differences`).
+Settings that only the cloud acts upon are kept as `cloud_settings`, each with a difference.
 """
 
 from __future__ import annotations
@@ -15,8 +15,11 @@ from typing import Any, Literal
 from emulator.azure_files.v2.deployment import DataCollectorFile
 from emulator.azure_files.v2.endpoint import EndpointFile
 from emulator.azure_files.v2.load import ReadDeployment, ReadFiles
-from emulator.azure_files.v2.model import ModelPart
+from emulator.azure_files.v2.model import ModelFile, ModelPart
+from emulator.azure_files.v2.overrides import Setting, with_settings
 from emulator.azure_files.v2.placeholders import secret_reference
+from emulator.azure_files.v2.source_file import Source, left_open, parsed, refuse_all
+from emulator.azure_files.v2.validation import checked, salvaged
 from emulator.difference import Difference, differs, only_here
 from emulator.documents.yaml_document import Document
 from emulator.environments import azure_environment
@@ -210,3 +213,18 @@ def absolute(folder: str, path: str) -> str:
     """
     system = ntpath if re.match(r"[A-Za-z]:[\\/]|\\\\", folder) else posixpath
     return str(system.normpath(system.join(folder, path)))
+
+
+def read_model_file(source: Source, disk: Disk, settings: Sequence[Setting] = ()) -> dict[str, Any]:
+    """Return the registration of a model.yml for the control API; BadDocument lists every fault."""
+    document = with_settings(parsed(source), settings)
+    left = left_open(document)
+    file, found = checked(document, ModelFile)
+    told = {fault.field for fault in left}
+    faults = [*left, *(fault for fault in found if fault.field not in told)]
+    missing: list[Fault] = []
+    rest = file or salvaged(document, ModelFile)
+    request = model_request(rest, source.folder, disk, document, missing) if rest else {}
+    told = {fault.field for fault in faults}
+    refuse_all([source.file], [*faults, *(fault for fault in missing if fault.field not in told)])
+    return request

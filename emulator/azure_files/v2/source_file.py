@@ -84,13 +84,13 @@ def kind_of(document: Document) -> str:
 
 
 def other_kind(document: Document, kind: str) -> Fault:
-    """What is said of a file that is none of an endpoint or a deployment."""
+    """The error for a file that describes neither an endpoint nor a deployment."""
     way = f": {_WAYS[kind]}" if kind in _WAYS else ""
     return document.fault((), f"this is the file of {kind}, not of an endpoint or a deployment{way}")
 
 
 def left_open(document: Document) -> list[Fault]:
-    """A fault for every placeholder that nobody has filled."""
+    """Return a fault for every placeholder that is left."""
     left = list(unfilled(document.data))
     count = Counter(text for _, text in left)
     return [

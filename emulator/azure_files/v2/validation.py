@@ -47,7 +47,7 @@ def checked(document: Document, kind: type[F]) -> tuple[F | None, list[Fault]]:
 
 
 def salvaged(document: Document, kind: type[F]) -> F | None:
-    """What a document with faults says all the same, without its faulty parts; None where nothing is left of it.
+    """Return a document with faults without its faulty parts; None where nothing is left.
 
     For whoever looks for more faults, so that all are told in one round: what it names, and whether that is there.
     """
@@ -93,7 +93,7 @@ def _fault(document: Document, kind: type[AzureFile], details: ErrorDetails) -> 
 
 
 def _unknown(key: str, kind: type[AzureFile], path: Path) -> str:
-    """The nearest key at that place, else the nearest one anywhere in the file, with its path."""
+    """Name the nearest key at that place, else the nearest one anywhere in the file, with its path."""
     here = _keys_at(kind, path)
     if near_here := did_you_mean(key, here, cutoff=0.5):
         return f"unknown key '{key}', {near_here}"
@@ -137,7 +137,7 @@ def _model(kind: Any) -> type[BaseModel] | None:
 
 
 def _members(kind: Any) -> list[Any]:
-    """What a union, or an annotated type, is made of."""
+    """Return the members of a union, or the type of an annotated one."""
     if isinstance(kind, type) and get_origin(kind) is None:
         return [kind]
     if get_origin(kind) in (dict, list):
