@@ -175,7 +175,7 @@ def test_no_queue_wait_where_there_is_no_queue(door: Door, target: Target) -> No
 
 
 @pytest.mark.parametrize("target", QUEUEING)
-def test_who_waits_is_served_in_order(door: Door, target: Target) -> None:
+def test_queued_requests_are_served_in_order(door: Door, target: Target) -> None:
     with held() as (state, upstream):
         route = serve(door, upstream, target=target, queue_wait_ms=10_000)
         port, prefix = door.base(route)
@@ -339,7 +339,7 @@ def test_the_time_in_the_queue_counts(door: Door, target: Target) -> None:
 
 @pytest.mark.row("timeouts.container_goes_on")
 @every_target
-def test_the_container_works_on_what_nobody_waits_for(door: Door, target: Target) -> None:
+def test_the_container_works_on_an_abandoned_request(door: Door, target: Target) -> None:
     """It is told nothing, finishes, and may answer; the front door shows how many such requests there are."""
     with held() as (state, upstream):
         route = serve(door, upstream, target=target, timeout_ms=None if target == "local" else 100)

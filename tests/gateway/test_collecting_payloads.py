@@ -256,7 +256,7 @@ def test_one_draw_decides_on_a_request_and_its_answer() -> None:
     assert events[0]["correlationid"] == events[1]["correlationid"]
 
 
-def test_other_choices_of_what_nobody_documents() -> None:
+def test_other_choices_of_assumed_rows() -> None:
     chosen = {"collection.headers": "dashed", "collection.unknown_length": "bytes 0-{last}", "collection.text": False}
     with overridden({"managed": chosen}), collecting() as door, container() as upstream:
         raw = b"POST /score HTTP/1.1\r\nHost: a\r\n" + AUTHORIZED + b"X-Tenant-Id: me\r\nContent-Type: text/csv\r\n"
@@ -267,7 +267,7 @@ def test_other_choices_of_what_nobody_documents() -> None:
 
 
 @pytest.mark.parametrize(("containers", "expected"), [(True, "boom"), (False, "")])
-def test_what_mapping_leaves_of_an_answer(containers: bool, expected: str) -> None:
+def test_a_mapped_response_is_collected_as_the_container_sent_it(containers: bool, expected: str) -> None:
     chosen = {"collection.containers_answer": containers, "status.mapped_body": False}
     failed = b"HTTP/1.1 500 Internal Server Error\r\nContent-Type: text/plain\r\nContent-Length: 4\r\n\r\nboom"
     with overridden({"managed": chosen}), collecting() as door, container(answering(failed)) as upstream:

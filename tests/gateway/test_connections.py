@@ -309,7 +309,7 @@ def test_a_thousand_requests_at_once(door: Door) -> None:
 
 
 @pytest.mark.usefixtures("_many_files")
-def test_idle_and_slow_callers_disturb_nobody(door: Door) -> None:
+def test_idle_and_slow_callers_do_not_delay_others(door: Door) -> None:
     with container() as upstream, ExitStack() as stack:
         route = door.serve(upstream.port)
         for number in range(300):

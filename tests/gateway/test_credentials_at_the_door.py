@@ -320,7 +320,7 @@ def test_only_the_path_of_swagger_is_open(door: Door, path: bytes) -> None:
 @pytest.mark.row("auth.logged_type", "auth.logged_identity")
 @pytest.mark.parametrize("target", [*FRONT_DOORS, "local"])
 @pytest.mark.parametrize("mode", ["key", "aml_token", "aad_token", "none"])
-def test_who_asked_and_how_is_in_the_log(door: Door, target: Target, mode: AuthMode) -> None:
+def test_auth_type_and_identity_are_logged(door: Door, target: Target, mode: AuthMode) -> None:
     profile = profile_of(target)
     if mode not in profile.auth_modes:
         return

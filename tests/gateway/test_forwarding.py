@@ -275,7 +275,7 @@ def test_an_upgrade_is_not_followed(door: Door) -> None:
         b"POST /score HTTP/1.1\r\nHost: a\r\nContent-Length: -1\r\n\r\n",
     ],
 )
-def test_what_is_not_http_is_refused(door: Door, raw: bytes, caplog: pytest.LogCaptureFixture) -> None:
+def test_bytes_that_are_not_http_are_rejected(door: Door, raw: bytes, caplog: pytest.LogCaptureFixture) -> None:
     with container() as upstream:
         answer = ask(door.serve(upstream.port).port, raw)
         assert (answer.status, answer.body, answer.all("Connection")) == (400, b"Bad Request", ["close"])

@@ -51,14 +51,14 @@ def test_end_to_end_headers_pass_in_order(headers: list[tuple[bytes, bytes]]) ->
         (304, [(b"Content-Length", b"5")], "GET", 5, False, False),
     ],
 )
-def test_what_a_response_head_says_of_its_body(
+def test_the_framing_that_a_response_head_gives(
     status: int, headers: list[tuple[bytes, bytes]], method: str, length: int | None, chunked: bool, has_body: bool
 ) -> None:
     head = ResponseHead.of(status, b"", keyed(headers), method)
     assert (head.content_length, head.chunked, head.has_body) == (length, chunked, has_body)
 
 
-def test_changes_replace_what_they_name() -> None:
+def test_edits_drop_and_add_headers() -> None:
     edits = HeaderEdits(http_heads.with_hop_by_hop(frozenset({b"server"})), b"server: front\r\n", b"x-id: 1\r\n")
     head = ResponseHead.of(200, b"OK", keyed([(b"Server", b"back"), (b"A", b"b"), (b"Content-Length", b"2")]), "GET")
     assert http_heads.response_head(head, edits, chunked=False, connection=None) == (

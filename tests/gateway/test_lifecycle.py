@@ -159,7 +159,7 @@ def test_removing_waits_for_what_runs(door: Door) -> None:
             assert one.answer().status == 200
 
 
-def test_removing_nothing_is_no_error(door: Door) -> None:
+def test_removing_an_unknown_endpoint_does_nothing(door: Door) -> None:
     door.gateway.remove("iris")
 
 

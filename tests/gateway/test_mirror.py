@@ -100,7 +100,7 @@ def test_ten_thousand_choices_are_within_a_point() -> None:
 
 
 @pytest.mark.row("traffic.zero_weight", "traffic.header_not_mirrored")
-def test_the_header_reaches_who_has_no_traffic_and_is_not_copied() -> None:
+def test_the_header_reaches_a_deployment_without_traffic_and_is_not_mirrored() -> None:
     with seeded(1) as door, container() as blue, container() as green:
         port = mirroring(door.gateway, blue, green, 50)
         for _ in range(40):
@@ -143,7 +143,7 @@ def test_the_share_of_copies() -> None:
 
 @pytest.mark.row("traffic.mirror_unseen")
 @pytest.mark.parametrize("fault", ["slow", "dead", "gone"])
-def test_a_mirror_disturbs_nobody(fault: str) -> None:
+def test_a_mirror_does_not_delay_requests(fault: str) -> None:
     hanging = threading.Event()
 
     def script(conversation: Conversation, received: Received) -> bool:

@@ -53,7 +53,7 @@ def test_a_post_that_would_like_http_2(door: Door, size: int, chunked: bool) -> 
 
 
 @pytest.mark.parametrize("endless", [b"0\r\nX: ", b"0\r\n", b"1;x=", b"000000"])
-def test_what_is_no_body_has_an_end(door: Door, endless: bytes) -> None:
+def test_framing_without_a_body_is_bounded(door: Door, endless: bytes) -> None:
     """Trailers and chunk extensions are read by nobody, so nothing of them may be kept."""
     more = b"X: y\r\n" if endless == b"0\r\n" else b"0"
     with container() as upstream, caller(door.serve(upstream.port).port) as one:
@@ -119,7 +119,7 @@ def test_an_idle_connection_has_an_hour(idle: bytes) -> None:
     assert swept(idle, IDLE_SECONDS + 10)
 
 
-def test_hundreds_of_slow_heads_disturb_nobody(door: Door) -> None:
+def test_hundreds_of_slow_heads_do_not_delay_others(door: Door) -> None:
     """Slowloris: each sends a byte now and then, and the others are answered as ever."""
     with container() as upstream:
         route = door.serve(upstream.port)
@@ -215,7 +215,7 @@ def test_no_answer_follows_one_to_head_on_its_connection(door: Door, framing: by
 
 
 @pytest.mark.parametrize("size", [1, 255 * 1024, 300 * 1024, 3 * MEGABYTE])
-def test_a_connection_goes_on_behind_a_body_that_nobody_wanted(door: Door, size: int) -> None:
+def test_a_connection_continues_after_an_unread_body(door: Door, size: int) -> None:
     """Refused, or answered early by the container: what waits of the body must not stop the reading for ever."""
 
     def script(conversation: Conversation, received: Received) -> bool:
@@ -236,7 +236,7 @@ def test_a_connection_goes_on_behind_a_body_that_nobody_wanted(door: Door, size:
                 assert one.answer().json()["body"] == "{}"
 
 
-def test_what_a_request_holds_goes_with_it(door: Door) -> None:
+def test_memory_of_a_request_is_freed_with_it(door: Door) -> None:
     """Without waiting for the collector of garbage, which runs seldom here; large bodies would pile up meanwhile."""
     raw = [
         post(b"x" * 1000),
@@ -259,7 +259,7 @@ def test_what_a_request_holds_goes_with_it(door: Door) -> None:
         gc.enable()
 
 
-def test_an_answer_to_a_caller_that_is_going_is_no_error() -> None:
+def test_answering_a_closed_connection_does_not_fail() -> None:
     """A time-out, a queue or another request's end may give it, and none of them may stumble over that."""
     answered: list[bool] = []
 

@@ -81,7 +81,7 @@ FAULTY_FRAMING = {
 
 @pytest.mark.parametrize("target", ["managed", "local"])
 @pytest.mark.parametrize("name", FAULTY_FRAMING)
-def test_a_request_of_doubtful_length_reaches_nobody(door: Door, name: str, target: str) -> None:
+def test_a_request_of_ambiguous_length_reaches_no_container(door: Door, name: str, target: str) -> None:
     """Refused at once, and its connection is not read any more."""
     with container() as upstream:
         route = door.serve(upstream.port, target="managed" if target == "managed" else "local")

@@ -241,7 +241,7 @@ def test_placeholders_that_are_left(line: str) -> None:
 
 
 @pytest.mark.parametrize("line", ["description: a <b> c", "tags: {a: <b>}", "properties: {a: '${{ x }}'}"])
-def test_what_is_no_placeholder(line: str) -> None:
+def test_texts_that_are_not_placeholders(line: str) -> None:
     assert read_files([source(f"name: iris\n{line}\n")]).endpoint_name == "iris"
 
 
@@ -422,7 +422,7 @@ def test_numbers_with_a_point_and_names_with_capitals() -> None:
 
 
 @pytest.mark.parametrize("number", [".inf", ".nan", "true", "'60000.0'"])
-def test_what_is_no_number_of_the_sdk(number: str) -> None:
+def test_texts_that_are_not_numbers_for_the_sdk(number: str) -> None:
     with pytest.raises(BadDocument, match="one fault"):
         read_files([Source("e.yml", "/work", f"name: iris\ntraffic: {{blue: {number}}}\n")])
 

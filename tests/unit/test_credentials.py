@@ -20,9 +20,7 @@ def tokens(mode: str = "aml_token") -> TokenCheck:
 @pytest.mark.parametrize("target", [t for t in TARGETS if t != "local"])
 @pytest.mark.parametrize("mode", ["key", "aml_token", "aad_token"])
 @pytest.mark.parametrize("header", [(), (b"",), (b"Bearer x",), (b"Bearer x", b"Bearer y"), (b"\x00",)])
-def test_a_mode_that_a_target_has_not_still_lets_nobody_in(
-    target: Target, mode: str, header: tuple[bytes, ...]
-) -> None:
+def test_a_mode_that_a_target_lacks_accepts_nothing(target: Target, mode: str, header: tuple[bytes, ...]) -> None:
     """The rows hold no answer for such a mode; a missing answer must not be an open door."""
     access = Access(profile_of(target), () if mode != "key" else (b"k",), None if mode == "key" else tokens(mode))
     verdict = access.check("/score", header, NOW)
@@ -50,7 +48,7 @@ def test_keys_are_compared_whole_and_all_of_them() -> None:
         assert (answer and answer.status) == status
 
 
-def test_what_the_check_says_holds_no_credential() -> None:
+def test_verdicts_hold_no_part_of_a_credential() -> None:
     for access in (Access(profile_of("managed"), (b"first",)), Access(profile_of("managed"), (), tokens())):
         for credential in (b"Bearer c2VjcmV0.c2VjcmV0.c2VjcmV0", b"c2VjcmV0", b"Basic c2VjcmV0"):
             assert "c2VjcmV0" not in repr(access.check("/score", (credential,), NOW))

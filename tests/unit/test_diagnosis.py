@@ -80,7 +80,7 @@ def test_a_missing_run() -> None:
         ("no_server", "other"),
     ],
 )
-def test_what_of_a_start_failed(log: str, stage: str) -> None:
+def test_the_stage_of_a_failed_start(log: str, stage: str) -> None:
     cause = explain((LOGS / f"{log}.log").read_text(encoding="utf-8"), ROOTS)
     assert cause and cause.stage == stage
 

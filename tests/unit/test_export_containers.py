@@ -233,7 +233,7 @@ def test_kubernetes_has_models_where_the_container_has_them(path: str | None, se
     assert pod.get("volumes", []) == [{"name": "empty-azureml-models", "emptyDir": {}} for _ in hidden]
 
 
-def test_compose_is_yaml_that_says_what_was_meant() -> None:
+def test_compose_is_valid_yaml() -> None:
     document = yaml.safe_load(EXPORTS["compose_with_values"].texts["compose.yaml"])
     blue, green = document["services"]["blue"], document["services"]["green"]
     assert blue["environment"]["MODE"] == "n$$ght $$(x)"

@@ -80,7 +80,7 @@ def test_a_good_token(token: str, identity: str) -> None:
         ({"aud": {"https://ml.azure.com": 1}}, "it is for another audience"),
     ],
 )
-def test_what_a_token_says_must_hold(changes: dict[str, Any], told: str) -> None:
+def test_the_claims_of_a_token_are_checked(changes: dict[str, Any], told: str) -> None:
     payload = json.dumps(claims(NOW, **changes)).encode()
     head = part({"alg": "HS256", "kid": "amlemu"})
     body = f"{head}.{part(payload)}"
@@ -144,7 +144,7 @@ def test_a_changed_token_is_not_the_signed_one() -> None:
         part({"alg": "RS256"}).encode() + b".!!!!.AAAA",
     ],
 )
-def test_what_is_no_token(token: bytes) -> None:
+def test_texts_that_are_not_tokens(token: bytes) -> None:
     assert why(token) in (NOT_A_JWT, NOT_TRUSTED)
 
 
@@ -186,7 +186,7 @@ def test_keys_without_names_and_keys_of_one_name() -> None:
     assert why(signed(claims(NOW), kid="r"), checked=check(keys=same)) == ""
 
 
-def test_what_is_remembered_changes_no_answer() -> None:
+def test_cached_tokens_change_no_result() -> None:
     checked = check()
     token = signed(claims(NOW, nbf=NOW - 10, exp=NOW + 10)).encode()
     moments = (NOW, NOW + 9, NOW + 10, NOW - 11, NOW)

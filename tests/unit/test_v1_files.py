@@ -110,7 +110,7 @@ def test_json_may_have_tabs_and_what_yaml_reads_otherwise() -> None:
         ("", "must hold a YAML mapping (key: value), not nothing"),
     ],
 )
-def test_what_is_neither_yaml_nor_json(text: str, told: str) -> None:
+def test_neither_yaml_nor_json(text: str, told: str) -> None:
     with pytest.raises(BadDocument) as caught:
         parse_yaml_or_json(text, "f.json")
     assert told in "\n".join([caught.value.message, *map(str, caught.value.faults)])
@@ -440,7 +440,7 @@ def test_packages_that_the_user_manages_are_those_of_the_image() -> None:
         ({"environmentVariable": {}}, "did you mean 'environmentVariables'?"),
     ],
 )
-def test_what_is_not_acted_upon_is_told(changes: dict[str, Any], said: str) -> None:
+def test_keys_without_effect_are_differences(changes: dict[str, Any], said: str) -> None:
     found = saved(**changes)
     assert said in told(found)
     assert "s3cret" not in f"{found}"
