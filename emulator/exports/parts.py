@@ -102,7 +102,7 @@ def _environment(source: DeploymentSource, endpoint: str) -> ExportedEnvironment
 
 
 def _reference(source: DeploymentSource, kind: Kind) -> str:
-    """The reference to a curated environment, '' for Kubernetes: it takes no registry assets (row registry.other_registries)."""
+    """The reference to a curated environment, '' for Kubernetes, which takes none (row registry.other_registries)."""
     if kind == "kubernetes":
         return ""
     return curated_reference(source.environment, is_registered=source.environment_is_registered)

@@ -1,4 +1,4 @@
-"""The traffic log: a line for each request, in the columns of AmlOnlineEndpointTrafficLog (row logs.traffic_columns)."""
+"""The traffic log: a line for each request, as in AmlOnlineEndpointTrafficLog (row logs.traffic_columns)."""
 
 from __future__ import annotations
 
@@ -117,7 +117,7 @@ def line_of(exchange: Exchange, time_generated: datetime) -> dict[str, Any]:
 
 
 def _arrives_empty(exchange: Exchange) -> bool:
-    """Whether a form was sent to the scoring path, which reaches an undecorated script empty (row server.body_as_text)."""
+    """Whether a form was sent to be scored, which reaches an undecorated script empty (row server.body_as_text)."""
     request = exchange.request
     scored = request.method == "POST" and exchange.path == _SCORE_PATH and exchange.model_status is not None
     return scored and request.header(b"content-type").startswith(_FORM)

@@ -267,7 +267,7 @@ def test_other_choices_of_assumed_rows() -> None:
 
 
 @pytest.mark.parametrize(("containers", "expected"), [(True, "boom"), (False, "")])
-def test_a_mapped_response_is_collected_as_the_container_sent_it(containers: bool, expected: str) -> None:
+def test_which_body_of_a_mapped_response_is_collected(containers: bool, expected: str) -> None:
     chosen = {"collection.containers_answer": containers, "status.mapped_body": False}
     failed = b"HTTP/1.1 500 Internal Server Error\r\nContent-Type: text/plain\r\nContent-Length: 4\r\n\r\nboom"
     with overridden({"managed": chosen}), collecting() as door, container(answering(failed)) as upstream:
