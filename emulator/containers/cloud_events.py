@@ -59,7 +59,7 @@ class Written(NamedTuple):
 
 
 def written(collected: Collected) -> Written:
-    """The line of the event, and the file of its data where that is too large for a line, or no text."""
+    """Return the line of the event, and the file of its data where that is too large for a line, or no text."""
     rolled = _rolled(collected)
     deployment = f"{collected.endpoint}/{collected.deployment}"
     folder = f"{deployment}/{collected.collection}/{rolled}"
@@ -73,7 +73,7 @@ def written(collected: Collected) -> Written:
 
 
 def _rolled(collected: Collected) -> str:
-    """The folders of an event's time."""
+    """Return the folders of an event's time."""
     templates = {"minute": collected.profile.rolled_by_minute, "hour": _HOUR, "day": _DAY}
     moment = datetime.fromtimestamp(collected.time, timezone.utc)
     parts = {"yyyy": "%Y", "MM": "%m", "dd": "%d", "HH": "%H", "mm": "%M"}
@@ -88,7 +88,7 @@ class _Inline(NamedTuple):
 
 
 def _inline(collected: Collected) -> _Inline | None:
-    """The body within a line, None where it is no text (row collection.text)."""
+    """Return the body within a line, None where it is no text (row collection.text)."""
     kind = collected.content_type.partition(";")[0].strip().lower()
     try:
         text = collected.body.decode()
@@ -131,7 +131,7 @@ def _line(collected: Collected, data: _Inline, *, in_blob: bool = False) -> str:
 
 
 def content_range(size: int) -> str:
-    """Which bytes of how many were collected.
+    """Return which bytes of how many were collected.
 
     >>> content_range(39), content_range(0)
     ('bytes 0-38/39', 'bytes */0')
@@ -140,7 +140,7 @@ def content_range(size: int) -> str:
 
 
 def attribute_name(header: str) -> str:
-    """The attribute of a header: CloudEvents takes small letters and digits only.
+    """Return the attribute of a header: CloudEvents takes small letters and digits only.
 
     >>> attribute_name("X-Request-Id"), attribute_name("ce-collect-data-type".removeprefix("ce-"))
     ('xrequestid', 'collectdatatype')

@@ -28,7 +28,7 @@ _INSTRUMENTATION_KEY = "a3e1e5b0-0000-4000-8000-000000000000"
 
 
 def custom_collections(deployment: OnlineDeployment) -> list[str]:
-    """The names of the enabled collections that Collectors fill, as the deployment spells them."""
+    """Return the names of the enabled collections that Collectors fill, as the deployment spells them."""
     collector = deployment.data_collector
     if collector is None or not profile_of(deployment.target).collection.available:
         return []
@@ -36,7 +36,7 @@ def custom_collections(deployment: OnlineDeployment) -> list[str]:
 
 
 def payload_collection(deployment: OnlineDeployment) -> PayloadCollection | None:
-    """What the front door collects of the deployment's requests, None when nothing."""
+    """Return what the front door collects of the deployment's requests, None when nothing."""
     collector = deployment.data_collector
     if collector is None or not profile_of(deployment.target).collection.available:
         return None
@@ -53,18 +53,18 @@ def payload_collection(deployment: OnlineDeployment) -> PayloadCollection | None
 
 
 def has_insights(deployment: OnlineDeployment) -> bool:
-    """Whether the container is told to send to Application Insights."""
+    """Return whether the container is told to send to Application Insights."""
     return deployment.app_insights_enabled and profile_of(deployment.target).collection.insights
 
 
 def needs_sink(deployment: OnlineDeployment) -> bool:
-    """Whether the deployment's containers have something to hand over; one without the launcher has no sink."""
+    """Return whether the deployment's containers have something to hand over; one without the launcher has no sink."""
     collects = bool(custom_collections(deployment)) or has_insights(deployment)
     return collects and deployment.code_configuration is not None and deployment.inference_config is None
 
 
 def mdc_config(deployment: OnlineDeployment) -> dict[str, Any]:
-    """The file that azureml-ai-monitoring reads (row collection.collector_variables)."""
+    """Return the file that azureml-ai-monitoring reads (row collection.collector_variables)."""
     collector = deployment.data_collector or DataCollector()
     percent = round(collector.sampling_rate * 100, 6)
     return {
@@ -77,7 +77,7 @@ def mdc_config(deployment: OnlineDeployment) -> dict[str, Any]:
 
 
 def collection_variables(deployment: OnlineDeployment) -> dict[str, str]:
-    """The variables that lead the container's packages to where their data is taken."""
+    """Return the variables that lead the container's packages to where their data is taken."""
     variables = _insights_variables() if has_insights(deployment) else {}
     if needs_sink(deployment) and custom_collections(deployment):
         variables["AZUREML_MDC_CONFIG_PATH"] = f"{SINK_FOLDER}/{MDC_CONFIG}"
@@ -104,7 +104,7 @@ def _insights_variables() -> dict[str, str]:
 
 
 def collection_differences(deployment: OnlineDeployment) -> list[Difference]:
-    """Where data collection and Application Insights depart from the cloud's."""
+    """Return where data collection and Application Insights depart from the cloud's."""
     profile = profile_of(deployment.target).collection
     found = _collector_differences(deployment, profile) if deployment.data_collector else []
     if has_insights(deployment):

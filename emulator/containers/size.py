@@ -70,7 +70,7 @@ class DefaultLimits:
     disk_bytes: int | None = None
 
     def memory_on(self, machine_bytes: int) -> int | None:
-        """The limit of each container on a machine with so much memory; None for none.
+        """Return the limit of each container on a machine with so much memory; None for none.
 
         >>> DefaultLimits().memory_on(16 * 2**30) // 2**30, DefaultLimits(0).memory_on(16 * 2**30)
         (14, None)
@@ -81,7 +81,7 @@ class DefaultLimits:
         return min(self.memory_bytes, machine_bytes) or None
 
     def disk_on(self, free_bytes: int) -> int | None:
-        """What each container may write where so much of the disk is free; None for no limit.
+        """Return what each container may write where so much of the disk is free; None for no limit.
 
         >>> DefaultLimits().disk_on(100 * 2**30) // 2**30, DefaultLimits().disk_on(2**30) // 2**30
         (50, 10)
@@ -117,7 +117,7 @@ def check_instance_type(deployment: Sized, target: Target, resource: str) -> Non
 
 
 def is_sized(deployment: Sized) -> bool:
-    """Whether the deployment says how large its containers are."""
+    """Return whether the deployment says how large its containers are."""
     return deployment.instance_type is not None or deployment.resources is not None
 
 
@@ -138,7 +138,7 @@ def asked_size(deployment: Sized, target: Target) -> ContainerSize:
 
 
 def container_size(deployment: Sized, target: Target, machine: Machine) -> ContainerSize:
-    """What the deployment's containers get here: no more than the machine has."""
+    """Return what the deployment's containers get here: no more than the machine has."""
     asked = asked_size(deployment, target)
     return ContainerSize(
         None if asked.cpus is None else min(asked.cpus, float(machine.cpus)),
@@ -147,7 +147,7 @@ def container_size(deployment: Sized, target: Target, machine: Machine) -> Conta
 
 
 def size_differences(deployment: Sized, target: Target, machine: Machine) -> list[Difference]:
-    """Where the size departs from what the target's cloud would give."""
+    """Return where the size departs from what the target's cloud would give."""
     found = [*_type_differences(deployment, target), *_gpu_differences(deployment)]
     asked = asked_size(deployment, target)
     if (asked.cpus or 0) > machine.cpus or (asked.memory_bytes or 0) > machine.memory_bytes:
@@ -211,13 +211,13 @@ def _type_of(deployment: Sized) -> InstanceType | None:
 
 
 def workers(deployment: Sized) -> int:
-    """How many processes of a container load the model: WORKER_COUNT of them, unless WORKER_PRELOAD."""
+    """Return how many processes of a container load the model: WORKER_COUNT, or one with WORKER_PRELOAD."""
     text = deployment.environment_variables.get(_WORKERS_VARIABLE, Secret("")).reveal()
     return max(1, int(text)) if text.isdecimal() else 1
 
 
 def more_memory_hint(deployment: Sized, *, by_default: bool = False) -> str:
-    """What to do about a container that ran out of memory; `by_default` says that the limit was nobody's wish."""
+    """Return the advice for a container that ran out of memory; `by_default`: the user set no limit."""
     count = workers(deployment)
     copies = f"; each of its {count} workers (WORKER_COUNT) has a copy of the model" if count > 1 else ""
     return _more_memory(deployment, by_default=by_default) + copies

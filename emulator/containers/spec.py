@@ -135,7 +135,7 @@ def container_specs(
 
 
 def code_name(deployment: OnlineDeployment, configuration: CodeConfiguration) -> str:
-    """Where the code folder lies below /var/azureml-app: its base name, which the container keeps."""
+    """Return where the code folder lies below /var/azureml-app: its base name, which the container keeps."""
     # Resolved: the last part of a path may be '..', which names nothing below the layout.
     name = PurePosixPath(posixpath.normpath(configuration.code.replace("\\", "/"))).name
     name = "code" if name in ("", "..") else name
@@ -143,7 +143,7 @@ def code_name(deployment: OnlineDeployment, configuration: CodeConfiguration) ->
 
 
 def platform_variables(deployment: OnlineDeployment, models: Sequence[Model]) -> dict[str, str]:
-    """The variables that the target's cloud sets."""
+    """Return the variables that the target's cloud sets."""
     profile = profile_of(deployment.target).container
     variables = _script_variables(deployment)
     variables["AZUREML_MODEL_DIR"] = _model_dir(deployment, models)
@@ -155,12 +155,12 @@ def platform_variables(deployment: OnlineDeployment, models: Sequence[Model]) ->
 
 
 def ports_of(deployment: OnlineDeployment) -> tuple[int, ...]:
-    """Every port of the container that is asked at, the one for requests first."""
+    """Return every port of the container that is asked at, the one for requests first."""
     return (deployment.inference_config or AZUREML_ROUTES).ports
 
 
 def scoring_path(deployment: OnlineDeployment) -> str:
-    """Where the container takes requests; with it ends the scoring_uri (row custom.scoring_uri)."""
+    """Return where the container takes requests; with it ends the scoring_uri (row custom.scoring_uri)."""
     return (deployment.inference_config or AZUREML_ROUTES).scoring_route.path
 
 
@@ -173,13 +173,13 @@ def probe_route(deployment: OnlineDeployment, kind: Literal["liveness", "readine
 
 
 def models_folder(deployment: OnlineDeployment) -> str:
-    """Where models lie below /var/azureml-app: a mount path that is below it is part of the layout itself."""
+    """Return where models lie below /var/azureml-app: a mount path that is below it is part of the layout itself."""
     place = PurePosixPath(deployment.model_mount_path or "/")
     return str(place.relative_to(APP_ROOT)) if place.is_relative_to(APP_ROOT) else MODELS_FOLDER
 
 
 def path_at_mount(path: str, mount: str) -> str:
-    """Where a file of the layout is seen when models are mounted at `mount`.
+    """Return where a file of the layout is seen when models are mounted at `mount`.
 
     >>> path_at_mount("azureml-models/m/1/m.pkl", "/models"), path_at_mount("src/score.py", "/models")
     ('/models/m/1/m.pkl', 'src/score.py')
@@ -189,7 +189,7 @@ def path_at_mount(path: str, mount: str) -> str:
 
 
 def model_mount(deployment: OnlineDeployment) -> str | None:
-    """Where models are mounted, None where they lie in the layout itself (row custom.model_mount_path)."""
+    """Return where models are mounted, None where they lie in the layout itself (row custom.model_mount_path)."""
     path = deployment.model_mount_path
     return None if path is None or PurePosixPath(path).is_relative_to(APP_ROOT) else path
 
@@ -225,7 +225,7 @@ def _model_dir(deployment: OnlineDeployment, models: Sequence[Model]) -> str | N
 
 
 def _script_variables(deployment: OnlineDeployment) -> dict[str, str | None]:
-    """What leads to the script; nothing for a container without one."""
+    """Return what leads to the script; nothing for a container without one."""
     configuration = deployment.code_configuration
     if configuration is None:
         return {}
@@ -240,14 +240,14 @@ def _script_variables(deployment: OnlineDeployment) -> dict[str, str | None]:
 
 
 def no_code_model(deployment: OnlineDeployment, models: Sequence[Model]) -> Model | None:
-    """The MLflow model that is scored by the script of the image, because the deployment has none."""
+    """Return the MLflow model that is scored by the script of the image, because the deployment has none."""
     if deployment.code_configuration or deployment.inference_config or len(models) != 1:
         return None
     return models[0] if models[0].type == "mlflow_model" else None
 
 
 def no_code_variables(deployment: OnlineDeployment, models: Sequence[Model]) -> dict[str, str]:
-    """What leads to the image's own script and tells it which model; nothing with a script of the user's."""
+    """Return what leads to the image's own script and tells it which model; nothing with a script of the user's."""
     model, profile = no_code_model(deployment, models), profile_of(deployment.target)
     if model is None:
         return {}
@@ -257,7 +257,7 @@ def no_code_variables(deployment: OnlineDeployment, models: Sequence[Model]) -> 
 
 
 def container_differences(deployment: OnlineDeployment, models: Sequence[Model]) -> list[Difference]:
-    """Where what is asked for departs from what the target's cloud would take."""
+    """Return where what is asked for departs from what the target's cloud would take."""
     profile = profile_of(deployment.target)
     found: list[Difference] = []
     limit = profile.container.max_models

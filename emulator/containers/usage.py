@@ -1,4 +1,4 @@
-"""What containers use of processors, memory, disks and GPUs, as values, and shares worked out of them.  Pure."""
+"""Resource usage of containers (processors, memory, disks, GPUs) as values, and shares computed from it.  Pure."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ class Reading:
     count: float
 
     def rate_since(self, before: Reading) -> float | None:
-        """How much a second since `before`; None where no time has passed, or the count began anew.
+        """Return how much a second since `before`; None where no time has passed, or the count began anew.
 
         >>> Reading(10.0, 5.0).rate_since(Reading(8.0, 4.0))
         0.5

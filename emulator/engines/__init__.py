@@ -73,7 +73,7 @@ class Engine(Protocol):
         """Raise EngineUnavailable, naming what is missing and the command that mends it, unless this engine can run."""
 
     def find_image(self, digest: str) -> Image | None:
-        """The image of that environment if it is there already; never touches a network."""
+        """Return the image of that environment if it is there already; never touches a network."""
 
     def build_image(self, spec: AnyImageSpec, log: Log, canceled: threading.Event) -> Image:
         """Build the environment, or find its image, line by line into `log`; OperationCanceled soon after `canceled` is
@@ -85,22 +85,22 @@ class Engine(Protocol):
         """Start a container and return at once; it may die before it answers."""
 
     def inspect(self, container_id: str) -> Container:
-        """The container as it is now; ResourceNotFound once it is gone."""
+        """Return the container as it is now; ResourceNotFound once it is gone."""
 
     def list_containers(self) -> list[Container]:
-        """Every container of this workspace, running or not."""
+        """Return every container of this workspace, running or not."""
 
     def running_ids(self) -> frozenset[str]:
-        """The ids of this workspace's containers that run now: cheap, because it is asked every second."""
+        """Return the ids of this workspace's containers that run now: cheap, because it is asked every second."""
 
     def machine(self) -> Machine:
-        """What containers can have at most; asked of the engine once."""
+        """Return what containers can have at most; asked of the engine once."""
 
     def usage(self, container_ids: Iterable[str]) -> Mapping[str, Usage]:
         """What these containers use, by id, all asked at the same time; those that do not run any more are left out."""
 
     def oom_kills(self) -> Mapping[str, int]:
-        """How often the kernel has killed a process of a container for want of memory, by id.
+        """Return how often the kernel has killed a process of a container for want of memory, by id.
 
         Since this engine was made, and without containers to which it has not happened or of which this engine cannot
         know: cheap, because it is asked every second.

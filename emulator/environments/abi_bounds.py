@@ -67,7 +67,7 @@ def _is_older(requirement: Requirement) -> bool:
 
 
 def _ends_before(requirement: Requirement, version: Version) -> bool:
-    """Whether every version that the requirement takes is older than `version`."""
+    """Return whether every version that the requirement takes is older than `version`."""
     return any(_limits(specifier, version) for specifier in requirement.specifier)
 
 

@@ -1,4 +1,4 @@
-"""Base images that stand for others, as the setting `base_images` says: each use of one is a difference."""
+"""Substitute base images as the setting `base_images` says; each substitution is a difference."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class BaseImages:
     substitutes: Mapping[str, str] = field(default_factory=dict)
 
     def of(self, name: str) -> str | None:
-        """What stands for that image, None where nothing does; its own name goes before a pattern.
+        """Return what stands for that image, None where nothing does; its own name goes before a pattern.
 
         >>> BaseImages({"mcr.microsoft.com/azureml/*": "local/azureml"}).of("mcr.microsoft.com/azureml/minimal:1")
         'local/azureml'
@@ -35,7 +35,7 @@ class BaseImages:
         return next(matching, None)
 
     def in_environment(self, environment: Environment) -> tuple[Environment, tuple[Difference, ...]]:
-        """The environment on the image that stands for its own, and the differences."""
+        """Return the environment on the image that stands for its own, and the differences."""
         by = self.of(environment.image) if environment.image else None
         if by is None or by == environment.image:
             return environment, ()

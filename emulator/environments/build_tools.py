@@ -1,4 +1,4 @@
-"""What packages are built with: a compiler and git, which Microsoft's base images have, and slim ones of Python lack.
+"""Build tools: a compiler and git, which Microsoft's base images have and Python's slim images lack.
 
 The cloud builds curated and conda environments on those images, whose own OpenMPI is compiled in them (Dockerfiles of
 Azure/AzureML-Containers).  Here they are installed where a package could not be had without them, and stay.
@@ -42,7 +42,7 @@ LACKS_BUILD_TOOLS = "command -v apt-get >/dev/null && ! { command -v g++ && comm
 
 
 def missing_tool(text: str) -> str:
-    """Which tool a build says that it did not find: `gcc`, `git` or `make`; '' for none.
+    """Return which tool a build says that it did not find: `gcc`, `git` or `make`; '' for none.
 
     >>> missing_tool("error: [Errno 2] No such file or directory: 'gcc'"), missing_tool("Git executable not found.")
     ('gcc', 'git')
@@ -54,7 +54,7 @@ def missing_tool(text: str) -> str:
 
 
 def tool_failure(text: str, where: str, hint: str, log_tail: str) -> ImageBuildFailure | None:
-    """The error of a build whose output says that a tool is missing; None when it says no such thing."""
+    """Return the error of a build whose output says that a tool is missing; None when it says no such thing."""
     tool = missing_tool(text)
     if not tool:
         return None

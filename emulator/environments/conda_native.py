@@ -38,7 +38,7 @@ _NATIVE = frozenset(_NAMES.split())
 
 
 def is_native(spec: CondaSpec) -> bool:
-    """Whether the package is none of Python's.
+    """Return whether the package is none of Python's.
 
     >>> is_native(CondaSpec("ld_impl_linux-64", "=2.40=h41732ed_0")), is_native(CondaSpec("xz", "=5.4.2"))
     (True, True)

@@ -142,7 +142,7 @@ def _requirement(spec: CondaSpec, source: str, found: _Found) -> None:
 
 
 def pypi_name(conda_name: str) -> str:
-    """What PyPI calls a conda package; '' for one that is nothing of PyPI's.
+    """Return what PyPI calls a conda package; '' for one that is nothing of PyPI's.
 
     >>> pypi_name("pytorch"), pypi_name("numpy"), pypi_name("mkl")
     ('torch', 'numpy', '')

@@ -24,13 +24,13 @@ _TAG = re.compile(r"(:[\w.-]+)?(@sha256:[0-9a-f]+)?$")
 
 
 def find_curated(name: str, table: Iterable[CuratedEnvironment] = CURATED) -> CuratedEnvironment | None:
-    """The curated environment of that name, in Azure's own case, with or without `AzureML-` before it."""
+    """Return the curated environment of that name, in Azure's own case, with or without `AzureML-` before it."""
     wanted = name.removeprefix(PREFIX)
     return next((curated for curated in table if curated.name.removeprefix(PREFIX) == wanted), None)
 
 
 def curated_image(image: str, table: Iterable[CuratedEnvironment] = CURATED) -> CuratedEnvironment | None:
-    """What the prebuilt image of that name holds, whatever its tag or digest.
+    """Return what the prebuilt image of that name holds, whatever its tag or digest.
 
     >>> curated_image("mcr.microsoft.com/azureml/minimal-ubuntu20.04-py38-cpu-inference:20240101.v1").python_version
     '3.8'
@@ -40,7 +40,7 @@ def curated_image(image: str, table: Iterable[CuratedEnvironment] = CURATED) -> 
 
 
 def curated_environment(curated: CuratedEnvironment, version: str | None = None) -> Environment:
-    """The environment that stands in for any `version` of the curated one; None is the latest."""
+    """Return the environment that stands in for any `version` of the curated one; None is the latest."""
     return Environment(
         name=curated.name,
         version=version or LATEST,
@@ -53,12 +53,12 @@ def curated_environment(curated: CuratedEnvironment, version: str | None = None)
 
 
 def curated_setting(curated: CuratedEnvironment) -> str:
-    """The table of amlemu.toml that replaces the packages of that curated environment."""
+    """Return the table of amlemu.toml that replaces the packages of that curated environment."""
     return f'[curated_environments."{curated.name}"]'
 
 
 def difference(curated: CuratedEnvironment) -> Difference:
-    """What is told wherever the curated environment, or its image, is rebuilt."""
+    """Return what is told wherever the curated environment, or its image, is rebuilt."""
     origin = "published packages" if curated.is_published else "packages in the settings"
     packages = ", ".join(curated.packages)
     without = f"; left out: {', '.join(curated.left_out)}" if curated.left_out else ""

@@ -25,7 +25,7 @@ class IgnoreRule:
 
 
 def parse_ignore(text: str) -> tuple[IgnoreRule, ...]:
-    """The rules of an ignore file; a line that is no pattern is passed over."""
+    """Return the rules of an ignore file; a line that is no pattern is passed over."""
     rules = []
     for line in text.removeprefix("\ufeff").splitlines():
         word = line.strip()
@@ -39,7 +39,7 @@ def parse_ignore(text: str) -> tuple[IgnoreRule, ...]:
 
 
 def is_ignored(path: str, rules: Sequence[IgnoreRule]) -> bool:
-    """Whether a file's path below the context, with '/', is left out: the last rule that matches it or a folder
+    """Return whether a file's path below the context, with '/', is left out: the last rule that matches it or a folder
     above it decides.
 
     >>> is_ignored("data/raw/a.csv", parse_ignore("data\\n!data/raw"))
@@ -84,7 +84,7 @@ class _Steps:
     steps: tuple[tuple[str, re.Pattern[str] | None], ...]
 
     def fullmatch(self, path: str) -> bool:
-        """Whether the pattern takes the whole path."""
+        """Return whether the pattern takes the whole path."""
         here = self._reached({0})
         for character in path:
             here = self._reached({after for at in here for after in self._after(at, character)})
@@ -103,7 +103,7 @@ class _Steps:
         return found
 
     def _after(self, at: int, character: str) -> Iterator[int]:
-        """Where one is after a character; within the folders of a step `**/` at its complement."""
+        """Yield where one is after a character; within the folders of a step `**/` at its complement."""
         step = ~at if at < 0 else at
         if step == len(self.steps):
             return

@@ -1,4 +1,4 @@
-"""Images of the user's own, into which nothing is installed: one that runs as it is, or one built from a Dockerfile."""
+"""Specifications of images into which nothing is installed: an existing one, or one built from a Dockerfile."""
 
 from __future__ import annotations
 
@@ -56,14 +56,14 @@ class BuildContextSpec:
 
 
 def existing_image_spec(environment: Environment) -> ExistingImageSpec:
-    """The specification of an environment that is an image alone; BadArgument for what cannot be its name."""
+    """Return the specification of an environment that is an image alone; BadArgument for what cannot be its name."""
     name = check_reference(environment.image or "", environment.id)
     parts = {"kind": "image", "image": name, "platform": environment.platform}
     return ExistingImageSpec(_digest(parts), name, environment.platform)
 
 
 def build_context_spec(environment: Environment, content: ContextContent, dockerfile: str) -> BuildContextSpec:
-    """The specification of an environment with a build context; `dockerfile` is what is built of its text."""
+    """Return the specification of an environment with a build context; `dockerfile` is what is built of its text."""
     build = environment.build
     assert build is not None
     parts = {

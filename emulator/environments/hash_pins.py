@@ -30,7 +30,7 @@ _MOST_NAMED = 10
 
 
 def without_hashes(line: str) -> str:
-    """The requirement alone.
+    """Return the requirement alone.
 
     >>> without_hashes("six==1.16.0 --hash=sha256:8abb")
     'six==1.16.0'
@@ -39,7 +39,7 @@ def without_hashes(line: str) -> str:
 
 
 def hashes_of(line: str) -> tuple[str, ...]:
-    """The hashes of a requirement line, as `sha256:…` in small letters.
+    """Return the hashes of a requirement line, as `sha256:…` in small letters.
 
     >>> hashes_of("six==1.16.0 --hash sha256:8ABB --hash=sha256:1e61")
     ('sha256:8abb', 'sha256:1e61')
@@ -48,12 +48,12 @@ def hashes_of(line: str) -> tuple[str, ...]:
 
 
 def with_hashes(requirement: str, hashes: Iterable[str]) -> str:
-    """The line in the one form that amlemu writes."""
+    """Return the line in the one form that amlemu writes."""
     return " ".join([requirement, *(f"--hash={value}" for value in hashes)])
 
 
 def hash_problem(line: str) -> str | None:
-    """Why a hash of the line is none that pip takes, or None."""
+    """Return why a hash of the line is none that pip takes, or None."""
     for value in hashes_of(line):
         found = _VALUE.fullmatch(value)
         length = _DIGITS.get(found["algorithm"]) if found else None
@@ -65,12 +65,12 @@ def hash_problem(line: str) -> str | None:
 
 
 def wants_hashes(lines: Iterable[str]) -> bool:
-    """Whether pip is in hash-checking mode with these lines."""
+    """Return whether pip is in hash-checking mode with these lines."""
     return any(hashes_of(line) or line == REQUIRE_HASHES for line in lines)
 
 
 def names_hashes(lines: Iterable[str]) -> bool:
-    """Whether a line has a hash that the installer checks, in an option or in its URL.
+    """Return whether a line has a hash that the installer checks, in an option or in its URL.
 
     >>> names_hashes(["six==1.16.0", "x @ https://host/x-1.tar.gz#sha256=8abb"]), names_hashes(["six==1.16.0"])
     (True, False)
@@ -79,7 +79,7 @@ def names_hashes(lines: Iterable[str]) -> bool:
 
 
 def unpinned_problem(line: str) -> str | None:
-    """Why a line cannot stand among requirements in hash-checking mode, or None."""
+    """Return why a line cannot stand among requirements in hash-checking mode, or None."""
     if line.startswith("-"):
         return None
     text = without_hashes(line)
@@ -108,7 +108,7 @@ def _url_problem(shown: str, url: str, hashes: Collection[str]) -> str | None:
 
 
 def pinned(locked: Sequence[str], requirements: Iterable[str]) -> list[str]:
-    """The locked lines with the hashes that the requirements pin for these packages."""
+    """Return the locked lines with the hashes that the requirements pin for these packages."""
     pins = {_key(line): hashes for line in requirements if (hashes := hashes_of(line))}
     return [with_hashes(line, pins.get(_name_of(line)) or pins.get(_url_of(line), ())) for line in locked]
 
@@ -131,7 +131,7 @@ def _has_hash(line: str) -> bool:
 
 
 def _key(line: str) -> str:
-    """What a requirement and its locked line have in common: the name, or the URL of one that is a URL alone."""
+    """Return what a requirement and its locked line have in common: the name, or the URL of one that is a URL alone."""
     return line.split(maxsplit=1)[0] if is_url_alone(without_hashes(line)) else _name_of(line)
 
 
@@ -162,7 +162,7 @@ def hash_failure(lines: Sequence[str]) -> ImageBuildFailure | None:
 
 
 def _digests(lines: Sequence[str]) -> tuple[list[str], list[str]]:
-    """The digests below `Expected:` and below `Computed:`."""
+    """Return the digests below `Expected:` and below `Computed:`."""
     expected: list[str] = []
     computed: list[str] = []
     into: list[str] | None = None

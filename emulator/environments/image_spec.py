@@ -221,7 +221,7 @@ def image_spec(
     mlflow_script: str = "",
     mirrors: Mapping[str, str] = MappingProxyType({}),
 ) -> ImageSpec:
-    """The image of `environment`, with `launcher` as the program that starts its scoring server.
+    """Return the image of `environment`, with `launcher` as the program that starts its scoring server.
 
     `mlflow_script` is the script of MLflow models that have none; it is in images of such environments only.
     `mirrors` says by name where conda channels are.
@@ -327,8 +327,8 @@ def _install_settings() -> str:
     return _INSTALL_SETTINGS.format(settings=SETTINGS)
 
 
-def dockerfile_of_build(spec: ImageSpec, wheels_cache: str, sources_cache: str | None) -> str:
-    """The Dockerfile that is built, with the secret ids of its caches in it; nobody but the engine may see it.
+def dockerfile_with_caches(spec: ImageSpec, wheels_cache: str, sources_cache: str | None) -> str:
+    """Return the Dockerfile that is built, with the secret ids of its caches in it; nobody but the engine may see it.
 
     `wheels_cache` is shared by builds in which the same code runs before packages are installed, `sources_cache` is one
     environment's own, for packages that must be built; None where all of them have wheels.

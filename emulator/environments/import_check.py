@@ -1,4 +1,4 @@
-"""What is imported at the end of a build, and what its report means.  The program is images/scoring/check_imports.py.
+"""The import check at the end of a build, and its report.  The program is images/scoring/check_imports.py.
 
 A package that cannot be imported fails the build: the scoring script would fail in the same way, only later.  Where the
 reason lies in the machine (a library of the system, a GPU's driver or a Java runtime that is missing), it is a
@@ -29,7 +29,7 @@ _NOT_IMPORTED = ("python", "pip", "setuptools", "wheel")
 
 
 def names_of(requirements: Iterable[str]) -> list[str]:
-    """The packages that requirement lines name; options name none.
+    """Return the packages that requirement lines name; options name none.
 
     >>> names_of(["--pre", "Flask[async]>=2", "x @ https://host/x.whl"])
     ['Flask', 'x']
@@ -49,7 +49,7 @@ def packages_of(requirements: Iterable[str]) -> list[Requirement]:
 
 
 def asked_imports(spec: ImageSpec, folder: str, lock: str) -> bytes:
-    """The file that says what to import in an environment that lies at `folder`, with the packages of `lock`.
+    """Return the file that says what to import in an environment that lies at `folder`, with the packages of `lock`.
 
     Of a package that the user has given by its URL alone only the lock has the name.
     """
@@ -67,7 +67,7 @@ def asked_imports(spec: ImageSpec, folder: str, lock: str) -> bytes:
 
 
 def import_differences(report: str, setting: str) -> tuple[Difference, ...]:
-    """What the report tells beside failures: modules that cannot be imported on this machine.
+    """Return what the report tells beside failures: modules that cannot be imported on this machine.
 
     `setting` replaces the packages, '' where they are the user's own.
 

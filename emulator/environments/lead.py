@@ -1,4 +1,4 @@
-"""Where a line of requirements leads: to packages by name and to URLs elsewhere, never to what lies on this machine."""
+"""Check that a requirement line names packages or URLs, never files of this machine."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def lead_problem(line: str, shown: str) -> str | None:
 
 
 def line_problem(line: str, shown: str) -> str | None:
-    """Why `line`, told of as `shown`, is no one line of text, or None."""
+    """Return why `line`, told of as `shown`, is no one line of text, or None."""
     if len(line) > _LONGEST_LINE:
         return f"'{shown[:80]}…' has {len(line)} characters: no line may have more than {_LONGEST_LINE}"
     if not line.replace("\t", " ").isprintable() or line.endswith("\\"):
@@ -69,7 +69,7 @@ def _option_problem(line: str, shown: str) -> str | None:
 
 
 def url_problem(requirement: Requirement, shown: str) -> str | None:
-    """Why a package may not come from the URL that its line names, or None."""
+    """Return why a package may not come from the URL that its line names, or None."""
     url = requirement.url
     if url is None or _URL.fullmatch(url):
         return None
@@ -79,7 +79,7 @@ def url_problem(requirement: Requirement, shown: str) -> str | None:
 
 
 def local_problem(shown: str) -> str:
-    """What is said of a line that names something of this machine."""
+    """Return what is said of a line that names something of this machine."""
     return (
         f"'{shown}' names something on this machine, which the build cannot see:"
         " publish a wheel, or put the code beside the script"

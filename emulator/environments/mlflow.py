@@ -73,7 +73,7 @@ class _Files:
 
 
 def mlflow_environment(model: str, names: Collection[str], read: ReadText, base_packages: Sequence[str]) -> Environment:
-    """The no-code environment of the MLflow model `model`, whose folder holds the files `names`.
+    """Return the no-code environment of the MLflow model `model`, whose folder holds the files `names`.
 
     `read` gives a file's text by its path in that folder; `base_packages` are there whatever the model lists.  Raises
     BadDocument for an MLmodel that is broken, that has no pyfunc flavour, or that names a file which is not there, and
@@ -104,7 +104,7 @@ def mlflow_environment(model: str, names: Collection[str], read: ReadText, base_
 
 
 def as_mlflow_environment(environment: Environment, read: ReadText) -> Environment:
-    """The environment that a user has given to an MLflow model, whose files `read` gives.
+    """Return the environment that a user has given to an MLflow model, whose files `read` gives.
 
     Raises BadDocument for an MLmodel that is broken, or of a model without the pyfunc flavour.
     """
@@ -120,7 +120,7 @@ def _for_old_servers(packages: Sequence[str]) -> Difference:
 
 
 def _pyfunc_of(mlmodel: Document) -> Mapping[str, Any]:
-    """The pyfunc flavour: without it a model is not deployed without a script (row mlflow.flavor)."""
+    """Return the pyfunc flavour: without it a model is not deployed without a script (row mlflow.flavor)."""
     flavors = mlmodel.data.get("flavors")
     if not isinstance(flavors, dict):
         refuse(mlmodel, [mlmodel.fault(("flavors",), "must be a mapping of flavours: mlflow writes it")])
@@ -135,7 +135,7 @@ def _pyfunc_of(mlmodel: Document) -> Mapping[str, Any]:
 
 
 def _own_packages(files: _Files) -> tuple[Environment, str]:
-    """The environment that the model's own files describe, and the file it was read from, '' for none."""
+    """Return the environment that the model's own files describe, and the file it was read from, '' for none."""
     file = _named(files, "conda", CONDA_FILE) or (REQUIREMENTS_FILE if REQUIREMENTS_FILE in files.names else "")
     own = Environment(name=ANONYMOUS)
     if file:
@@ -162,7 +162,7 @@ def _named(files: _Files, kind: str, usual: str) -> str | None:
 
 
 def _python_of_others(files: _Files) -> str:
-    """The Python that python_env.yaml names, else MLmodel, else the no-code image's."""
+    """Return the Python that python_env.yaml names, else MLmodel, else the no-code image's."""
     name = _named(files, "virtualenv", PYTHON_FILE)
     if name:
         document = parse_document(files.read(name), name)

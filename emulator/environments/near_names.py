@@ -1,4 +1,4 @@
-"""The package that a name which no index has is likely to mean."""
+"""Suggest the package that an unknown name is likely to mean."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ _COMMON = tuple(_NAMES.split())
 
 
 def near_package(name: str) -> str:
-    """The package that is likely meant by `name`, '' where none is near.
+    """Return the package that is likely meant by `name`, '' where none is near.
 
     >>> near_package("scikit-learm"), near_package("sklearn"), near_package("team-internal-features")
     ('scikit-learn', 'scikit-learn', '')

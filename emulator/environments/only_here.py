@@ -1,4 +1,4 @@
-"""Places of packages that only this machine can reach: the cloud's build is elsewhere, and sees none of them."""
+"""Package sources that only this machine can reach, so that a build in the cloud fails."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _OF_THIS_MACHINE = re.compile(r"localhost|.*\.localhost|127\.[\d.]+|0\.0\.0\.0|:
 
 
 def differences_of_channels(channels: Sequence[str], dependencies: Iterable[str]) -> list[Difference]:
-    """What is told of channels, of the file and of single packages, that lie on this machine.
+    """Return what is told of channels, of the file and of single packages, that lie on this machine.
 
     >>> differences_of_channels(["conda-forge", "/opt/channel"], [])[0].text
     "channel /opt/channel lies on this machine: the cloud's build cannot see it, and fails"
@@ -28,12 +28,12 @@ def differences_of_channels(channels: Sequence[str], dependencies: Iterable[str]
 
 
 def differences_of_requirements(lines: Iterable[str]) -> list[Difference]:
-    """What is told of requirement lines whose index or package lies on this machine."""
+    """Return what is told of requirement lines whose index or package lies on this machine."""
     return [_told(f"'{line}'", "names") for line in lines if any(map(is_only_here, _URL.findall(line)))]
 
 
 def is_only_here(place: str) -> bool:
-    """Whether a channel or a URL is a folder or a server of this machine.
+    """Return whether a channel or a URL is a folder or a server of this machine.
 
     >>> is_only_here("http://me:pw@localhost:8080/simple"), is_only_here("https://host/simple")
     (True, False)

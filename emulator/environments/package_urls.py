@@ -23,7 +23,7 @@ _ARCHIVES = (".whl", ".zip", ".tar.gz", ".tgz", ".tar", ".tar.bz2", ".tbz", ".ta
 
 
 def with_name(line: str) -> str:
-    """The line of a package that is given by its URL alone as `NAME @ URL`, if the URL tells its name.
+    """Return the line of a package that is given by its URL alone as `NAME @ URL`, if the URL tells its name.
 
     An editable repository is the package that it holds.  Every other line stays as it is.
 
@@ -48,17 +48,17 @@ def with_name(line: str) -> str:
 
 
 def is_editable(line: str) -> bool:
-    """Whether `line` asks for an editable install of a repository."""
+    """Return whether `line` asks for an editable install of a repository."""
     return _EDITABLE.match(line) is not None
 
 
 def is_url_alone(line: str) -> bool:
-    """Whether `line`, which `with_name` gave, is a URL whose package only what lies there tells."""
+    """Return whether `line`, which `with_name` gave, is a URL whose package only what lies there tells."""
     return _LINE.fullmatch(line) is not None
 
 
 def url_alone_problem(line: str, shown: str) -> str | None:
-    """Why such a URL, shown as `shown`, is no package, or None."""
+    """Return why such a URL, shown as `shown`, is no package, or None."""
     found = _LINE.fullmatch(line)
     assert found, "is_url_alone"
     scheme, path = urlsplit(found["url"]).scheme.lower(), unquote(urlsplit(found["url"]).path)
@@ -84,7 +84,7 @@ def _marker_problem(url: str, line: str, shown: str) -> str | None:
 
 
 def _name_of_egg(egg: str) -> str:
-    """The name with its extras; '' where a version may be part of it."""
+    """Return the name with its extras; '' where a version may be part of it."""
     found = _EGG.fullmatch(egg)
     if not found or _WITH_VERSION.fullmatch(found["name"]):
         return ""

@@ -1,4 +1,4 @@
-"""Environment → specification, whatever its kind."""
+"""Select the specification for an environment: packages, an existing image, or a build context."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def select_spec(
     mlflow_script: str = "",
     mirrors: Mapping[str, str] = MappingProxyType({}),
 ) -> tuple[AnyImageSpec, tuple[Difference, ...]]:
-    """What the environment's image is made of, and where that departs from what it names.
+    """Return what the environment's image is made of, and where that departs from what it names.
 
     Raises BadArgument for what cannot be the name of an image, and for a build context that is not there.
     """

@@ -1,4 +1,4 @@
-"""Libraries of the system that packages of PyPI load and do not bring along, and that the cloud's images have.
+"""System libraries that PyPI packages need but do not contain, and that the cloud's images have.
 
 conda's packages depend on conda's own libraries, and the cloud installs pip's packages beside conda's Python; slim
 images of Python have neither.
@@ -57,7 +57,7 @@ def _lacks(name: str, requirement: Requirement) -> bool:
 
 
 def library_differences(requirements: Iterable[str]) -> tuple[Difference, ...]:
-    """What is said of an environment that needs such libraries, whatever its engine."""
+    """Return what is said of an environment that needs such libraries, whatever its engine."""
     return tuple(
         differs(
             "packages.system_library",

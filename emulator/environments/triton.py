@@ -24,5 +24,5 @@ def check_triton_repository(model: str, names: Collection[str]) -> None:
 
 
 def _is_of_a_model(parts: list[str]) -> bool:
-    """Whether the path `parts` is a model's configuration, or a file of one of its versions."""
+    """Return whether the path `parts` is a model's configuration, or a file of one of its versions."""
     return (len(parts) == 2 and parts[1] == _CONFIG) or (len(parts) > 2 and parts[1].isdecimal())

@@ -1,4 +1,4 @@
-"""What child processes of the emulator find in their environment: the one list of what may be passed on.
+"""The environment variables that child processes of the emulator may get: one list for each kind of child.
 
 No child starts from `os.environ`: a program that runs, downloads or reads something for somebody else's document must
 not know the emulator's token nor whatever else the owner's shell holds.  Each kind of child has a list of names here,
@@ -50,7 +50,7 @@ class Child:
     names: tuple[str, ...]
 
     def may_have(self, name: str) -> bool:
-        """Whether a variable of that name may reach it."""
+        """Return whether a variable of that name may reach it."""
         return any(re.fullmatch(allowed, name) for allowed in self.names)
 
 
@@ -75,5 +75,5 @@ children may have."""
 
 
 def child_environment(child: Child, variables: Mapping[str, str], **more: str) -> dict[str, str]:
-    """What of `variables` that child may have, and `more`, which is ours and goes before."""
+    """Return what of `variables` that child may have, and `more`, which is ours and goes before."""
     return {name: value for name, value in variables.items() if child.may_have(name)} | more

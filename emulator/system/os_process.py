@@ -1,4 +1,4 @@
-"""Which process is which: a process id alone is reused, so it counts only with the moment at which it was born."""
+"""Identify processes by id and start time, because ids are reused."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ class ProcessFacts:
 
 
 def is_same_process(recorded: ProcessFacts, found: ProcessFacts | None) -> bool:
-    """Whether the process that has the recorded id now, None when there is none, is the recorded one."""
+    """Return whether the process that has the recorded id now, None when there is none, is the recorded one."""
     return found is not None and found == recorded
 
 
 def read_facts(pid: int) -> ProcessFacts | None:
-    """The facts of a living process; None when there is none with that id, or only a zombie."""
+    """Return the facts of a living process; None when there is none with that id, or only a zombie."""
     if sys.platform == "linux":
         return _read_proc(pid)
     try:
@@ -53,7 +53,7 @@ def _read_proc(pid: int) -> ProcessFacts | None:
 
 
 def is_alive(recorded: ProcessFacts) -> bool:
-    """Whether the recorded process still runs; a child of ours that has ended is reaped."""
+    """Return whether the recorded process still runs; a child of ours that has ended is reaped."""
     if is_same_process(recorded, read_facts(recorded.pid)):
         return True
     reap(recorded.pid)

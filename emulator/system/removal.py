@@ -1,4 +1,4 @@
-"""Removing folders that a script may have written to: whatever it left there, they go.
+"""Remove folder trees that a script may have filled, whatever it left in them.
 
 Not shutil.rmtree: that goes down by calling itself, and stops at a folder whose permissions were taken away.
 """
@@ -34,7 +34,7 @@ def remove_tree(path: Path, *, ignore_errors: bool = False) -> None:
 
 @contextlib.contextmanager
 def temporary_folder(prefix: str) -> Iterator[Path]:
-    """A new folder among the temporary files, which goes with the context."""
+    """Provide a new folder among the temporary files, which goes with the context."""
     path = Path(tempfile.mkdtemp(prefix=prefix))
     try:
         yield path
@@ -117,7 +117,7 @@ class _Removal:
 
 
 def _opened(name: str, above: int | None) -> int:
-    """The folder, with the right to change what is in it."""
+    """Return the folder, with the right to change what is in it."""
     try:
         folder = os.open(name, _OPEN, dir_fd=above)
     except PermissionError:

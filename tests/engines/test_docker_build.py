@@ -18,13 +18,13 @@ from emulator.engines import Log
 from emulator.engines.docker.build import (
     DockerHost,
     build_command,
-    place,
+    link_or_copy,
     provide_base_image,
     write_context,
     write_secrets,
 )
 from emulator.engines.docker.build_log import BuildLog, build_failure
-from emulator.engines.docker.pull import RegistrySilent, pull_failure, pull_image
+from emulator.engines.docker.pull import RegistryUnreachable, pull_failure, pull_image
 from emulator.engines.packaging.python_packages import HostPackaging
 from emulator.entities import Environment
 from emulator.environments import ImageSpec, image_spec
@@ -174,7 +174,7 @@ def test_a_file_is_placed_without_a_copy(tmp_path: Path) -> None:
     source = tmp_path / "source"
     source.write_text("x")
     (tmp_path / "link").symlink_to(source)
-    place(tmp_path / "link", tmp_path / "target")
+    link_or_copy(tmp_path / "link", tmp_path / "target")
     assert (tmp_path / "target").stat().st_ino == source.stat().st_ino
     assert not (tmp_path / "target").is_symlink()
 
@@ -313,7 +313,7 @@ def test_an_image_that_the_user_named_and_a_registry_refused_is_an_error(reason:
     ],
 )
 def test_what_counts_as_no_answer(reason: str) -> None:
-    assert isinstance(pull_failure("a:b", reason), RegistrySilent)
+    assert isinstance(pull_failure("a:b", reason), RegistryUnreachable)
 
 
 def test_a_pull_may_fail_for_the_engines_own_reasons() -> None:
@@ -323,7 +323,7 @@ def test_a_pull_may_fail_for_the_engines_own_reasons() -> None:
 
 def test_a_registry_that_says_nothing_is_given_up() -> None:
     began = time.monotonic()
-    with pytest.raises(RegistrySilent, match="no registry answered"):
+    with pytest.raises(RegistryUnreachable, match="no registry answered"):
         pull_image("a:b", silent, {}, lambda line: None, threading.Event(), answer_seconds=0.2)
     assert time.monotonic() - began < 2
 

@@ -31,7 +31,7 @@ from emulator.engines.docker.container import (
     start_failure,
 )
 from emulator.engines.docker.errors import docker_errors
-from emulator.engines.docker.logs import frames, split_lines
+from emulator.engines.docker.logs import frames
 from emulator.errors import (
     BadArgument,
     EngineUnavailable,
@@ -40,6 +40,7 @@ from emulator.errors import (
     ResourceNotFound,
     ResourceNotReady,
 )
+from emulator.system.text_lines import split_lines
 
 UNIX = "http+docker://localhost"
 BRIDGE, PUBLISHED = Network(publish=False), Network(publish=True)

@@ -11,7 +11,7 @@ import pytest
 
 from emulator.difference import texts
 from emulator.engines.docker.build import DockerHost, provide_base_image
-from emulator.engines.docker.pull import base_images, is_in_disguise, stand_in_differences
+from emulator.engines.docker.pull import base_images, is_stand_in, stand_in_differences
 from emulator.entities import Environment
 from emulator.environments import image_spec
 
@@ -31,14 +31,14 @@ def client_with(**labels: dict[str, str]) -> Any:
 
 
 def test_a_stand_in_under_the_real_name_is_told_by_its_label() -> None:
-    assert is_in_disguise(client_with(**{PYTHON: MARKED}), PYTHON)
-    assert not is_in_disguise(client_with(**{PYTHON: {}}), PYTHON), "the real one"
-    assert not is_in_disguise(client_with(), PYTHON)
+    assert is_stand_in(client_with(**{PYTHON: MARKED}), PYTHON)
+    assert not is_stand_in(client_with(**{PYTHON: {}}), PYTHON), "the real one"
+    assert not is_stand_in(client_with(), PYTHON)
 
 
 @pytest.mark.parametrize("name", [STAND_IN, "team/base:1", "registry/python:3.11-slim-bookworm", "python:3.11"])
 def test_what_is_built_from_a_stand_in_or_named_as_one_is_none_in_disguise(name: str) -> None:
-    assert not is_in_disguise(client_with(**{name: MARKED}), name)
+    assert not is_stand_in(client_with(**{name: MARKED}), name)
 
 
 def test_base_images_are_those_of_python_and_their_stand_ins() -> None:

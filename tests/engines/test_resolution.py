@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from emulator.difference import texts
-from emulator.engines.packaging.indexes import useless_index, without_index
+from emulator.engines.packaging.indexes import unreadable_index, without_index
 from emulator.engines.packaging.python_packages import HostPackaging, packaging_for, read_host_packaging, run_uv
 from emulator.engines.packaging.resolution import Lock, lock_failure, lock_requirements
 from emulator.entities import Environment
@@ -178,12 +178,12 @@ def test_only_an_index_page_makes_an_index_useless() -> None:
     lines = ["--extra-index-url https://me:pw@host/simple", "--find-links https://host/links"]
     page = "error: Failed to fetch: `https://host/simple/leaf/`\n  cause: dns error"
     file = "error: Failed to fetch: `https://host/simple/leaf/leaf-1-py3-none-any.whl`\n  cause: timed out"
-    found = useless_index(lines, page)
+    found = unreadable_index(lines, page)
     assert found
     assert (found.line, str(found)) == (lines[0], "https://****@host/simple does not answer (dns error)")
     assert without_index(lines, found) == lines[1:]
-    assert useless_index(lines, file) is None
-    assert useless_index(["numpy"], page) is None
+    assert unreadable_index(lines, file) is None
+    assert unreadable_index(["numpy"], page) is None
 
 
 @pytest.mark.parametrize(

@@ -21,11 +21,11 @@ from hostile_packages import hostile_sdist, hostile_wheel, served
 from emulator.engines.docker.build_caches import CacheIds, cache_ids, read_cache_secret
 from emulator.engines.docker.build_log import BuildLog
 from emulator.engines.docker.engine import DockerEngine, connect_docker_engine
-from emulator.engines.packaging.locked_files import PackageFiles, container_tags, divided, read_pylock, split_lock
+from emulator.engines.packaging.locked_files import PackageFiles, container_tags, divide_lock, read_pylock, split_lock
 from emulator.engines.packaging.python_packages import HostPackaging, read_host_packaging
 from emulator.entities import BuildContext, Environment
 from emulator.environments import image_spec
-from emulator.environments.image_spec import ImageSpec, dockerfile_of_build
+from emulator.environments.image_spec import ImageSpec, dockerfile_with_caches
 from emulator.environments.select_spec import ImageChoices, select_spec
 from emulator.errors import EngineUnavailable
 from emulator.store.build_contexts import read_context
@@ -102,7 +102,7 @@ def steps(dockerfile: str) -> list[str]:
 
 def test_the_dockerfile_that_is_shown_names_no_cache_of_a_build() -> None:
     spec = plain_spec("six")
-    built = dockerfile_of_build(spec, "wheels-id", "sources-id")
+    built = dockerfile_with_caches(spec, "wheels-id", "sources-id")
     assert "wheels-id" in built and "sources-id" in built
     shown = {word for step in steps(spec.dockerfile) for word in step.split() if "type=cache" in word}
     real = {word for step in steps(built) for word in step.split() if "type=cache" in word}
@@ -111,7 +111,7 @@ def test_the_dockerfile_that_is_shown_names_no_cache_of_a_build() -> None:
 
 @pytest.mark.parametrize("conda", [(), ("python=3.11", "numpy")], ids=["pip", "conda"])
 def test_no_code_of_a_package_runs_in_the_step_that_has_the_shared_cache(conda: tuple[str, ...]) -> None:
-    text = dockerfile_of_build(plain_spec("six", conda_dependencies=conda), "wheels-id", None)
+    text = dockerfile_with_caches(plain_spec("six", conda_dependencies=conda), "wheels-id", None)
     (install,) = [step for step in steps(text) if "type=cache" in step]
     after = install.partition("requirements.lock")[2]
     assert "--no-build" in install
@@ -124,12 +124,12 @@ def test_no_code_of_a_package_runs_in_the_step_that_has_the_shared_cache(conda: 
 
 
 def test_packages_are_built_with_a_cache_of_their_own_only() -> None:
-    text = dockerfile_of_build(plain_spec("six"), "wheels-id", "sources-id")
+    text = dockerfile_with_caches(plain_spec("six"), "wheels-id", "sources-id")
     (build,) = [step for step in steps(text) if "sources.lock" in step]
     assert "id=sources-id" in build and "wheels-id" not in build and "check_imports.py" in build
     assert "DIST_EXTRA_CONFIG=/run/amlemu/packages/setuptools.cfg" in build, "below what is mounted read-only"
     assert text.count("DIST_EXTRA_CONFIG") == 1
-    (check,) = [s for s in steps(dockerfile_of_build(plain_spec("six"), "w", None)) if "check_imports" in s]
+    (check,) = [s for s in steps(dockerfile_with_caches(plain_spec("six"), "w", None)) if "check_imports" in s]
     assert "type=cache" not in check and "type=secret" not in check
 
 
@@ -188,7 +188,7 @@ LISTED = {
 def test_what_has_a_wheel_is_installed_and_the_rest_is_built_apart() -> None:
     lines = ["--find-links https://h/", *(f"{name}==1.0" for name in LISTED), "u @ https://h/u-1.0-py3-none-any.whl"]
     lines += ["s @ https://h/s-1.0.tar.gz", "g @ git+https://h/g@main"]
-    lock = divided(lines, LISTED, TAGS)
+    lock = divide_lock(lines, LISTED, TAGS)
     names = [line.partition("==")[0].partition(" ")[0] for line in lock.wheels.splitlines()]
     assert names == ["--find-links", "pure", "native", "silent", "u"]
     names = [line.partition("==")[0].partition(" ")[0] for line in lock.sources.splitlines()]
@@ -196,14 +196,16 @@ def test_what_has_a_wheel_is_installed_and_the_rest_is_built_apart() -> None:
 
 
 def test_every_hash_that_the_index_tells_is_checked_at_the_installation() -> None:
-    lines = divided(["pure==1.0", "silent==1.0", f"native==1.0 --hash=sha256:{HASH}"], LISTED, TAGS).wheels.splitlines()
+    lines = divide_lock(
+        ["pure==1.0", "silent==1.0", f"native==1.0 --hash=sha256:{HASH}"], LISTED, TAGS
+    ).wheels.splitlines()
     assert lines[0] == f"pure==1.0 --hash=sha256:{'1' * 64} --hash=sha256:{'2' * 64}"
     assert lines[1] == "silent==1.0", "one without a hash is not locked out"
     assert lines[2] == f"native==1.0 --hash=sha256:{HASH}", "the user's own pin is not widened"
 
 
 def test_a_pin_of_the_source_alone_is_built() -> None:
-    assert "pure" in divided([f"pure==1.0 --hash=sha256:{'2' * 64}"], LISTED, TAGS).sources
+    assert "pure" in divide_lock([f"pure==1.0 --hash=sha256:{'2' * 64}"], LISTED, TAGS).sources
 
 
 @pytest.mark.parametrize("python", ["3.7", "3.8", "3.11", "3.14"])

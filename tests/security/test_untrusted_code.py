@@ -29,11 +29,11 @@ from emulator.engines.packaging.python_packages import HostPackaging, read_host_
 from emulator.engines.packaging.refusing_python import refusing_python
 from emulator.engines.packaging.resolution import lock_requirements
 from emulator.engines.packaging.untrusted_files import read_untrusted, walk_untrusted
-from emulator.engines.process.apart import part_from_caches
 from emulator.engines.process.bytecode import move_in
 from emulator.engines.process.engine import ProcessEngine
 from emulator.engines.process.isolation import Isolation
 from emulator.engines.process.launch import probe, read_machine
+from emulator.engines.process.sandboxed_build import copy_shared_files
 from emulator.entities import Environment
 from emulator.environments import ImageSpec, environment_from_conda, image_spec, read_environment
 from emulator.environments.files.requirements_file import plain_line
@@ -809,7 +809,7 @@ def test_what_is_shared_with_a_cache_is_copied_before_code_may_write(tmp_path: P
     cached.write_text("shared")
     os.link(cached, tree / "module.py")
     (tree / "link.py").symlink_to(cached)
-    part_from_caches(tree)
+    copy_shared_files(tree)
     (tree / "module.py").write_text("changed")
     assert cached.read_text() == "shared"
     assert (tree / "link.py").is_symlink()

@@ -1,4 +1,4 @@
-"""Builds an environment's image with BuildKit: base image, context, secrets, and what its log says when it fails."""
+"""Build an environment's image with BuildKit: base image, context, secrets, labels."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from emulator.engines.docker.build_caches import CacheIds, cache_ids, read_cache
 from emulator.engines.docker.build_log import BuildLog, build_failure
 from emulator.engines.docker.cli import RunCommand
 from emulator.engines.docker.errors import disk_full, docker_errors
-from emulator.engines.docker.pull import RegistrySilent, is_in_disguise, pull_image
+from emulator.engines.docker.pull import RegistryUnreachable, is_stand_in, pull_image
 from emulator.engines.packaging.conda import BOOKWORM_GLIBC, OLDEST_GLIBC, CondaLock, link_conda, solve_conda
 from emulator.engines.packaging.locked_files import split_lock
 from emulator.engines.packaging.python_packages import (
@@ -38,7 +38,7 @@ from emulator.engines.packaging.python_packages import (
 from emulator.engines.packaging.resolution import Resolve, lock_requirements
 from emulator.environments import ENVIRONMENT_FOLDER, ImageSpec
 from emulator.environments.build_tools import STORED_WHEELS
-from emulator.environments.image_spec import IMPORT_REPORT, dockerfile_of_build
+from emulator.environments.image_spec import IMPORT_REPORT, dockerfile_with_caches
 from emulator.environments.import_check import asked_imports, import_differences
 from emulator.environments.system_libraries import system_libraries
 from emulator.errors import EmulatorError, EngineUnavailable, ImageBuildFailure
@@ -74,14 +74,14 @@ class DockerHost:
 
 @dataclass(frozen=True)
 class BaseImage:
-    """What FROM really is, and where that departs from what was asked."""
+    """The image that FROM names, and how it differs from the requested one."""
 
     name: str
     differences: tuple[Difference, ...] = ()
 
 
 def image_tag(digest: str) -> str:
-    """The tag of an environment's image: the first 16 digits of its digest."""
+    """Return the tag of an environment's image: the first 16 digits of its digest."""
     return f"amlemu/environment:{digest[:16]}"
 
 
@@ -92,7 +92,7 @@ def build_environment(
     workspace_id: str,
     log: Log,
     canceled: threading.Event,
-    resolve_apart: Resolve,
+    resolve_isolated: Resolve,
 ) -> Image:
     """Resolve, provide the base image, build, and tag `amlemu/environment:<digest>`.
 
@@ -103,7 +103,7 @@ def build_environment(
     conda = _solve_conda(spec, host, packaging, log, canceled) if spec.conda else None
     beside = conda.beside(spec.requirements) if conda else None
     platform = linux_platform(spec.platform)
-    lock = lock_requirements(spec, packaging, log, canceled, resolve_apart, python_platform=platform, beside=beside)
+    lock = lock_requirements(spec, packaging, log, canceled, resolve_isolated, python_platform=platform, beside=beside)
     split = split_lock(lock.text, spec.python_version, platform, packaging, canceled)
     base = provide_base_image(spec, host, log, canceled)
     caches = _cache_ids(spec, host, base, conda, lock.text, packaging)
@@ -111,7 +111,7 @@ def build_environment(
         write_context(folder / "context", spec, split.wheels, packaging, split.sources)
         if conda:
             link_conda(conda, folder / "context/conda", ENVIRONMENT_FOLDER, packaging, log, canceled)
-        dockerfile = dockerfile_of_build(spec, caches.wheels, caches.sources if split.sources else None)
+        dockerfile = dockerfile_with_caches(spec, caches.wheels, caches.sources if split.sources else None)
         (folder / "Dockerfile").write_text(dockerfile, encoding="utf-8")
         secrets = write_secrets(folder, packaging)
         builder = host.builder if host.has_buildx() else None
@@ -132,7 +132,7 @@ def build_environment(
         build(differences, log)
         noted = import_differences(read_text_of_image(host.client, image_tag(spec.digest), IMPORT_REPORT), spec.setting)
         if noted:
-            # Only labels tell of an image what it differs in; of the build that adds them, every step is in the cache.
+            # An image's differences are its labels, so it is built again with them; every step is cached.
             build((*differences, *noted), _quiet)
     return found_image(host.client, spec.digest, (*differences, *noted))
 
@@ -155,19 +155,19 @@ def _cache_ids(
 
 
 def differences_label(differences: Iterable[Difference]) -> str:
-    """The value of an image's label that holds its differences."""
+    """Return the value of an image's label that holds its differences."""
     return json.dumps([difference.to_document() for difference in differences])
 
 
 def found_image(client: docker.DockerClient, digest: str, differences: tuple[Difference, ...]) -> Image:
-    """The image that was just built for that digest."""
+    """Return the image that was just built for that digest."""
     tag = image_tag(digest)
     with docker_errors(f"image {tag}"):
         return Image(digest, tag, differences, pinned=str(client.images.get(tag).id))
 
 
 def _quiet(_line: str) -> None:
-    """The steps have been shown once."""
+    """Discard progress: the steps were shown by the first build."""
 
 
 def _solve_conda(
@@ -182,17 +182,17 @@ def _solve_conda(
 
 
 def provide_base_image(spec: ImageSpec, host: DockerHost, log: Log, canceled: threading.Event) -> BaseImage:
-    """The image that FROM will name: here, pulled, or, where no registry answers, the local stand-in.
+    """Return the image for FROM: local, pulled, or the local stand-in when no registry answers.
 
     Raises ImageBuildFailure when a registry answers that the image which the user named cannot be had.
     """
-    if is_local(host.client, spec.base_image, spec.platform) and not is_in_disguise(host.client, spec.base_image):
+    if is_local(host.client, spec.base_image, spec.platform) and not is_stand_in(host.client, spec.base_image):
         return BaseImage(spec.base_image)
     log(f"pulling {spec.base_image}")
     try:
         pull_image(spec.base_image, host.run, host.variables, log, canceled, platform=spec.platform)
         return BaseImage(spec.base_image)
-    except RegistrySilent as error:
+    except RegistryUnreachable as error:
         reason = str(error)
     except ImageBuildFailure as error:
         if not spec.stands_for_the_clouds:
@@ -211,7 +211,7 @@ def provide_base_image(spec: ImageSpec, host: DockerHost, log: Log, canceled: th
 
 
 def is_local(client: docker.DockerClient, name: str, platform: str | None = None) -> bool:
-    """Whether the engine has that image, for that platform (None: any)."""
+    """Return whether the engine has that image, for that platform (None: any)."""
     with docker_errors(f"image {name}"):
         try:
             image = client.images.get(name)
@@ -221,7 +221,7 @@ def is_local(client: docker.DockerClient, name: str, platform: str | None = None
 
 
 def is_for_platform(attributes: Mapping[str, object], platform: str) -> bool:
-    """Whether what `docker image inspect` says is that platform; a variant counts only where both name one.
+    """Return whether what `docker image inspect` says is that platform; a variant counts only where both name one.
 
     >>> is_for_platform({"Os": "linux", "Architecture": "arm64", "Variant": "v8"}, "linux/arm64")
     True
@@ -233,7 +233,7 @@ def is_for_platform(attributes: Mapping[str, object], platform: str) -> bool:
 
 @contextmanager
 def private_folder() -> Iterator[Path]:
-    """A folder that only this user may look into, gone afterwards; OutOfQuota when the disk is full."""
+    """Provide a temporary folder with mode 0700; raise OutOfQuota when the disk is full."""
     folder = Path(tempfile.mkdtemp(prefix=_FOLDERS))
     try:
         yield folder
@@ -245,8 +245,8 @@ def private_folder() -> Iterator[Path]:
         remove_tree(folder, ignore_errors=True)
 
 
-def left_folders(home: Path) -> list[Path]:
-    """Those of builds that were killed, when temporary files are this home's own and nothing is built now."""
+def leftover_folders(home: Path) -> list[Path]:
+    """Return the folders of killed builds, if the home has its own temporary folder and nothing is being built."""
     temporary = Path(tempfile.gettempdir())
     return sorted(temporary.glob(f"{_FOLDERS}*")) if temporary.is_relative_to(home) else []
 
@@ -268,13 +268,13 @@ def write_context(context: Path, spec: ImageSpec, lock: str, packaging: HostPack
     for program in ("compile.py", "check_imports.py"):
         shutil.copyfile(shipped_folder("images/scoring") / program, packages / program)
     if packaging.uv_for_linux is not None:
-        place(packaging.uv_for_linux, packages / "uv")
+        link_or_copy(packaging.uv_for_linux, packages / "uv")
     for wheel in wheels_named_by(lock + sources, packaging):
-        place(wheel, packages / "wheels" / wheel.name)
+        link_or_copy(wheel, packages / "wheels" / wheel.name)
 
 
-def place(source: Path, target: Path) -> None:
-    """`source` as `target`, without a copy where both are on one file system."""
+def link_or_copy(source: Path, target: Path) -> None:
+    """Hard-link `source` to `target`, or copy it when they are on different file systems."""
     try:
         os.link(source.resolve(), target)
     except OSError:
@@ -331,16 +331,16 @@ def run_build(
     *,
     variables: Mapping[str, str] | None = None,
     secrets: Iterable[str] = (),
-    hear: Log = lambda _line: None,
+    on_line: Log = lambda _line: None,
 ) -> None:
     """Run a build to its end, with `variables` beside its own; raises what its log tells of when it fails.
 
-    `secrets` are words that its log must not show.  `hear` gets each line as Docker prints it, which may hold secrets.
+    `secrets` are words that its log must not show.  `on_line` gets each line as Docker prints it, with secrets.
     """
     build_log = BuildLog(log, packaging.build_variables.values(), secrets)
 
     def write(line: str) -> None:
-        hear(line)
+        on_line(line)
         build_log.write(line)
 
     own = {"DOCKER_BUILDKIT": "1", "BUILDX_NO_DEFAULT_ATTESTATIONS": "1"}
@@ -351,12 +351,12 @@ def run_build(
 
 
 def read_text_of_image(client: docker.DockerClient, image: str, path: str) -> str:
-    """The text of a file in an image, '' when there is none; nothing is started."""
+    """Return the text of a file in an image, or '' if it does not exist, without starting a container."""
     with docker_errors(f"image {image}"):
         container = client.containers.create(image)
         try:
             blocks, told = container.get_archive(path)
-            # What packages' code could write may be a flood, or a link, which the archive holds as one.
+            # Code of packages could have made the file huge, or a link, which the archive keeps as a link.
             if told is None or told["size"] > _MAX_FILE_BYTES:
                 return ""
             with tarfile.open(fileobj=io.BytesIO(b"".join(blocks))) as archive:
@@ -370,7 +370,7 @@ def read_text_of_image(client: docker.DockerClient, image: str, path: str) -> st
 
 
 def glibc_of_image(client: docker.DockerClient, image: str) -> str:
-    """The version of an image's libc, such as 2.35; an old one when the image cannot say."""
+    """Return the glibc version of an image, such as 2.35, or an old version if the image cannot tell."""
     with contextlib.suppress(docker.errors.DockerException):
         said = client.containers.run(
             image, ["GNU_LIBC_VERSION"], entrypoint="getconf", remove=True, network_mode="none"

@@ -1,8 +1,8 @@
-"""Which caches a build may use: their ids are secret, and say which code can have written to them.
+"""Secret ids of the BuildKit caches that a build may use, one for each set of code that can write to a cache.
 
-BuildKit's caches belong to everybody who builds on an engine: whoever knows the id of one, in a Dockerfile, reads and
-rewrites what lies in it.  So an id is a digest under a secret of this user, and code of a package never runs where a
-cache is mounted that builds of other packages read.
+BuildKit shares its caches between all builds on an engine: any Dockerfile that names an id can read and rewrite that
+cache.  So an id is an HMAC under a secret of this user, and code of a package never runs while a cache is mounted that
+builds of other packages read.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _LENGTH = 64
 
 @dataclass(frozen=True)
 class CacheIds:
-    """Of one build: `wheels` is shared, `sources` is this environment's own.  Both are secret."""
+    """The cache ids of one build: `wheels` is shared, `sources` belongs to one environment.  Both are secret."""
 
     wheels: str = field(repr=False)
     sources: str = field(repr=False)
@@ -31,7 +31,7 @@ class CacheIds:
 def cache_ids(
     secret: str, base_image_id: str, system_packages: Sequence[str], conda_lock: str, digest: str, lock: str
 ) -> CacheIds:
-    """The ids for a build of the environment `digest` with the packages of `lock`.
+    """Return the ids for a build of the environment `digest` with the packages of `lock`.
 
     Wheels are installed before any of their code runs.  What runs before is the base image's code, that of Debian
     packages that the user has named, and conda's: builds share a cache of wheels when all of these are the same.
@@ -67,7 +67,7 @@ def read_cache_secret(folder: Path) -> str:
 
 
 def _write_once(file: Path) -> None:
-    """As a whole or not at all, as two emulators may begin at the same time."""
+    """Create the file atomically, because two emulators may start at the same time."""
     if file.exists():
         return
     temporary = file.with_name(f".{file.name}.{secrets.token_hex(4)}")

@@ -1,4 +1,4 @@
-"""BuildKit's plain log made readable, free of secrets, and understood when it ends badly.  Pure."""
+"""Make BuildKit's plain log readable, mask its secrets, and derive the error of a failed build.  Pure."""
 
 from __future__ import annotations
 
@@ -130,7 +130,7 @@ _TOOLS_HINT = (
 
 
 def build_failure(lines: Sequence[str]) -> EmulatorError:
-    """The error that these lines of a failed build tell of, with their last ones as its log."""
+    """Return the error that these lines of a failed build tell of, with their last ones as its log."""
     tail = "\n".join(lines[-TAIL_LINES:])
     flat = " ".join(tail.replace("╰─▶", " ").replace("│", " ").split())
     if is_disk_full(flat):

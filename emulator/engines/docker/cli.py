@@ -1,4 +1,4 @@
-"""Runs the docker command, line by line, until it ends or its caller no longer wants it."""
+"""Run the docker command, logging its output line by line, until it ends or is canceled."""
 
 from __future__ import annotations
 

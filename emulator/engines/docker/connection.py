@@ -1,4 +1,4 @@
-"""Finds the Docker Engine that the docker command would talk to, and what of the command is there."""
+"""Find the Docker Engine that the docker command talks to, and check the command and the engine."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class Endpoint:
 
 
 def find_endpoint(environ: Mapping[str, str]) -> Endpoint:
-    """The engine that `docker` itself would use: DOCKER_HOST, else DOCKER_CONTEXT, else the current context."""
+    """Return the engine that `docker` itself would use: DOCKER_HOST, else DOCKER_CONTEXT, else the current context."""
     if environ.get("DOCKER_HOST"):
         return Endpoint()
     name = environ.get("DOCKER_CONTEXT")
@@ -70,7 +70,7 @@ def connect(endpoint: Endpoint, timeout_seconds: int = _TIMEOUT_SECONDS) -> dock
 
 
 def has_buildx(run: RunCommand, variables: Mapping[str, str]) -> bool:
-    """Whether images can be built with buildx; False when the docker command has BuildKit itself.
+    """Return whether images can be built with buildx; False when the docker command has BuildKit itself.
 
     Raises EngineUnavailable when it has neither, or when there is no docker command.
     """

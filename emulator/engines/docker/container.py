@@ -1,4 +1,4 @@
-"""A ContainerSpec as Docker wants it, and what Docker says of a container as ours.  Pure."""
+"""Convert a ContainerSpec to Docker's arguments, and `docker inspect` to a Container.  Pure."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class Network:
 
 
 def network_of(info: Mapping[str, Any], base_url: str, platform: str, name: str = "") -> Network:
-    """Where scoring servers answer, from the engine's `info`, the URL of its socket and `sys.platform`.
+    """Return where scoring servers answer, from the engine's `info`, the URL of its socket and `sys.platform`.
 
     On a network that we are on ourselves (`name`) they answer at their addresses there.
 
@@ -60,7 +60,7 @@ def network_of(info: Mapping[str, Any], base_url: str, platform: str, name: str 
 
 
 def is_root(user: str) -> bool:
-    """Whether an image's USER is root, by name, by number or by default.
+    """Return whether an image's USER is root, by name, by number or by default.
 
     >>> is_root(""), is_root("0:0"), is_root("root"), is_root("1000:0"), is_root("nginx")
     (True, True, True, False, False)
@@ -162,7 +162,7 @@ def gpu_request(gpus: str) -> DeviceRequest:
 
 
 def start_failure(spec: ContainerSpec, reason: str) -> EmulatorError:
-    """What it means that the engine created the container and would not start it."""
+    """Return the error for a container that the engine created but did not start."""
     target = f"container {spec.name}"
     if "port is already allocated" in reason or "address already in use" in reason:
         message = f"port {spec.debug_port} of this machine is in use"
@@ -180,7 +180,7 @@ def start_failure(spec: ContainerSpec, reason: str) -> EmulatorError:
 
 
 def container_of(attributes: Mapping[str, Any], network: Network) -> Container:
-    """The container that `docker inspect` described."""
+    """Return the container that `docker inspect` described."""
     state = attributes["State"]
     labels = dict(attributes["Config"].get("Labels") or {})
     port = int(labels.get(LABEL_PORT, SCORING_PORT))

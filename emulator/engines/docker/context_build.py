@@ -1,4 +1,4 @@
-"""Builds an image from the user's own Dockerfile and build context, with BuildKit."""
+"""Build an image from the user's Dockerfile and build context with BuildKit."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ from emulator.engines.docker.build import (
     run_build,
     write_secrets,
 )
-from emulator.engines.docker.existing_image import silent
-from emulator.engines.docker.pull import RegistrySilent, pull_failure, stand_in_differences
+from emulator.engines.docker.existing_image import image_unavailable
+from emulator.engines.docker.pull import RegistryUnreachable, pull_failure, stand_in_differences
 from emulator.engines.packaging.python_packages import HostPackaging
 from emulator.environments import BuildContextSpec
 from emulator.errors import EmulatorError
@@ -63,7 +63,7 @@ def build_from_context(
         args = context_command(spec, _dockerfile(spec, folder), labels, secrets, sorted(proxies), builder)
         lines: list[str] = []
         try:
-            run_build(args, host, packaging, log, canceled, variables=proxies, hear=lines.append)
+            run_build(args, host, packaging, log, canceled, variables=proxies, on_line=lines.append)
         except EmulatorError as error:
             raise base_image_failure(lines) or error from error
     return found_image(host.client, spec.digest, differences)
@@ -77,7 +77,7 @@ def context_command(
     build_args: Sequence[str],
     builder: str | None,
 ) -> list[str]:
-    """The docker command; `build_args` are names, whose values the command takes from its own variables."""
+    """Return the docker command; `build_args` are names, whose values the command takes from its own variables."""
     args = build_options(spec.digest, labels, secrets, builder, spec.platform)
     args += [f"--file={dockerfile}", *(f"--build-arg={name}" for name in build_args)]
     return [*args, spec.context]
@@ -103,5 +103,5 @@ def base_image_failure(lines: Sequence[str]) -> EmulatorError | None:
         name = looked_up.get(failed["step"])
         if name:
             reason = pull_failure(name, mask_credentials(failed["reason"]))
-            return silent(name, str(reason)) if isinstance(reason, RegistrySilent) else reason
+            return image_unavailable(name, str(reason)) if isinstance(reason, RegistryUnreachable) else reason
     return None

@@ -35,7 +35,7 @@ from emulator.engines.docker.build import (
     DockerHost,
     build_environment,
     image_tag,
-    left_folders,
+    leftover_folders,
 )
 from emulator.engines.docker.cli import run_command
 from emulator.engines.docker.connection import check_engine, connect, find_endpoint, has_buildx
@@ -66,7 +66,7 @@ def connect_docker_engine(
     home: Path | None = None,
     limits: DefaultLimits = DEFAULT_LIMITS,
 ) -> DockerEngine:
-    """The engine that the docker command of this user talks to; EngineUnavailable when none answers.
+    """Return the engine that the docker command of this user talks to; EngineUnavailable when none answers.
 
     DOCKER_HOST, DOCKER_CONTEXT and the current docker context choose it, in this order.  With `network` we run in a
     container of that engine ourselves, with `home` in one of its mounts, and scoring containers start on that network.
@@ -81,7 +81,7 @@ def connect_docker_engine(
 
 
 def _own_ids() -> list[str]:
-    """What may be the id of the container that this process runs in."""
+    """Return what may be the id of the container that this process runs in."""
     mountinfo, cgroup = (file.read_text(errors="replace") if file.exists() else "" for file in _OF_THIS_PROCESS)
     return container_ids(mountinfo, cgroup, socket.gethostname())
 
@@ -128,7 +128,7 @@ class DockerEngine:
         self._host.has_buildx()
 
     def base_images(self) -> list[str]:
-        """The names of the images that environments can be built upon without a pull."""
+        """Return the names of the images that environments can be built upon without a pull."""
         return base_images(self._client)
 
     def find_image(self, digest: str) -> Image | None:
@@ -152,8 +152,8 @@ class DockerEngine:
             return found
         if isinstance(spec, BuildContextSpec):
             return build_from_context(spec, self._host, self._packaging, self._workspace_id, log, canceled)
-        apart = resolve_in_build(spec, self._host, self._packaging, log, canceled)
-        return build_environment(spec, self._host, self._packaging, self._workspace_id, log, canceled, apart)
+        resolve = resolve_in_build(spec, self._host, self._packaging, log, canceled)
+        return build_environment(spec, self._host, self._packaging, self._workspace_id, log, canceled, resolve)
 
     def start(self, spec: ContainerSpec) -> Container:
         """Create and start a container; what carries its name in this workspace is removed first.
@@ -195,7 +195,7 @@ class DockerEngine:
         return network_of(self._info, self._client.api.base_url, self._platform, name)
 
     def _image_and_user(self, digest: str) -> tuple[str, str]:
-        """The name to start that image by, and its USER."""
+        """Return the name to start that image by, and its USER."""
         found = self.find_image(digest)
         name = found.reference if found else image_tag(digest)
         try:
@@ -235,12 +235,12 @@ class DockerEngine:
             leftover.remove(force=True, v=True)
 
     def inspect(self, container_id: str) -> Container:
-        """The container as it is now."""
+        """Return the container as it is now."""
         with docker_errors(f"container {container_id}"):
             return container_of(self._client.containers.get(container_id).attrs, self._network)
 
     def list_containers(self) -> list[Container]:
-        """Every container that carries this workspace's label."""
+        """Return every container that carries this workspace's label."""
         return [container_of(found.attrs, self._network) for found in self._ours()]
 
     def _ours(self) -> list[DockerContainer]:
@@ -252,7 +252,7 @@ class DockerEngine:
             return found
 
     def running_ids(self) -> frozenset[str]:
-        """What the engine lists as running: one request, with no look at each container."""
+        """Return what the engine lists as running: one request, with no look at each container."""
         label = f"{LABEL_WORKSPACE}={self._workspace_id}"
         with docker_errors():
             found = self._client.containers.list(filters={"label": label, "status": "running"}, sparse=True)
@@ -264,7 +264,7 @@ class DockerEngine:
         return Machine(int(self._info["NCPU"]), memory, self._limits.memory_on(memory))
 
     def usage(self, container_ids: Iterable[str]) -> Mapping[str, Usage]:
-        """From the kernel's files where the engine is on this machine, else from the engine."""
+        """Measure from the kernel's files if the engine is on this machine, else ask the engine."""
         percent = self._disk_percent()
         with docker_errors():
             found = usage_of_all(container_ids, self._ask_usage, self._cgroups)
@@ -280,7 +280,7 @@ class DockerEngine:
         return usage_of_stats(stats, self.machine().memory_bytes)
 
     def _disk_percent(self) -> float | None:
-        """How full the engine's disk is; None where it is not this machine's."""
+        """Return how full the engine's disk is; None where it is not this machine's."""
         if self._network.publish:
             return None
         with contextlib.suppress(OSError):
@@ -295,7 +295,7 @@ class DockerEngine:
         return Path(self._info["DockerRootDir"])
 
     def oom_kills(self) -> Mapping[str, int]:
-        """From the engine's events."""
+        """Count kills from the engine's events."""
         with docker_errors():
             return self._oom_kills.counts()
 
@@ -306,7 +306,7 @@ class DockerEngine:
         return OomKills(self._ask_oom_events, lambda: time.time_ns() + ahead)
 
     def _ask_oom_events(self, since: int, until: int) -> list[Mapping[str, Any]]:
-        """Not by the SDK, whose stream of events has no time-out and no end of its own."""
+        """Request the events directly: the SDK's stream has no timeout and does not end."""
         api = self._client.api
         label = f"{LABEL_WORKSPACE}={self._workspace_id}"
         params = {
@@ -320,7 +320,7 @@ class DockerEngine:
             return [json.loads(line) for line in answer.text.splitlines() if line]
 
     def logs(self, container_id: str, *, tail: int | None = None, follow: bool = False) -> Iterator[str]:
-        """Lines of stdout and stderr; closing the iterator, from any thread, closes the connection."""
+        """Return lines of stdout and stderr; closing the iterator, from any thread, closes the connection."""
         api = self._client.api
         url = f"{api.base_url}/v{api.api_version}/containers/{quote(container_id, safe='')}/logs"
         shown = "all" if tail is None else str(max(tail, 0))
@@ -335,12 +335,12 @@ class DockerEngine:
         return LogLines(response, at_end=functools.partial(self._check_end_of_log, container_id))
 
     def _check_end_of_log(self, container_id: str) -> None:
-        """A log that ends because the engine went away must not pass for a container that ended."""
+        """Raise if the engine is gone, so that a broken log is not taken for the end of the container."""
         with contextlib.suppress(ResourceNotFound):
             self.inspect(container_id)
 
     def remove(self, container_id: str, *, grace_seconds: float = 10.0) -> None:
-        """Stop and remove; no error when it is gone or going."""
+        """Stop and remove; succeed if it is already gone or being removed."""
         with docker_errors(f"container {container_id}"), contextlib.suppress(docker.errors.NotFound):
             container = self._client.containers.get(container_id)
             container.stop(timeout=math.ceil(grace_seconds))
@@ -367,7 +367,7 @@ class DockerEngine:
         ]
 
     def _prune_folders(self, *, dry_run: bool) -> Iterator[str]:
-        for folder in left_folders(self._home) if self._home else ():
+        for folder in leftover_folders(self._home) if self._home else ():
             if not dry_run:
                 remove_tree(folder, ignore_errors=True)
             yield f"half-made build {folder.name}"

@@ -1,4 +1,4 @@
-"""What the Docker SDK raises, as amlemu's errors: the one place where the two meet."""
+"""Translate errors of the Docker SDK into amlemu's."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _CONNECTION_ERRORS = (
 
 @contextmanager
 def docker_errors(target: str = "") -> Iterator[None]:
-    """Translate what the SDK raises inside; `target` names the resource it was about.
+    """Translate SDK errors of the block; `target` names the resource concerned.
 
     Raises ResourceNotFound for what the engine does not have, OutOfQuota when its disk is full, and EngineUnavailable
     when it does not answer or refuses.
@@ -45,14 +45,14 @@ def docker_errors(target: str = "") -> Iterator[None]:
 
 
 def raise_for_answer(response: requests.Response, target: str = "") -> NoReturn:
-    """Raise what `docker_errors` makes of an answer that is no success."""
+    """Raise the error that `docker_errors` makes of a failed response."""
     with docker_errors(target):
         docker.errors.create_api_error_from_http_exception(requests.HTTPError(response.text, response=response))
     raise EngineUnavailable(f"the Docker Engine answered {response.status_code}", target=target)
 
 
 def refused(error: docker.errors.APIError, target: str = "") -> EmulatorError:
-    """What an answer of the engine that is no success means."""
+    """Return the error for a failed response of the engine."""
     text = explanation(error)
     if is_disk_full(text):
         return disk_full(text, target)
@@ -60,23 +60,23 @@ def refused(error: docker.errors.APIError, target: str = "") -> EmulatorError:
 
 
 def disk_full(text: str, target: str = "") -> OutOfQuota:
-    """No room where Docker keeps its images ("Troubleshoot online endpoints", disk quota)."""
+    """Return the error for a full disk of the engine ("Troubleshoot online endpoints", disk quota)."""
     hint = "free some space: amlemu prune, docker system df"
     return OutOfQuota(f"the Docker Engine has no disk space left: {text}", target=target, hint=hint)
 
 
 def is_disk_full(text: str) -> bool:
-    """Whether this is how a program says that its disk is full."""
+    """Return whether a program's message says that the disk is full."""
     return any(words in text.lower() for words in ("no space left on device", "disk quota exceeded", "os error 28"))
 
 
 def explanation(error: docker.errors.APIError) -> str:
-    """The engine's own words, without the SDK's around them."""
+    """Return the engine's own words, without the SDK's around them."""
     return str(error.explanation or error).strip()
 
 
 def innermost(error: BaseException) -> str:
-    """The last reason of a chain, in one line: the SDK wraps a missing socket four times."""
+    """Return the last reason of a chain, in one line: the SDK wraps a missing socket four times."""
     seen: BaseException = error
     while True:
         inner = seen.__cause__ or seen.__context__

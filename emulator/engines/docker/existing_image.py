@@ -1,4 +1,4 @@
-"""Images that run as they are: found here or pulled, pinned, and kept until nothing needs them."""
+"""Images used as they are: found locally or pulled, pinned by digest, and kept while a deployment needs them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from emulator.difference import Difference, only_here
 from emulator.engines import Image, Log
 from emulator.engines.docker.build import DockerHost, is_for_platform
 from emulator.engines.docker.errors import docker_errors
-from emulator.engines.docker.pull import RegistrySilent, pull_image, stand_in_differences
+from emulator.engines.docker.pull import RegistryUnreachable, pull_image, stand_in_differences
 from emulator.environments import ExistingImageSpec
 from emulator.errors import EngineUnavailable
 
@@ -26,7 +26,7 @@ _HINT = "pull it while a registry answers, load it with docker load, or name ano
 def provide_existing_image(
     spec: ExistingImageSpec, host: DockerHost, workspace_id: str, log: Log, canceled: threading.Event
 ) -> Image:
-    """The image that the name means now: the one that is here, else pulled.
+    """Return the image that the name means now: the one that is here, else pulled.
 
     It is tagged for this workspace, so that it stays when its name moves on.  Raises ImageBuildFailure when a registry
     answers that it cannot be had, EngineUnavailable when none answers.
@@ -36,8 +36,8 @@ def provide_existing_image(
         log(f"pulling {spec.name}")
         try:
             pull_image(spec.name, host.run, host.variables, log, canceled, platform=spec.platform)
-        except RegistrySilent as error:
-            raise silent(spec.name, str(error)) from error
+        except RegistryUnreachable as error:
+            raise image_unavailable(spec.name, str(error)) from error
         found = _find(host.client, spec)
     if found is None:
         message = f"image {spec.name} is not for {spec.platform or 'this engine'}, nor does its registry have it so"
@@ -50,8 +50,8 @@ def provide_existing_image(
     return Image(digest, spec.name, differences, pinned_name(spec.name, found.attrs))
 
 
-def silent(name: str, reason: str) -> EngineUnavailable:
-    """What it means that an image is not here and no registry answers."""
+def image_unavailable(name: str, reason: str) -> EngineUnavailable:
+    """Return the error for an image that is not local while no registry answers."""
     message = f"image {name} is not here and could not be pulled: {reason}"
     return EngineUnavailable(message, target=f"image {name}", hint=_HINT)
 
@@ -66,7 +66,7 @@ def _find(client: docker.DockerClient, spec: ExistingImageSpec) -> DockerImage |
 
 
 def pinned_name(name: str, attributes: Mapping[str, Any]) -> str:
-    """The image's name with its repository's digest; its id where no registry has given it one.
+    """Return the image's name with its repository's digest; its id where no registry has given it one.
 
     >>> pinned_name("localhost:5000/a:1", {"RepoDigests": ["b@sha256:3", "localhost:5000/a@sha256:4"]})
     'localhost:5000/a@sha256:4'
@@ -87,7 +87,7 @@ def _emulated(name: str, attributes: Mapping[str, Any], machine: str) -> tuple[D
 
 
 def find_existing_image(client: docker.DockerClient, digest: str) -> Image | None:
-    """The image of that digest, if it is still here."""
+    """Return the image of that digest, if it is still here."""
     with docker_errors(f"image {digest[:16]}"):
         try:
             image = client.images.get(_ID + digest)

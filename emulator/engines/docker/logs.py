@@ -1,16 +1,17 @@
-"""A container's stdout and stderr as lines of text."""
+"""Stream a container's stdout and stderr as lines of text."""
 
 from __future__ import annotations
 
-import codecs
 import contextlib
 import struct
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from http.client import HTTPException
 
 import requests
 import urllib3.exceptions
+
+from emulator.system.text_lines import split_lines
 
 _HEADER = struct.Struct(">BxxxL")
 
@@ -50,7 +51,7 @@ class LogLines(Iterator[str]):
             return None  # closed by its caller, or the engine went away: `at_end` finds out
 
     def close(self) -> None:
-        """Stop, and give the connection back."""
+        """End the iteration and release the connection."""
         self._closed = True
         # Only this wakes a thread that reads; the other side may have closed first.
         with contextlib.suppress(OSError, ValueError, RuntimeError):
@@ -61,19 +62,7 @@ class LogLines(Iterator[str]):
 
 
 def frames(read: Callable[[int], bytes]) -> Iterator[bytes]:
-    """The contents of the engine's multiplexed stream: a header with stream and length before each piece."""
+    """Yield the contents of the engine's multiplexed stream: a header with stream and length before each piece."""
     while len(header := read(_HEADER.size)) == _HEADER.size:
         _stream, length = _HEADER.unpack(header)
         yield read(length)
-
-
-def split_lines(pieces: Iterable[bytes]) -> Iterator[str]:
-    """Text lines of bytes that may be cut inside a character; what is not UTF-8 becomes U+FFFD."""
-    decoder = codecs.getincrementaldecoder("utf-8")("replace")
-    rest = ""
-    for piece in pieces:
-        *lines, rest = (rest + decoder.decode(piece)).split("\n")
-        yield from (line.removesuffix("\r") for line in lines)
-    rest += decoder.decode(b"", final=True)
-    if rest:
-        yield rest.removesuffix("\r")

@@ -1,4 +1,4 @@
-"""Where files of an emulator that itself runs in a container lie for the engine.
+"""Translate paths of an emulator that runs in a container to mounts that the engine understands.
 
 The engine mounts what lies on its own machine.  A path of our container is there too, in the volume or in the folder
 that is mounted where the path begins: the engine tells which, once we know which of its containers we are.
@@ -50,11 +50,11 @@ class OwnContainer:
         return bind_mount(target, str(PurePosixPath(found["Source"], rest)), read_only)
 
     def is_in_volume(self, path: str) -> bool:
-        """Whether a path lies in a volume, and so on the engine's own disk."""
+        """Return whether a path lies in a volume, and so on the engine's own disk."""
         return bool(self._covering(path)["Type"] == "volume")
 
     def _covering(self, path: str) -> Mapping[str, Any]:
-        """The mount that a path lies in: the deepest one."""
+        """Return the mount that a path lies in: the deepest one."""
         place = PurePosixPath(path)
         covering = [mount for mount in self.mounts if place.is_relative_to(str(mount["Destination"]))]
         found = max(covering, key=lambda mount: len(PurePosixPath(mount["Destination"]).parts), default=None)
@@ -93,7 +93,7 @@ def container_ids(mountinfo: str, cgroup: str, hostname: str) -> list[str]:
 
 
 def find_own_container(client: docker.DockerClient, ids: Iterable[str], network: str, home: str) -> OwnContainer:
-    """The first of these ids that the engine knows.
+    """Return the first of these ids that the engine knows.
 
     Raises EngineUnavailable when it knows none, when that container is not on `network`, as whoever speaks to scoring
     containers there must be, and when `home` is not mounted in it.
@@ -112,7 +112,7 @@ def find_own_container(client: docker.DockerClient, ids: Iterable[str], network:
 
 
 def own_container(attributes: Mapping[str, Any], api_version: str, network: str, home: str) -> OwnContainer:
-    """The container that `docker inspect` described, checked; `api_version` is what the engine and we speak."""
+    """Return the container that `docker inspect` described, checked; `api_version` is what the engine and we speak."""
     networks = (attributes.get("NetworkSettings") or {}).get("Networks") or {}
     if network not in networks:
         message = f"the emulator's container is not on the network '{network}', where scoring containers are to be"

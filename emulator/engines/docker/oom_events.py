@@ -1,4 +1,4 @@
-"""How often the kernel has killed processes of containers for want of memory, from the Docker Engine's own events.
+"""Count out-of-memory kills by container from the Docker Engine's events.
 
 Its inspection tells of it only when the first process of a container was killed; the event comes for every process, of
 every version of cgroups, and also where the engine runs in a virtual machine.
@@ -35,7 +35,7 @@ class OomKills:
         self._lock = threading.Lock()
 
     def counts(self) -> dict[str, int]:
-        """How many kills there were so far, by container id."""
+        """Return how many kills there were so far, by container id."""
         with self._lock:
             until = self._now()
             if until < self._since:  # the clock was set back, and the engine refuses such a span

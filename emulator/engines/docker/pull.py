@@ -22,7 +22,7 @@ ANSWER_SECONDS = 10.0
 _POLL_SECONDS = 0.05
 
 _NO_ENGINE = re.compile(r"Cannot connect to the Docker daemon|error during connect", re.I)
-# DNS and proxies, too, say "not found" and "forbidden": what names a connection is no answer of a registry.
+# DNS and proxies also say "not found" and "forbidden": a message about a connection is not a registry's answer.
 _ANSWERED = r"\A(?!.*(dial tcp|lookup |proxyconnect|x509|tls:|timeout|deadline))"
 # What a registry answers, what it means, and what to do.
 _ANSWERS = (
@@ -49,7 +49,7 @@ _ANSWERS = (
 )
 
 
-# What amlemu builds and tags itself: under these names it takes nothing from anybody else.
+# Names of images that amlemu builds itself, which are never pulled.
 _OWN = re.compile(r"(docker\.io/|index\.docker\.io/)?amlemu/", re.I)
 
 # `.ci/base-image` gives a stand-in the name of the image of Python where no registry answers: what `docker compose`
@@ -59,8 +59,8 @@ _STAND_IN_LABEL = "amlemu.stand_in"
 _PYTHON_NAMES = re.compile(r"(?<![\w./-])(?:docker\.io/)?(?:library/)?python:3\.\d+-slim-bookworm(?![\w.-])")
 
 
-class RegistrySilent(Exception):
-    """No registry answered, or not with an image; the text says what happened instead."""
+class RegistryUnreachable(Exception):
+    """No registry gave a usable answer; the text says what happened."""
 
 
 def pull_image(
@@ -74,11 +74,11 @@ def pull_image(
 ) -> None:
     """`docker pull`, with the credentials of Docker's own configuration, for `platform` or the engine's own.
 
-    Raises RegistrySilent when no registry answers within `answer_seconds`, ImageBuildFailure when one answers that
+    Raises RegistryUnreachable when no registry answers within `answer_seconds`, ImageBuildFailure when one answers that
     there is no such image or that it may not be had, and OperationCanceled.
     """
     if _OWN.match(name):
-        raise RegistrySilent("names below amlemu/ are amlemu's own, and are never pulled")
+        raise RegistryUnreachable("names below amlemu/ are amlemu's own, and are never pulled")
     lines: list[str] = []
     stop, ended = threading.Event(), threading.Event()
 
@@ -100,7 +100,7 @@ def pull_image(
     except OperationCanceled:
         if canceled.is_set():
             raise
-        raise RegistrySilent(f"no registry answered within {answer_seconds:.0f} s") from None
+        raise RegistryUnreachable(f"no registry answered within {answer_seconds:.0f} s") from None
     finally:
         ended.set()
         watcher.join()
@@ -108,8 +108,8 @@ def pull_image(
         raise pull_failure(name, lines[-1] if lines else f"docker pull ended with {code}")
 
 
-def pull_failure(name: str, reason: str) -> EmulatorError | RegistrySilent:
-    """What the last line of a failed `docker pull` means."""
+def pull_failure(name: str, reason: str) -> EmulatorError | RegistryUnreachable:
+    """Return what the last line of a failed `docker pull` means."""
     reason = reason.removeprefix("Error response from daemon: ").strip()
     target = f"image {name}"
     if _NO_ENGINE.search(reason):
@@ -123,11 +123,11 @@ def pull_failure(name: str, reason: str) -> EmulatorError | RegistrySilent:
                 target=target,
                 hint=hint.format(name=name, registry=name.split("/", maxsplit=1)[0]),
             )
-    return RegistrySilent(reason)
+    return RegistryUnreachable(reason)
 
 
-def is_in_disguise(client: docker.DockerClient, name: str) -> bool:
-    """Whether the image of that name is here, and is the stand-in for it."""
+def is_stand_in(client: docker.DockerClient, name: str) -> bool:
+    """Return whether the local image of that name is a stand-in for the real one."""
     if not _PYTHON_NAMES.fullmatch(name):
         return False
     with docker_errors(f"image {name}"):
@@ -138,17 +138,17 @@ def is_in_disguise(client: docker.DockerClient, name: str) -> bool:
 
 
 def base_images(client: docker.DockerClient) -> list[str]:
-    """The names of the images here that environments are built upon: those of Python, and their stand-ins."""
+    """Return the names of the images here that environments are built upon: those of Python, and their stand-ins."""
     with docker_errors("the images"):
         tags = [tag for image in client.images.list() for tag in image.tags]
     return sorted(tag for tag in tags if _PYTHON_NAMES.fullmatch(tag.removeprefix("amlemu/")))
 
 
 def stand_in_differences(client: docker.DockerClient, text: str) -> tuple[Difference, ...]:
-    """What to say of an image that `text`, its name or its Dockerfile, makes of stand-ins."""
+    """Return what to say of an image that `text`, its name or its Dockerfile, makes of stand-ins."""
     names: Iterable[str] = dict.fromkeys(_PYTHON_NAMES.findall(text))
     return tuple(
         only_here("image.stand_in", f"image {name} is a local stand-in for it")
         for name in names
-        if is_in_disguise(client, name)
+        if is_stand_in(client, name)
     )

@@ -1,8 +1,8 @@
-"""Resolves requirements in a build of its own, where what packages need is known only to their own code.
+"""Resolve requirements in a separate build, for packages that state their dependencies only when their code runs.
 
-Such code runs as it would when the image is built: in a container of BuildKit, with the indexes, proxies and
-certificates that builds have, and nothing of the emulator's: no socket, no home, no variables.  It is not root there,
-no cache is shared with anybody, and of all that it leaves only what uv said is taken out.
+The code runs as it does when an image is built: in a BuildKit container, with the indexes, proxies and certificates of
+builds, and without the emulator's socket, home and variables.  It is not root and shares no cache; only uv's exit code
+and output are copied out.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from pathlib import Path
 from emulator.engines import Log
 from emulator.engines.docker.build import (
     DockerHost,
-    place,
+    link_or_copy,
     private_folder,
     provide_base_image,
     run_build,
@@ -46,7 +46,7 @@ RUN --mount=type=secret,id=packaging,target=/run/amlemu/packaging \\
     && if {LACKS_BUILD_TOOLS}; then {INSTALL_BUILD_TOOLS}; fi
 FROM ${{AMLEMU_STAGE}} AS resolver
 USER 1000:1000
-# An answer is never taken from the cache, as indexes change; the tools are.
+# Never cached, because indexes change; the tools above are.
 ARG AMLEMU_QUESTION
 RUN --mount=type=bind,source=packages,target=/run/amlemu/packages \\
     --mount=type=secret,id=packaging,target=/run/amlemu/packaging,uid=1000 \\
@@ -108,9 +108,9 @@ def _write_context(
     write_files(packages / "asked", files)
     (packages / "resolve.sh").write_text(_SCRIPT.format(words=shlex.join(words)), encoding="utf-8")
     if packaging.uv_for_linux is not None:
-        place(packaging.uv_for_linux, packages / "uv")
+        link_or_copy(packaging.uv_for_linux, packages / "uv")
     for wheel in local_wheels_of(spec.requirements, packaging):
-        place(wheel, packages / "wheels" / wheel.name)
+        link_or_copy(wheel, packages / "wheels" / wheel.name)
 
 
 def resolve_command(
@@ -137,7 +137,7 @@ def _read_answer(
 ) -> subprocess.CompletedProcess[str]:
     code, out, err = (read_untrusted(folder / name) for name in _ANSWER)
     if code is None or out is None or err is None:
-        message = "the requirements could not be resolved: a package has taken away what the resolver said"
+        message = "the requirements could not be resolved: a package removed the resolver's output"
         raise ImageBuildFailure(message)
     secrets = credentials_in([*packaging.build_variables.values(), *requirements])
     number = int(code) if re.fullmatch(r"[0-9]{1,3}\n", code) else 1
@@ -145,4 +145,4 @@ def _read_answer(
 
 
 def _quiet(_line: str) -> None:
-    """What is said in that build is in its answer."""
+    """Discard progress: the build's output is part of its answer."""

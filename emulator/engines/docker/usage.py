@@ -1,4 +1,4 @@
-"""What a container of the Docker engine uses: from the kernel's own files where they are in reach, else from the API.
+"""Measure what containers use: from the kernel's cgroup files where they can be read, else from the API.
 
 Reading the files of a container takes 0.2 ms.  The API takes a second where an older engine waits for its next sample,
 so several containers are asked at a time.
@@ -27,7 +27,7 @@ def usage_of_all(
     ask: Callable[[str], Usage | None],
     cgroups: Path = CGROUPS,
 ) -> dict[str, Usage]:
-    """The usage of each container, from files or as `ask` finds it; what is not there any more is left out."""
+    """Return the usage of each container, from files or as `ask` finds it; what is not there any more is left out."""
     found: dict[str, Usage] = {}
     asked: list[str] = []
     for container_id in ids:
@@ -44,7 +44,7 @@ def usage_of_all(
 
 
 def read_cgroup(container_id: str, cgroups: Path = CGROUPS) -> Usage | None:
-    """The usage of a container by the kernel's files below `cgroups`, of either version; None without them."""
+    """Return the usage of a container by the kernel's files below `cgroups`, of either version; None without them."""
     if re.fullmatch("[0-9a-f]{64}", container_id) is None:
         return None
     for place in _PLACES:
@@ -88,7 +88,7 @@ def _counts(file: Path) -> dict[str, int]:
 
 
 def usage_of_stats(stats: Mapping[str, Any], machine_bytes: int) -> Usage | None:
-    """The usage that the API's `stats` tells; None of a container that does not run.
+    """Return the usage that the API's `stats` tells; None of a container that does not run.
 
     The limit that it names is the machine's memory where there is none.
     """

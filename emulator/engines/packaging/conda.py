@@ -22,7 +22,7 @@ from packaging.version import InvalidVersion, Version
 
 from emulator.engines import Log
 from emulator.engines.packaging.python_packages import HostPackaging
-from emulator.engines.packaging.resolution import Beside
+from emulator.engines.packaging.resolution import CondaContext
 from emulator.engines.packaging.untrusted_files import read_untrusted
 from emulator.environments import CondaPackages
 from emulator.environments.conda_pypi import pypi_name
@@ -58,7 +58,7 @@ class CondaLock:
         lines = (f"{mask_credentials(p['url'])}#sha256:{p['sha256']}" for p in self.packages)
         return "\n".join(["@EXPLICIT", *lines]) + "\n"
 
-    def beside(self, requirements: Sequence[str]) -> Beside:
+    def beside(self, requirements: Sequence[str]) -> CondaContext:
         """What pip finds when it comes with `requirements`: those it names itself it may replace by newer ones."""
         asked = {canonicalize_name(name) for name in names_of(requirements)}
         conditions = {spec.name: spec.version for spec in map(parse_spec, self.specs)}
@@ -72,7 +72,7 @@ class CondaLock:
                 preferred.append(exact)
             if condition := conditions.get(package["name"]):
                 fixed.append(exact if "|" in condition else name + pip_version(condition))
-        return Beside(self.python_version, tuple(fixed), tuple(preferred))
+        return CondaContext(self.python_version, tuple(fixed), tuple(preferred))
 
 
 def _is_python_package(package: Mapping[str, Any]) -> bool:
@@ -126,7 +126,7 @@ def solve_conda(
 
 
 def _channels_of(specs: Sequence[str]) -> list[str]:
-    """The channels that packages name for themselves, which need not be among the file's."""
+    """Return the channels that packages name for themselves, which need not be among the file's."""
     return [re.sub(r"/(linux-\w+|noarch)$", "", parse_spec(text).channel) for text in specs if "::" in text]
 
 
@@ -137,7 +137,7 @@ def conda_platform() -> str:
 
 
 def virtual_packages(glibc: str) -> dict[str, str]:
-    """What a container is to conda.  Not `__cuda`: what builds the cloud's images has no GPU (assumed)."""
+    """Return what a container is to conda.  Not `__cuda`: what builds the cloud's images has no GPU (assumed)."""
     release = re.match(r"\d+(\.\d+)*", platform.release()) if sys.platform == "linux" else None
     arch = "aarch64" if conda_platform() == "linux-aarch64" else "x86_64"
     return {"__unix": "0", "__linux": release[0] if release else "5.10", "__glibc": glibc, "__archspec": arch}
@@ -182,7 +182,7 @@ def _clean_record(file: Path) -> None:
 
 
 def post_link_scripts(prefix: Path) -> list[str]:
-    """The packages of an environment that bring a script to finish their installation."""
+    """Return the packages of an environment that bring a script to finish their installation."""
     found = (
         re.fullmatch(r"\.(.+)-post-link\.sh", path.name) for path in sorted((prefix / "bin").glob(".*-post-link.sh"))
     )
@@ -203,7 +203,7 @@ def _ask(request: Mapping[str, Any], packaging: HostPackaging, canceled: threadi
 
 
 def _quiet(_line: str) -> None:
-    """Its stderr is shown only when it fails."""
+    """Discard progress: the worker's stderr is shown only when it fails."""
 
 
 def _solve_failure(answer: Mapping[str, Any], channels: Sequence[str]) -> ImageBuildFailure | OutOfQuota:
@@ -224,7 +224,7 @@ def _solve_failure(answer: Mapping[str, Any], channels: Sequence[str]) -> ImageB
 
 
 def _missing(package: Mapping[str, Any]) -> str:
-    """What to say of a package without a candidate."""
+    """Return what to say of a package without a candidate."""
     name = package["name"]
     if package["versions"]:
         newest = ", ".join(dict.fromkeys(package["versions"][-5:]))

@@ -1,4 +1,4 @@
-"""Whether conda channels can be had from here, decided within two seconds."""
+"""Find out within two seconds whether conda channels can be reached."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ Ask = Callable[[str], str]
 
 
 class ChannelReach:
-    """Asks channels all at once, and remembers for a minute which ones did not answer."""
+    """Probes channels concurrently, and caches for a minute which ones did not answer."""
 
     def __init__(self, ask: Ask, monotonic: Callable[[], float] = time.monotonic, limit: float = LIMIT_SECONDS) -> None:
         self._ask, self._monotonic, self._limit = ask, monotonic, limit
         self._silent: dict[str, tuple[float, str]] = {}
 
     def unreachable(self, channels: Sequence[str]) -> str:
-        """Why one of the `channels` cannot be read, in one phrase without credentials; '' when all can."""
+        """Return why one of the `channels` cannot be read, in one phrase without credentials; '' when all can."""
         now = self._monotonic()
         for channel in channels:
             since, why = self._silent.get(channel, (0.0, ""))

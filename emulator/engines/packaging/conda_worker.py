@@ -193,7 +193,7 @@ def _bad_paths(folder: Path) -> Iterator[str]:
 
 
 def _paths(info: Path) -> dict[str, bool]:
-    """The paths of a package, and whether each may be a link, which old lists do not say."""
+    """Return the paths of a package, and whether each may be a link, which old lists do not say."""
     if (info / "paths.json").exists():
         listed = json.loads((info / "paths.json").read_text(encoding="utf-8"))
         return {entry["_path"]: entry["path_type"] == "softlink" for entry in listed["paths"]}

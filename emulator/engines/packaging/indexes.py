@@ -1,4 +1,4 @@
-"""The indexes that requirements name, and which of them are of no use.  Pure.
+"""The package indexes that requirements name, and which of them cannot be read.  Pure.
 
 pip asks all of them and takes the best version; one that it cannot read it passes over with a warning (page Finding
 Packages of its documentation).
@@ -31,7 +31,7 @@ _SILENT = re.compile(
 
 
 @dataclass(frozen=True)
-class UselessIndex:
+class UnreadableIndex:
     """An index that answers nothing which can be used: its URL without credentials, why, and the `line` that names it,
     '' for one of this machine's settings.
     """
@@ -51,13 +51,13 @@ class UselessIndex:
 
 
 def index_urls(lines: Iterable[str]) -> dict[str, str]:
-    """The line of each index, but not of pages of links, that requirement lines name, by its URL."""
+    """Return the line of each index, but not of pages of links, that requirement lines name, by its URL."""
     found = ((line, _LINE.fullmatch(line)) for line in lines)
     return {match["url"]: line for line, match in found if match and match["option"] not in _LINKS}
 
 
 def machine_index_urls(variables: Mapping[str, str], lines: Iterable[str]) -> list[str]:
-    """The indexes of this machine's settings that are asked beside those of the lines."""
+    """Return the indexes of this machine's settings that are asked beside those of the lines."""
     named = any(match and match["option"] in _DEFAULT for match in map(_LINE.fullmatch, lines))
     default = "" if named else variables.get("UV_DEFAULT_INDEX") or variables.get("UV_INDEX_URL") or _PYPI
     extra = f"{variables.get('UV_INDEX', '')} {variables.get('UV_EXTRA_INDEX_URL', '')}".split()
@@ -65,17 +65,17 @@ def machine_index_urls(variables: Mapping[str, str], lines: Iterable[str]) -> li
     return [url for url in dict.fromkeys(urls) if url]
 
 
-def useless_index(lines: Iterable[str], stderr: str) -> UselessIndex | None:
-    """The index among the lines for which the resolver has ended, as its words tell; None for another reason."""
+def unreadable_index(lines: Iterable[str], stderr: str) -> UnreadableIndex | None:
+    """Return the index among the lines for which the resolver has ended, as its words tell; None for another reason."""
     failed = [_place(found["url"]) for found in _FAILED.finditer(stderr)]
     named = [(line, match) for line in lines if (match := _LINE.fullmatch(line))]
     for line, match in sorted(named, key=lambda pair: -len(pair[1]["url"])):
         if any(_is_page_of(_place(match["url"]), place) for place in failed):
-            return UselessIndex(mask_credentials(match["url"]), why_useless(stderr) or "does not answer", line)
+            return UnreadableIndex(mask_credentials(match["url"]), unreadable_reason(stderr) or "does not answer", line)
     return None
 
 
-def why_useless(stderr: str) -> str:
+def unreadable_reason(stderr: str) -> str:
     """Why an index cannot be read, as a phrase after its URL; '' where the resolver does not say such a thing."""
     if status := _STATUS.search(stderr):
         return f"answers {next(text for text in status.groups() if text)}"
@@ -83,8 +83,8 @@ def why_useless(stderr: str) -> str:
     return f"does not answer ({silent[-1].lower()})" if silent else ""
 
 
-def without_index(lines: Sequence[str], index: UselessIndex) -> list[str]:
-    """The lines with which pip goes on; ImageBuildFailure where none stands in the place of the default."""
+def without_index(lines: Sequence[str], index: UnreadableIndex) -> list[str]:
+    """Return the lines with which pip goes on; ImageBuildFailure where none stands in the place of the default."""
     rest = [line for line in lines if line != index.line]
     match = _LINE.fullmatch(index.line)
     if not match or match["option"] not in _DEFAULT or any(_is_default(line) for line in rest):
@@ -108,6 +108,6 @@ def _place(url: str) -> tuple[str, str]:
 
 
 def _is_page_of(index: tuple[str, str], page: tuple[str, str]) -> bool:
-    """Whether the page is the index's own, or its page of one package: not a file that lies below it."""
+    """Return whether the page is the index's own, or its page of one package: not a file that lies below it."""
     host, path = page
     return host == index[0] and (path == index[1] or path.rpartition("/")[0] == index[1])

@@ -1,4 +1,4 @@
-"""What a lock's packages are as files: their hashes, and which of them have a wheel for a container."""
+"""Find the files of locked packages: their hashes, and which packages have a wheel for a container."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class PackageFiles:
 
 @dataclass(frozen=True)
 class SplitLock:
-    """A lock as two: `wheels` is installed without running any code, `sources` must be built; '' where nothing must."""
+    """A lock in two parts: `wheels` are installed without running code, `sources` must be built; '' if none must."""
 
     wheels: str
     sources: str
@@ -54,7 +54,7 @@ def split_lock(
     packaging: HostPackaging,
     canceled: threading.Event,
 ) -> SplitLock:
-    """The lock with the hashes that the indexes tell, divided by what the container has wheels for.
+    """Return the lock with the hashes that the indexes tell, divided by what the container has wheels for.
 
     Nothing of a package is downloaded.  Raises ImageBuildFailure when an index does not answer.
     """
@@ -64,7 +64,7 @@ def split_lock(
     if named:
         options = [line for line in lines if line.startswith("-")]
         files = _ask(options + list(map(without_hashes, named)), python_version, python_platform, packaging, canceled)
-    return divided(lines, files, container_tags(python_version, python_platform))
+    return divide_lock(lines, files, container_tags(python_version, python_platform))
 
 
 def _ask(
@@ -85,11 +85,11 @@ def _ask(
 
 
 def _quiet(_line: str) -> None:
-    """What it says is shown only when it fails."""
+    """Discard progress: uv's output is shown only when it fails."""
 
 
 def read_pylock(text: str) -> dict[str, PackageFiles]:
-    """The files by package of what uv has written in the form of pylock.toml (PEP 751)."""
+    """Return the files by package of what uv has written in the form of pylock.toml (PEP 751)."""
     packages = tomllib.loads(text).get("packages", [])
     return {
         canonicalize_name(package["name"]): PackageFiles(
@@ -109,8 +109,8 @@ def _sha256(file: Mapping[str, Any]) -> str:
     return str(file.get("hashes", {}).get("sha256", ""))
 
 
-def divided(lines: Iterable[str], files: Mapping[str, PackageFiles], tags: Collection[Tag]) -> SplitLock:
-    """The two locks of these lines; options are in both."""
+def divide_lock(lines: Iterable[str], files: Mapping[str, PackageFiles], tags: Collection[Tag]) -> SplitLock:
+    """Return the two locks of these lines; options are in both."""
     wheels, sources = [], []
     is_built = False
     for line in lines:
@@ -139,7 +139,7 @@ def _is_installed_as_wheel(line: str, files: Mapping[str, PackageFiles], tags: C
 
 
 def _may_be_sdist(sha256: str, pinned: Collection[str], has_wheel: bool) -> bool:
-    """Whether the sdist is what is wanted; with a wheel that fits beside it, only when the pins name it."""
+    """Return whether the sdist is what is wanted; with a wheel that fits beside it, only when the pins name it."""
     return not has_wheel or f"sha256:{sha256}" in pinned
 
 
@@ -167,13 +167,13 @@ def _files_of(line: str, files: Mapping[str, PackageFiles]) -> PackageFiles | No
 
 
 def _url_of(line: str) -> str:
-    """The URL of a requirement such as `name @ https://host/name.whl`; '' for one with a version."""
+    """Return the URL of a requirement such as `name @ https://host/name.whl`; '' for one with a version."""
     _, at, url = line.partition(" @ ")
     return url.split()[0] if at and url.split() else ""
 
 
 def container_tags(python_version: str, python_platform: str) -> frozenset[Tag]:
-    """What wheels a container with CPython takes, in uv's name of its platform.
+    """Return what wheels a container with CPython takes, in uv's name of its platform.
 
     >>> Tag("py3", "none", "manylinux2014_x86_64") in container_tags("3.11", "x86_64-manylinux_2_28")
     True

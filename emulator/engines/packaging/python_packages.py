@@ -1,4 +1,4 @@
-"""Where this machine gets Python packages from, and uv, which resolves and installs them.
+"""This machine's package settings (indexes, proxies, certificates), and how to run uv with them.
 
 Index URLs, proxies and the CA bundle are the user's own settings for uv and pip.  They may hold credentials, so they
 travel as variables of a process or as build secrets and are never printed.
@@ -67,7 +67,7 @@ class HostPackaging:
 
 
 def read_host_packaging(environ: Mapping[str, str], uv: Path | None = None) -> HostPackaging:
-    """The settings of uv and pip in `environ` and in pip's configuration files; uv's own win over pip's."""
+    """Return the settings of uv and pip in `environ` and in pip's configuration files; uv's own win over pip's."""
     pip = _pip_settings(environ)
     indexes = _index_variables(environ, pip)
     ca_bundle = ca_bundle_of(environ, pip)
@@ -110,7 +110,7 @@ def _find_uv() -> Path:
 
 
 def _host_variables(environ: Mapping[str, str]) -> dict[str, str]:
-    """What of `environ` uv and the solver of conda packages may have here, and where uv's own configuration is.
+    """Return what of `environ` uv and the solver of conda packages may have here, and where uv's own configuration is.
 
     Named, so that uv looks for none in the folders above those that it works in, which others may write to.
     """
@@ -180,17 +180,17 @@ def _index_variables(environ: Mapping[str, str], pip: Mapping[str, str]) -> dict
 
 
 def ca_bundle_of(environ: Mapping[str, str], pip: Mapping[str, str]) -> Path | None:
-    """The file of certificates to trust that variables, pip's settings or the system name; None without."""
+    """Return the file of certificates to trust that variables, pip's settings or the system name; None without."""
     named = [environ.get(name, "") for name in _CA_VARIABLES] + [pip.get("cert", ""), *_SYSTEM_CA_BUNDLES]
     files = (Path(name) for name in named if name)
-    # An empty file trusts nobody: it stands where a bundle could be (compose.yaml).
+    # An empty file is a placeholder where a bundle could be (compose.yaml).
     return next(
         (file for file in files if _is_there(file, lambda found: found.is_file() and found.stat().st_size)), None
     )
 
 
 def find_links(environ: Mapping[str, str], pip: Mapping[str, str]) -> tuple[tuple[Path, ...], tuple[str, ...]]:
-    """The folders and the pages that list packages beside the indexes."""
+    """Return the folders and the pages that list packages beside the indexes."""
     named = (environ.get("UV_FIND_LINKS", "").replace(",", " ") + " " + pip.get("find-links", "")).split()
     pages = [text for text in named if urlsplit(text).scheme in ("http", "https")]
     paths = [Path(unquote(urlsplit(t).path)) if t.startswith("file:") else Path(t) for t in named if t not in pages]
@@ -198,7 +198,7 @@ def find_links(environ: Mapping[str, str], pip: Mapping[str, str]) -> tuple[tupl
 
 
 def _is_there(path: Path, kind: Callable[[Path], object]) -> bool:
-    """Whether `path` is of that kind, as far as this process may look: what it may not see is not there."""
+    """Return whether `path` is of that kind, as far as this process may look: what it may not see is not there."""
     try:
         return bool(kind(path)) and os.access(path, os.R_OK)
     except OSError:
@@ -217,7 +217,7 @@ def linux_platform(docker_platform: str | None = None) -> str:
 
 
 def packaging_for(packaging: HostPackaging, docker_platform: str | None, requirements: Iterable[str]) -> HostPackaging:
-    """The same for these requirements in containers of that platform.
+    """Return the same for these requirements in containers of that platform.
 
     This machine's uv does not run in containers of another architecture; and its default index, which uv would put
     before that of a file, stands back where the requirements name one, as for pip.
@@ -268,13 +268,13 @@ _LOCKED = re.compile(r"(?P<name>[A-Za-z0-9._-]+)(\[[^\]]*\])?==(?P<version>[^\s;
 
 
 def wheels_named_by(lock: str, packaging: HostPackaging) -> list[Path]:
-    """The wheels of the local find-links folders whose name and version the lock names."""
+    """Return the wheels of the local find-links folders whose name and version the lock names."""
     named = {(_normal(m["name"]), m["version"]) for m in map(_LOCKED.match, lock.splitlines()) if m}
     return [wheel for wheel in _local_wheels(packaging) if _wheel_id(wheel.name) in named]
 
 
 def local_wheels_of(requirements: Iterable[str], packaging: HostPackaging) -> list[Path]:
-    """The wheels of the local find-links folders, of any version, that the requirements name."""
+    """Return the wheels of the local find-links folders, of any version, that the requirements name."""
     named = set(map(_normal, names_of(requirements)))
     return [wheel for wheel in _local_wheels(packaging) if _wheel_id(wheel.name)[0] in named]
 

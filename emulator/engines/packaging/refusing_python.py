@@ -1,4 +1,4 @@
-"""A Python for uv that says what it is, and builds nothing.
+"""A stand-in Python for uv that answers questions about the interpreter and refuses to build.
 
 uv resolves on the emulator's side from metadata alone: of wheels, and of source distributions that have it as plain
 text.  Only with `--no-build` it would pass over every other source distribution and take an older version in silence.
@@ -44,7 +44,7 @@ exec '{real}' -I -S '{program}' "$@"
 
 
 def refusing_python(kept: Path, spare: Path) -> Path:
-    """Its path: below `kept`, a folder of this user, where uv remembers what it has answered, else as `spare`."""
+    """Return its path: below `kept`, the user's cache, so that uv caches its answers, else `spare`."""
     try:
         kept.mkdir(mode=0o700, parents=True, exist_ok=True)
         name = hashlib.sha256("".join(_texts(kept).values()).encode()).hexdigest()[:16]
@@ -60,7 +60,7 @@ def refusing_python(kept: Path, spare: Path) -> Path:
 
 
 def _texts(place: Path) -> dict[str, str]:
-    """Its files by name, for that place."""
+    """Return its files by name, for that folder."""
     real = os.path.realpath(sys.executable)
     own, program = str(place / _PYTHON), str(place / "python.py")
     return {
@@ -78,7 +78,7 @@ def _make(folder: Path, place: Path) -> None:
 
 
 def _is_whole(place: Path) -> bool:
-    """Whether it is there as it was made, and nobody else's."""
+    """Return whether it exists unchanged and belongs to this user."""
     try:
         found = [place, *(place / name for name in _texts(place))]
         return all(path.stat().st_uid == os.geteuid() for path in found) and all(
@@ -89,7 +89,7 @@ def _is_whole(place: Path) -> bool:
 
 
 def _keep(place: Path) -> None:
-    """As a whole or not at all: two emulators may begin at the same time."""
+    """Create it atomically: two emulators may start at the same time."""
     trial = Path(tempfile.mkdtemp(dir=place.parent))
     try:
         _make(trial / "python", place)

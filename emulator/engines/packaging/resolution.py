@@ -1,4 +1,4 @@
-"""Requirements resolved to a lock as pip would choose: every package with its exact version, dependencies included."""
+"""Resolve requirements to a lock, choosing as pip does: the exact version of every package, with dependencies."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from packaging.requirements import InvalidRequirement, Requirement
 from emulator.difference import Difference, texts
 from emulator.engines import Log
 from emulator.engines.packaging.indexes import (
-    UselessIndex,
+    UnreadableIndex,
     index_urls,
     machine_index_urls,
-    useless_index,
-    why_useless,
+    unreadable_index,
+    unreadable_reason,
     without_index,
 )
 from emulator.engines.packaging.python_packages import HostPackaging, run_uv
@@ -47,7 +47,7 @@ _EDITABLE = re.compile(r"\s*(-e|--editable)\b")
 
 
 @dataclass(frozen=True)
-class Beside:
+class CondaContext:
     """What conda has installed before pip comes, as requirements.
 
     `fixed` are the user's own conditions, which must hold; `preferred` the installed versions, which pip keeps where
@@ -60,9 +60,9 @@ class Beside:
 
 
 Resolve = Callable[[Sequence[str], Mapping[str, str]], "subprocess.CompletedProcess[str]"]
-"""Runs uv where code of packages may run, with those words, in a folder with those files, and gives what it said.
+"""Runs uv in isolation, where code of packages may run, with those arguments in a folder with those files.
 
-It may raise what a build raises; what it gives is the word of whoever wrote the packages.
+It may raise what a build raises.  Its answer is untrusted: the packages' code could have written it.
 """
 
 
@@ -80,7 +80,7 @@ class _Resolved:
 
     locked: list[str]
     lines: list[str]
-    passed_over: tuple[UselessIndex, ...]
+    passed_over: tuple[UnreadableIndex, ...]
 
 
 def lock_requirements(
@@ -88,26 +88,28 @@ def lock_requirements(
     packaging: HostPackaging,
     log: Log,
     canceled: threading.Event,
-    resolve_apart: Resolve,
+    resolve_isolated: Resolve,
     *,
     python_platform: str | None = None,
-    beside: Beside | None = None,
+    beside: CondaContext | None = None,
 ) -> Lock:
-    """Every package with its exact version, dependencies included.
+    """Return every package with its exact version, dependencies included.
 
     As for pip, an index of the requirements that cannot be read is passed over, and told of.  Nothing that a package
     brings is executed here, and git is not run: what cannot be resolved from metadata of an index alone is resolved by
-    `resolve_apart`.
+    `resolve_isolated`.
 
     `python_platform` is uv's name of the platform that it is for, None for this machine's own; `beside` is what conda
     installs before.  Raises ImageBuildFailure with the resolver's chain of reasons, so that a conflict is seen before
     anything is built, and OperationCanceled.
     """
-    beside = beside or Beside(spec.python_version, (), ())
+    beside = beside or CondaContext(spec.python_version, (), ())
     requirements = [line for line in spec.requirements if line != REQUIRE_HASHES]
 
-    ask = functools.partial(_compile, packaging=packaging, log=log, canceled=canceled, resolve_apart=resolve_apart)
-    look = functools.partial(_useless_indexes, packaging=packaging, canceled=canceled)
+    ask = functools.partial(
+        _compile, packaging=packaging, log=log, canceled=canceled, resolve_isolated=resolve_isolated
+    )
+    look = functools.partial(_unreadable_indexes, packaging=packaging, canceled=canceled)
     resolved = _resolve(requirements, beside, python_platform, ask, look)
     locked = pinned(resolved.locked, requirements)
     if wants_hashes(spec.requirements):
@@ -125,19 +127,19 @@ def lock_requirements(
     return Lock("\n".join(options + locked) + "\n", differences)
 
 
-Look = Callable[[Sequence[str], str, bool], "tuple[UselessIndex, ...]"]
+Look = Callable[[Sequence[str], str, bool], "tuple[UnreadableIndex, ...]"]
 """Asks the indexes of requirement lines and, if wanted, those of this machine that stand beside them for a package."""
 
 
 def _resolve(
     requirements: Sequence[str],
-    beside: Beside,
+    beside: CondaContext,
     python_platform: str | None,
     compile_question: Callable[[_Question], subprocess.CompletedProcess[str]],
     look: Look,
 ) -> _Resolved:
     fixed, lines = list(beside.fixed), list(requirements)
-    passed_over: list[UselessIndex] = []
+    passed_over: list[UnreadableIndex] = []
     while True:
         result = compile_question(_question(lines, fixed, beside, python_platform))
         if result.returncode == 0:
@@ -146,7 +148,7 @@ def _resolve(
             asked = next(iter(names_of(locked)), "") if index_urls(lines) else ""
             refusing = look(lines, asked, False) if asked else ()
             return _Resolved(locked, lines, (*passed_over, *refusing))
-        if useless := useless_index(lines, result.stderr):
+        if useless := unreadable_index(lines, result.stderr):
             lines = without_index(lines, useless)
             passed_over.append(useless)
             continue
@@ -181,7 +183,7 @@ class _Question:
 
 
 def _question(
-    requirements: Sequence[str], fixed: Sequence[str], beside: Beside, python_platform: str | None
+    requirements: Sequence[str], fixed: Sequence[str], beside: CondaContext, python_platform: str | None
 ) -> _Question:
     words = ["pip", "compile", "--no-header", "--no-annotate", "--no-strip-extras", "--python-version"]
     words += [beside.python_version, *(("--python-platform", python_platform) if python_platform else ())]
@@ -194,18 +196,18 @@ def _question(
 
 
 def _compile(
-    question: _Question, packaging: HostPackaging, log: Log, canceled: threading.Event, resolve_apart: Resolve
+    question: _Question, packaging: HostPackaging, log: Log, canceled: threading.Event, resolve_isolated: Resolve
 ) -> subprocess.CompletedProcess[str]:
     if sys.platform != "win32" and is_of_indexes(question.files["requirements.in"].splitlines()):
         result = _compile_here(question, packaging, canceled)
         if result.returncode == 0 or not has_refused(result.stderr):
             return result
-    log("what a package needs is known only to its own code: it is asked where containers run")
-    return resolve_apart(question.words, question.files)
+    log("a package states its dependencies only when its code runs: resolving in isolation")
+    return resolve_isolated(question.words, question.files)
 
 
 def is_of_indexes(lines: Iterable[str]) -> bool:
-    """Whether none of the requirement lines names the place of its package.
+    """Return whether none of the requirement lines names the place of its package.
 
     Such a place may be a repository, which only git can read; and what lies there may name others in turn, with
     variables in them, or files.  What comes from an index may not.
@@ -231,7 +233,7 @@ def _compile_here(
     canceled: threading.Event,
     variables: Mapping[str, str] = MappingProxyType({}),
 ) -> subprocess.CompletedProcess[str]:
-    """To resolve for a Python, uv needs no such interpreter, and must not spend seconds on fetching one."""
+    """Resolve on this machine.  Resolving for a Python needs no such interpreter, so none is downloaded."""
     with temporary_folder("amlemu-lock-") as place:
         folder = place / "files"
         write_files(folder, question.files)
@@ -242,10 +244,10 @@ def _compile_here(
         )
 
 
-def _useless_indexes(
+def _unreadable_indexes(
     lines: Sequence[str], name: str, with_machines: bool, packaging: HostPackaging, canceled: threading.Event
-) -> tuple[UselessIndex, ...]:
-    """Of an index alone the resolver says why it cannot be read; on Windows nothing is resolved on this side."""
+) -> tuple[UnreadableIndex, ...]:
+    """Ask each index alone, as only then the resolver says why it cannot be read; on Windows, ask none."""
     if sys.platform == "win32":
         return ()
     named = index_urls(lines)
@@ -262,8 +264,8 @@ def _useless_indexes(
             "UV_HTTP_RETRIES": "0",
         }
         result = _compile_here(_Question((*words, "requirements.in"), files), packaging, canceled, alone)
-        if result.returncode != 0 and (why := why_useless(result.stderr)):
-            found.append(UselessIndex(mask_credentials(url), why, named.get(url, "")))
+        if result.returncode != 0 and (why := unreadable_reason(result.stderr)):
+            found.append(UnreadableIndex(mask_credentials(url), why, named.get(url, "")))
     return tuple(found)
 
 
@@ -275,7 +277,7 @@ def write_files(folder: Path, files: Mapping[str, str]) -> None:
 
 
 def _quiet(_line: str) -> None:
-    """The resolver's chatter is shown only when it fails."""
+    """Discard progress: the resolver's output is shown only when it fails."""
 
 
 # A package's own code may write to the same output: what follows must be a name, as the indexes are asked for it.
@@ -286,7 +288,7 @@ _NETWORK = re.compile(r"dns error|[Cc]onnection refused|timed out|error sending 
 
 
 def _missing(stderr: str) -> str:
-    """The package that no index has, as the resolver says; '' when it says no such thing."""
+    """Return the package that no index has, as the resolver says; '' when it says no such thing."""
     found = _MISSING.search(_flat(stderr))
     return found[1] if found else ""
 
@@ -295,7 +297,7 @@ def _flat(stderr: str) -> str:
     return " ".join(stderr.replace("╰─▶", " ").replace("│", " ").split())
 
 
-def lock_failure(stderr: str, *, beside: bool = False, useless: Sequence[UselessIndex] = ()) -> ImageBuildFailure:
+def lock_failure(stderr: str, *, beside: bool = False, useless: Sequence[UnreadableIndex] = ()) -> ImageBuildFailure:
     """What the resolver's words mean; `beside` says that conda's packages are among its conditions, `useless` are the
     indexes that could not be read.
     """
@@ -312,13 +314,13 @@ def lock_failure(stderr: str, *, beside: bool = False, useless: Sequence[Useless
     if _NETWORK.search(flat):
         message = "the package index does not answer, and the packages are not all in uv's cache"
         if failed := re.search(r"Failed to fetch: `?(https?://[^\s`]+)", flat):
-            message += f": {mask_credentials(failed[1])} {why_useless(stderr)}"
+            message += f": {mask_credentials(failed[1])} {unreadable_reason(stderr)}"
         return ImageBuildFailure(message.strip(), hint="check the network, the proxy and the index URL", log_tail=tail)
     first = next((line.strip() for line in stderr.splitlines() if "error" in line.lower()), "uv gave no reason")
     return ImageBuildFailure(f"the requirements could not be resolved: {first}", log_tail=tail)
 
 
-def _no_package(name: str, useless: Sequence[UselessIndex]) -> ImageBuildFailure:
+def _no_package(name: str, useless: Sequence[UnreadableIndex]) -> ImageBuildFailure:
     near = near_package(name)
     if useless:
         silent = "; ".join(map(str, dict.fromkeys(useless)))
@@ -330,7 +332,7 @@ def _no_package(name: str, useless: Sequence[UselessIndex]) -> ImageBuildFailure
     return ImageBuildFailure(f"there is no package '{name}' in the package index", hint=hint)
 
 
-def _no_solution(flat: str, beside: bool, useless: Sequence[UselessIndex]) -> ImageBuildFailure:
+def _no_solution(flat: str, beside: bool, useless: Sequence[UnreadableIndex]) -> ImageBuildFailure:
     # What the resolver advises is for its own command line.
     chain, _, advice = flat[flat.index("Because") if "Because" in flat else 0 :].partition(" hint: ")
     hint = "loosen or remove one of the versions that the chain names"

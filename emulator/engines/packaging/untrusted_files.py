@@ -1,4 +1,4 @@
-"""Files that code of packages could write: a link, a pipe or a flood may lie in their place."""
+"""Read files that code of packages could have replaced by a link, a pipe or gigabytes."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _MOST_BYTES = 8 << 20
 
 
 def read_untrusted(file: Path, most_bytes: int = _MOST_BYTES) -> str | None:
-    """The text of a plain file, None for anything else; never what a link leads to."""
+    """Return the text of a plain file, None for anything else; never what a link leads to."""
     flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
     try:
         descriptor = os.open(file, flags)
@@ -26,7 +26,7 @@ def read_untrusted(file: Path, most_bytes: int = _MOST_BYTES) -> str | None:
 
 
 def walk_untrusted(folder: Path) -> Iterator[tuple[Path, list[os.DirEntry[str]]]]:
-    """Each folder at and below `folder` with what lies in it, at any depth; no link is followed.
+    """Yield each folder at and below `folder` with what lies in it, at any depth; no link is followed.
 
     os.walk calls itself for each level, which a tree can have too many of.  What cannot be listed is left out.
     """

@@ -19,7 +19,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from emulator.engines.packaging.untrusted_files import walk_untrusted
-from emulator.engines.process.apart import Apart
+from emulator.engines.process.sandboxed_build import SandboxedBuild
 from emulator.errors import EmulatorError
 
 _COMPLETE = "bytecode-complete"
@@ -53,24 +53,24 @@ for above, folders, names in os.walk(sys.argv[1]):
 """
 
 
-def compile_server(apart: Apart) -> None:
+def compile_server(build: SandboxedBuild) -> None:
     """Import what the scoring server imports, for the compiled files that this leaves; OperationCanceled."""
-    _compile(apart, ["-c", _IMPORT_SERVER])
+    _compile(build, ["-c", _IMPORT_SERVER])
 
 
-def compile_all(apart: Apart) -> None:
+def compile_all(build: SandboxedBuild) -> None:
     """Compile whatever lies in the environment; OperationCanceled."""
-    _compile(apart, ["-I", "-c", _COMPILE_ALL, str(apart.folder / "venv/lib")])
+    _compile(build, ["-I", "-c", _COMPILE_ALL, str(build.folder / "venv/lib")])
 
 
-def _compile(apart: Apart, words: Sequence[str]) -> None:
-    with apart.writable("compiled") as out:
+def _compile(build: SandboxedBuild, words: Sequence[str]) -> None:
+    with build.writable("compiled") as out:
         (out / "main.py").write_text(_SCRIPT)
-        command = [str(apart.folder / "venv/bin/python"), "-X", f"pycache_prefix={out}/pycache", *words]
+        command = [str(build.folder / "venv/bin/python"), "-X", f"pycache_prefix={out}/pycache", *words]
         try:
-            apart.run(command, (out,), {"AML_APP_ROOT": str(out), "PYTHONPATH": str(out)})
+            build.run(command, (out,), {"AML_APP_ROOT": str(out), "PYTHONPATH": str(out)})
         finally:
-            move_in(out / "pycache", apart.folder / "venv")
+            move_in(out / "pycache", build.folder / "venv")
 
 
 def move_in(compiled: Path, venv: Path) -> None:
@@ -104,17 +104,17 @@ class BackgroundCompiler:
         self._running: dict[Path, tuple[threading.Thread, threading.Event]] = {}
         self._lock = threading.Lock()
 
-    def begin(self, environment: Path, apart: Callable[[threading.Event], Apart]) -> None:
+    def begin(self, environment: Path, build: Callable[[threading.Event], SandboxedBuild]) -> None:
         """Compile all that is not compiled yet; returns at once, and does nothing when that was done or goes on.
 
-        `apart` gives what runs the environment's programs until the event is set.
+        `build` gives what runs the environment's programs until the event is set.
         """
         with self._lock:
             found = self._running.get(environment)
             if (found and found[0].is_alive()) or (environment / _COMPLETE).exists():
                 return
             canceled = threading.Event()
-            thread = threading.Thread(target=_run, args=(environment, apart(canceled)), daemon=True)
+            thread = threading.Thread(target=_run, args=(environment, build(canceled)), daemon=True)
             self._running[environment] = (thread, canceled)
             thread.start()
 
@@ -132,8 +132,8 @@ class BackgroundCompiler:
             self.stop(environment)
 
 
-def _run(environment: Path, apart: Apart) -> None:
+def _run(environment: Path, build: SandboxedBuild) -> None:
     # Nobody waits for it: an environment that is removed meanwhile, or a full disk, leaves it undone.
     with contextlib.suppress(EmulatorError, OSError):
-        compile_all(apart)
+        compile_all(build)
         (environment / _COMPLETE).touch()

@@ -20,9 +20,10 @@ from pathlib import Path
 from emulator.difference import Difference, read_differences
 from emulator.engines import Container
 from emulator.engines.process.disk import DiskShare
-from emulator.engines.process.files import read_json, replace_json
+from emulator.engines.process.files import read_json
 from emulator.engines.process.isolation import CONTAINER_UID
 from emulator.errors import ResourceNotFound
+from emulator.system.files import replace_json
 from emulator.system.os_process import ProcessFacts, is_alive, kill_all_marked, send_signal, wait_until_gone
 from emulator.system.removal import remove_tree
 
@@ -76,29 +77,29 @@ class Containers:
         return container_id, folder
 
     def write(self, record: ContainerRecord) -> None:
-        """Remember what was asked."""
-        replace_json(self._folder / record.id / "container.json", asdict(record))
+        """Write the record of the container."""
+        replace_json(self._folder / record.id / "container.json", asdict(record), durable=False)
 
     def write_process(self, container_id: str, facts: ProcessFacts) -> None:
-        """From here on the container counts as started."""
-        replace_json(self._folder / container_id / "process.json", asdict(facts))
+        """Record its supervisor; from then on the container counts as started."""
+        replace_json(self._folder / container_id / "process.json", asdict(facts), durable=False)
 
     def record(self, container_id: str) -> ContainerRecord:
-        """What was started; ResourceNotFound when it is gone or another workspace's."""
+        """Return what was started; ResourceNotFound when it is gone or another workspace's."""
         document = read_json(self._path(container_id) / "container.json")
         if document is None or document["workspace"] != self._workspace_id:
             raise _not_found(container_id)
         return ContainerRecord(**document | {"differences": read_differences(document["differences"])})
 
     def process(self, container_id: str) -> ProcessFacts:
-        """The supervisor of a container, running or not; ResourceNotFound when there is none."""
+        """Return the supervisor of a container, running or not; ResourceNotFound when there is none."""
         document = read_json(self._path(container_id) / "process.json")
         if document is None:
             raise _not_found(container_id)
         return ProcessFacts(**document)
 
     def read(self, container_id: str) -> Container:
-        """The container as it is now; ResourceNotFound when it is gone."""
+        """Return the container as it is now; ResourceNotFound when it is gone."""
         record = self.record(container_id)
         # In this order: a supervisor that is not alive has written its exit code, if it ever does.
         alive = is_alive(self.process(container_id))
@@ -118,14 +119,14 @@ class Containers:
         )
 
     def is_running(self, container_id: str) -> bool:
-        """Whether its server runs; False also once it is removed."""
+        """Return whether its server runs; False also once it is removed."""
         try:
             return self.read(container_id).running
         except ResourceNotFound:
             return False
 
     def read_all(self) -> list[Container]:
-        """All of this workspace, by id."""
+        """Return all containers of this workspace, by id."""
         found = []
         for folder in sorted(self._folder.glob("[0-9a-f]*")):
             try:
@@ -135,11 +136,11 @@ class Containers:
         return found
 
     def running_ids(self) -> frozenset[str]:
-        """The ids of all of this workspace that run."""
+        """Return the ids of this workspace's running containers."""
         return frozenset(container.id for container in self.read_all() if container.running)
 
     def disk_shares(self) -> dict[str, DiskShare]:
-        """What those may write to the disk that run and have a limit, by id."""
+        """Return what those may write to the disk that run and have a limit, by id."""
         found = {}
         for container_id in self.running_ids():
             with contextlib.suppress(ResourceNotFound):
@@ -154,7 +155,7 @@ class Containers:
         """End a container that has done what it must not, and free what it has written; `reason` stays until it is
         removed."""
         record, process, folder = self.record(container_id), self.process(container_id), self._path(container_id)
-        replace_json(folder / "stopped.json", {"reason": reason})
+        replace_json(folder / "stopped.json", {"reason": reason}, durable=False)
         stop(process, 0)
         if not record.pid_namespace:
             kill_all_marked("HOSTNAME", container_id)
@@ -164,7 +165,7 @@ class Containers:
             log.write(f"amlemu has stopped this container: {reason}\n")
 
     def supervisors(self, container_ids: Iterable[str]) -> dict[str, int]:
-        """The process ids of the supervisors of those containers that run."""
+        """Return the process ids of the supervisors of those containers that run."""
         found = {}
         for container_id in container_ids:
             with contextlib.suppress(ResourceNotFound):
@@ -174,7 +175,7 @@ class Containers:
         return found
 
     def images_in_use(self) -> set[str]:
-        """The digests of the environments of all containers but those of this workspace that do not run."""
+        """Return the digests of the environments of all containers but those of this workspace that do not run."""
         documents = (read_json(folder / "container.json") for folder in self._folder.glob("[0-9a-f]*"))
         return {document["image"] for document in documents if document is not None and self._is_needed(document)}
 
@@ -182,7 +183,7 @@ class Containers:
         return document["workspace"] != self._workspace_id or self.is_running(document["id"])
 
     def log(self, container_id: str) -> Path:
-        """The newer log file."""
+        """Return the newer log file."""
         self.record(container_id)
         return self._path(container_id) / "log"
 
@@ -224,7 +225,7 @@ class Containers:
         return [folder for folder in sorted(self._folder.glob("*")) if self._is_leftover(folder)]
 
     def _is_leftover(self, folder: Path) -> bool:
-        """Whether whoever began to start or to remove this container is gone."""
+        """Return whether the emulator that began to start or remove this container is gone."""
         try:
             stat = folder.stat()
         except FileNotFoundError:
@@ -233,7 +234,7 @@ class Containers:
             return False
         document = read_json(folder / "container.json")
         ours = document is None or document["workspace"] == self._workspace_id
-        # A workspace has one emulator at a time: what is older than this one is nobody's work any more.
+        # A workspace has one emulator at a time: work that is older than this emulator was abandoned.
         return stat.st_mtime < time.time() - _ABANDONED_SECONDS or (ours and stat.st_ctime < self._began)
 
     def _path(self, container_id: str) -> Path:
@@ -243,7 +244,7 @@ class Containers:
 
 
 def stop(process: ProcessFacts, grace_seconds: float) -> None:
-    """SIGTERM to the server, then the end of everything, then, should the supervisor hang, its own."""
+    """Stop the server with SIGTERM, then kill all processes, and the supervisor if it hangs."""
     waits = ((signal.SIGTERM, grace_seconds), (signal.SIGUSR1, 5.0), (signal.SIGKILL, 5.0))
     for number, seconds in waits:
         if not send_signal(process, number) or wait_until_gone(process, seconds):

@@ -1,4 +1,4 @@
-"""What containers of the process engine write to the disk: counted every few seconds, and ended where it is too much.
+"""Measure what containers of the process engine write to the disk, and end those that exceed their limit.
 
 No quota of a file system is at hand for any user on any machine.  The kernel bounds each file of a container
 (RLIMIT_FSIZE, see `process_isolation`); the sum is counted here, in blocks, over the folders that a container can write
@@ -56,7 +56,7 @@ class Uncountable(Exception):
 
 
 def reserved_bytes(total_bytes: int) -> int:
-    """How much of a disk of that size is kept free.
+    """Return how much of a disk of that size is kept free.
 
     >>> reserved_bytes(500 * 2**30) // 2**20, reserved_bytes(10 * 2**30) // 2**20
     (1024, 512)
@@ -65,7 +65,7 @@ def reserved_bytes(total_bytes: int) -> int:
 
 
 def written_bytes(share: DiskShare, processes: Iterable[int], most_entries: int = MOST_ENTRIES) -> int:
-    """What a container whose processes these are has on the disk.  Raises Uncountable."""
+    """Return what a container whose processes these are has on the disk.  Raises Uncountable."""
     count = _Count(most_entries)
     for folder in share.folders:
         count.add(folder)
@@ -198,14 +198,14 @@ class DiskGuard:
         self._stopping = threading.Event()
 
     def begin(self) -> None:
-        """Look again and again, on a thread of its own; nothing when it does already."""
+        """Start measuring on a thread; do nothing if it is already running."""
         with self._beginning:
             if self._thread is None and not self._stopping.is_set():
                 self._thread = threading.Thread(target=self._run, name="disk of containers", daemon=True)
                 self._thread.start()
 
     def close(self) -> None:
-        """Look no more."""
+        """Stop measuring."""
         self._stopping.set()
         if self._thread is not None:
             self._thread.join()
@@ -219,7 +219,7 @@ class DiskGuard:
             pause = min(max(_SHORTEST_SECONDS, _COST * (time.monotonic() - began)), _LONGEST_SECONDS)
 
     def look(self) -> None:
-        """Count once, and end whoever has written too much."""
+        """Measure once, and end containers that have written too much."""
         written: dict[str, int] = {}
         for container_id, share in self._shares().items():
             with contextlib.suppress(OSError, EmulatorError):  # it is being removed
@@ -251,7 +251,7 @@ class DiskGuard:
 
 
 def _processes(supervisor: int) -> list[int]:
-    """All that run below the supervisor: orphans come to it, or to its child."""
+    """Return all that run below the supervisor: orphans come to it, or to its child."""
     try:
         return [process.pid for process in psutil.Process(supervisor).children(recursive=True)]
     except psutil.Error:

@@ -1,4 +1,4 @@
-"""Runs scoring containers where no Docker is: virtual environments and processes of this machine.
+"""Run scoring containers without Docker: virtual environments and processes of this machine.
 
 What a container gives and this machine can give too (files, user, processes of its own) is given through namespaces,
 see `process_isolation`; what is missing is a difference of the container.  Containers outlive the emulator; any later
@@ -25,7 +25,7 @@ from emulator.engines.packaging.python_packages import HostPackaging, linux_plat
 from emulator.engines.process.containers import ContainerRecord, Containers
 from emulator.engines.process.disk import DiskGuard
 from emulator.engines.process.environment import EnvironmentRecord, Environments, FindCommand
-from emulator.engines.process.files import is_readable_by_all, translated
+from emulator.engines.process.files import is_readable_by_all, machine_errors
 from emulator.engines.process.isolation import (
     Folders,
     Isolation,
@@ -55,7 +55,7 @@ from emulator.errors import BadArgument, EngineUnavailable, ResourceNotFound
 from emulator.system.child_process import marked
 
 LOG_BYTES = 32 * 2**20
-"""Of one log file; a container keeps two."""
+"""The size of one log file; a container keeps two."""
 
 
 class ProcessEngine:
@@ -105,13 +105,13 @@ class ProcessEngine:
         if sys.platform == "win32":
             hint = "use --engine docker, or run amlemu in the Windows Subsystem for Linux"
             raise EngineUnavailable("the process engine does not run on Windows", hint=hint)
-        with translated(""):
+        with machine_errors():
             self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
             self._sandbox.clear()
 
     def find_image(self, digest: str) -> Image | None:
-        """The environment if it is built already."""
-        with translated(f"image {digest[:12]}"):
+        """Return the environment if it is built already."""
+        with machine_errors(f"image {digest[:12]}"):
             record = self._environments.find(digest)
         return self._environments.image(record) if record else None
 
@@ -124,7 +124,7 @@ class ProcessEngine:
         if linux_platform(spec.platform) != linux_platform():
             message = f"this machine runs no processes of another one: {spec.platform}"
             raise EngineUnavailable(message, hint="leave --platform out, or use --engine docker")
-        with translated(f"image {spec.digest[:12]}"):
+        with machine_errors(f"image {spec.digest[:12]}"):
             return self._environments.image(self._environments.build(spec, log, canceled))
 
     def start(self, spec: ContainerSpec) -> Container:
@@ -133,7 +133,7 @@ class ProcessEngine:
         Raises BadArgument when the debug port is taken.
         """
         target = f"container {spec.name}"
-        with translated(target):
+        with machine_errors(target):
             image = self._environments.find(spec.image)
             if image is None:
                 raise ResourceNotFound(f"image {spec.image[:12]} is not built", target=target)
@@ -210,11 +210,11 @@ class ProcessEngine:
         launch(plan, listener, lambda facts: self._containers.write_process(record.id, facts))
 
     def _is_isolated(self) -> bool:
-        """Whether containers find an environment at the path that it has in the cloud."""
+        """Return whether containers find an environment at the path that it has in the cloud."""
         return self._isolation(True).mode != "none"
 
     def _isolation(self, readable_by_all: bool) -> Isolation:
-        """The best isolation that this machine allows; it is asked once."""
+        """Return the best isolation that this machine allows; it is asked once."""
         tried = self._isolations or candidates(sys.platform, os.geteuid(), readable_by_all=readable_by_all)
         with self._probing:
             for isolation in tried:
@@ -244,62 +244,62 @@ class ProcessEngine:
         )
 
     def inspect(self, container_id: str) -> Container:
-        """The container as it is now."""
-        with translated(f"container {container_id}"):
+        """Return the container as it is now."""
+        with machine_errors(f"container {container_id}"):
             return self._containers.read(container_id)
 
     def list_containers(self) -> list[Container]:
-        """Every container of this workspace, also those that an earlier engine started."""
-        with translated(""):
+        """Return every container of this workspace, also those that an earlier engine started."""
+        with machine_errors():
             return self._containers.read_all()
 
     def running_ids(self) -> frozenset[str]:
-        """The containers of this workspace whose server runs."""
+        """Return the containers of this workspace whose server runs."""
         self._guard.begin()  # also where only an earlier emulator has started any
-        with translated(""):
+        with machine_errors():
             return self._containers.running_ids()
 
     def machine(self) -> Machine:
-        """The processors and the memory of this machine."""
+        """Return the processors and the memory of this machine."""
         return read_machine_size()
 
     def usage(self, container_ids: Iterable[str]) -> Mapping[str, Usage]:
-        """From the process table."""
-        with translated(""):
+        """Measure from the process table."""
+        with machine_errors():
             return usage_of_all(self._containers.supervisors(container_ids), self._folder)
 
     def oom_kills(self) -> Mapping[str, int]:
-        """Nothing: the kernel counts by limits, and processes have none here."""
+        """Return nothing: processes have no memory limit here, so the kernel counts no kills."""
         return {}
 
     def logs(self, container_id: str, *, tail: int | None = None, follow: bool = False) -> Iterator[str]:
-        """Lines of stdout and stderr; of very long logs the last 32 to 64 MiB.
+        """Return lines of stdout and stderr; of very long logs the last 32 to 64 MiB.
 
         The iterator may be closed from any thread.
         """
-        with translated(f"container {container_id}"):
+        with machine_errors(f"container {container_id}"):
             log = self._containers.log(container_id)
         return LogLines(log, tail, (lambda: self._containers.is_running(container_id)) if follow else None)
 
     def remove(self, container_id: str, *, grace_seconds: float = 10.0) -> None:
         """Stop and remove a container with all that it has started; no error when it is gone."""
-        with translated(f"container {container_id}"):
+        with machine_errors(f"container {container_id}"):
             self._containers.remove(container_id, grace_seconds)
 
     def remove_unfinished(self) -> None:
         """Remove what an emulator of this workspace that was killed had begun to start or to remove."""
-        with translated(""):
+        with machine_errors():
             self._containers.remove_unfinished()
 
     def prune(self, keep_images: Set[str], *, dry_run: bool = False) -> list[str]:
         """Remove containers that do not run, environments that are neither kept nor in use, and unfinished builds."""
-        with translated(""):
+        with machine_errors():
             keep = keep_images | self._containers.images_in_use()
             said = self._containers.prune(dry_run=dry_run) + self._environments.prune(keep, dry_run=dry_run)
             return said + self._sandbox.clear(dry_run=dry_run)
 
     def close(self) -> None:
-        """End the work in the background; containers go on."""
+        """End background work; containers keep running."""
         self._guard.close()
         self._environments.close()
 
@@ -327,7 +327,7 @@ def _check_model_mount(spec: ContainerSpec, target: str) -> None:
 
 
 def _check_debug_port(spec: ContainerSpec, target: str) -> None:
-    """The script's debugger shares the ports of this machine, so it listens on the very port that was asked for."""
+    """Raise if the debug port is taken: the debugger listens on that port of this machine."""
     if spec.debug_port is None:
         return
     with socket.socket() as trial:

@@ -22,14 +22,15 @@ from emulator.engines import Image, Log
 from emulator.engines.packaging.conda import OLDEST_GLIBC, CondaLock, solve_conda
 from emulator.engines.packaging.python_packages import HostPackaging, packaging_for, run_uv
 from emulator.engines.packaging.resolution import lock_requirements
-from emulator.engines.process.apart import Apart
 from emulator.engines.process.bytecode import BackgroundCompiler
-from emulator.engines.process.files import locked, read_json, replace_json
+from emulator.engines.process.files import locked, read_json
 from emulator.engines.process.install import Packages, install_packages, library_path
 from emulator.engines.process.sandbox import Sandbox
+from emulator.engines.process.sandboxed_build import SandboxedBuild
 from emulator.environments import ENVIRONMENT_FOLDER, CondaPackages, ImageSpec
 from emulator.errors import EngineUnavailable
 from emulator.system.child_environment import INTERPRETER, child_environment
+from emulator.system.files import replace_json
 from emulator.system.removal import remove_tree
 
 _TAIL_LINES = 40
@@ -90,7 +91,7 @@ class Environments:
         self._compiler = BackgroundCompiler()
 
     def path(self, digest: str) -> Path:
-        """Where the environment lies, or would lie."""
+        """Return where the environment lies, or would lie."""
         return self._folder / digest
 
     def find(self, digest: str) -> EnvironmentRecord | None:
@@ -107,7 +108,7 @@ class Environments:
         return EnvironmentRecord(**document | lists | {"differences": read_differences(document["differences"])})
 
     def image(self, record: EnvironmentRecord) -> Image:
-        """The environment as engines name it."""
+        """Return the environment as engines name it."""
         return Image(record.digest, str(self.path(record.digest)), record.differences)
 
     def build(self, spec: ImageSpec, log: Log, canceled: threading.Event) -> EnvironmentRecord:
@@ -135,8 +136,8 @@ class Environments:
         beside = conda.beside(spec.requirements) if conda else None
         pythons = tuple(map(Path, python.visible)) if python else ()
         packaging = packaging_for(self._packaging, None, spec.requirements)
-        apart = Apart(folder, pythons, self._sandbox, packaging, log, canceled)
-        lock = lock_requirements(spec, packaging, log, canceled, apart.resolve, beside=beside)
+        build = SandboxedBuild(folder, pythons, self._sandbox, packaging, log, canceled)
+        lock = lock_requirements(spec, packaging, log, canceled, build.resolve, beside=beside)
         record = EnvironmentRecord(
             digest=spec.digest,
             workspace=self._workspace_id,
@@ -145,7 +146,7 @@ class Environments:
             variables=library_path(conda) | dict(spec.variables),
             differences=(_no_container(python, spec), *tools.differences, *lock.differences),
         )
-        return self._install(record, Packages(spec, lock.text, python.executable if python else None, conda), apart)
+        return self._install(record, Packages(spec, lock.text, python.executable if python else None, conda), build)
 
     def _solve(self, packages: CondaPackages, spec: ImageSpec, log: Log, canceled: threading.Event) -> CondaLock:
         if sys.platform != "linux":
@@ -167,15 +168,15 @@ class Environments:
             found = run_uv(find, self._packaging, _quiet, canceled)
         return _ask_python(found.stdout.strip(), version)
 
-    def _install(self, record: EnvironmentRecord, packages: Packages, apart: Apart) -> EnvironmentRecord:
+    def _install(self, record: EnvironmentRecord, packages: Packages, build: SandboxedBuild) -> EnvironmentRecord:
         # conda's packages hold the path that containers find them at.
         final = ENVIRONMENT_FOLDER if self._is_isolated() else str(self.path(record.digest) / "venv")
-        noted = install_packages(final, packages, apart)
-        apart.remove_downloads()
+        noted = install_packages(final, packages, build)
+        build.remove_downloads()
         record = replace(record, differences=(*record.differences, *noted))
-        replace_json(apart.folder / _RECORD, asdict(record))
+        replace_json(build.folder / _RECORD, asdict(record), durable=False)
         remove_tree(self.path(record.digest))  # its Python is gone, else it would have been found
-        apart.folder.rename(self.path(record.digest))
+        build.folder.rename(self.path(record.digest))
         return record
 
     def compile_rest(self, digest: str) -> None:
@@ -184,7 +185,8 @@ class Environments:
         record = self.find(digest)
         pythons = tuple(map(Path, record.visible)) if record else ()
         self._compiler.begin(
-            environment, lambda canceled: Apart(environment, pythons, self._sandbox, self._packaging, _quiet, canceled)
+            environment,
+            lambda canceled: SandboxedBuild(environment, pythons, self._sandbox, self._packaging, _quiet, canceled),
         )
 
     def close(self) -> None:

@@ -1,4 +1,4 @@
-"""Putting packages into an environment of the process engine: PyPI's into a virtual environment, or beside conda's."""
+"""Install packages into an environment of the process engine: a virtual environment, or conda's with pip's packages."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from emulator.engines.packaging.conda import CondaLock, link_conda, post_link_sc
 from emulator.engines.packaging.python_packages import run_uv
 from emulator.engines.packaging.resolution import is_of_indexes
 from emulator.engines.packaging.untrusted_files import read_untrusted
-from emulator.engines.process.apart import INSTALL, Apart, install_failure
 from emulator.engines.process.bytecode import compile_server
+from emulator.engines.process.sandboxed_build import INSTALL, SandboxedBuild, install_failure
 from emulator.environments import ENVIRONMENT_FOLDER, ImageSpec
 from emulator.environments.import_check import asked_imports, import_differences, import_failure
 from emulator.errors import ImageBuildFailure
@@ -36,21 +36,23 @@ class Packages:
 
 
 def library_path(conda: CondaLock | None) -> dict[str, str]:
-    """The variable that the cloud's images have for conda's libraries (row container.library_path)."""
+    """Return the variable that the cloud's images have for conda's libraries (row container.library_path)."""
     return {"LD_LIBRARY_PATH": f"{ENVIRONMENT_FOLDER}/lib"} if conda else {}
 
 
 def install_packages(
     final: str,
     packages: Packages,
-    apart: Apart,
+    build: SandboxedBuild,
 ) -> tuple[Difference, ...]:
-    """Fill the folder of `apart`, whose `venv` the server will see at `final`; what differs from an image.
+    """Install the packages into the `venv` of the build's folder, which the server sees at `final`.
 
-    On the emulator's side wheels are unpacked and conda's packages linked; what runs code of either runs apart.
+    Returns the differences from an image.
+
+    Wheels are unpacked and conda packages linked here; everything that runs their code runs in the sandbox.
     Raises ImageBuildFailure, also for a package that cannot be imported, OutOfQuota and OperationCanceled.
     """
-    folder, packaging, log, canceled = apart.folder, apart.packaging, apart.log, apart.canceled
+    folder, packaging, log, canceled = build.folder, build.packaging, build.log, build.canceled
     locks = {"requirements.lock": packages.lock.encode()} | (
         {"conda.lock": packages.conda.text.encode()} if packages.conda else {}
     )
@@ -60,43 +62,43 @@ def install_packages(
     if packages.conda:
         link_conda(packages.conda, venv, final, packaging, log, canceled)
         if packages.spec.requirements:
-            apart.install(venv)
+            build.install(venv)
         _move_scripts(venv, final)
     else:
-        _make_venv(apart, packages.python)
-        if not _install_wheels(apart, packages.lock):
+        _make_venv(build, packages.python)
+        if not _install_wheels(build, packages.lock):
             remove_tree(venv)
-            _make_venv(apart, packages.python)
-            apart.install(venv)
+            _make_venv(build, packages.python)
+            build.install(venv)
     # side by side: each is a Python that mostly compiles
     with ThreadPoolExecutor(1) as beside:
-        compiled = beside.submit(compile_server, apart)
-        import_notes = _check_imports(packages, apart)
+        compiled = beside.submit(compile_server, build)
+        import_notes = _check_imports(packages, build)
         compiled.result()
     return (*_scripts_not_run(venv), *import_notes)
 
 
-def _make_venv(apart: Apart, python: str | None) -> None:
-    make = ["venv", "--quiet", "--no-project", "--relocatable", "--python", str(python), str(apart.folder / "venv")]
-    result = run_uv(make, apart.packaging, apart.log, apart.canceled, cwd=apart.folder)
+def _make_venv(build: SandboxedBuild, python: str | None) -> None:
+    make = ["venv", "--quiet", "--no-project", "--relocatable", "--python", str(python), str(build.folder / "venv")]
+    result = run_uv(make, build.packaging, build.log, build.canceled, cwd=build.folder)
     if result.returncode != 0:
         raise install_failure(result.stderr)
 
 
-def _install_wheels(apart: Apart, lock: str) -> bool:
+def _install_wheels(build: SandboxedBuild, lock: str) -> bool:
     """Unpack the wheels of the lock into the new environment; False when not all of its packages are wheels of an
     index."""
     if not is_of_indexes(lock.splitlines()):
         return False
-    words = [*INSTALL, "--no-build", "--python", str(apart.folder / "venv"), "-r", "requirements.lock"]
+    words = [*INSTALL, "--no-build", "--python", str(build.folder / "venv"), "-r", "requirements.lock"]
     said: list[str] = []
-    result = run_uv(words, apart.packaging, said.append, apart.canceled, cwd=apart.folder)
+    result = run_uv(words, build.packaging, said.append, build.canceled, cwd=build.folder)
     if result.returncode == 0:
         for line in said:
-            apart.log(line)
+            build.log(line)
         return True
     if _NO_WHEEL.search(result.stderr):
-        apart.log("some packages have no wheel for this machine: they are built")
+        build.log("some packages have no wheel for this machine: they are built")
         return False
     raise install_failure(result.stderr)
 
@@ -127,14 +129,14 @@ def _scripts_not_run(venv: Path) -> tuple[Difference, ...]:
     return (only_here("process.post_link_scripts", text),)
 
 
-def _check_imports(packages: Packages, apart: Apart) -> tuple[Difference, ...]:
-    folder = apart.folder
+def _check_imports(packages: Packages, build: SandboxedBuild) -> tuple[Difference, ...]:
+    folder = build.folder
     venv = folder / "venv"
     (folder / "imports.json").write_bytes(asked_imports(packages.spec, str(venv), packages.lock))
     program = shipped_folder("images/scoring") / "check_imports.py"
-    with apart.writable("imported") as out:
+    with build.writable("imported") as out:
         command = [str(venv / "bin/python"), str(program), str(folder / "imports.json"), str(out / "imported.json")]
-        ended = apart.run(command, (out,))
+        ended = build.run(command, (out,))
         report = read_untrusted(out / "imported.json")
     if failure := import_failure(ended.output.splitlines()):
         raise failure

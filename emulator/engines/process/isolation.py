@@ -103,7 +103,7 @@ class Folders:
 
 
 def candidates(system: str, euid: int, *, readable_by_all: bool) -> list[Isolation]:
-    """What to try on this machine, the best first.
+    """Return what to try on this machine, the best first.
 
     `system` is sys.platform.  uid 1000 must be able to read interpreter, environment and layout (`readable_by_all`),
     else root keeps its own user.
@@ -115,12 +115,12 @@ def candidates(system: str, euid: int, *, readable_by_all: bool) -> list[Isolati
 
 
 def without_isolation(refusals: Sequence[str]) -> Isolation:
-    """What is left when the machine has refused everything else."""
+    """Return what is left when the machine has refused everything else."""
     return Isolation("none", False, "; ".join(dict.fromkeys(refusals)))
 
 
 def not_shown(paths: Sequence[str]) -> tuple[str, ...]:
-    """Those of `paths` that do not lie in a folder of the system, which is shown anyway; none twice."""
+    """Return those of `paths` that do not lie in a folder of the system, which is shown anyway; none twice."""
     return tuple(path for path in dict.fromkeys(paths) if _is_covered(path) or not _is_system(PurePosixPath(path)))
 
 
@@ -130,7 +130,7 @@ def _is_system(path: PurePosixPath) -> bool:
 
 
 def mounts(isolation: Isolation, folders: Folders, machine: Sequence[Entry]) -> list[dict[str, str]]:
-    """The mounts of a container, in order; the kinds are those of `supervisor._mount_all`.
+    """Return the mounts of a container, in order; the kinds are those of `supervisor._mount_all`.
 
     `machine` lists the entries of /, /var and /opt, and the devices of GPUs.
     """
@@ -211,7 +211,7 @@ def _users(root: str) -> list[dict[str, str]]:
 
 
 def _is_covered(path: str) -> bool:
-    """Whether what lies there disappears behind one of the container's own folders."""
+    """Return whether what lies there disappears behind one of the container's own folders."""
     return any(PurePosixPath(path).is_relative_to(own) for own in _WRITABLE)
 
 
@@ -226,14 +226,14 @@ def _proc(path: str, isolation: Isolation) -> dict[str, str]:
 
 
 def working_dir(isolation: Isolation, folders: Folders, spec: ContainerSpec) -> str:
-    """Where the server is started, as the machine names it in mode `none`."""
+    """Return where the server is started, as the machine names it in mode `none`."""
     inside = spec.working_dir or APP_ROOT  # where the images that amlemu builds begin
     places = {APP_ROOT: spec.layout, MLFLOW_FOLDER: folders.environment}
     return inside if isolation.mode != "none" else _rewritten(inside, places)
 
 
 def command(isolation: Isolation, folders: Folders) -> list[str]:
-    """What is executed: the environment's Python with the launcher."""
+    """Return what is executed: the environment's Python with the launcher."""
     if isolation.mode != "none":
         return [f"{ENVIRONMENT_FOLDER}/bin/python", LAUNCHER]
     return [f"{folders.environment}/venv/bin/python", f"{folders.environment}/launch.py"]
@@ -247,7 +247,7 @@ def environment(
     spec: ContainerSpec,
     port: int,
 ) -> dict[str, str]:
-    """All variables of the server: those of every container, the image's, the deployment's.
+    """Return all variables of the server: those of every container, the image's, the deployment's.
 
     HOSTNAME is the container's id, as in Docker; where no process namespace keeps a container's processes together they
     are found by it, so that it cannot be set otherwise.  `tool_folders` come on PATH behind the environment's own.
@@ -296,7 +296,7 @@ def supervisor_plan(
     log_bytes: int,
     most: Most = NO_LIMIT,
 ) -> dict[str, Any]:
-    """What `supervisor` reads from its standard input."""
+    """Return what `supervisor` reads from its standard input."""
     return {
         "folder": folders.own,
         "mode": isolation.mode,
@@ -326,7 +326,7 @@ def differences(
     is_root: bool = False,
     most_bytes: int | None = None,
 ) -> tuple[Difference, ...]:
-    """Where a container differs from what was asked; `user` is the emulator's own user's name, who may be root.
+    """Return where a container differs from what was asked; `user` is the emulator's own user's name, who may be root.
 
     `most_bytes` is what it may write to the disk, None without a limit.
     """
@@ -365,7 +365,7 @@ def _without_namespaces(isolation: Isolation, spec: ContainerSpec, user: str) ->
 
 
 def _limits(isolation: Isolation, spec: ContainerSpec) -> list[Difference]:
-    """What is asked for and not enforced.
+    """Return what is asked for and not enforced.
 
     The limits that a process can be given count address space, of which numerical libraries reserve far more than they
     use: a script that the cloud runs would be killed here.

@@ -1,4 +1,4 @@
-"""Starting the supervisor of a container, detached, and asking this machine which isolation it allows."""
+"""Start a container's supervisor, detached, and probe which isolation this machine allows."""
 
 from __future__ import annotations
 
@@ -138,7 +138,7 @@ def _try_launch(plan: Mapping[str, Any]) -> str:
 
 
 def read_machine() -> list[Entry]:
-    """The entries of this machine's /, /var and /opt, and the devices of GPUs."""
+    """Return the entries of this machine's /, /var and /opt, and the devices of GPUs."""
     found = []
     for folder in ("/", "/var", "/opt"):
         with contextlib.suppress(FileNotFoundError, PermissionError):
@@ -151,6 +151,6 @@ def _entry(path: Path) -> Entry:
 
 
 def resolver_folders() -> list[str]:
-    """The folder that holds resolv.conf where /etc only links to it."""
+    """Return the folder that holds resolv.conf where /etc only links to it."""
     file = Path("/etc/resolv.conf").resolve()
     return [str(file.parent)] if file.is_relative_to("/run") else []

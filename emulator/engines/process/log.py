@@ -1,4 +1,4 @@
-"""Reading the log of a container: two files at most, the older one `<log>.1`, written by its supervisor."""
+"""Read and follow a container's log: at most two files, of which `<log>.1` is the older one."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ import threading
 from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 from typing import BinaryIO
+
+from emulator.system.text_lines import split_lines
 
 _BLOCK = 65536
 _PAUSE_SECONDS = 0.1
@@ -31,7 +33,7 @@ class LogLines:
         return next(self._lines)
 
     def close(self) -> None:
-        """End the lines; one that is being waited for does not come any more."""
+        """End the iteration, also of a thread that waits for a line."""
         self._closed.set()
         # A generator that another thread waits in refuses; it sees the event instead.
         with contextlib.suppress(ValueError):
@@ -39,17 +41,8 @@ class LogLines:
 
 
 def _lines(source: Generator[bytes, None, None]) -> Generator[str, None, None]:
-    buffer = b""
     with contextlib.closing(source) as blocks:
-        for block in blocks:
-            *lines, buffer = (buffer + block).split(b"\n")
-            yield from map(_text, lines)
-    if buffer:
-        yield _text(buffer)
-
-
-def _text(line: bytes) -> str:
-    return line.decode("utf-8", "replace").removesuffix("\r")
+        yield from split_lines(blocks)
 
 
 def _blocks(
@@ -74,7 +67,7 @@ def _blocks(
 
 
 def _open_both(log: Path) -> list[BinaryIO]:
-    """The files that there are, the older one first; the newer one is opened first, as it may become the older one."""
+    """Open the existing files, the older first; the newer is opened first, because it may be rotated meanwhile."""
     newer = _open(log)
     older = _open(log.with_name(log.name + ".1"))
     if newer and older and _inode(newer) == _inode(older):

@@ -1,4 +1,4 @@
-"""Programs that run code of packages while an environment is made, apart from the emulator.
+"""Run programs that execute code of packages, isolated from the emulator, while an environment is made.
 
 What builds a source distribution, what imports a package: it runs as scoring servers do (`process_isolation`), with a
 home and temporary folders of its own that are gone afterwards, none of the emulator's variables and none of its files
@@ -77,7 +77,7 @@ class Sandbox:
         self._folder, self._home, self._choose, self._mark = folder, home, choose, mark
 
     def isolation(self, readable: Sequence[Path]) -> Isolation:
-        """How a program is kept apart that needs to read these."""
+        """Return the isolation for a program that must read these."""
         return self._choose(all(is_readable_by_all(path) for path in readable))
 
     def run(self, program: Program, canceled: threading.Event) -> Ended:
@@ -167,7 +167,7 @@ def _make_folders(own: Path, *, for_container_user: bool) -> None:
 def _with_folders(
     steps: Sequence[Mapping[str, str]], root: str, home: Path, program: Program
 ) -> list[Mapping[str, str]]:
-    """The steps of a container, and before its last one those for what the program may read and write.
+    """Return the steps of a container, and before its last one those for what the program may read and write.
 
     Where the emulator's home lies in one of the system's folders, all of it is hidden first.
     """

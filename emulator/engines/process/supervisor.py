@@ -447,7 +447,7 @@ class _Supervisor:
             os.kill(self._child, number)
 
     def _copy(self) -> bool:
-        """What there is of output; False at its end and when there is none."""
+        """Return what there is of output; False at its end and when there is none."""
         try:
             data = os.read(self._output, 65536)
         except BlockingIOError:

@@ -1,4 +1,4 @@
-"""What a container of the process engine uses: the sum over its supervisor and all that runs below it."""
+"""Measure what a container uses: the sum over its supervisor and all processes below it."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from emulator.containers.usage import Machine, Usage
 
 
 def read_machine_size() -> Machine:
-    """The processors and the memory of this machine."""
+    """Return the processors and the memory of this machine."""
     return Machine(cpus=psutil.cpu_count() or 1, memory_bytes=psutil.virtual_memory().total)
 
 
 def usage_of_all(supervisors: Mapping[str, int], disk: Path) -> dict[str, Usage]:
-    """The usage of each container, given the process ids of their supervisors; those that ended are left out.
+    """Return the usage of each container, given the process ids of their supervisors; those that ended are left out.
 
     One look at the process table serves all.  `disk` is where containers write.
     """
@@ -30,7 +30,7 @@ def usage_of_all(supervisors: Mapping[str, int], disk: Path) -> dict[str, Usage]
 
 
 def _children() -> dict[int, list[psutil.Process]]:
-    """Every process of this machine, by its parent."""
+    """Return every process of this machine, by its parent."""
     found: dict[int, list[psutil.Process]] = {}
     for process in psutil.process_iter():
         with contextlib.suppress(psutil.Error):

@@ -56,7 +56,7 @@ def _dumped_routes(inference_config: Mapping[str, Mapping[str, Any]]) -> str:
 
 
 def anonymous_version_of_requirements(requirements: Sequence[str]) -> str:
-    """The same for the lines of a requirements file, which the cloud does not take as an environment."""
+    """Return the same for the lines of a requirements file, which the cloud does not take as an environment."""
     return _digest(_digest("\n".join(requirements)))
 
 

@@ -20,7 +20,7 @@ _NAME = re.compile(r"[A-Za-z0-9][\w.+-]*(/[\w.+-]+)*")
 
 
 def channel_problem(channel: str) -> str | None:
-    """Why `channel` cannot be one, or None.
+    """Return why `channel` cannot be one, or None.
 
     >>> channel_problem("./wheels")
     "'./wheels' is a folder of this machine, which no build knows: name a channel that lies on a server"
@@ -36,7 +36,7 @@ def channel_problem(channel: str) -> str | None:
 
 
 def local_folder(channel: str) -> str | None:
-    """The folder of this machine that `channel` is, None where it is elsewhere.
+    """Return the folder of this machine that `channel` is, None where it is elsewhere.
 
     >>> local_folder("file:///opt/my%20channel"), local_folder("/opt/channel"), local_folder("conda-forge")
     ('/opt/my channel', '/opt/channel', None)
@@ -48,7 +48,7 @@ def local_folder(channel: str) -> str | None:
 
 
 def channel_urls(channels: Sequence[str], mirrors: Mapping[str, str]) -> tuple[str, ...]:
-    """The URLs of `channels`, the first one the strongest; conda's defaults where none is named.
+    """Return the URLs of `channels`, the first one the strongest; conda's defaults where none is named.
 
     `mirrors` says by name (`conda-forge`, `defaults`) where a channel is instead of at anaconda.org.
 

@@ -66,7 +66,7 @@ class CondaEnvironment:
 
 
 def parse_conda(document: Document, locate: Locate = str) -> CondaEnvironment:
-    """What a conda file says; BadDocument lists every fault.
+    """Return what a conda file says; BadDocument lists every fault.
 
     As conda does (`conda/env/env.py`), it passes over keys that it does not know, and takes the last pip section; but
     with such keys and no `dependencies` nothing would be installed, and they are faults.
@@ -111,7 +111,7 @@ def parse_conda(document: Document, locate: Locate = str) -> CondaEnvironment:
 
 
 def _passed_over(dependencies: list[Any], document: Document, found: _Found) -> list[int]:
-    """The pip sections that count for nothing: all but the last, and the last where it is empty."""
+    """Return the pip sections that count for nothing: all but the last, and the last where it is empty."""
     sections = [index for index, item in enumerate(dependencies) if isinstance(item, dict) and set(item) == {"pip"}]
     passed_over = sections[:-1]
     for index in passed_over:
@@ -161,7 +161,7 @@ def _channels(document: Document, locate: Locate, faults: list[Fault]) -> tuple[
 
 
 def _out_of_reach(channel: str, locate: Locate) -> str:
-    """Why a folder is not this document's to name as a channel, '' where it may."""
+    """Return why a folder is not this document's to name as a channel, '' where it may."""
     folder = local_folder(channel)
     try:
         if folder is not None:
@@ -211,7 +211,7 @@ def _python(version: str, path: tuple[str | int, ...], document: Document, found
 
 
 def named_python(version: str) -> str:
-    """The Python that a condition names, '' for a range.
+    """Return the Python that a condition names, '' for a range.
 
     >>> named_python("=3.8"), named_python("==3.9.16"), named_python(">=3.8,<3.10")
     ('3.8', '3.9', '')
@@ -221,7 +221,7 @@ def named_python(version: str) -> str:
 
 
 def _python_within(version: str) -> str:
-    """The Python for a condition such as >=3.8,<3.11: the default one, else the newest; '' when none fits."""
+    """Return the Python for a condition such as >=3.8,<3.11: the default one, else the newest; '' when none fits."""
     try:
         wanted = SpecifierSet(pip_version(version))
     except InvalidSpecifier:

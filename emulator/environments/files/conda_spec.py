@@ -31,7 +31,7 @@ class CondaSpec:
 
 
 def parse_spec(text: str) -> CondaSpec:
-    """The package that `text`, in which `spec_problem` finds nothing wrong, names.
+    """Return the package that `text`, in which `spec_problem` finds nothing wrong, names.
 
     >>> parse_spec("conda-forge::NumPy >=1.2,<2")
     CondaSpec(name='numpy', version='>=1.2,<2', channel='conda-forge')
@@ -48,7 +48,7 @@ def parse_spec(text: str) -> CondaSpec:
 
 
 def spec_problem(text: str, *, is_text: bool = True) -> str | None:
-    """Why `text` is not a conda package, or None."""
+    """Return why `text` is not a conda package, or None."""
     plain = f"'{text}' is not a conda package: name, name=version or name>=version"
     if not is_text:
         return plain
@@ -69,7 +69,7 @@ def _spelling_problem(text: str, plain: str) -> str | None:
 
 
 def _elsewhere_problem(text: str, match: re.Match[str]) -> str | None:
-    """Why the place that a package is taken from cannot be: only a channel can, and only before the name."""
+    """Return why the place that a package is taken from cannot be: only a channel can, and only before the name."""
     if _BRACKET_KEYS.sub("", match["brackets"] or ""):
         return f"'{text}': only version and build may stand in brackets; a channel stands before the name, with '::'"
     return channel_problem(match["channel"]) if match["channel"] else None

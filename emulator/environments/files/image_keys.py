@@ -22,7 +22,7 @@ _WANTED = "an environment has `image`, `image` with `conda_file`, or `build`"
 
 
 def check_combination(document: Document) -> list[Fault]:
-    """What may not stand together (Microsoft's page reference-yaml-environment)."""
+    """Return what may not stand together (Microsoft's page reference-yaml-environment)."""
     data = document.data
     if not data.keys() & {"image", "conda_file", "build"}:
         return [document.fault((), _WANTED)]
@@ -93,7 +93,7 @@ def _missing_dockerfile(document: Document, read: ReadText, path: str, dockerfil
 
 
 def _joined(folder: str, path: str) -> str:
-    """The path below the folder, in the folder's own spelling; an absolute one stays."""
+    """Return the path below the folder, in the folder's own spelling; an absolute one stays."""
     if path.startswith("/") or re.match(r"[A-Za-z]:[\\/]|\\\\", path):
         return path
     parts = [part for part in path.replace("\\", "/").split("/") if part not in ("", ".")]
@@ -102,7 +102,7 @@ def _joined(folder: str, path: str) -> str:
 
 
 def read_inference_config(document: Document, faults: list[Fault]) -> InferenceConfig | None:
-    """The routes of a custom container: all three, each with port and path; None without, or with faults."""
+    """Return the routes of a custom container: all three, each with port and path; None without, or with faults."""
     config = document.data.get("inference_config")
     if "inference_config" not in document.data:
         return None

@@ -49,7 +49,7 @@ _ENVIRONMENT_KEYS = ("$schema", "name", "version", "description", "tags", "image
 
 
 def file_beside(names: Sequence[str]) -> str | None:
-    """Which of a folder's file `names` describes its environment."""
+    """Return which of a folder's file `names` describes its environment."""
     return next((name for name in FILE_NAMES if name in names), None)
 
 
@@ -62,7 +62,7 @@ _CALLED_LIKE_IT = re.compile(
 
 
 def with_files_nearby(default: Environment, names: Iterable[str]) -> Environment:
-    """The `default` environment of a script with what is told of files nearby that describe another one.
+    """Return the `default` environment of a script with what is told of files nearby that describe another one.
 
     `names` are the paths of files in FOLDERS_NEARBY, from the script's folder.
 
@@ -86,7 +86,7 @@ _NO_IMAGE = fails_in_cloud(
 
 
 def read_environment(text: str, file: str, read: ReadText, folder: str = "", locate: Locate = str) -> Environment:
-    """The environment that `text`, the content of `file`, describes.
+    """Return the environment that `text`, the content of `file`, describes.
 
     A `.txt` file holds requirements; YAML with `image`, `conda_file` or `build` is an Azure ML environment, one with
     `python` or `docker` that of v1 (`azureml_environment.json`), any other a conda file.  `read` gives the text of a
@@ -115,7 +115,7 @@ def read_environment(text: str, file: str, read: ReadText, folder: str = "", loc
 
 
 def environment_from_conda(document: Document, locate: Locate = str) -> Environment:
-    """The environment that a conda file describes, as for `read_environment`; BadDocument lists every fault."""
+    """Return the environment that a conda file describes, as for `read_environment`; BadDocument lists every fault."""
     return _from_conda(parse_conda(document, locate), document.file)
 
 
@@ -138,7 +138,7 @@ def _from_conda(conda: CondaEnvironment, source: str) -> Environment:
 
 
 def _versioned(environment: Environment, version: str) -> Environment:
-    """The environment with that version if nobody has named it: two that differ never share an id."""
+    """Return the environment with that version if nobody has named it: two that differ never share an id."""
     return environment.model_copy(update={"version": version}) if environment.is_anonymous else environment
 
 
@@ -150,7 +150,7 @@ def versioned_by_content(environment: Environment) -> Environment:
 
 
 def azure_environment(document: Document, read: ReadText, folder: str = "", locate: Locate = str) -> Environment:
-    """The environment of a document with Azure ML's keys (reference-yaml-environment), as `read_environment`."""
+    """Return the environment of a document with Azure ML's keys (reference-yaml-environment), as `read_environment`."""
     data = document.data
     faults = document.unknown_keys(_ENVIRONMENT_KEYS) + check_combination(document) + _bad_fields(document)
     build = read_build(document, read, folder, locate, faults)

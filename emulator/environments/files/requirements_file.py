@@ -69,7 +69,7 @@ def parse_requirements(text: str, file: str, read: ReadText) -> Requirements:
 
 
 def editable_differences(placed: Iterable[tuple[str, str]]) -> list[Difference]:
-    """The differences of lines that ask for an editable install, each given with its place in a file."""
+    """Return the differences of lines that ask for an editable install, each given with its place in a file."""
     return [
         differs(
             "packages.editable",
@@ -98,7 +98,7 @@ def _bounded(read: ReadText) -> Callable[..., str]:
 
 
 def check_requirement(line: str) -> str | None:
-    """Why `line`, which may end with hashes, cannot be a requirement, or None."""
+    """Return why `line`, which may end with hashes, cannot be a requirement, or None."""
     return _problem(with_name(without_hashes(line))) or hash_problem(line)
 
 
@@ -119,7 +119,7 @@ def _problem(line: str) -> str | None:
 
 
 def text_problem(text: str, shown: str) -> str | None:
-    """Why `text`, which is shown as `shown`, cannot be taken as it is written.
+    """Return why `text`, which is shown as `shown`, cannot be taken as it is written.
 
     pip and conda put in variables of whoever runs them; what amlemu has masked is no credential any more.
     """
@@ -147,7 +147,7 @@ def _single_equals(name: str, turned: str, version: str) -> str:
 
 
 def _lines(text: str, file: str, read: ReadText, faults: list[Fault], seen: frozenset[str]) -> list[tuple[str, str]]:
-    """Each line with the place where it stands."""
+    """Return each line with the place where it stands."""
     result: list[tuple[str, str]] = []
     for number, line in logical_lines(text):
         where = f"{file}:{number}"

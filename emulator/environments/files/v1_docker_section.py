@@ -42,7 +42,7 @@ DOCKER_KEYS: Keys = {
 
 
 def image_of(values: Mapping[Path, Any], dockerfile: str | None, reading: Reading, *, is_built: bool) -> str | None:
-    """The base image that the section names, None for the default one of amlemu.
+    """Return the base image that the section names, None for the default one of amlemu.
 
     `dockerfile` is the text of the one beside the file, `is_built` that it is built as it is.
     """
@@ -68,7 +68,7 @@ def image_of(values: Mapping[Path, Any], dockerfile: str | None, reading: Readin
 
 
 def named_image(image: str, registry: str | None) -> str:
-    """The image with its registry before it, as `docker pull` takes it.
+    """Return the image with its registry before it, as `docker pull` takes it.
 
     >>> named_image("iris:1", "https://me.azurecr.io/"), named_image("me.azurecr.io/iris:1", "me.azurecr.io")
     ('me.azurecr.io/iris:1', 'me.azurecr.io/iris:1')
@@ -78,7 +78,7 @@ def named_image(image: str, registry: str | None) -> str:
 
 
 def _image_of_dockerfile(text: str, where: Path, values: Mapping[Path, Any], reading: Reading) -> str | None:
-    """What a Dockerfile that only names an image comes to; of any other, its last image and a difference."""
+    """Return what a Dockerfile that only names an image comes to; of any other, its last image and a difference."""
     steps = _steps(text)
     images = [words[0] for step, words in steps if step == "FROM" and words]
     if not images or "$" in images[-1]:

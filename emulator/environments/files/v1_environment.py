@@ -48,7 +48,7 @@ KEYS: Keys = {
 
 
 def is_v1_environment(data: Mapping[str, Any]) -> bool:
-    """Whether a document is v1's Environment: it has one of the sections that only that has."""
+    """Return whether a document is v1's Environment: it has one of the sections that only that has."""
     return bool(data.keys() & {"python", "docker", "inferencingStackVersion", "environmentVariables"})
 
 
@@ -60,7 +60,7 @@ def is_reference(data: Mapping[str, Any]) -> bool:
 def v1_environment(
     document: Document, from_conda: FromConda, read: ReadBeside, *, folder: str | None, versioned: bool = True
 ) -> Environment:
-    """The environment that v1's object describes; BadDocument lists every fault.
+    """Return the environment that v1's object describes; BadDocument lists every fault.
 
     `folder` is where `save_to_directory` saved it, absolute, '' where that is not known: packages and Dockerfile may
     lie beside it.  None is an object inside of another file.  A Dockerfile that has the packages in it is built; where
@@ -109,7 +109,7 @@ def _check_name(name: str) -> str:
 
 
 def _beside(name: str, read: ReadBeside) -> str | None:
-    """The text of an optional file of the folder."""
+    """Return the text of an optional file of the folder."""
     try:
         return read(name)
     except BadArgument:
@@ -150,7 +150,7 @@ def _python_settings(values: Mapping[Path, Any], reading: Reading) -> None:
 def _conda_document(
     values: Mapping[Path, Any], read: ReadBeside, reading: Reading, *, in_folder: bool
 ) -> Document | None:
-    """The conda environment, from where the SDK would take it; None after a fault.
+    """Return the conda environment, from where the SDK would take it; None after a fault.
 
     `load_from_directory` lets the file beside the object win.  A condaDependenciesFile is read where neither is there.
     """
@@ -171,7 +171,7 @@ def _conda_document(
 
 
 def read_conda(file: str, path: Path, read: ReadBeside, reading: Reading) -> Document | None:
-    """The conda file that is named at `path`; None when it cannot be read, which is a fault."""
+    """Return the conda file that is named at `path`; None when it cannot be read, which is a fault."""
     try:
         text = read(file)
     except BadArgument as error:

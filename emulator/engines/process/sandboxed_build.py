@@ -1,4 +1,4 @@
-"""What of making an environment runs code of its packages, each in the sandbox of the process engine."""
+"""The steps of making an environment that run code of its packages, each in a sandbox."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ _TELL = 'cd "$0" && out=$1; shift; "$@" > "$out/stdout" 2> "$out/stderr"; echo $
 
 
 @dataclass(frozen=True)
-class Apart:
+class SandboxedBuild:
     """Runs programs for the environment in `folder`, which they may read like its interpreter's folders, `pythons`.
 
     What uv fetches and builds while it resolves is kept for its installation, and for no other environment.
@@ -64,7 +64,7 @@ class Apart:
         return self.sandbox.run(program, self.canceled)
 
     def _readable(self) -> tuple[Path, ...]:
-        """The same for all programs, so that all of them are the same user."""
+        """Return the same paths for all programs, so that all run as the same user."""
         packaging = self.packaging
         certificates = [packaging.ca_bundle] if packaging.ca_bundle else []
         own = Path(os.path.realpath(sys.executable)).parent.parent
@@ -73,7 +73,7 @@ class Apart:
 
     @contextlib.contextmanager
     def writable(self, name: str) -> Iterator[Path]:
-        """A new folder in the environment's that programs may write to, gone afterwards."""
+        """Provide a new folder in the environment's that programs may write to, gone afterwards."""
         folder = self.folder / name
         remove_tree(folder)
         folder.mkdir()
@@ -92,7 +92,7 @@ class Apart:
         if names_hashes((self.folder / "requirements.lock").read_text(encoding="utf-8").splitlines()):
             self.remove_downloads()
         if not self._is_other_user():
-            part_from_caches(venv)
+            copy_shared_files(venv)
         self._give(venv)
         try:
             done = self._uv([*INSTALL, "--python", str(venv), "-r", "requirements.lock"], self.folder, (venv,))
@@ -135,7 +135,7 @@ class Apart:
         remove_tree(self.folder / _DOWNLOADS)
 
     def resolve(self, words: Sequence[str], files: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
-        """As `resolution.Resolve`."""
+        """Resolve requirements in the sandbox; see `resolution.Resolve`."""
         with self.writable("asked") as asked:
             write_files(asked / "files", files)
             self._give(asked / "files")
@@ -143,7 +143,7 @@ class Apart:
             return self._uv([*words, "--python", python], asked / "files", (asked,))
 
     def _give(self, folder: Path) -> None:
-        """The user of programs owns the folders of a tree: never its files, which others may share as links."""
+        """Give the programs' user the folders of a tree, but not its files, which may be hard links into a cache."""
         if self._is_other_user():
             for above, _ in walk_untrusted(folder):
                 os.chown(above, CONTAINER_UID, CONTAINER_UID)
@@ -161,7 +161,7 @@ class Apart:
 
 
 def _uv_variables(packaging: HostPackaging) -> dict[str, str]:
-    """As in the build of an image: indexes, proxies and certificates, and caches of its own."""
+    """Return the variables of an image build: indexes, proxies and certificates."""
     links = ",".join([*map(str, packaging.wheel_folders), *packaging.link_pages])
     certificates = str(packaging.ca_bundle or "")
     return {
@@ -175,8 +175,8 @@ def _uv_variables(packaging: HostPackaging) -> dict[str, str]:
     }
 
 
-def part_from_caches(tree: Path) -> None:
-    """Copy every file that is a link into a cache: others have the same, and must not have what is written to it."""
+def copy_shared_files(tree: Path) -> None:
+    """Replace every hard link into a cache by a copy, so that writing to it changes no other environment."""
     for above, entries in walk_untrusted(tree):
         for entry in entries:
             if entry.is_file(follow_symlinks=False) and entry.stat().st_nlink > 1:
@@ -187,7 +187,7 @@ def part_from_caches(tree: Path) -> None:
 
 
 def install_failure(stderr: str) -> ImageBuildFailure | OutOfQuota:
-    """What uv's words mean when it could not install."""
+    """Return the error for uv's output when an installation failed."""
     if "No space left on device" in stderr:
         return OutOfQuota("no disk space is left for the environment's packages", hint="`amlemu prune` frees some")
     if other_file := hash_failure(stderr.splitlines()):
