@@ -211,7 +211,7 @@ def _type_of(deployment: Sized) -> InstanceType | None:
 
 
 def workers(deployment: Sized) -> int:
-    """Return how many processes of a container load the model: WORKER_COUNT, or one with WORKER_PRELOAD."""
+    """Return how many processes of a container load the model: WORKER_COUNT, unless WORKER_PRELOAD."""
     text = deployment.environment_variables.get(_WORKERS_VARIABLE, Secret("")).reveal()
     return max(1, int(text)) if text.isdecimal() else 1
 
