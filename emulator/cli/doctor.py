@@ -102,9 +102,9 @@ def _home(settings: Settings) -> Finding:
 
 def _documents(settings: Settings) -> Iterator[Finding]:
     """What of the home cannot be read."""
-    from emulator.server.offline import damage_of
+    from emulator.server.offline import list_damage
 
-    for damage in damage_of(settings.home):
+    for damage in list_damage(settings.home):
         hint = "`amlemu down`, then `amlemu doctor --fix` moves it aside, and deletes nothing"
         if damage.file.endswith("keys.json") and not Path(damage.file).exists():
             hint = f"`amlemu keys {damage.endpoint} --regenerate primary` makes new keys"
@@ -113,9 +113,9 @@ def _documents(settings: Settings) -> Iterator[Finding]:
 
 def _fixed(settings: Settings) -> Iterator[Finding]:
     """What was moved aside."""
-    from emulator.server.offline import damage_of, move_damage_aside
+    from emulator.server.offline import list_damage, move_damage_aside
 
-    if not damage_of(settings.home):
+    if not list_damage(settings.home):
         return
     moved = move_damage_aside(settings.home, time.strftime("%Y%m%dT%H%M%SZ", time.gmtime()))
     if moved is None:

@@ -72,9 +72,9 @@ def up_command(
 def _serve(flags: dict[str, Any], *, demo: bool) -> None:
     from emulator.cli.connection import current_settings
     from emulator.config import for_this_machine
-    from emulator.server.serve import quiet_libraries, serve
+    from emulator.server.serve import configure_logging, serve
 
-    quiet_libraries()
+    configure_logging()
     settings = for_this_machine(current_settings(flags))
     serve(settings, os.environ, lambda description: say(_running(description)), demo=demo)
     say("stopped")
@@ -165,7 +165,7 @@ def prune_command(dry_run: bool) -> None:
     Where no emulator runs, also the containers that one which was killed has left; `up` brings back what they served.
     """
     from emulator.cli.connection import connect, current_settings
-    from emulator.server.offline import kept_of, prune_offline
+    from emulator.server.offline import list_kept, prune_offline
 
     settings = current_settings()
     removed = None if settings.url else prune_offline(settings, os.environ, dry_run=dry_run)
@@ -173,7 +173,7 @@ def prune_command(dry_run: bool) -> None:
         with connect(settings) as client:
             removed, kept = client.prune(dry_run=dry_run), client.list_kept()
     else:
-        kept = kept_of(settings.home)
+        kept = list_kept(settings.home)
     for line in removed:
         click.echo(line)
     for line in kept:

@@ -1,4 +1,4 @@
-"""The control API for programs: one method for each verb, errors as emulator.errors."""
+"""Client of the control API: one method for each operation, with errors of emulator.errors."""
 
 from __future__ import annotations
 
@@ -31,14 +31,14 @@ _CONNECT_SECONDS = 5.0
 Json = dict[str, Any]
 OnBytes = Callable[[str, int, int], None]
 OnEvent = Callable[[str, str], None]
-"""Takes an event's kind, `step` or `log`, and its text."""
+"""Takes an event's kind (`step` or `log`) and text."""
 
 
 class Client:
-    """Speaks to one emulator; closes its connections when left as a context.
+    """A client of one emulator; as a context manager it closes its connections.
 
-    Requests name files of this machine.  `sends_files` says that the emulator is on another: then they are sent there,
-    as they are to one that does not take paths; `on_bytes` hears what, and how many of how many bytes are there.
+    Requests name files of this machine.  They are uploaded if the emulator is on another machine (`sends_files`) or
+    accepts no paths; `on_bytes` is called with the progress.
     """
 
     def __init__(
@@ -52,10 +52,10 @@ class Client:
     ) -> None:
         self.url = url.rstrip("/")
         self._sends_files = sends_files
-        self._reads_here: bool | None = None
+        self._reads_paths: bool | None = None
         self._on_bytes = on_bytes
         self._session = session or requests.Session()
-        self._session.trust_env = False  # a proxy for the internet is none for the emulator beside us
+        self._session.trust_env = False  # the emulator is not behind the internet's proxy
         if token:
             self._session.headers["Authorization"] = f"Bearer {token}"
 
@@ -70,110 +70,110 @@ class Client:
     def describe(self, timeout_seconds: float = _CONNECT_SECONDS) -> Json:
         """Return who the server is: version, workspace_id, engine, pid, home."""
         description = self._call("GET", f"{OWN_PATH}/info", timeout=timeout_seconds)
-        self._reads_here = not self._sends_files and bool(description.get("takes_paths"))
+        self._reads_paths = not self._sends_files and bool(description.get("takes_paths"))
         return description
 
     def shutdown(self, *, keep_containers: bool = False) -> None:
-        """End the server, and its containers unless they are to stay."""
+        """Stop the emulator, and its containers unless they are to be kept."""
         body = {"keep_containers": keep_containers}
         with self._open("POST", f"{OWN_PATH}/shutdown", body=body) as answer, suppress(requests.RequestException):
-            _ = answer.content  # of which the end of the server may cut off a part
+            _ = answer.content  # which the end of the server may cut off
 
     def prune(self, *, dry_run: bool) -> list[str]:
-        """Remove what nothing uses; a line for each thing."""
+        """Remove what nothing uses; return a line for each thing removed."""
         return list(self._call("POST", f"{OWN_PATH}/prune", body={"dry_run": dry_run})["removed"])
 
     def list_damage(self) -> list[Json]:
-        """What of the emulator's home cannot be read: resource, file, fault."""
+        """Return the documents of the emulator's home that cannot be read: resource, file, fault."""
         return list(self._call("GET", f"{OWN_PATH}/damage")["value"])
 
     def list_kept(self) -> list[str]:
-        """What `prune` keeps because something of the home cannot be read; a line for each thing."""
+        """Return what `prune` keeps because documents of the home cannot be read, a line for each thing."""
         return list(self._call("GET", f"{OWN_PATH}/damage")["kept"])
 
     # tokens
 
     def create_token(self, name: str, role: str) -> Json:
-        """Hand out a token: name, role, created_at, and the token itself."""
+        """Create a token; return name, role, created_at and the token itself."""
         return self._call("POST", f"{OWN_PATH}/tokens", body={"name": name, "role": role})
 
     def list_tokens(self) -> list[Json]:
-        """What was handed out: name, role, created_at."""
+        """Return the tokens that were created: name, role, created_at."""
         return list(self._call("GET", f"{OWN_PATH}/tokens")["value"])
 
     def delete_token(self, name: str) -> None:
-        """Take a token back."""
+        """Delete a token."""
         self._call("DELETE", f"{OWN_PATH}/tokens/{quote(name, safe='')}")
 
     # uploads
 
     def find_uploads(self, offer: Mapping[str, Any]) -> Json:
-        """What of the offered files this caller has not sent: `files`, and `known_sizes`."""
+        """Return which of the offered files this caller has not sent: `files`, and `known_sizes`."""
         return self._call("POST", f"{OWN_PATH}/uploads/find", body=offer)
 
     def append_upload(self, key: str, offset: int, data: bytes, *, restart: bool = False) -> None:
-        """Send a piece of a file; all that came before is thrown away with `restart`."""
+        """Send a piece of a file; `restart` discards what was sent before."""
         query = {"offset": str(offset)} | ({"restart": "true"} if restart else {})
         self._call("PATCH", f"{OWN_PATH}/uploads/files/{key}", query=query, data=data)
 
     def finish_upload(self, key: str, whole: Mapping[str, Any]) -> Json:
-        """Say that all of a file is there, and that it has this `size` and `sha256`; what the emulator found."""
+        """Complete a file of this `size` and `sha256`; return what the emulator computed."""
         return self._call("POST", f"{OWN_PATH}/uploads/files/{key}/finish", body=whole)
 
     def create_upload(self, upload: Mapping[str, Any]) -> str:
-        """Make a folder of files that are there; what requests call it in place of a path."""
+        """Create a file or folder of uploaded files; return what requests name in place of a path."""
         return str(self._call("POST", f"{OWN_PATH}/uploads", body=upload)["path"])
 
     def _takes_paths(self) -> bool:
-        """Whether the emulator reads this machine's files by itself."""
-        if self._reads_here is None:
+        """Return whether the emulator reads this machine's files itself."""
+        if self._reads_paths is None:
             self.describe()
-        return bool(self._reads_here)
+        return bool(self._reads_paths)
 
     # models
 
     def register_model(self, name: str, request: Mapping[str, Any]) -> Json:
         """Register the file or folder at request['path']."""
         if not self._takes_paths():
-            from emulator.client.uploading import sent_model
+            from emulator.client.uploading import upload_model
 
-            request = sent_model(self, request, self._on_bytes)
+            request = upload_model(self, request, self._on_bytes)
         return _flat(self._call("POST", f"{WORKSPACE_PATH}/models/{quote(name, safe='')}/versions", body=request))
 
     def list_models(self, name: str | None = None, *, include_archived: bool = False) -> list[Json]:
-        """Versions of one model or of all."""
+        """Return the versions of one model, or of all."""
         path = f"/models/{quote(name, safe='')}/versions" if name else "/models"
         query = {"includeArchived": "true"} if include_archived else {}
         return _flats(self._call("GET", WORKSPACE_PATH + path, query=query))
 
     def get_model(self, name: str, version: str | None) -> Json:
-        """One version, the latest when None."""
+        """Return one version, the latest when None."""
         return _flat(self._call("GET", _model(name, version)))
 
     def archive_model(self, name: str, version: str, *, archived: bool) -> Json:
-        """Hide a version from lists and from `latest`, or undo that."""
+        """Hide a version from lists and from `latest`, or show it again."""
         return _flat(self._call("PATCH", _model(name, version), body={"isArchived": archived}))
 
     def download_model(self, name: str, version: str | None, folder: Path) -> list[Path]:
-        """Write the version's files below `folder`; their paths."""
+        """Write the version's files below `folder`; return their paths."""
         return self._download(_model(name, version) + "/content", folder)
 
     # exports
 
     def get_export(self, endpoint: str, *, include_values: bool) -> Json:
-        """What the endpoint and its deployments are made of; secrets only when told so."""
-        return self._call("GET", _endpoint(endpoint) + "/export", query=_values(include_values))
+        """Return the definition of the endpoint and its deployments; secret values only on request."""
+        return self._call("GET", _endpoint(endpoint) + "/export", query=_include_values(include_values))
 
     def download_code(self, endpoint: str, deployment: str, folder: Path) -> list[Path]:
-        """Write the files of a deployment's code below `folder`; their paths."""
+        """Write the files of a deployment's code below `folder`; return their paths."""
         return self._download(_deployment(endpoint, deployment) + "/code", folder)
 
     def download_context(self, endpoint: str, deployment: str, folder: Path) -> list[Path]:
-        """Write the build context of a deployment's environment below `folder`; the paths of its files."""
+        """Write the build context of a deployment's environment below `folder`; return the paths of its files."""
         return self._download(_deployment(endpoint, deployment) + "/context", folder)
 
     def download_layout(self, endpoint: str, deployment: str, folder: Path) -> list[Path]:
-        """Write what a deployment's container sees at /var/azureml-app below `folder`; the paths of the files."""
+        """Write a deployment's /var/azureml-app below `folder`; return the paths of its files."""
         return self._download(_deployment(endpoint, deployment) + "/layout", folder)
 
     def _download(self, path: str, folder: Path) -> list[Path]:
@@ -189,14 +189,14 @@ class Client:
         return _flat(self._call("POST", f"{WORKSPACE_PATH}/environments", body=self._named({"file": file})))
 
     def list_environments(self, *, curated: bool = False, include_values: bool = False) -> list[Json]:
-        """Every registered environment, or every curated one; their secrets are masked unless told otherwise."""
-        query = ({"curated": "true"} if curated else {}) | _values(include_values)
+        """Return every registered environment, or every curated one; secret values only on request."""
+        query = ({"curated": "true"} if curated else {}) | _include_values(include_values)
         return _flats(self._call("GET", f"{WORKSPACE_PATH}/environments", query=query))
 
     def resolve_environment(self, named: Mapping[str, str], *, include_values: bool = False) -> Json:
-        """The environment that `file` or `name` means, with its Dockerfile; secrets masked unless told otherwise."""
+        """Return the environment of a `file` or `name`, with its Dockerfile; secret values only on request."""
         path = f"{WORKSPACE_PATH}/environments/resolve"
-        return _flat(self._call("POST", path, body=self._named(named), query=_values(include_values)))
+        return _flat(self._call("POST", path, body=self._named(named), query=_include_values(include_values)))
 
     def build_environment(self, named: Mapping[str, str], on_event: OnEvent) -> None:
         """Build the environment's image."""
@@ -204,26 +204,26 @@ class Client:
         self._follow(answer["operation"], on_event)
 
     def _named(self, named: Mapping[str, str]) -> Json:
-        """An environment as the emulator can find it: a file's content in place of its path."""
+        """Replace an environment file's path by its content where the emulator cannot read the path."""
         if "file" not in named or self._takes_paths():
             return dict(named)
-        from emulator.client.uploading import sent_environment
+        from emulator.client.uploading import upload_environment
 
         rest = {key: value for key, value in named.items() if key != "file"}
-        return {**rest, "environment": sent_environment(self, named["file"], self._on_bytes)}
+        return {**rest, "environment": upload_environment(self, named["file"], self._on_bytes)}
 
     # endpoints
 
     def list_endpoints(self) -> list[Json]:
-        """Every endpoint."""
+        """Return every endpoint."""
         return _flats(self._call("GET", f"{WORKSPACE_PATH}/onlineEndpoints"))
 
     def get_endpoint(self, name: str) -> Json:
-        """One endpoint with its deployments."""
+        """Return one endpoint with its deployments."""
         return _flat(self._call("GET", _endpoint(name)))
 
     def put_endpoint(self, name: str, request: Mapping[str, Any]) -> Json:
-        """Create or update an endpoint; its deployments and its traffic stay."""
+        """Create or update an endpoint; its deployments and traffic are kept."""
         return _flat(self._call("PUT", _endpoint(name), body=request))
 
     def delete_endpoint(self, name: str) -> None:
@@ -233,21 +233,21 @@ class Client:
     def update_traffic(
         self, name: str, traffic: Mapping[str, int] | None, mirror_traffic: Mapping[str, int] | None = None
     ) -> Json:
-        """Set percent by deployment, live and mirrored; None leaves what is."""
+        """Set the percentages by deployment, live and mirrored; None keeps the present ones."""
         given = {"traffic": traffic, "mirrorTraffic": mirror_traffic}
         body = {key: dict(percents) for key, percents in given.items() if percents is not None}
         return _flat(self._call("PATCH", _endpoint(name), body=body))
 
     def get_keys(self, name: str) -> Json:
-        """primaryKey and secondaryKey."""
+        """Return primaryKey and secondaryKey."""
         return self._call("POST", _endpoint(name) + "/listKeys", body={})
 
     def get_token(self, name: str) -> Json:
-        """A new token: accessToken, expiryTimeUtc, refreshAfterTimeUtc, tokenType."""
+        """Return a new token: accessToken, expiryTimeUtc, refreshAfterTimeUtc, tokenType."""
         return self._call("POST", _endpoint(name) + "/token", body={})
 
     def get_credentials(self, name: str) -> Json:
-        """The keys of an endpoint that has keys, a new token of one that has tokens."""
+        """Return the keys of an endpoint with keys, or a new token of one with tokens."""
         tokens = self.get_endpoint(name)["auth_mode"] in ("aml_token", "aad_token")
         return self.get_token(name) if tokens else self.get_keys(name)
 
@@ -256,28 +256,28 @@ class Client:
         return self._call("POST", _endpoint(name) + "/regenerateKeys", body={"keyType": which.capitalize()})
 
     def explain(self, name: str, answer: requests.Response, beginning: bytes) -> tuple[str, str]:
-        """Why the endpoint answered so, and what to do next; `beginning` is that of the answer's body."""
+        """Return the cause of an error response and what to do next; `beginning` is that of its body."""
         from emulator.diagnosis import input_data_hint
 
-        told = self._call("POST", _endpoint(name) + "/explain", body=_answered(answer, beginning))
-        # What was sent stays here, and what to send instead may be all of it.
+        explanation = self._call("POST", _endpoint(name) + "/explain", body=_response_summary(answer, beginning))
+        # The request body is not sent to the emulator, but the suggested one may contain all of it.
         sent: Any = answer.request.body  # an iterator where it was streamed
         sent = sent.encode() if isinstance(sent, str) else sent
         instead = input_data_hint(sent if isinstance(sent, bytes) else b"", beginning)
-        return str(told["cause"]), instead or str(told["hint"])
+        return str(explanation["cause"]), instead or str(explanation["hint"])
 
     def get_tree(self, name: str, deployment: str | None) -> Json:
-        """What lies below /var/azureml-app: `files` and the platform's `variables`."""
-        return self._call("GET", _endpoint(name) + "/tree", query=_given(deployment=deployment))
+        """Return what is below /var/azureml-app: `files`, and the platform's `variables`."""
+        return self._call("GET", _endpoint(name) + "/tree", query=_query(deployment=deployment))
 
     def get_logs(self, name: str, *, kind: str = "logs", follow: bool, **query: str | int | None) -> Iterator[str]:
-        """Lines of the container's log, or of another `kind`; goes on until it ends when following.
+        """Yield the lines of a log; with `follow`, new lines as they come.
 
-        The kinds: `logs`, `requests` (the front door's), `events` (of containers), `collected`, `insights`.
+        The kinds: `logs` (of the container), `requests` (of the front door), `events`, `collected`, `insights`.
         """
         path = f"{_endpoint(name)}/{kind}"
-        given = _given(**query) | ({"follow": "true"} if follow else {})
-        with self._open("GET", path, query=given) as answer, _streaming(answer):
+        selection = _query(**query) | ({"follow": "true"} if follow else {})
+        with self._open("GET", path, query=selection) as answer, _streaming(answer):
             for line in answer.iter_lines(chunk_size=None):
                 if line:
                     yield json.loads(line)
@@ -285,7 +285,7 @@ class Client:
     # deployments
 
     def deploy(self, endpoint: str, deployment: str, request: Mapping[str, Any], on_event: OnEvent) -> Json:
-        """Do what `put_deployment` does, and return the endpoint."""
+        """Create or update a deployment as `put_deployment` does; return the endpoint."""
         self.put_deployment(endpoint, deployment, request, on_event)
         return self.get_endpoint(endpoint)
 
@@ -297,10 +297,10 @@ class Client:
         self._follow(answer["operation"], on_event)
 
     def _sent(self, endpoint: str, request: Mapping[str, Any], on_event: OnEvent) -> Json:
-        from emulator.client.uploading import sent_deployment
+        from emulator.client.uploading import upload_deployment
 
-        on_event("step", f"sending to {self.url} what it has not")
-        return sent_deployment(self, request, request.get("target") or self._target_of(endpoint), self._on_bytes)
+        on_event("step", f"sending to {self.url} the files that it does not have")
+        return upload_deployment(self, request, request.get("target") or self._target_of(endpoint), self._on_bytes)
 
     def _target_of(self, endpoint: str) -> Any:
         try:
@@ -351,11 +351,11 @@ class Client:
             try:
                 result = answer.json()
             except ValueError as error:
-                raise _stranger(answer) from error
+                raise _not_an_emulator(answer) from error
             except requests.RequestException as error:
                 raise _ended_early() from error
             if not isinstance(result, dict):
-                raise _stranger(answer)
+                raise _not_an_emulator(answer)
             return result
 
     def _open(
@@ -394,8 +394,8 @@ class Client:
             raise _error_of(answer)
 
 
-def _answered(answer: requests.Response, beginning: bytes) -> Json:
-    """What an answer to a scored request shows of its reasons, as the control API takes it."""
+def _response_summary(answer: requests.Response, beginning: bytes) -> Json:
+    """Return what the control API needs to explain the response to a scoring request."""
     status = answer.headers.get("ms-azureml-model-error-statuscode", "")
     asked = answer.request.headers
     return {
@@ -414,36 +414,38 @@ def _error_of(answer: requests.Response) -> EmulatorError:
     try:
         return from_dict(answer.json()["error"])
     except (ValueError, KeyError, TypeError, AttributeError):
-        return _stranger(answer)
+        return _not_an_emulator(answer)
     except requests.RequestException:
         return _ended_early()
 
 
-def _stranger(answer: requests.Response) -> EmulatorError:
+def _not_an_emulator(answer: requests.Response) -> EmulatorError:
     return EmulatorError(f"{answer.url} answered {answer.status_code}; is that an amlemu?")
 
 
 def _ended_early() -> EmulatorError:
-    return EngineUnavailable("the emulator ended before its answer did", hint="`amlemu status`, then try again")
+    return EngineUnavailable(
+        "the emulator stopped before its response was complete", hint="`amlemu status`, then try again"
+    )
 
 
 @contextmanager
 def _streaming(answer: requests.Response) -> Iterator[None]:
-    """Translate what goes wrong in the middle of an answer."""
+    """Translate errors in the middle of a response."""
     try:
         yield
     except (requests.RequestException, urllib3.exceptions.HTTPError, http.client.HTTPException, tarfile.TarError) as e:
         raise _ended_early() from e
     except json.JSONDecodeError as error:
-        raise _stranger(answer) from error
+        raise _not_an_emulator(answer) from error
 
 
 def _write_member(tar: tarfile.TarFile, member: tarfile.TarInfo, folder: Path) -> Path:
     path = folder / member.name
     if not path.resolve().is_relative_to(folder.resolve()):
         raise EmulatorError(f"the server sent a path outside the folder: {member.name}")
-    if not member.isfile():  # it sends none; a link would lead to where its target says
-        raise EmulatorError(f"the server sent something that is no file: {member.name}")
+    if not member.isfile():  # a link would write to wherever it points
+        raise EmulatorError(f"the server sent something that is not a file: {member.name}")
     path.parent.mkdir(parents=True, exist_ok=True)
     source = tar.extractfile(member)
     with path.open("wb") as target:
@@ -475,9 +477,9 @@ def _deployment(endpoint: str, name: str) -> str:
     return deployment_path(quote(endpoint, safe=""), quote(name, safe=""))
 
 
-def _values(include: bool) -> dict[str, str]:
+def _include_values(include: bool) -> dict[str, str]:
     return {"includeValues": "true"} if include else {}
 
 
-def _given(**query: str | int | None) -> dict[str, str]:
+def _query(**query: str | int | None) -> dict[str, str]:
     return {name: str(value) for name, value in query.items() if value is not None}

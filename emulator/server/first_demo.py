@@ -1,4 +1,4 @@
-"""The demo that a new workspace begins with, in the background of the emulator's first start, and never again."""
+"""The demo that is deployed in the background at the first start of an emulator on a new workspace."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ _STDERR = 2
 
 
 class FirstDemo:
-    """`command` deploys the demo, with `environ`; `say` takes a line for the emulator's log.
+    """Runs `command`, which deploys the demo, with `environ`; as a context manager it stops an unfinished one.
 
-    What the command prints goes to the log as well.  A failure is told there and does no harm to anything else.  As a
-    context it starts, and is broken off at the end.
+    `say` writes a line to the emulator's log, where the output of the command goes too.  A failure is logged and
+    affects nothing else.
     """
 
     def __init__(
@@ -43,7 +43,7 @@ class FirstDemo:
             self._ended.set()
 
     def _is_wanted(self, store: Store) -> bool:
-        """Whether the workspace is new, or its first demo was broken off."""
+        """Return whether the workspace is new, or its first demo was interrupted."""
         marker = read_document(self._marker)
         if marker is not None:
             return bool(marker.get("state") == "begun")
@@ -57,7 +57,7 @@ class FirstDemo:
         self.stop()
 
     def start(self) -> None:
-        """Begin, where it is wanted."""
+        """Start the demo if the workspace needs one."""
         if self._ended.is_set():
             return
         write_document(self._marker, {"state": "begun"})
@@ -80,12 +80,12 @@ class FirstDemo:
                 self._say(f"THE DEMO FAILED with exit code {code}: see above.  All else works; again: amlemu demo")
         self._ended.set()
 
-    def in_the_way(self) -> str:
-        """Why the emulator is not ready yet: a condition of its readiness."""
+    def blocking_reason(self) -> str:
+        """Return why the emulator is not ready yet, '' once the demo has ended."""
         return "" if self._ended.is_set() else "the demo is being deployed"
 
     def stop(self) -> None:
-        """Break it off; the next start begins anew."""
+        """Interrupt the demo; the next start begins it again."""
         self._stopping.set()
         if self._process is None or self._ended.is_set():
             return
@@ -97,10 +97,10 @@ class FirstDemo:
 
 
 def demo_command(home: Path) -> tuple[str, ...]:
-    """The command that deploys it; its files are kept below the home."""
+    """Return the command that deploys the demo, with its files below the home."""
     return (sys.executable, "-m", "emulator", "demo", str(home / _FOLDER))
 
 
 def demo_environ(environ: Mapping[str, str], home: Path) -> dict[str, str]:
-    """The variables of that command: it speaks to this home's emulator, whatever else the shell names."""
+    """Return the variables of that command: it uses this home's emulator, whichever the shell names."""
     return {**environ, "AMLEMU_HOME": str(home), "AMLEMU_URL": ""}

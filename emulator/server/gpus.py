@@ -10,7 +10,7 @@ from emulator.containers.usage import Gpu
 
 
 def gpu_reader() -> Callable[[], tuple[Gpu, ...]]:
-    """A function that reads all GPUs; nothing where the library or the driver is not there."""
+    """Return a function that reads all GPUs; it finds none without the library or the driver."""
     try:
         import pynvml
 
@@ -21,7 +21,7 @@ def gpu_reader() -> Callable[[], tuple[Gpu, ...]]:
 
 
 def read_gpus(nvml: Any) -> tuple[Gpu, ...]:
-    """Each GPU that the library `nvml` (the module pynvml) tells of; one that does not answer is left out."""
+    """Read each GPU that `nvml` (the module pynvml) reports; one that does not answer is left out."""
     found = []
     with contextlib.suppress(nvml.NVMLError):  # the driver is gone
         for index in range(nvml.nvmlDeviceGetCount()):
@@ -43,7 +43,7 @@ def _read(nvml: Any, index: int) -> Gpu:
 
 
 def _energy_joules(nvml: Any, device: Any) -> float | None:
-    """The library counts millijoules, on GPUs since Volta."""
+    """Return the energy used; the library counts millijoules, on GPUs since Volta."""
     try:
         return float(nvml.nvmlDeviceGetTotalEnergyConsumption(device)) / 1000
     except nvml.NVMLError:

@@ -1,4 +1,4 @@
-"""Asks a scoring container over HTTP whether it is alive and ready."""
+"""HTTP probes of scoring containers: liveness and readiness."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ _NONE: Mapping[str, str] = MappingProxyType({})
 
 
 def probe(container: Container, path: str, timeout_seconds: float, headers: Mapping[str, str] = _NONE) -> ProbeAnswer:
-    """What `GET path` of the container answers within the time, from the first packet to the end of the headers.
+    """Send `GET path` to the container; the timeout covers everything to the end of the response's headers.
 
-    As the cloud's probes ask (rows probes.path, probes.no_auth): on the container's own port, with no key but for what
-    `headers` say.  Failures are told in the words of Kubernetes' prober.
+    Like the cloud's probes (rows probes.path, probes.no_auth) it goes to the container's own port, without a key, with
+    only the headers given.  Failures are worded like those of Kubernetes' prober.
     """
     address = f"{container.host}:{container.port}"
     if not container.port:
@@ -52,7 +52,7 @@ def _ask(container: Container, address: str, path: str, timeout_seconds: float, 
             left = deadline - time.monotonic()
             if left <= 0:
                 raise TimeoutError
-            # Not a time-out for each piece: a server that drips its answer must not hold the probe for ever.
+            # One deadline for the whole response: a server that sends it byte by byte must not block the probe.
             sock.settimeout(left)
             data = sock.recv(_READ_BYTES)
             if not data:
@@ -62,7 +62,7 @@ def _ask(container: Container, address: str, path: str, timeout_seconds: float, 
 
 
 class _Head:
-    """Learns from the parser that all headers have come."""
+    """Parser callbacks: notes when the headers are complete."""
 
     complete = False
 

@@ -1,4 +1,4 @@
-"""What can be done for a home on which no emulator runs: cleaning up after one that was killed."""
+"""Work on a home without a running emulator: clean up after a killed one, move damaged documents aside."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from emulator.engines.packaging.python_packages import HostPackaging
 from emulator.errors import EngineUnavailable
 from emulator.profiles import overridden, read_overrides
 from emulator.routing.routes import EndpointRoute
-from emulator.server.serve import PROCESS_FOLDER, build_workspace, choose_engine, effects, packaging_of_home
+from emulator.server.serve import PROCESS_FOLDER, build_workspace, choose_engine, effects, read_packaging
 from emulator.store import Store
 from emulator.store.damage import Damage, aside, find_damage, move_aside
 from emulator.store.documents import Documents
@@ -23,11 +23,10 @@ from emulator.workspace.collecting.collector import Collecting
 
 
 def prune_offline(settings: Settings, environ: Mapping[str, str], *, dry_run: bool) -> list[str] | None:
-    """Remove the workspace's containers, and what `Workspace.prune` removes; say what, a line each.
+    """Remove the workspace's containers, and what `Workspace.prune` removes; return a line for each.
 
-    What should be deployed stays written down, and the next start of the emulator brings it back.  None when an
-    emulator runs on this home: what runs is its own.  Raises EngineUnavailable when containers may be left on an
-    engine that does not answer.
+    The next start of the emulator restores what is deployed.  Returns None when an emulator runs on this home.  Raises
+    EngineUnavailable when containers may be left on an engine that does not answer.
     """
     if not settings.home.exists():
         return []
@@ -44,7 +43,7 @@ def prune_offline(settings: Settings, environ: Mapping[str, str], *, dry_run: bo
 
 def _prune(settings: Settings, environ: Mapping[str, str], *, was_killed: bool, dry_run: bool) -> list[str]:
     store = Store(settings.home)
-    packaging = packaging_of_home(environ, store, was_killed=was_killed)
+    packaging = read_packaging(environ, store, was_killed=was_killed)
     removed: list[str] = []
     for engine in _engines(settings, store, packaging):
         try:
@@ -55,7 +54,7 @@ def _prune(settings: Settings, environ: Mapping[str, str], *, was_killed: bool, 
 
 
 def _engines(settings: Settings, store: Store, packaging: HostPackaging) -> Iterator[Engine]:
-    """Every engine that the emulator may have run containers on."""
+    """Yield every engine that the emulator may have run containers on."""
     known = {d.engine for endpoint in store.endpoints() for d in store.deployments(endpoint.name)}
     if settings.engine != "process":
         try:
@@ -68,39 +67,39 @@ def _engines(settings: Settings, store: Store, packaging: HostPackaging) -> Iter
 
 
 def _clean(settings: Settings, store: Store, engine: Engine, packaging: HostPackaging, *, dry_run: bool) -> list[str]:
-    workspace = build_workspace(settings, store, engine, NobodysDoor(), Collecting(store, effects()), packaging)
+    workspace = build_workspace(settings, store, engine, IdleGateway(), Collecting(store, effects()), packaging)
     left = [f"container {container.name}" for container in engine.list_containers()]
     if not dry_run:
         workspace.deployments.stop_all()
     return [*left, *workspace.prune(dry_run=dry_run)]
 
 
-def damage_of(home: Path) -> list[Damage]:
-    """Every document of a home that cannot be read; nothing is changed."""
+def list_damage(home: Path) -> list[Damage]:
+    """Return every document of a home that cannot be read."""
     return find_damage(home, Documents())
 
 
-def kept_of(home: Path) -> list[str]:
-    """What pruning that home keeps because documents that cannot be read may use it; a line each."""
-    return UnknownUses.of(damage_of(home), aside(home)).told()
+def list_kept(home: Path) -> list[str]:
+    """Return what pruning that home keeps because unreadable documents may use it, a line each."""
+    return UnknownUses.of(list_damage(home), aside(home)).told()
 
 
 def move_damage_aside(home: Path, now: str) -> list[tuple[Damage, Path]] | None:
-    """Move them to the home's folder `damaged`, under a folder `now`; where each is then.
+    """Move damaged documents to the folder `damaged/<now>` of the home; return where each is.
 
-    None while an emulator runs on the home.
+    Returns None while an emulator runs on the home.
     """
     lock = HomeLock(home)
     if not lock.try_take({"version": __version__}):
         return None
     try:
         with translate_os_errors(f"AMLEMU_HOME {home}"):
-            return move_aside(home, damage_of(home), now)
+            return move_aside(home, list_damage(home), now)
     finally:
         lock.release()
 
 
-class NobodysDoor:
+class IdleGateway:
     """A gateway without callers."""
 
     def put(self, route: EndpointRoute) -> None:

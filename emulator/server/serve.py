@@ -60,7 +60,7 @@ _CANCEL_SECONDS = 15.0
 
 @dataclass(frozen=True)
 class ChosenEngine:
-    """The engine in use, and why it is not Docker when `auto` chose another."""
+    """The engine in use, and why `auto` did not choose Docker."""
 
     engine: Engine
     reason: str = ""
@@ -73,10 +73,10 @@ def choose_engine(
     network: str = "",
     limits: DefaultLimits = DEFAULT_LIMITS,
 ) -> ChosenEngine:
-    """The engine of that name; `auto` takes Docker where it answers, else processes of this machine.
+    """Return the engine of that name; `auto` is Docker where it answers, else processes of this machine.
 
-    `network` is Docker's network for scoring containers when the emulator itself runs in one, `limits` what they get
-    of themselves.
+    `network` is Docker's network of scoring containers when the emulator runs in a container itself, `limits` are the
+    defaults of their limits.
 
     Raises EngineUnavailable when the wanted one cannot run.
     """
@@ -114,14 +114,14 @@ def serve(
     *,
     demo: bool = False,
 ) -> None:
-    """Run the emulator until it is told to stop; `started` is called with its description once it serves.
+    """Run the emulator until it is stopped; call `started` with its description once it serves.
 
     With `demo` a new workspace begins with the demo.
 
     SIGTERM, SIGINT and POST /_amlemu/shutdown stop it; scoring containers end with it, and their desired state stays.
     Raises BadArgument for a home or a port that is taken, EngineUnavailable.
     """
-    _open_files()
+    _raise_file_limit()
     if settings.token:
         check_admin_token(settings.token)
     lock = HomeLock(settings.home)
@@ -135,8 +135,8 @@ def serve(
         lock.release()
 
 
-def _open_files() -> None:
-    """As many connections and files as this process may have: shells grant fewer, for the sake of select()."""
+def _raise_file_limit() -> None:
+    """Raise the limit of open files to the maximum; shells set a lower one, because of select()."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     most = hard if hard != resource.RLIM_INFINITY else _MOST_FILES
     if soft != resource.RLIM_INFINITY and soft < min(most, _MOST_FILES):
@@ -155,7 +155,7 @@ def _run(
     # The settings have been checked against the table when they were read.
     stack.enter_context(overridden(read_overrides(settings.assumed)[0]))
     store = Store(settings.home)
-    packaging = packaging_of_home(environ, store, was_killed=lock.was_abandoned)
+    packaging = read_packaging(environ, store, was_killed=lock.was_abandoned)
     chosen = choose_engine(settings.engine, store, packaging, settings.network, _limits(settings))
     stack.callback(chosen.engine.close)
     collecting = Collecting(store, effects(), sink_text())
@@ -163,7 +163,7 @@ def _run(
     stopping = _Stopping()
     workspace = build_workspace(settings, store, chosen.engine, gateway, collecting, packaging)
     first_demo = _first_demo(store, environ) if demo else None
-    operations = Operations(lambda: secrets.token_hex(8), _report, _now)
+    operations = Operations(lambda: secrets.token_hex(8), _log_error, _now)
     description = _description(settings, workspace, chosen)
     services = Services(
         workspace=workspace,
@@ -174,7 +174,7 @@ def _run(
         shutdown=stopping.request,
         metrics=gateway.metrics,
         abandoned=gateway.abandoned,
-        report=_report,
+        report=_log_error,
         is_loopback=is_loopback(settings.bind_host),
         conditions=_conditions(workspace, first_demo),
     )
@@ -191,10 +191,10 @@ def _run(
     started(description)
     with first_demo or contextlib.nullcontext():
         keep_containers = stopping.wait()
-    _end(workspace, operations, keep_containers=keep_containers)
+    _shut_down(workspace, operations, keep_containers=keep_containers)
 
 
-def _end(workspace: Workspace, operations: Operations, *, keep_containers: bool) -> None:
+def _shut_down(workspace: Workspace, operations: Operations, *, keep_containers: bool) -> None:
     operations.cancel_all(_CANCEL_SECONDS)
     workspace.end(_CANCEL_SECONDS)
     if not keep_containers:
@@ -202,13 +202,13 @@ def _end(workspace: Workspace, operations: Operations, *, keep_containers: bool)
 
 
 def _conditions(workspace: Workspace, first_demo: FirstDemo | None) -> tuple[Condition, ...]:
-    """What it takes to be ready."""
+    """Return the conditions of being ready."""
     usual = (all_restored(workspace.restoring), engine_answers(workspace.engine.running_ids))
-    return (*usual, first_demo.in_the_way) if first_demo else usual
+    return (*usual, first_demo.blocking_reason) if first_demo else usual
 
 
 def _reconcile(workspace: Workspace) -> None:
-    """First without what a killed emulator has left of containers on the disk; Docker has no such thing."""
+    """Reconcile, after removing the half-made containers that a killed emulator left; only processes have any."""
     from emulator.engines.process.engine import ProcessEngine
 
     if isinstance(workspace.engine, ProcessEngine):
@@ -220,8 +220,8 @@ def _first_demo(store: Store, environ: Mapping[str, str]) -> FirstDemo:
     return FirstDemo(store, demo_command(store.home), demo_environ(environ, store.home), _say)
 
 
-def packaging_of_home(environ: Mapping[str, str], store: Store, *, was_killed: bool) -> HostPackaging:
-    """How packages are had here; whatever the last emulator of this home was building when it was killed ends."""
+def read_packaging(environ: Mapping[str, str], store: Store, *, was_killed: bool) -> HostPackaging:
+    """Return how packages are obtained; end the builds that a killed emulator of this home left running."""
     if was_killed:
         end_orphaned_builds(store.workspace_id)
     packaging = read_host_packaging(environ)
@@ -230,7 +230,7 @@ def packaging_of_home(environ: Mapping[str, str], store: Store, *, was_killed: b
 
 def _gateway(settings: Settings, store: Store, collecting: Collecting) -> Gateway:
     lines = LineWriter(store.logs.requests)
-    # With numbers of its own, so that what is collected does not change where requests go.
+    # A generator of its own, so that collecting data does not change how requests are routed.
     sampling = random.random if settings.traffic_seed is None else random.Random(settings.traffic_seed).random
     return Gateway(
         settings.bind_host,
@@ -243,14 +243,14 @@ def _gateway(settings: Settings, store: Store, collecting: Collecting) -> Gatewa
 
 
 def _start_gateway(gateway: Gateway, settings: Settings, stack: contextlib.ExitStack) -> None:
-    """With it all ports are had; the home keeps them for its next start."""
+    """Start the gateway; then all ports are bound, and the home remembers them for its next start."""
     gateway.start()
     stack.callback(gateway.stop, _GATEWAY_GRACE_SECONDS)
     write_document(settings.home / PORTS_FILE, ports_to_remember(settings))
 
 
 class _Stopping:
-    """The wish to stop, from a signal or a request."""
+    """Waits for a signal or a request to stop."""
 
     def __init__(self) -> None:
         self._wanted = threading.Event()
@@ -266,7 +266,7 @@ class _Stopping:
                 signal.signal(number, lambda _number, _frame: self.request(False))
 
     def wait(self) -> bool:
-        while not self._wanted.wait(0.5):  # a bare wait() would not let signal handlers run on every platform
+        while not self._wanted.wait(0.5):  # a bare wait() does not run signal handlers on every platform
             pass
         return self._keep_containers
 
@@ -274,7 +274,7 @@ class _Stopping:
 def _announced_control_server(
     stack: contextlib.ExitStack, settings: Settings, services: Services, lock: HomeLock
 ) -> Any:
-    """The control API, listening; only now does the home say where, for whoever reads that sends the token there."""
+    """Bind the control API, and only then write its URL to the home: clients send the token to that URL."""
     control = _control_server(stack, settings, services)
     lock.write_holder({"url": settings.control_url, "version": __version__})
     return control
@@ -316,7 +316,7 @@ def build_workspace(
     collecting: Collecting,
     packaging: HostPackaging,
 ) -> Workspace:
-    """The core on that store and that engine, as the settings choose."""
+    """Build the core on that store and engine, as the settings say."""
     curated, _ = read_curated(settings.curated_environments)  # checked when the settings were read
     config = WorkspaceConfig(
         launcher=launcher_text(),
@@ -333,7 +333,7 @@ def build_workspace(
 
 
 def _aad_trust(settings: Settings) -> AadTrust:
-    """Whose aad_tokens are good; the file is read once, when the emulator starts."""
+    """Return whose aad_tokens are valid; the file is read once, when the emulator starts."""
     file = settings.aad_keys
     keys = read_jwks(read_text(file, "set of keys of aad_keys"), str(file)) if file else ()
     return AadTrust(keys, settings.aad_tenant)
@@ -348,7 +348,7 @@ def _now() -> str:
 
 
 def effects() -> Effects:
-    """The real time, chance, threads and probes."""
+    """Return the real clock, randomness, threads and probes."""
     return Effects(
         now=_now,
         epoch=time.time,
@@ -371,17 +371,17 @@ def _gpus() -> tuple[Gpu, ...]:
 
 
 def _say(line: str) -> None:
-    """A line of the server's own log."""
+    """Write a line to the server's own log."""
     print(mask_credentials(line), file=sys.stderr, flush=True)
 
 
-def _report(error: BaseException) -> None:
-    """An unexpected error, whole, to the server's own log."""
+def _log_error(error: BaseException) -> None:
+    """Write an unexpected error with its traceback to the server's own log."""
     print(mask_credentials("".join(traceback.format_exception(error))), file=sys.stderr, flush=True)
 
 
-def quiet_libraries() -> None:
-    """Only warnings of the libraries reach the server's log, and no credentials, which their URLs may have."""
+def configure_logging() -> None:
+    """Log only warnings of libraries, with the credentials in their URLs masked."""
     handler = logging.StreamHandler()
     handler.setFormatter(_MaskingFormatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
     logging.basicConfig(level=logging.WARNING, handlers=[handler])

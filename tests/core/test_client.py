@@ -300,8 +300,8 @@ CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
     [
         (http("200 OK", b"<html>"), EmulatorError, "is that an amlemu"),
         (http("200 OK", b"[]"), EmulatorError, "is that an amlemu"),
-        (http("200 OK", b"{", length=22), EngineUnavailable, "ended before its answer did"),
-        (http("404 Not Found", b"{", length=22), EngineUnavailable, "ended before its answer did"),
+        (http("200 OK", b"{", length=22), EngineUnavailable, "stopped before its response was complete"),
+        (http("404 Not Found", b"{", length=22), EngineUnavailable, "stopped before its response was complete"),
         (http("404 Not Found", b"nope"), EmulatorError, "answered 404; is that an amlemu"),
         (http("500 Oops", b'{"error": "text"}'), EmulatorError, "answered 500; is that an amlemu"),
         (http("500 Oops", b"[1]"), EmulatorError, "answered 500; is that an amlemu"),
@@ -334,7 +334,7 @@ def test_an_emulator_that_ends_in_the_middle(answer: bytes, call: Callable[[Clie
     with (
         stranger(answer) as url,
         Client(url) as client,
-        pytest.raises(EngineUnavailable, match="the emulator ended before its answer did"),
+        pytest.raises(EngineUnavailable, match="the emulator stopped before its response was complete"),
     ):
         call(client)
 
@@ -382,10 +382,10 @@ def test_invalid_addresses(url: str) -> None:
     ("name", "kind", "said"),
     [
         *((name, tarfile.REGTYPE, "a path outside the folder") for name in ("../evil", "/evil", "a/../../evil")),
-        ("evil", tarfile.SYMTYPE, "something that is no file"),
-        ("evil", tarfile.LNKTYPE, "something that is no file"),
-        ("evil", tarfile.FIFOTYPE, "something that is no file"),
-        ("evil", tarfile.DIRTYPE, "something that is no file"),
+        ("evil", tarfile.SYMTYPE, "something that is not a file"),
+        ("evil", tarfile.LNKTYPE, "something that is not a file"),
+        ("evil", tarfile.FIFOTYPE, "something that is not a file"),
+        ("evil", tarfile.DIRTYPE, "something that is not a file"),
     ],
 )
 def test_a_server_cannot_choose_where_a_download_is_written(name: str, kind: bytes, said: str, tmp_path: Path) -> None:

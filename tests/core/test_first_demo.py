@@ -29,7 +29,7 @@ class Said:
 
     def run(self) -> Said:
         self.demo.start()
-        until(lambda: not self.demo.in_the_way())
+        until(lambda: not self.demo.blocking_reason())
         return self
 
 
@@ -53,11 +53,11 @@ def store(tmp_path: Path) -> Store:
 
 def test_a_new_workspace_begins_with_the_demo_once(store: Store) -> None:
     first = Said(store, SUCCEEDS)
-    assert first.demo.in_the_way() == "the demo is being deployed", "also before it has begun"
+    assert first.demo.blocking_reason() == "the demo is being deployed", "also before it has begun"
     first.run()
     assert ran(store) == 1
     second = Said(store, SUCCEEDS)
-    assert second.demo.in_the_way() == ""
+    assert second.demo.blocking_reason() == ""
     second.run()
     assert ran(store) == 1
     assert second.lines == []
@@ -66,7 +66,7 @@ def test_a_new_workspace_begins_with_the_demo_once(store: Store) -> None:
 def test_a_failed_demo_is_logged_and_does_not_prevent_readiness(store: Store) -> None:
     told = Said(store, FAILS).run().lines[-1]
     assert told.startswith("THE DEMO FAILED with exit code 4")
-    assert Said(store, SUCCEEDS).demo.in_the_way() == "", "it is not tried again by itself"
+    assert Said(store, SUCCEEDS).demo.blocking_reason() == "", "it is not tried again by itself"
     assert json.loads((store.home / "demo.json").read_text()) == {"state": "ended", "exit_code": 4}
 
 
@@ -84,12 +84,12 @@ def test_a_program_that_does_not_want_to_end_is_killed(store: Store) -> None:
     first.demo.start()
     until(lambda: ran(store) == 1)
     first.demo.stop()
-    assert first.demo.in_the_way() == ""
+    assert first.demo.blocking_reason() == ""
 
 
 def test_a_workspace_that_is_in_use_gets_no_demo(house: House) -> None:
     house.register()
-    assert Said(house.store, SUCCEEDS).demo.in_the_way() == ""
+    assert Said(house.store, SUCCEEDS).demo.blocking_reason() == ""
     Said(house.store, SUCCEEDS).run()
     assert ran(house.store) == 0
     assert not (house.store.home / "demo.json").exists()

@@ -206,7 +206,7 @@ def small_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(transfer, "PIECE_BYTES", 64 << 10)
     monkeypatch.setattr(transfer, "LARGE_BYTES", 512 << 10)
     monkeypatch.setattr(transfer, "_SAMPLE_BYTES", 4 << 10)
-    monkeypatch.setattr(transfer, "STANDSTILL_SECONDS", 0.05)
+    monkeypatch.setattr(transfer, "STALL_SECONDS", 0.05)
 
 
 @pytest.mark.parametrize("size", [300 << 10, 3 * MIB + 17])  # below and above where the digest is known beforehand

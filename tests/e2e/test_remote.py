@@ -60,7 +60,7 @@ def two_models(far: Environ, tmp_path_factory: pytest.TempPathFactory) -> Path:
     project(folder / "code", MODELS)
     models = ("--model", "my_first_model:1", "--model", "my_second_model:2")
     said = amlemu(far, "deploy", "--name", "two-models", *models, "--entry", "code/score.py", cwd=folder).stderr
-    assert f"sending to {far['AMLEMU_URL']} what it has not" in said
+    assert f"sending to {far['AMLEMU_URL']} the files that it does not have" in said
     return folder / "code"
 
 

@@ -21,7 +21,7 @@ from emulator.config.home_lock import HomeLock
 from emulator.config.login import read_login
 from emulator.entities import EndpointRequest, ModelRequest
 from emulator.errors import AuthenticationFailed, BadArgument, DamagedDocument, EmulatorError, ResourceNotFound
-from emulator.server.offline import damage_of, kept_of, move_damage_aside
+from emulator.server.offline import list_damage, list_kept, move_damage_aside
 from emulator.store import Store
 
 OUT_OF_SERVICE = {
@@ -392,7 +392,7 @@ def test_prune_keeps_what_a_damaged_document_may_use(tmp_path: Path, kind: str) 
     assert later.workspace.damage() == []
     later.workspace.prune(dry_run=False)
     assert len(files_of(home)) == len(before)
-    assert kept_of(home) == later.workspace.kept_for_damage() != []
+    assert list_kept(home) == later.workspace.kept_for_damage() != []
     ((_, aside),) = moved
     if aside.is_dir():
         (aside / "endpoint.json").write_bytes(backup)
@@ -404,7 +404,7 @@ def test_prune_keeps_what_a_damaged_document_may_use(tmp_path: Path, kind: str) 
     assert last.workspace.damage() == []
     assert last.state("iris", "green") == "Succeeded"
     assert last.workspace.models.get("m", "1").version == "1"
-    assert kept_of(home) == []
+    assert list_kept(home) == []
 
 
 def test_an_old_home_whose_endpoint_document_was_removed(tmp_path: Path) -> None:
@@ -432,7 +432,7 @@ def test_what_is_damaged_is_moved_aside_and_nothing_is_lost(tmp_path: Path) -> N
         DAMAGES[damage](home / DOCUMENTS[kind])
         contents[kind] = (home / DOCUMENTS[kind]).read_bytes()
     count = len(files_of(home))
-    found = damage_of(home)
+    found = list_damage(home)
     assert len(found) == len(DOCUMENTS)
     lock = HomeLock(home)
     lock.take({})
@@ -443,7 +443,7 @@ def test_what_is_damaged_is_moved_aside_and_nothing_is_lost(tmp_path: Path) -> N
     assert len(files_of(home)) == count
     assert (home / "damaged/now/endpoints/iris/endpoint.json").read_bytes() == contents["endpoint"]
     assert (home / "damaged/now/models/m/1.json").read_bytes() == contents["model"]
-    assert damage_of(home) == []
+    assert list_damage(home) == []
     begun = again(house)
     assert {e.name for e in begun.workspace.endpoints.all()} == {"cloud", "pets", "tokens"}
 
@@ -548,7 +548,7 @@ def test_a_document_that_may_not_be_read(kind: str) -> None:
         home = house.store.home
         (home / DOCUMENTS[kind]).chmod(0)
         with nobody(Path(name)):
-            (told,) = damage_of(home)
+            (told,) = list_damage(home)
             assert (told.resource, told.fault) == (OUT_OF_SERVICE[kind], "Permission denied")
             begun = again(house)
             assert [d.resource for d in begun.workspace.damage()] == [OUT_OF_SERVICE[kind]]

@@ -482,7 +482,7 @@ def small_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(transfer, "PIECE_BYTES", 16 << 10)
     monkeypatch.setattr(transfer, "LARGE_BYTES", 64 << 10)
     monkeypatch.setattr(transfer, "_SAMPLE_BYTES", 4 << 10)
-    monkeypatch.setattr(transfer, "STANDSTILL_SECONDS", 0.01)
+    monkeypatch.setattr(transfer, "STALL_SECONDS", 0.01)
 
 
 @pytest.mark.parametrize("size", [10, 100 << 10])

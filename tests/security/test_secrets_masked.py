@@ -31,7 +31,7 @@ from emulator.environments import read_environment
 from emulator.errors import BadArgument, BadDocument, EmulatorError, Fault, ImageBuildFailure, from_dict
 from emulator.exports import export_az_ml, export_compose, export_kubernetes, read_source
 from emulator.secret import MASK, Secret
-from emulator.server.serve import quiet_libraries
+from emulator.server.serve import configure_logging
 
 _NUMBERS = iter(range(10_000))
 PLANTED: dict[str, str] = {}
@@ -249,7 +249,7 @@ def test_logs_of_builds_and_of_the_server(planted: Planted, capfd: pytest.Captur
     before = logging.root.handlers[:]
     logging.root.handlers.clear()
     try:
-        quiet_libraries()
+        configure_logging()
         logging.getLogger("urllib3").warning("Retrying https://me:%s@host/simple", canary("elsewhere log"))
         try:
             raise ValueError(f"https://{canary('elsewhere traceback')}@host")

@@ -1,6 +1,6 @@
-"""Requests for an emulator on another machine: what they name by path here is sent there, and named as an upload."""
+"""Uploads to an emulator on another machine: sends the files that a request names by path, and names the uploads."""
 
-from emulator.client.uploading.requests import sent_deployment, sent_environment, sent_model
-from emulator.client.uploading.transfer import OnBytes, UploadDoor
+from emulator.client.uploading.requests import upload_deployment, upload_environment, upload_model
+from emulator.client.uploading.transfer import OnBytes, UploadApi
 
-__all__ = ["OnBytes", "UploadDoor", "sent_deployment", "sent_environment", "sent_model"]
+__all__ = ["OnBytes", "UploadApi", "upload_deployment", "upload_environment", "upload_model"]

@@ -1,4 +1,4 @@
-"""Files, by digest and piece by piece, to an emulator that may have them already."""
+"""Sends files in pieces, unless the emulator has them already by their digest."""
 
 from __future__ import annotations
 
@@ -16,33 +16,33 @@ from emulator.entities import check_upload_path
 from emulator.errors import BadArgument, EmulatorError, OperationInProgress
 
 PIECE_BYTES = 8 << 20
-# Of a file of that size the emulator is asked whether this caller may have sent it before it is read for its digest.
+# From this size on, a file is read for its digest only if the emulator may have it already.
 LARGE_BYTES = 64 << 20
 _FILES_AT_A_TIME = 5_000
 _PIECES_AT_A_TIME = 2
-# How long nothing must have come of a file that somebody else sends, before this client goes on with it.
-STANDSTILL_SECONDS = 1.0
+# A file that another client sends is taken over after this time without progress.
+STALL_SECONDS = 1.0
 _SAMPLE_BYTES = 1 << 20
 
 Json = dict[str, Any]
 OnBytes = Callable[[str, int, int], None]
-"""Takes what is being sent, and how many of how many bytes the emulator has by now."""
+"""Takes the name of what is being sent, the bytes that have arrived and their total."""
 
 
-class UploadDoor(Protocol):
-    """The emulator's routes for uploads, as the client calls them."""
+class UploadApi(Protocol):
+    """The emulator's routes for uploads."""
 
     def find_uploads(self, offer: Mapping[str, Any]) -> Json:
-        """What of the offered files is missing there."""
+        """Return which of the offered files are missing there."""
 
     def append_upload(self, key: str, offset: int, data: bytes, *, restart: bool = False) -> None:
         """Send a piece of a file."""
 
     def finish_upload(self, key: str, whole: Mapping[str, Any]) -> Json:
-        """Say that all of a file is there; what the emulator found."""
+        """Complete a file; return the digest that the emulator computed."""
 
     def create_upload(self, upload: Mapping[str, Any]) -> str:
-        """Make a folder of files that are there; what requests call it."""
+        """Create a file or folder of uploaded files; return the path that requests name it by."""
 
 
 @dataclass(frozen=True)
@@ -59,8 +59,8 @@ class LocalFile:
 
 
 @dataclass(frozen=True)
-class _Offered:
-    """`key` is what the file is sent under: its sha256 where that is known, else what tells it from others."""
+class _OfferedFile:
+    """A file to send; `key` is its sha256 where that is known, else a quick identity."""
 
     file: LocalFile
     size: int
@@ -72,7 +72,7 @@ class _Offered:
 
 
 def send_tree(
-    door: UploadDoor,
+    api: UploadApi,
     name: str,
     files: Sequence[LocalFile],
     on_bytes: OnBytes,
@@ -80,44 +80,43 @@ def send_tree(
     is_folder: bool,
     as_copies: bool = False,
 ) -> str:
-    """Send what the emulator has not, and make the folder there; what requests call it.
+    """Send the files that the emulator does not have, and create the upload; return the path that requests name.
 
-    Raises BadArgument for a path that no upload can have, and for a file that changes meanwhile, OutOfQuota when there
-    is no room.
+    Raises BadArgument for an invalid path and for a file that changes meanwhile, OutOfQuota when the disk is full.
     """
     for file in files:
         check_upload_path(file.path)
-    offered = [_offer(file, known) for file, known in _with_known_sizes(door, files)]
+    offered = [_offer(file, known) for file, known in _may_be_known(api, files)]
     progress = _Progress(name, sum({one.key: one.size for one in offered}.values()), on_bytes)
-    digests = _send_missing(door, offered, progress)
+    digests = _send_missing(api, offered, progress)
     entries = [
         {"path": one.file.path, "size": one.size, "sha256": digests[one.key], "executable": one.file.is_executable}
         for one in offered
     ]
-    return door.create_upload({"name": name, "is_folder": is_folder, "as_copies": as_copies, "files": entries})
+    return api.create_upload({"name": name, "is_folder": is_folder, "as_copies": as_copies, "files": entries})
 
 
-def _with_known_sizes(door: UploadDoor, files: Sequence[LocalFile]) -> Iterator[tuple[LocalFile, bool]]:
-    """Each file, and whether this caller may have sent it before."""
+def _may_be_known(api: UploadApi, files: Sequence[LocalFile]) -> Iterator[tuple[LocalFile, bool]]:
+    """Yield each file, and whether this caller may have sent it before."""
     sizes = {file: file.source.stat().st_size for file in files}
     large = sorted({size for size in sizes.values() if size >= LARGE_BYTES})
-    known = set(door.find_uploads({"sizes": large})["known_sizes"]) if large else set()
+    known = set(api.find_uploads({"sizes": large})["known_sizes"]) if large else set()
     for file, size in sizes.items():
         yield file, size < LARGE_BYTES or size in known
 
 
-def _offer(file: LocalFile, may_be_known: bool) -> _Offered:
+def _offer(file: LocalFile, may_be_known: bool) -> _OfferedFile:
     size = file.source.stat().st_size
     with file.source.open("rb") as content:
         if may_be_known:
             sha256 = _digest(content, size).hexdigest()
-            return _Offered(file, size, sha256, sha256)
+            return _OfferedFile(file, size, sha256, sha256)
         # Read once only, as it is sent.
-        return _Offered(file, size, _identity(content, size), None)
+        return _OfferedFile(file, size, _quick_identity(content, size), None)
 
 
 def _digest(content: IO[bytes], size: int) -> Any:
-    """That of the first `size` bytes."""
+    """Compute the SHA-256 of the first `size` bytes."""
     digest, left = hashlib.sha256(), size
     while left and (block := content.read(min(left, PIECE_BYTES))):
         digest.update(block)
@@ -125,8 +124,8 @@ def _digest(content: IO[bytes], size: int) -> Any:
     return digest
 
 
-def _identity(content: IO[bytes], size: int) -> str:
-    """What tells a large file from others without reading all of it: its size, its times, its ends."""
+def _quick_identity(content: IO[bytes], size: int) -> str:
+    """Identify a large file without reading all of it: by its size, times, first and last bytes."""
     stat = os.fstat(content.fileno())
     first = content.read(_SAMPLE_BYTES)
     content.seek(size - _SAMPLE_BYTES)
@@ -135,7 +134,7 @@ def _identity(content: IO[bytes], size: int) -> str:
 
 
 class _Progress:
-    """Counts what the emulator has."""
+    """Counts the bytes that the emulator has received."""
 
     def __init__(self, name: str, total: int, on_bytes: OnBytes) -> None:
         self._name, self._total, self._on_bytes = name, total, on_bytes
@@ -149,40 +148,40 @@ class _Progress:
         self.set(key, self._done.get(key, 0) + count)
 
 
-def _send_missing(door: UploadDoor, offered: Sequence[_Offered], progress: _Progress) -> dict[str, str]:
-    """The sha256 of each file by its key, once all of them are there; the same content is sent once."""
+def _send_missing(api: UploadApi, offered: Sequence[_OfferedFile], progress: _Progress) -> dict[str, str]:
+    """Send the missing files, equal ones once; return the sha256 of each file by its key."""
     digests: dict[str, str] = {}
     with ThreadPoolExecutor(_PIECES_AT_A_TIME, thread_name_prefix="send") as threads:
         for batch in _batches({one.key: one for one in offered}.values()):
-            found = door.find_uploads({"files": [one.to_document() for one in batch]})["files"]
+            found = api.find_uploads({"files": [one.to_document() for one in batch]})["files"]
             for one, wanted in zip(batch, found, strict=True):
-                digests[one.key] = _send(door, one, wanted, progress, threads)
+                digests[one.key] = _send(api, one, wanted, progress, threads)
                 progress.set(one.key, one.size)
     return digests
 
 
-def _batches(offered: Iterable[_Offered]) -> Iterator[list[_Offered]]:
+def _batches(offered: Iterable[_OfferedFile]) -> Iterator[list[_OfferedFile]]:
     everything = list(offered)
     for start in range(0, len(everything), _FILES_AT_A_TIME):
         yield everything[start : start + _FILES_AT_A_TIME]
 
 
-def _send(door: UploadDoor, one: _Offered, wanted: Json, progress: _Progress, threads: ThreadPoolExecutor) -> str:
-    """Send the rest of a file, from what is there on; its sha256, which both sides have found.
+def _send(api: UploadApi, one: _OfferedFile, wanted: Json, progress: _Progress, threads: ThreadPoolExecutor) -> str:
+    """Send the rest of a file; return its sha256, which both sides have computed.
 
-    Where somebody else with the same token sends the same file, one of the two goes on and the other waits for it.
+    Where another client with the same token sends the same file, one of the two continues and the other waits for it.
     """
     while wanted["is_missing"]:
         received, digest = _resume_at(one, wanted)
         restart = received == 0 and wanted["received"] > 0
         progress.set(one.key, received)
         try:
-            _send_from(door, one, received, digest, progress, threads, restart=restart)
+            _send_from(api, one, received, digest, progress, threads, restart=restart)
             one = replace(one, sha256=digest.hexdigest())
-            wanted = {"is_missing": False, **door.finish_upload(one.key, {"size": one.size, "sha256": one.sha256})}
+            wanted = {"is_missing": False, **api.finish_upload(one.key, {"size": one.size, "sha256": one.sha256})}
         except OperationInProgress:
             one = _with_digest(one)
-            wanted = _when_it_stands_still(door, one)
+            wanted = _wait_for_other_sender(api, one)
     one = _with_digest(one)
     if wanted["sha256"] != one.sha256:
         message = f"the emulator has other bytes than '{one.file.source}': sha256 {wanted['sha256']}"
@@ -190,28 +189,28 @@ def _send(door: UploadDoor, one: _Offered, wanted: Json, progress: _Progress, th
     return str(one.sha256)
 
 
-def _with_digest(one: _Offered) -> _Offered:
-    """The file with its digest, for which a large one is read."""
+def _with_digest(one: _OfferedFile) -> _OfferedFile:
+    """Return the file with its digest, reading it if necessary."""
     if one.sha256 is not None:
         return one
     with one.file.source.open("rb") as content:
         return replace(one, sha256=_digest(content, one.size).hexdigest())
 
 
-def _when_it_stands_still(door: UploadDoor, one: _Offered) -> Json:
-    """How far it is once nobody sends it any more, or all of it is there."""
+def _wait_for_other_sender(api: UploadApi, one: _OfferedFile) -> Json:
+    """Wait until a file that another client sends is complete or makes no progress; return its state."""
     before = -1
     while True:
-        wanted: Json = door.find_uploads({"files": [one.to_document()]})["files"][0]
+        wanted: Json = api.find_uploads({"files": [one.to_document()]})["files"][0]
         if not wanted["is_missing"] or wanted["received"] == before:
             return wanted
         before = wanted["received"]
-        # Not all at the same time: whoever is first goes on.
-        time.sleep(STANDSTILL_SECONDS * random.uniform(1, 3))
+        # With jitter, so that one waiting client continues before the others.
+        time.sleep(STALL_SECONDS * random.uniform(1, 3))
 
 
-def _resume_at(one: _Offered, wanted: Json) -> tuple[int, Any]:
-    """How much of what is there is the beginning of this file, all of it or nothing; and the digest of that."""
+def _resume_at(one: _OfferedFile, wanted: Json) -> tuple[int, Any]:
+    """Return how many of the received bytes can be kept, all or none of them, and their digest."""
     received = int(wanted["received"])
     if 0 < received <= one.size:
         with one.file.source.open("rb") as content:
@@ -222,8 +221,8 @@ def _resume_at(one: _Offered, wanted: Json) -> tuple[int, Any]:
 
 
 def _send_from(
-    door: UploadDoor,
-    one: _Offered,
+    api: UploadApi,
+    one: _OfferedFile,
     offset: int,
     digest: Any,
     progress: _Progress,
@@ -231,26 +230,26 @@ def _send_from(
     *,
     restart: bool,
 ) -> None:
-    """Piece after piece, the next one on its way while the emulator works on the last; `digest` takes them too."""
-    on_the_way: list[tuple[Future[None], int]] = []
+    """Send the pieces from `offset` on, two in flight at a time, and add them to `digest`."""
+    in_flight: list[tuple[Future[None], int]] = []
     with one.file.source.open("rb", buffering=0) as content:
         content.seek(offset)
         while offset < one.size and (data := content.read(min(PIECE_BYTES, one.size - offset))):
-            sending = threads.submit(door.append_upload, one.key, offset, data, restart=restart)
-            on_the_way.append((sending, len(data)))
+            sending = threads.submit(api.append_upload, one.key, offset, data, restart=restart)
+            in_flight.append((sending, len(data)))
             digest.update(data)
             offset += len(data)
-            if len(on_the_way) == _PIECES_AT_A_TIME or restart:
-                _wait_for(on_the_way.pop(0), one, progress)
+            if len(in_flight) == _PIECES_AT_A_TIME or restart:
+                _complete(in_flight.pop(0), one, progress)
             restart = False
-    for piece in on_the_way:
-        _wait_for(piece, one, progress)
+    for piece in in_flight:
+        _complete(piece, one, progress)
     if offset < one.size or one.sha256 not in (None, digest.hexdigest()):
         message = f"'{one.file.source}' has changed while it was being sent"
         raise BadArgument(message, target=one.file.path, hint="send it again once nothing writes to it")
 
 
-def _wait_for(piece: tuple[Future[None], int], one: _Offered, progress: _Progress) -> None:
+def _complete(piece: tuple[Future[None], int], one: _OfferedFile, progress: _Progress) -> None:
     future, size = piece
     future.result()
     progress.add(one.key, size)
