@@ -49,7 +49,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Give the run its folder's name; nothing is made so far.  The other processes of xdist are told of it."""
+    """Choose the run's folder, without creating it; xdist's other processes get its name from the first."""
     given = getattr(config, "workerinput", {}).get("amlemu_run")
     folder = Path(tempfile.gettempdir()).resolve() / f"amlemu-pytest-{uuid.uuid4().hex[:12]}"
     config.stash[_RUN] = tuple(given) if given else (str(folder), os.getpid())
@@ -57,7 +57,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_configure_node(node: Any) -> None:
-    """Tell a process of xdist which run it is of."""
+    """Pass the run to a process of xdist."""
     node.workerinput["amlemu_run"] = node.config.stash[_RUN]
 
 
@@ -82,7 +82,7 @@ def amlemu_endpoint(pytestconfig: pytest.Config, amlemu_emulator: Emulator) -> E
 
 
 def _session(config: pytest.Config) -> Session:
-    """What this process has of the run, opened when it is first asked for."""
+    """Return this process's session, opened at the first call."""
     from emulator.errors import EmulatorError
 
     if _SESSION not in config.stash:
@@ -118,7 +118,7 @@ def _keeps(config: pytest.Config) -> bool:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
-    """A test begins: it has touched no endpoint."""
+    """Reset the endpoints that the test has used."""
     session = item.config.stash.get(_SESSION, None)
     if session:
         session.endpoints.begin_test()
@@ -129,7 +129,7 @@ def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object
 def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Attach what the endpoints of a failed test have said, and tell amlemu's errors in its own words."""
+    """Attach the logs of a failed test's endpoints, and print amlemu's errors without a traceback."""
     report = yield
     session = item.config.stash.get(_SESSION, None)
     if session and report.failed and call.excinfo:
@@ -140,26 +140,26 @@ def pytest_runtest_makereport(
 def _complete(
     report: pytest.TestReport, item: pytest.Item, excinfo: pytest.ExceptionInfo[BaseException], session: Session
 ) -> None:
-    from emulator.testing.reports import failure_text, sections, without
+    from emulator.testing.reports import failure_text, mask_secrets, report_sections
 
     endpoints = session.endpoints
     for error in endpoints.failures:
         if error is excinfo.value:
-            text = without(endpoints.secrets, failure_text(error) + _place(item, excinfo))
+            text = mask_secrets(endpoints.secrets, failure_text(error) + _place(item, excinfo))
             told = pytest.fail.Exception(text, pytrace=False).with_traceback(excinfo.tb)
             report.longrepr = item.repr_failure(pytest.ExceptionInfo.from_exception(told))
-    report.sections.extend(sections(endpoints.used, endpoints.secrets))
+    report.sections.extend(report_sections(endpoints.used, endpoints.secrets))
 
 
 def _place(item: pytest.Item, excinfo: pytest.ExceptionInfo[BaseException]) -> str:
-    """Where the test is that asked for what failed."""
+    """Return the line of the test that failed."""
     lines = [entry.lineno + 1 for entry in excinfo.traceback if entry.path == item.path]
     return f"\n{item.path.name}:{lines[-1]}" if lines else ""
 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_sessionfinish(session: pytest.Session) -> Generator[None, object, object]:
-    """Close what this process has; where the run began, end it, after the other processes and the users' fixtures."""
+    """Close this process's session; in the first process end the run, after xdist's others and all fixtures."""
     try:
         return (yield)
     finally:
@@ -173,8 +173,10 @@ def pytest_sessionfinish(session: pytest.Session) -> Generator[None, object, obj
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    """Say how to get at what --amlemu-keep has left."""
+    """Say how to use the emulator that --amlemu-keep left running."""
     if _keeps(config) and Path(config.stash[_RUN][0]).exists():
         wanted = _wanted(config)
         where = f"AMLEMU_URL={wanted.url}" if wanted.url else f"AMLEMU_HOME={wanted.home}"
-        terminalreporter.write_line(f"amlemu goes on: `export {where}`, then `amlemu list`; `amlemu down` ends it")
+        terminalreporter.write_line(
+            f"amlemu keeps running: `export {where}`, then `amlemu list`; `amlemu down` stops it"
+        )

@@ -1,4 +1,4 @@
-"""The command line: words in, the client's verbs, words out.
+"""The command line.
 
 Commands are imported when they are called, so that `amlemu --help` answers at once.
 """
@@ -15,11 +15,11 @@ import click
 
 from emulator import __version__
 
-# Command → module, and the line that `--help` shows.
+# By command: its module, and the line that `--help` shows.
 COMMANDS = {
     "up": ("server", "Start the emulator."),
     "down": ("server", "Stop the emulator; what is deployed comes back with `up`."),
-    "status": ("server", "Say what runs, and where."),
+    "status": ("server", "Show what runs, and where."),
     "config": ("config", "Show every setting, its value and where it comes from."),
     "doctor": ("doctor", "Check what this machine has and name what is missing."),
     "prune": ("server", "Remove images, layouts and files that nothing uses any more."),
@@ -38,10 +38,10 @@ COMMANDS = {
     "export": ("export", "Write an endpoint as files that deploy it elsewhere: Azure ML, Kubernetes, compose."),
     "parity": ("parity", "Print what is imitated of the cloud: how sure each behaviour is, and its sources."),
     "schema": ("schema", "Print the JSON Schema of a kind of file, for editors."),
-    "token": ("tokens", "Hand out, list and take back tokens; alone, print the admin's."),
-    "login": ("tokens", "Speak to an emulator on another machine from now on."),
-    "logout": ("tokens", "Speak to this machine's own emulator again."),
-    "completion": ("completion", "Print what makes bash, zsh or fish complete commands and names."),
+    "token": ("tokens", "Create, list and delete tokens; alone, print the admin's."),
+    "login": ("tokens", "Use an emulator on another machine from now on."),
+    "logout": ("tokens", "Use this machine's own emulator again."),
+    "completion": ("completion", "Print the completion script of bash, zsh or fish."),
     "delete": ("endpoints", "Delete an endpoint or one of its deployments."),
 }
 
@@ -56,7 +56,7 @@ class HintingGroup(click.Group):
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        """As click's, with the hint behind its error."""
+        """Resolve the command; add the hint to the error for an unknown one."""
         try:
             return super().resolve_command(ctx, args)
         except click.UsageError as error:
@@ -67,10 +67,10 @@ class HintingGroup(click.Group):
 
 
 class LazyGroup(HintingGroup):
-    """A group that knows its commands' names and help lines before their modules are imported."""
+    """A group that lists its commands without importing their modules."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        """In the order of a day's work, not of the alphabet."""
+        """Return the commands in the order of their use, not of the alphabet."""
         return list(COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
@@ -82,12 +82,12 @@ class LazyGroup(HintingGroup):
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """The list of commands, from the table alone."""
+        """Write the list of commands, from the table alone."""
         with formatter.section("Commands"):
             formatter.write_dl([(name, text) for name, (_, text) in COMMANDS.items()])
 
     def hint_of(self, args: Sequence[str]) -> str:
-        """The nearest command."""
+        """Return the nearest command."""
         from emulator.cli.near_verbs import near_command
 
         near = near_command(args, COMMANDS)
@@ -107,7 +107,7 @@ def cli() -> None:
 
 
 def run(args: Sequence[str]) -> int:
-    """Run one command and return its exit code; a user's mistake never shows a traceback."""
+    """Run one command and return its exit code; only a bug shows a traceback."""
     color = False if os.environ.get("NO_COLOR") else None  # click itself does not know https://no-color.org
     with click.Context(cli, color=color).scope(cleanup=False):
         return _run(args, color)
@@ -129,10 +129,10 @@ def _run(args: Sequence[str], color: bool | None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except Exception as error:
-        return _told(error)
+        return _report(error)
 
 
-def _told(error: Exception) -> int:
+def _report(error: Exception) -> int:
     from emulator.cli.failures import exit_code_of, print_error
     from emulator.errors import EmulatorError
 

@@ -1,4 +1,4 @@
-"""`completion`: what a shell needs to complete commands, options, and the names of endpoints, deployments, models."""
+"""`completion`: the shells' completion of commands, options, and names of endpoints, deployments and models."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _VARIABLE = "_AMLEMU_COMPLETE"
 @click.command("completion")
 @click.argument("shell", type=click.Choice(SHELLS))
 def completion_command(shell: str) -> None:
-    """Print what makes SHELL complete `amlemu`; names of endpoints, deployments and models complete too.
+    """Print the completion script of SHELL, which also completes names of endpoints, deployments and models.
 
     \b
       bash:  eval "$(amlemu completion bash)"      in ~/.bashrc
@@ -37,12 +37,12 @@ def completion_command(shell: str) -> None:
 
 
 def endpoint_names(_context: click.Context, _parameter: click.Parameter, typed: str) -> list[str]:
-    """Of a running emulator's endpoints those that begin so; a shell waits for nothing and is told nothing."""
+    """Complete endpoints of a running emulator; nothing is started or printed."""
     return _names(typed, lambda client: [endpoint["name"] for endpoint in client.list_endpoints()])
 
 
 def deployment_names(context: click.Context, _parameter: click.Parameter, typed: str) -> list[str]:
-    """Of the endpoint that stands in the line its deployments, else of all."""
+    """Complete deployments of the endpoint in the command line, or of all endpoints."""
     named = context.params.get("endpoint") or context.params.get("endpoints") or ()
     wanted = (named,) if isinstance(named, str) else tuple(named)
 
@@ -54,7 +54,7 @@ def deployment_names(context: click.Context, _parameter: click.Parameter, typed:
 
 
 def model_names(_context: click.Context, _parameter: click.Parameter, typed: str) -> list[str]:
-    """Models as NAME:VERSION."""
+    """Complete models as NAME:VERSION."""
     return _names(typed, lambda client: [f"{m['name']}:{m['version']}" for m in client.list_models()])
 
 
@@ -62,7 +62,7 @@ def _names(typed: str, read: Callable[[Client], list[str]]) -> list[str]:
     from emulator.cli.connection import running_client
 
     found: list[Any] = []
-    with suppress(Exception):  # whatever goes wrong, there is nothing to complete
+    with suppress(Exception):  # completion never fails
         client = running_client()
         if client is not None:
             with client:

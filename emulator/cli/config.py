@@ -1,4 +1,4 @@
-"""`config`: every setting, its value, and where it was said."""
+"""`config`: every setting, its value, and where it was set."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from emulator.config import VARIABLES, Settings, not_in_force, origin_of, shown,
 @click.command("config")
 @output_option
 def config_command(output: str) -> None:
-    """Show every setting with its value and where that comes from, and what of it a running emulator does not have.
+    """Show every setting with its value and origin, and those that a running emulator does not have.
 
-    Flags go before AMLEMU_* variables, those before amlemu.toml (found upward from here), that before your own file.
+    Flags override AMLEMU_* variables, which override amlemu.toml (found upward from here), which overrides your own.
     """
     from emulator.cli.connection import current_settings, description_of_running
 

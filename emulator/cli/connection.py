@@ -1,4 +1,4 @@
-"""The emulator that a command speaks to, started in the background when there is none."""
+"""Connecting to the emulator that a command uses, and starting it in the background."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 
 from emulator import __version__
 from emulator.cli.output import say
-from emulator.cli.upload_bar import UploadBar
+from emulator.cli.progress import UploadBar
 from emulator.client.client import Client
 from emulator.config import (
     Settings,
@@ -35,7 +35,7 @@ _LOG_NAME = "server.log"
 
 
 def current_settings(flags: Mapping[str, Any] | None = None) -> Settings:
-    """The settings of this shell and folder."""
+    """Read the settings of this shell and folder; warn of unknown variables."""
     settings = read_settings(os.environ, Path.cwd(), flags)
     for name in unknown_variables(os.environ):
         say(f"{name} means nothing to amlemu: `amlemu config` lists what does", dim=True)
@@ -43,16 +43,16 @@ def current_settings(flags: Mapping[str, Any] | None = None) -> Settings:
 
 
 def connect(settings: Settings | None = None) -> Client:
-    """The running emulator; EngineUnavailable when none answers."""
+    """Connect to the running emulator; EngineUnavailable when none answers."""
     settings = settings or current_settings()
-    address = address_of(settings) or _address_of_newcomer(settings)
+    address = address_of(settings) or _address_of_new_emulator(settings)
     client = Client(address.url, address.token, sends_files=bool(settings.url), on_bytes=UploadBar())
-    _check_same(_describe(client), settings)
+    _check_home(_describe_emulator(client), settings)
     return client
 
 
 def connect_or_start(settings: Settings | None = None) -> Client:
-    """The running emulator, started in the background when none runs and none is named by AMLEMU_URL."""
+    """Connect to the running emulator; start one in the background if none runs and AMLEMU_URL names none."""
     settings = settings or current_settings()
     try:
         return connect(settings)
@@ -64,27 +64,27 @@ def connect_or_start(settings: Settings | None = None) -> Client:
 
 
 def running_client() -> Client | None:
-    """The emulator of this shell's settings where one says that it runs; nothing is started, asked or told."""
+    """Return a client of the running emulator, without starting, asking or printing anything."""
     address = address_of(read_settings(os.environ, Path.cwd()))
     return None if address is None else Client(address.url, address.token)
 
 
 def description_of_running(settings: Settings) -> dict[str, Any] | None:
-    """What the emulator that commands here speak to says of itself; None where none answers."""
+    """Return the description of the emulator that commands here use; None when none answers."""
     address = address_of(settings)
     if address is None:
         return None
     try:
         with Client(address.url, address.token) as client:
-            return _describe(client)
+            return _describe_emulator(client)
     except EmulatorError:
         return None
 
 
-def start_or_refuse(settings: Settings, program: Sequence[str] = ("emulator", "up")) -> tuple[dict[str, Any], bool]:
-    """What this home's emulator says of itself, and whether it has just been started for that.
+def ensure_running(settings: Settings, program: Sequence[str] = ("emulator", "up")) -> tuple[dict[str, Any], bool]:
+    """Start this home's emulator unless it runs; return its description, and whether it was started.
 
-    Raises BadArgument where one runs already without what the settings ask for.
+    Raises BadArgument if it runs already with other settings.
     """
     settings = for_this_machine(settings)
     if (read_holder(settings.home) or {}).get("url") is None:
@@ -93,11 +93,11 @@ def start_or_refuse(settings: Settings, program: Sequence[str] = ("emulator", "u
     if address is None:  # it has ended meanwhile
         return start_in_background(settings, program), True
     with Client(address.url, address.token) as client:
-        description = _describe(client)
+        description = _describe_emulator(client)
     missing = not_in_force(settings, description.get("settings", {}))
     if missing:
         raise BadArgument(
-            f"an emulator runs on this home already, without what is asked for: {'; '.join(missing)}",
+            f"an emulator runs on this home already, with other settings: {'; '.join(missing)}",
             target=f"home {settings.home}",
             hint="`amlemu down`, then `amlemu up` again: what is deployed comes back",
         )
@@ -106,17 +106,17 @@ def start_or_refuse(settings: Settings, program: Sequence[str] = ("emulator", "u
 
 @dataclass(frozen=True)
 class Address:
-    """Where an emulator is, and what opens it."""
+    """The URL of an emulator, and the token to send there."""
 
     url: str
     token: str = field(default="", repr=False)
 
 
 def address_of(settings: Settings) -> Address | None:
-    """The emulator that the settings name, else the one of their home; None when no emulator serves that.
+    """Return the emulator that the settings name, else the one of their home; None when none serves that home.
 
-    The token of a home is for the emulator that holds it and has said where it listens.  Raises BadArgument for a token
-    that is damaged.
+    The home's token is sent only to the URL that the holder of the home's lock has written down.  Raises BadArgument
+    for a damaged token.
     """
     own = (read_holder(settings.home) or {}).get("url")
     if settings.url and not (own and _is_same_place(settings.url, str(own))):
@@ -126,24 +126,23 @@ def address_of(settings: Settings) -> Address | None:
     return Address(settings.url or str(own), settings.token or read_admin_token(settings.home))
 
 
-def _address_of_newcomer(settings: Settings) -> Address:
-    """The emulator of a home that none served a moment ago.
+def _address_of_new_emulator(settings: Settings) -> Address:
+    """Return the emulator of a home that no emulator served a moment ago.
 
-    Whatever sits on its port meanwhile is asked what it is, and told nothing.  Raises EngineUnavailable when that is
-    nothing.
+    Whatever listens on its port is asked what it is, without a token.  Raises EngineUnavailable if nothing does.
     """
     if settings.port == 0:
-        raise EngineUnavailable(f"no emulator works in {settings.home}", hint="`amlemu up --detach` starts one")
+        raise EngineUnavailable(f"no emulator runs in {settings.home}", hint="`amlemu up --detach` starts one")
     with Client(settings.control_url) as client, suppress(AuthenticationFailed):
-        _describe(client)
+        _describe_emulator(client)
     address = address_of(settings)
     if address is None:
-        raise _another_home(settings)
+        raise _wrong_home_error(settings)
     return address
 
 
 def _is_same_place(one: str, other: str) -> bool:
-    """Whether both are the same port of this machine."""
+    """Return whether both URLs are the same port of this machine."""
     try:
         places = [(urlsplit(url).hostname or "", urlsplit(url).port) for url in (one, other)]
     except ValueError:
@@ -151,8 +150,8 @@ def _is_same_place(one: str, other: str) -> bool:
     return places[0][1] == places[1][1] and all(is_loopback(host) for host, _ in places)
 
 
-def _describe(client: Client) -> dict[str, Any]:
-    """What the server says of itself; BadArgument when what answers there is something else."""
+def _describe_emulator(client: Client) -> dict[str, Any]:
+    """Return the emulator's description; BadArgument when another program answers there."""
     try:
         description = client.describe()
         if "workspace_id" in description:
@@ -160,19 +159,19 @@ def _describe(client: Client) -> dict[str, Any]:
         why: Exception | None = None
     except (AuthenticationFailed, AuthorizationFailed, EngineUnavailable):
         raise
-    except (EmulatorError, ValueError) as error:  # ValueError: an answer that is no JSON
+    except (EmulatorError, ValueError) as error:  # ValueError: the response is not JSON
         why = error
     raise BadArgument(
-        f"what listens at {client.url} is no amlemu",
+        f"the program that listens at {client.url} is not an emulator",
         target=client.url,
         hint="AMLEMU_PORT chooses another port for the emulator, AMLEMU_URL names one that runs elsewhere",
     ) from why
 
 
-def _check_same(description: Mapping[str, Any], settings: Settings) -> None:
-    """Refuse to speak to the emulator of another home, which may listen on our port."""
+def _check_home(description: Mapping[str, Any], settings: Settings) -> None:
+    """Raise if the emulator on our port belongs to another home; warn of another version or other settings."""
     if not settings.url and description.get("home") != str(settings.home):
-        raise _another_home(settings)
+        raise _wrong_home_error(settings)
     if description.get("version") != __version__:
         say(f"the running emulator is version {description.get('version')}, this is {__version__}: "
             "`amlemu down`, then `amlemu up`")  # fmt: skip
@@ -180,18 +179,18 @@ def _check_same(description: Mapping[str, Any], settings: Settings) -> None:
         say(f"not in force: {difference}; `amlemu down`, then `amlemu up`")
 
 
-def _another_home(settings: Settings) -> EmulatorError:
+def _wrong_home_error(settings: Settings) -> EmulatorError:
     return BadArgument(
-        f"the emulator on port {settings.port} is another home's, and none works in {settings.home}",
+        f"the emulator on port {settings.port} belongs to another home, and none runs in {settings.home}",
         target=f"port {settings.port}",
         hint="AMLEMU_PORT=0 gives this one free ports, AMLEMU_PORT=19080 those; its home remembers them",
     )
 
 
 def start_in_background(settings: Settings, program: Sequence[str] = ("emulator", "up")) -> dict[str, Any]:
-    """Start the emulator so that it survives this terminal; return what it says of itself once it serves.
+    """Start the emulator so that it survives this terminal; return its description once it serves.
 
-    `program` is a module, and its words, that becomes the emulator.
+    `program` is the module to run, with its arguments.
     """
     settings.home.mkdir(parents=True, exist_ok=True)
     log = settings.home / _LOG_NAME
@@ -207,15 +206,15 @@ def start_in_background(settings: Settings, program: Sequence[str] = ("emulator"
             cwd=settings.home,
             start_new_session=True,
         )
-    description = _wait(process, settings, log, position)
-    process.returncode = 0  # let go of: else Python warns that it still runs
+    description = _await_start(process, settings, log, position)
+    process.returncode = 0  # detached; else Python warns that it still runs
     return description
 
 
-def _wait(process: subprocess.Popen[bytes], settings: Settings, log: Path, position: int) -> dict[str, Any]:
+def _await_start(process: subprocess.Popen[bytes], settings: Settings, log: Path, position: int) -> dict[str, Any]:
     deadline = time.monotonic() + _START_SECONDS
     while time.monotonic() < deadline:
-        # Another one may have been quicker; it has the home, and serves soon.
+        # Another process may have locked the home first; its emulator serves soon.
         ended = process.poll() is not None and read_holder(settings.home) is None
         try:
             if address := address_of(settings):

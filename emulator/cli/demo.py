@@ -1,4 +1,4 @@
-"""`demo`: the main job on real input, each command shown as it is run."""
+"""`demo`: train, register, deploy and score two models, showing each command."""
 
 from __future__ import annotations
 
@@ -13,8 +13,7 @@ from pathlib import Path
 
 import click
 
-from emulator.cli.output import say
-from emulator.cli.program import program
+from emulator.cli.output import program_name, say
 from emulator.config import Settings
 from emulator.system.child_environment import EMULATOR, child_environment
 
@@ -45,7 +44,7 @@ def demo_command(folder: Path) -> None:
     environ = dict(os.environ)
     if not _choose_engine(settings, environ):
         environ["AMLEMU_ENGINE"] = "process"
-    for line in shell_lines(folder, program()):
+    for line in shell_lines(folder, program_name()):
         say(f"$ {line}")
     _train(folder, environ)
     _register(folder, environ)
@@ -58,11 +57,11 @@ def demo_command(folder: Path) -> None:
     request = shlex.quote(f"@{folder / 'request.json'}")
     for words in (f"invoke {_ENDPOINT} --data {request}", f"show {_ENDPOINT}", f"logs {_ENDPOINT} -f",
                   f"delete {_ENDPOINT} --yes"):  # fmt: skip
-        say(f"  {program()} {words}")
+        say(f"  {program_name()} {words}")
 
 
 def shell_lines(folder: Path, amlemu: str) -> list[str]:
-    """What makes the commands that are shown work in a shell as they are printed.
+    """Return the shell lines after which the printed commands work as they are.
 
     >>> shell_lines(Path("amlemu-demo"), "amlemu"), shell_lines(Path("d"), ".venv/bin/amlemu")
     (['cd amlemu-demo'], ['export PATH="$PWD/.venv/bin:$PATH"', 'cd d'])
@@ -75,7 +74,7 @@ def shell_lines(folder: Path, amlemu: str) -> list[str]:
 
 
 def _choose_engine(settings: Settings, environ: Mapping[str, str]) -> bool:
-    """Whether Docker can be used; its base image is made where no registry answers."""
+    """Return whether Docker can be used; create its base image if no registry answers."""
     from emulator.cli.connection import connect
     from emulator.cli.doctor import docker_answers
     from emulator.errors import EmulatorError
@@ -88,10 +87,10 @@ def _choose_engine(settings: Settings, environ: Mapping[str, str]) -> bool:
             return bool(client.describe()["engine"] == "docker")
     except EmulatorError:
         pass  # none runs yet: the first command starts it
-    say(f"Docker answers: making sure of a base image for Python {_PYTHON}")
+    say(f"Docker answers: checking for a base image of Python {_PYTHON}")
     has_images = _start([*_PROGRAM, "images", _PYTHON], None, environ).returncode == 0
     if not has_images:
-        say("no base image can be had: the demo runs on the process engine")
+        say("no base image is available: the demo runs on the process engine")
     return has_images
 
 
@@ -107,7 +106,7 @@ def _train(folder: Path, environ: Mapping[str, str]) -> None:
 
 
 def _register(folder: Path, environ: Mapping[str, str]) -> None:
-    """Register what is not registered yet: a second demo must not count the versions up."""
+    """Register the models that are not registered yet, so that a second demo adds no versions."""
     listed = _start([*_PROGRAM, "model", "list", "-o", "json"], folder, environ, stdout=subprocess.PIPE)
     known = [model["name"] for model in json.loads(listed.stdout or "[]")]
     for name, path in _MODELS:
@@ -118,9 +117,9 @@ def _register(folder: Path, environ: Mapping[str, str]) -> None:
 
 
 def _show_preflight(folder: Path, environ: Mapping[str, str]) -> None:
-    """What a browser's preflight meets: the front door, never the container."""
+    """Show that the front door rejects a browser's preflight request."""
     words = ["invoke", _ENDPOINT, "--method", "OPTIONS"]
-    say(f"$ amlemu {shlex.join(words)}    # as a browser's preflight: only GET and POST pass")
+    say(f"$ amlemu {shlex.join(words)}    # like a browser's preflight: only GET and POST pass")
     _start([*_PROGRAM, *words], folder, environ)
 
 
@@ -138,6 +137,6 @@ def _run(command: list[str], folder: Path, environ: Mapping[str, str]) -> None:
 def _start(
     command: Sequence[str], folder: Path | None, environ: Mapping[str, str], stdout: int | None = None
 ) -> subprocess.CompletedProcess[bytes]:
-    """Run one of the demo's commands to its end."""
+    """Run one of the demo's commands and wait for it."""
     variables = child_environment(EMULATOR, environ)
     return subprocess.run(command, cwd=folder, env=variables, stdout=stdout, check=False)

@@ -36,7 +36,7 @@ _DEFAULT_DEPLOYMENT = "blue"
 @click.option(
     "--all-traffic",
     is_flag=True,
-    help="Give this deployment all of the endpoint's traffic; one of files gets none else.",
+    help="Give this deployment all traffic; with -f it gets none otherwise.",
 )
 @click.option("--name", "endpoint", help="The endpoint; by default named after the code folder or the model.",
               shell_complete=endpoint_names)  # fmt: skip
@@ -47,25 +47,37 @@ _DEFAULT_DEPLOYMENT = "blue"
 @click.option("--entry", type=click.Path(path_type=Path),
               help="The scoring script; an MLflow model or a custom container needs none.")  # fmt: skip
 @click.option("--source-dir", type=click.Path(path_type=Path), help="The code folder; by default the script's own.")
-@click.option("-e", "--environment", metavar="FILE|NAME:VERSION", help="By default the file beside the script.")
+@click.option(
+    "-e", "--environment", metavar="FILE|NAME:VERSION", help="The environment; by default the file beside the script."
+)
 @conda_option
-@click.option("--platform", metavar="OS/ARCH", help="What its image is taken or built for, such as linux/amd64.")
+@click.option("--platform", metavar="OS/ARCH", help="The platform to pull or build its image for, such as linux/amd64.")
 @click.option("--model-mount-path", help="Where a custom container has its models, each at NAME/VERSION.")
 @click.option("--inference-config", "--ic", type=click.Path(path_type=Path), help="v1's inferenceconfig.json.")
 @click.option("--deployment-config", "--dc", type=click.Path(path_type=Path), help="v1's deploymentconfig.json.")
 @click.option("--target", type=click.Choice(["managed", "kubernetes", "aks", "aci", "local"]),
-              help="Whose front door stands before it (default: managed).")  # fmt: skip
+              help="The kind of Azure ML endpoint to imitate (default: managed).")  # fmt: skip
 @click.option("--auth-mode", type=click.Choice(["key", "aml_token", "aad_token", "none"]),
-              help="What the endpoint asks a caller for (default: what its target does).")  # fmt: skip
+              help="How callers authenticate (default: as the target does).")  # fmt: skip
 @click.option("--port", type=int, help="The endpoint's own port.")
-@click.option("--env", "variables", multiple=True, metavar="NAME=VALUE", help="A variable; NAME alone takes yours.")
-@click.option("--env-file", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="Variables in a file.")
-@click.option("--instance-count", type=int, help="How many containers.")
+@click.option(
+    "--env",
+    "variables",
+    multiple=True,
+    metavar="NAME=VALUE",
+    help="An environment variable; NAME alone takes this shell's; repeat.",
+)
+@click.option(
+    "--env-file",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="A file with environment variables.",
+)
+@click.option("--instance-count", type=int, help="The number of containers.")
 @click.option("--max-concurrent-requests-per-instance", type=int, help="As in the deployment's YAML.")
 @click.option("--request-timeout-ms", type=int, help="As in the deployment's YAML.")
 @click.option("--primary-key", help="The endpoint's primary key, for tests that must know it.")
 @click.option("--gpus", help="GPUs for the container, as docker run takes them: all, 1, device=0.")
-@click.option("--instance-type", metavar="SIZE", help="Limits as of that machine: Standard_DS3_v2.")
+@click.option("--instance-type", metavar="SIZE", help="Limit each container to that machine's size: Standard_DS3_v2.")
 @click.option("--debug", "debug_port", type=int, is_flag=False, flag_value=_DEBUG_PORT, metavar="[PORT]",
               help=f"Run the server under debugpy (default port {_DEBUG_PORT}).")  # fmt: skip
 @click.option("--watch", is_flag=True, help="Deploy again whenever a file of the code folder changes.")
@@ -74,7 +86,7 @@ _DEFAULT_DEPLOYMENT = "blue"
 def deploy_command(watch: bool, output: str, *, verbose: bool, quiet: bool, **options: Any) -> None:
     """Deploy a scoring script, an MLflow model or a custom container, and wait until it serves.
 
-    The same command again updates the same endpoint; what serves goes on until the new containers are ready.
+    The same command again updates the same endpoint; the old containers serve until the new ones are ready.
 
     \b
       amlemu deploy --model my_model:1 --entry score.py
@@ -114,7 +126,7 @@ def _print_deployed(document: Mapping[str, Any], plan: DeployPlan, *, quiet: boo
 
 
 def read_plan(options: Mapping[str, Any]) -> DeployPlan:
-    """What the flags and the files come to; nothing has been made so far."""
+    """Read flags and files into a plan; nothing has been created so far."""
     from emulator.cli.deploy_flags import read_options, read_variables
     from emulator.cli.deploy_plan import DeployPlan
 
@@ -138,7 +150,7 @@ def read_plan(options: Mapping[str, Any]) -> DeployPlan:
 
 
 def _debugger_snippet(request: Mapping[str, Any]) -> str:
-    """A VS Code launch configuration that attaches to the scoring server."""
+    """Return a VS Code launch configuration that attaches to the scoring server."""
     configuration = {
         "name": "amlemu: attach to the scoring server",
         "type": "debugpy",

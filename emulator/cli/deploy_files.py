@@ -1,4 +1,4 @@
-"""`deploy -f`: Azure ML's own endpoint and deployment files, with the flags beside them in place."""
+"""`deploy -f`: Azure ML's own endpoint and deployment files, and the flags that override them."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from emulator.cli.deploy_flags import environment_of, given_request_settings
 from emulator.cli.deploy_plan import DeployPlan
 from emulator.cli.files import disk, read_source
 
-# What a flag says in place of the file, for every deployment of the command.
+# Flags that override the files, for every deployment of the command.
 _FLAGS = (
     "port",
     "primary_key",
@@ -33,7 +33,7 @@ _FLAGS = (
     "platform",
     "model_mount_path",
 )
-# Flags that stand for keys of deployment files, which then may lack them, or have a placeholder there.
+# Flags for keys of deployment files, which may then be missing there, or placeholders.
 _KEYS = ("instance_type", "instance_count")
 _IN_PLACE_OF = {"environment": "environment", "model": "models"}
 
@@ -41,7 +41,7 @@ Json = dict[str, Any]
 
 
 def plan_files(options: Mapping[str, Any], variables: Mapping[str, str]) -> DeployPlan:
-    """Read the files of `options`, flags in place; BadDocument with every fault of every file."""
+    """Read the files of `options`, overridden by flags; BadDocument with every fault of every file."""
     sources = [read_source(path) for path in options["files"]]
     settings = [parse_setting(text) for text in options["settings"]]
     given = {key: options[key] for key in _KEYS if options[key] is not None}

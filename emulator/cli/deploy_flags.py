@@ -17,7 +17,7 @@ _AS_THEY_ARE = ("target", "conda", "platform", "model_mount_path", "auth_mode", 
 
 
 def read_options(options: Mapping[str, Any], environ: Mapping[str, str]) -> tuple[str, dict[str, Any]]:
-    """The endpoint's name and the request that the options make; usage errors for what is wrong here already."""
+    """Return the endpoint's name and the request; usage errors for what can be checked here."""
     code, script = _code_and_script(options["entry"], options["source_dir"]) if options["entry"] else (None, None)
     if code is None:
         _check_without_script(options)
@@ -37,16 +37,16 @@ def read_options(options: Mapping[str, Any], environ: Mapping[str, str]) -> tupl
 
 
 def endpoint_of(options: Mapping[str, Any]) -> str:
-    """The endpoint's name as the cloud has it; of v1's targets as it is, for their rule to refuse."""
+    """Return the endpoint's name in lower case, as the cloud does; names of v1's targets unchanged."""
     name = options["endpoint"] or ""
     return name if options["target"] in V1_TARGETS else in_small_letters(name)
 
 
 def _check_without_script(options: Mapping[str, Any]) -> None:
-    """Usage errors for what means nothing without a scoring script."""
+    """Raise usage errors for options that need a scoring script."""
     for name, flag in (("source_dir", "--source-dir"), ("watch", "--watch")):
         if options.get(name):
-            raise click.UsageError(f"{flag} is about the code, and there is none without --entry")
+            raise click.UsageError(f"{flag} needs --entry, which names the code")
     if not options["models"] and options["environment"] is None:
         needs_none = "an MLflow model (--model) or a custom container (--environment) needs none"
         raise click.UsageError(f"--entry names the scoring script; {needs_none}")
@@ -55,20 +55,20 @@ def _check_without_script(options: Mapping[str, Any]) -> None:
 
 
 def _default_name(code: Path | None, models: Sequence[str]) -> str:
-    """The endpoint's name where it is given none: the code folder's, else the first model's, made legal."""
+    """Return the default name of an endpoint: the code folder's, else the first model's, made legal."""
     from emulator.names import legal_endpoint_name
 
     return legal_endpoint_name(code.name if code else re.split("[:@]", models[0].removeprefix("azureml:"))[0])
 
 
 def given_request_settings(options: Mapping[str, Any]) -> dict[str, int]:
-    """Of the request settings those that have a flag, as far as it was given."""
+    """Return the request settings that were given as flags."""
     names = ("request_timeout_ms", "max_concurrent_requests_per_instance")
     return {name: options[name] for name in names if options[name] is not None}
 
 
 def _code_and_script(entry: Path, source_dir: Path | None) -> tuple[Path, str]:
-    """The code folder, absolute, and the script's path below it."""
+    """Return the absolute code folder, and the script's path below it."""
     if source_dir is None:
         script = Path(os.path.normpath(entry.absolute()))
         if not script.is_file():
@@ -86,11 +86,11 @@ def _code_and_script(entry: Path, source_dir: Path | None) -> tuple[Path, str]:
 def _no_script(message: str) -> Exception:
     from emulator.errors import BadArgument
 
-    return BadArgument(message, hint="--entry names the script, --source-dir the folder that goes along with it")
+    return BadArgument(message, hint="--entry names the script, --source-dir the folder that is deployed with it")
 
 
 def environment_of(text: str | None) -> str | None:
-    """What --environment means: an absolute file, or a registered name."""
+    """Return the absolute file, or the registered name, that --environment means."""
     if text is None:
         return None
     from emulator.cli.environments import named
@@ -100,7 +100,7 @@ def environment_of(text: str | None) -> str | None:
 
 
 def read_variables(file: Path | None, texts: Sequence[str], environ: Mapping[str, str]) -> dict[str, str]:
-    """The variables of a file, and of the flags over them; a flag without a value takes this shell's."""
+    """Read the variables of a file, overridden by flags; a flag without a value takes this shell's."""
     found: dict[str, str] = {}
     if file is not None:
         from dotenv import dotenv_values

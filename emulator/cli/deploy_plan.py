@@ -1,4 +1,4 @@
-"""What one `deploy` comes to, whether flags or files describe it."""
+"""The plan of one `deploy`, from flags or from files, and its execution."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ Json = dict[str, Any]
 
 @dataclass(frozen=True)
 class DeployPlan:
-    """One endpoint, its deployments in order, and what its traffic is to be; None leaves what is.
+    """One endpoint, its deployments in order, and its traffic; None keeps the present one.
 
-    `document` is the endpoint's file, in which faults of its traffic are told.  Files of deployments alone make an
-    endpoint as `az ml` would ask for it: with keys.
+    `document` is the endpoint's file, for the places of faults in its traffic.  Files of deployments alone create an
+    endpoint as `az ml` does: with keys.
     """
 
     endpoint_name: str

@@ -1,4 +1,4 @@
-"""`deploy` from Azure ML v1's files: what they say and what the options beside them say, as one request."""
+"""`deploy` from Azure ML v1's files, overridden by options."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ T = TypeVar("T")
 
 @dataclass
 class _Paths:
-    """Where the files lie that an inferenceconfig.json names.
+    """Finds the files that an inferenceconfig.json names.
 
-    `az ml` v1 read their paths from the working folder.  One that is not there is looked for beside the file, which is
-    told.
+    `az ml` v1 looked for them in the working folder.  One that is not there is looked for beside the file, which is a
+    difference.
     """
 
     file: Path
@@ -45,7 +45,7 @@ class _Paths:
 
 
 def read_v1_options(options: Mapping[str, Any], environ: Mapping[str, str]) -> tuple[str, dict[str, Any]]:
-    """The endpoint's name and the request that v1's files and the options make; an option goes before what a file says.
+    """Return the endpoint's name and the request of v1's files and the options; options override files.
 
     Raises BadDocument with every fault of both files, BadArgument and usage errors for the options.
     """
@@ -89,7 +89,7 @@ def _inference_config(paths: _Paths) -> InferenceConfigFile:
 
 
 def _script_options(found: InferenceConfigFile, options: Mapping[str, Any], paths: _Paths) -> dict[str, Any]:
-    """`entry` and `source_dir` as `read_options` takes them; the SDK follows links before it takes the base name."""
+    """Return `entry` and `source_dir` for `read_options`; the SDK follows links before it takes the base name."""
     folder, script = options["source_dir"], options["entry"]
     if folder is None and script is None and found.source_directory is not None:
         folder = Path(os.path.realpath(paths.find(found.source_directory)))
@@ -101,13 +101,13 @@ def _script_options(found: InferenceConfigFile, options: Mapping[str, Any], path
 def _environment_parts(
     found: Environment | str | None, option: str | None, differences: list[Difference]
 ) -> dict[str, Any]:
-    """What the request says of the environment.
+    """Return the environment's part of the request.
 
-    Its variables are the container's too, where they go before the platform's (row container.user_variables_win).
+    Its variables are the container's too, and override the platform's there (row container.user_variables_win).
     """
     if found is None or option is not None:
         if found is not None:
-            text = "--environment goes before the environment of the file: `az ml` takes that of the file"
+            text = "--environment overrides the environment of the file: `az ml` takes that of the file"
             differences.append(differs("v1.environment_option", text))
         return {}
     if isinstance(found, str):
@@ -117,7 +117,7 @@ def _environment_parts(
 
 
 def _over(request: Mapping[str, Any], parts: Mapping[str, Any]) -> dict[str, Any]:
-    """The parts of the files, with what the options say over them."""
+    """Merge the parts of the files with the request of the options, which override them."""
     merged = {**parts}
     for key, value in request.items():
         if isinstance(value, dict) and isinstance(parts.get(key), dict) and key != "environment":

@@ -1,4 +1,4 @@
-"""What `deploy` says at its end: where it answers, its traffic, how to try it, where it differs from the cloud."""
+"""What `deploy` prints at its end: the URI, the traffic, commands to try, and differences from the cloud."""
 
 from __future__ import annotations
 
@@ -10,8 +10,7 @@ from typing import Any
 import click
 
 from emulator.cli.differences import difference_lines, differences_of
-from emulator.cli.output import say
-from emulator.cli.program import program, shown_path
+from emulator.cli.output import program_name, say, shown_path
 
 _HEADER = "azureml-model-deployment"
 _V2 = ("managed", "kubernetes")
@@ -20,7 +19,7 @@ _V2 = ("managed", "kubernetes")
 def print_deployed(
     endpoint: Mapping[str, Any], names: Sequence[str], *, is_from_files: bool = False, code: str | None = None
 ) -> None:
-    """Tell of the deployments `names`; `code` is the folder in which the last one's request.json may lie."""
+    """Print the result for the deployments `names`; `code` is a folder that may hold a request.json."""
     from emulator.cli.endpoints import say_out_of_service
 
     click.echo(endpoint["scoring_uri"])
@@ -37,7 +36,7 @@ def print_deployed(
 
 
 def traffic_lines(endpoint: Mapping[str, Any], names: Sequence[str], *, is_from_files: bool) -> list[str]:
-    """The split, and what of it the cloud would have done otherwise or a caller has to know."""
+    """Return the traffic split, with a note where the cloud differs or callers need a header."""
     traffic, target = endpoint["traffic"], endpoint["target"]
     split = " ".join(f"{name}={percent}" for name, percent in traffic.items()) or "none"
     lines = [f"traffic: {split}"]
@@ -47,7 +46,7 @@ def traffic_lines(endpoint: Mapping[str, Any], names: Sequence[str], *, is_from_
         name = names[-1] if names else endpoint["deployments"][0]["name"]
         lines.append(
             f"  as in the cloud, deployment {name} has 0 %: requests without the header {_HEADER} get 404."
-            f" `{program()} traffic {endpoint['name']} {name}=100` opens it, or --all-traffic with deploy"
+            f" `{program_name()} traffic {endpoint['name']} {name}=100` opens it, or --all-traffic with deploy"
         )
     elif not is_from_files and len(endpoint["deployments"]) == 1 and traffic.get(names[-1] if names else "") == 100:
         lines[0] += "    (given by deploy with flags; `az ml` and files leave it at 0 % without --all-traffic)"
@@ -55,8 +54,8 @@ def traffic_lines(endpoint: Mapping[str, Any], names: Sequence[str], *, is_from_
 
 
 def try_lines(endpoint: Mapping[str, Any], deployment: str, data: str | None) -> list[str]:
-    """Commands that ask the deployment that was just made, whatever its traffic; `data` is a file with a request."""
-    name, amlemu = endpoint["name"], program()
+    """Return commands that call the new deployment, whatever its traffic; `data` is a file with a request."""
+    name, amlemu = endpoint["name"], program_name()
     needs_header = endpoint["target"] in _V2 and endpoint["traffic"].get(deployment, 0) != 100
     chosen = f" --deployment {deployment}" if deployment and needs_header else ""
     body = shlex.quote(f"@{data}") if data else "'{}'"
@@ -69,7 +68,7 @@ def try_lines(endpoint: Mapping[str, Any], deployment: str, data: str | None) ->
 
 
 def request_file(code: str | None) -> str | None:
-    """A request that lies here or in the code folder, as a path to type; None for none."""
+    """Find a sample request here or in the code folder; return its path as it is typed, or None."""
     folders = [Path.cwd(), *([Path(code), Path(code).parent] if code else [])]
     for folder in folders:
         for name in ("request.json", "sample-request.json", "sample_request.json"):

@@ -1,4 +1,4 @@
-"""`doctor`: what this machine has, what is missing, and what to do about it."""
+"""`doctor`: checks of this machine, with what is missing and what to do about it."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _NO_BASE_IMAGES = "none here: each is pulled when an environment first needs it;
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing looked at: whether it is as it should be, what was found, what to do."""
+    """The result of one check: whether it passed, what was found, what to do."""
 
     name: str
     ok: bool
@@ -58,7 +58,7 @@ def _print(findings: list[Finding]) -> None:
 
 
 def examine(settings: Settings) -> Iterator[Finding]:
-    """Every finding, in the order in which they matter."""
+    """Yield every finding, the most important first."""
     yield Finding("amlemu", True, __version__)
     yield Finding("python", True, f"{platform.python_version()} on {platform.system()} {platform.machine()}")
     yield from settings_findings(settings, os.environ)
@@ -74,12 +74,12 @@ def examine(settings: Settings) -> Iterator[Finding]:
 
 
 def settings_findings(settings: Settings, environ: Mapping[str, str]) -> Iterator[Finding]:
-    """What was asked for, and where; variables that mean nothing."""
+    """Yield which settings are set, and where; the ports; unknown variables."""
     asked = [f"{name} ({origin_of(name, settings)})" for name in settings.origins]
     yield Finding("settings", True, ", ".join(asked) or "all are defaults; `amlemu config` shows them")
     ports = settings.endpoint_ports
-    told = f"{settings.port} ({origin_of('port', settings)}), {settings.gateway_port}, {ports.start}-{ports.stop - 1}"
-    yield Finding("ports", True, told if settings.port else "free ones, when the emulator starts")
+    text = f"{settings.port} ({origin_of('port', settings)}), {settings.gateway_port}, {ports.start}-{ports.stop - 1}"
+    yield Finding("ports", True, text if settings.port else "free ones, when the emulator starts")
     for name in unknown_variables(environ):
         yield Finding("variable", False, f"{name} means nothing to amlemu", "`amlemu config` lists what does")
 
@@ -101,7 +101,7 @@ def _home(settings: Settings) -> Finding:
 
 
 def _documents(settings: Settings) -> Iterator[Finding]:
-    """What of the home cannot be read."""
+    """Yield the documents of the home that cannot be read."""
     from emulator.server.offline import list_damage
 
     for damage in list_damage(settings.home):
@@ -112,7 +112,7 @@ def _documents(settings: Settings) -> Iterator[Finding]:
 
 
 def _fixed(settings: Settings) -> Iterator[Finding]:
-    """What was moved aside."""
+    """Move damaged documents aside; yield where each is."""
     from emulator.server.offline import list_damage, move_damage_aside
 
     if not list_damage(settings.home):
@@ -122,7 +122,7 @@ def _fixed(settings: Settings) -> Iterator[Finding]:
         hint = "`amlemu down`, then `amlemu doctor --fix` again"
         yield Finding("fix", False, "an emulator runs on this home: nothing was moved", hint)
     for damage, target in moved or ():
-        yield Finding("fix", True, f"{damage.file} of {damage.resource} lies at {target} now")
+        yield Finding("fix", True, f"{damage.file} of {damage.resource} is at {target} now")
 
 
 def _packaging() -> Finding:
@@ -138,7 +138,7 @@ def _packaging() -> Finding:
 
 
 def docker_answers() -> bool:
-    """Whether a Docker Engine can be used."""
+    """Return whether a Docker Engine can be used."""
     return _checked("engine docker", lambda: _docker(None)).ok
 
 
@@ -158,7 +158,7 @@ def _docker(settings: Settings | None, tell: Callable[[Finding], None] = lambda 
 
 
 def _limits_text(machine: Machine, limits: DefaultLimits) -> str:
-    """What each container gets whose deployment says nothing of its size."""
+    """Return the limits of a container whose deployment sets none."""
     memory = f"{size_text(machine.container_bytes)} of memory" if machine.container_bytes else "memory without a limit"
     pids = f"{limits.pids} processes" if limits.pids else "processes without a limit"
     whose = f"each container without an instance_type, of this machine's {size_text(machine.memory_bytes)}"
@@ -166,7 +166,7 @@ def _limits_text(machine: Machine, limits: DefaultLimits) -> str:
 
 
 def _docker_parts() -> Iterator[Finding]:
-    """The programs beside the engine, each by its own name."""
+    """Yield the programs that builds need beside the engine."""
     command = shutil.which("docker")
     yield Finding(
         "docker command", command is not None, command or "not on PATH", "builds need it: install Docker's CLI"
@@ -202,13 +202,13 @@ def _disk_text(settings: Settings) -> str:
 
 
 def _running(settings: Settings, description: Mapping[str, Any]) -> Finding:
-    """The emulator that commands here speak to, on whatever machine."""
+    """Return the finding about the emulator that commands here use."""
     where = f"at {settings.url or description['url']}"
-    told = f"version {description['version']} runs {where}, engine {description['engine']}, home {description['home']}"
+    found = f"version {description['version']} runs {where}, engine {description['engine']}, home {description['home']}"
     missing = not_in_force(settings, description.get("settings", {}))
     if missing:
-        return Finding("emulator", False, f"{told}; not in force: {'; '.join(missing)}", "`amlemu down`, `amlemu up`")
-    return Finding("emulator", True, told)
+        return Finding("emulator", False, f"{found}; not in force: {'; '.join(missing)}", "`amlemu down`, `amlemu up`")
+    return Finding("emulator", True, found)
 
 
 def _emulator(settings: Settings) -> Finding:
@@ -225,8 +225,8 @@ def _emulator(settings: Settings) -> Finding:
     wanted = [port for port in (settings.port, settings.gateway_port) if port]
     if taken := [port for port in wanted if _is_taken(port)]:
         ports = " and ".join(f"port {port}" for port in taken)
-        told = f"does not run; used by another program: {ports}"
-        return Finding("emulator", False, told, "AMLEMU_PORT=0 takes free ones, AMLEMU_PORT=19080 those from there on")
+        found = f"does not run; used by another program: {ports}"
+        return Finding("emulator", False, found, "AMLEMU_PORT=0 takes free ones, AMLEMU_PORT=19080 those from there on")
     free = f"port {settings.port} is free" if settings.port else "it takes free ports"
     return Finding("emulator", True, f"does not run; {free}")
 

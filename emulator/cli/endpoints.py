@@ -17,7 +17,7 @@ _APP_ROOT = "/var/azureml-app"
 
 
 @click.command("list")
-@click.option("-q", "--quiet", is_flag=True, help="Only the names.")
+@click.option("-q", "--quiet", is_flag=True, help="Print only the names.")
 @output_option
 def list_command(quiet: bool, output: str) -> None:
     """List endpoints."""
@@ -33,7 +33,7 @@ def list_command(quiet: bool, output: str) -> None:
 
 
 def print_endpoints(endpoints: Sequence[Mapping[str, Any]]) -> None:
-    """A table of endpoints, and which of them nobody can call."""
+    """Print a table of endpoints, and which of them are out of service."""
     columns, rows = endpoint_rows(endpoints)
     print_table(columns, rows, "nothing is deployed")
     for endpoint in endpoints:
@@ -41,7 +41,7 @@ def print_endpoints(endpoints: Sequence[Mapping[str, Any]]) -> None:
 
 
 def say_out_of_service(endpoint: Mapping[str, Any]) -> None:
-    """Why nobody can call the endpoint, and what to do; nothing where that is not so."""
+    """Print why the endpoint is out of service and what to do, if it is."""
     if why := endpoint.get("out_of_service"):
         name = endpoint["name"]
         say(f"endpoint {name} is out of service: {why}")
@@ -49,7 +49,7 @@ def say_out_of_service(endpoint: Mapping[str, Any]) -> None:
 
 
 def endpoint_rows(endpoints: Sequence[Mapping[str, Any]]) -> tuple[Sequence[str], list[Sequence[str]]]:
-    """Headings and rows of a list of endpoints."""
+    """Return headings and rows of a list of endpoints."""
     columns = ("NAME", "TARGET", "DEPLOYMENTS", "TRAFFIC", "SCORING URI")
     rows: list[Sequence[str]] = [
         (
@@ -87,7 +87,7 @@ def _print_endpoint(endpoint: Mapping[str, Any]) -> None:
     for damage in endpoint.get("damaged", ()):
         click.echo(f"{'damaged':20} {damage}")
     if endpoint.get("requests_abandoned"):
-        click.echo(f"{'abandoned':20} {endpoint['requests_abandoned']} request(s) that nobody waits for any more")
+        click.echo(f"{'abandoned':20} {endpoint['requests_abandoned']} request(s) whose callers have gone")
     _print_differences(endpoint, "")
     for deployment in endpoint["deployments"]:
         _print_deployment(deployment)
@@ -121,12 +121,12 @@ def _print_deployment(deployment: Mapping[str, Any]) -> None:
 
 
 def _state_text(instance: Mapping[str, Any]) -> str:
-    told = {"NotReady": "not ready", "BackOff": "dead, waiting to be restarted"}
+    texts = {"NotReady": "not ready", "BackOff": "dead, waiting to be restarted"}
     restarts = instance["restarts"]
     again = f", restarted {_times(restarts)}" if restarts else ""
     kills = instance["out_of_memory"]
     killed = f", a worker was killed {_times(kills)} because memory ran out" if kills else ""
-    return told.get(instance["state"], "ready") + again + killed
+    return texts.get(instance["state"], "ready") + again + killed
 
 
 def _times(count: int) -> str:
@@ -135,14 +135,14 @@ def _times(count: int) -> str:
 
 @click.command("logs")
 @click.argument("endpoint", shell_complete=endpoint_names)
-@click.option("-f", "--follow", is_flag=True, help="Go on with new lines.")
+@click.option("-f", "--follow", is_flag=True, help="Print new lines as they come.")
 @click.option("--tail", type=click.IntRange(min=0), help="Only the last lines.")
 @click.option("--deployment", help="By default the only or first one.", shell_complete=deployment_names)
 @click.option("--instance", type=click.IntRange(min=0), help="Which container, counted from 0.")
-@click.option("--requests", is_flag=True, help="The front door's lines instead, one JSON object each.")
-@click.option("--events", is_flag=True, help="Starts, failed probes and ends of containers instead.")
-@click.option("--insights", is_flag=True, help="What the server sends to Application Insights instead.")
-@click.option("--collected", is_flag=False, flag_value="", metavar="[COLLECTION]", help="What was collected instead.")
+@click.option("--requests", is_flag=True, help="Print the request log instead, one JSON object a line.")
+@click.option("--events", is_flag=True, help="Print starts, failed probes and ends of containers instead.")
+@click.option("--insights", is_flag=True, help="Print what the server sends to Application Insights instead.")
+@click.option("--collected", is_flag=False, flag_value="", metavar="[COLLECTION]", help="Print collected data instead.")
 def logs_command(
     endpoint: str,
     follow: bool,
@@ -152,7 +152,7 @@ def logs_command(
     collected: str | None,
     **flags: bool,
 ) -> None:
-    """Print the log of a deployment's container; of one that failed, what its container last said."""
+    """Print the log of a deployment's container; of a failed deployment, the last one's."""
     from emulator.cli.connection import connect_or_start
 
     kinds = [kind for kind, wanted in {**flags, "collected": collected is not None}.items() if wanted] or ["logs"]
@@ -173,27 +173,27 @@ _REQUEST_COLUMNS = (("TimeGenerated", 24), ("DeploymentName", 14), ("Method", 7)
 
 
 def print_request_lines(lines: Iterable[str]) -> None:
-    """The front door's lines as columns, each as it comes."""
+    """Print the lines of the request log as columns, each as it comes."""
     click.secho("TIME                     DEPLOYMENT     METHOD  STATUS  MS        PATH  REASON", bold=True)
     for line in lines:
         click.echo(request_line(line))
 
 
 def request_line(line: str) -> str:
-    """One of them; what is no such line stays as it is."""
+    """Return one line of the request log as columns; any other line unchanged."""
     try:
-        told = json.loads(line)
+        record = json.loads(line)
     except ValueError:
         return line
-    if not isinstance(told, dict):
+    if not isinstance(record, dict):
         return line
-    texts = [("" if told.get(name) is None else str(told[name])).ljust(width) for name, width in _REQUEST_COLUMNS]
+    texts = [("" if record.get(name) is None else str(record[name])).ljust(width) for name, width in _REQUEST_COLUMNS]
     return " ".join(texts).rstrip()
 
 
 @click.command("keys")
 @click.argument("endpoint", shell_complete=endpoint_names)
-@click.option("--regenerate", type=click.Choice(["primary", "secondary"]), help="Replace this one first.")
+@click.option("--regenerate", type=click.Choice(["primary", "secondary"]), help="Replace this key first.")
 @output_option
 def keys_command(endpoint: str, regenerate: str | None, output: str) -> None:
     """Print the endpoint's primary key, or both with -o json; of an endpoint with tokens, a new token."""
@@ -207,12 +207,12 @@ def keys_command(endpoint: str, regenerate: str | None, output: str) -> None:
 @click.command("traffic")
 @click.argument("endpoint", shell_complete=endpoint_names)
 @click.argument("weights", nargs=-1, metavar="[DEPLOYMENT=PERCENT]...")
-@click.option("--mirror", metavar="DEPLOYMENT=PERCENT", help="Copy that share to a deployment as well; 0 ends it.")
+@click.option("--mirror", metavar="DEPLOYMENT=PERCENT", help="Mirror that share to a deployment too; 0 ends it.")
 @output_option
 def traffic_command(endpoint: str, weights: Sequence[str], mirror: str | None, output: str) -> None:
     """Split an endpoint's traffic: whole percents that add up to 0 or 100, as in `blue=90 green=10`.
 
-    Without a split, the one that is.
+    Without a split, print the present one.
     """
     from emulator.cli.connection import connect_or_start
 
@@ -246,7 +246,7 @@ def _split_text(percents: Mapping[str, int]) -> str:
 @click.option("--deployment", help="By default the only or first one.", shell_complete=deployment_names)
 @output_option
 def tree_command(endpoint: str, deployment: str | None, output: str) -> None:
-    """Print the files as the scoring script sees them, and the variables that lead to them."""
+    """Print the files as the scoring script sees them, and the variables with their paths."""
     from emulator.cli.connection import connect_or_start
 
     with connect_or_start() as client:
@@ -282,8 +282,8 @@ def _folder(folders: dict[str, Any], path: str) -> Any:
 
 @click.command("delete")
 @click.argument("endpoints", nargs=-1, metavar="[ENDPOINT]...", shell_complete=endpoint_names)
-@click.option("--deployment", help="Only this deployment of it.", shell_complete=deployment_names)
-@click.option("--all", "every", is_flag=True, help="Every endpoint.")
+@click.option("--deployment", help="Delete only this deployment.", shell_complete=deployment_names)
+@click.option("--all", "every", is_flag=True, help="Delete every endpoint.")
 @click.option("-y", "--yes", is_flag=True, help="Do not ask.")
 def delete_command(endpoints: Sequence[str], deployment: str | None, every: bool, yes: bool) -> None:
     """Delete endpoints with their containers, or one deployment of an endpoint.  Models stay registered."""
@@ -292,7 +292,7 @@ def delete_command(endpoints: Sequence[str], deployment: str | None, every: bool
     if bool(endpoints) == every:
         raise click.UsageError("name endpoints, or --all")
     if deployment and len(endpoints) != 1:
-        raise click.UsageError("--deployment names one of one endpoint's")
+        raise click.UsageError("--deployment goes with one endpoint")
     with connect_or_start() as client:
         names = [e["name"] for e in client.list_endpoints()] if every else list(dict.fromkeys(endpoints))
         for name in () if every or len(names) == 1 else names:

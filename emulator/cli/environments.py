@@ -16,12 +16,12 @@ from emulator.difference import texts
 _V1_FILE = "azureml_environment.json"
 F = TypeVar("F", bound=Callable[..., Any])
 _include_values = click.option(
-    "--include-values", is_flag=True, help="Print secret values and credentials too, which are **** without it."
+    "--include-values", is_flag=True, help="Print secret values and credentials instead of ****."
 )
 
 
 def conda_option(function: F) -> F:
-    """Adds `--conda auto|channels|pip` as the parameter `conda`."""
+    """Add `--conda auto|channels|pip` as the parameter `conda`."""
     choice = click.Choice(["auto", "channels", "pip"])
     words = "Where conda packages come from (default: their channels, or PyPI where those cannot be reached)."
     return click.option("--conda", type=choice, help=words)(function)
@@ -29,7 +29,7 @@ def conda_option(function: F) -> F:
 
 @click.group("environment")
 def environment_command() -> None:
-    """Environments: what a scoring script runs in, and the images that are built from them."""
+    """Environments of scoring scripts, and the images that are built from them."""
 
 
 @environment_command.command("register")
@@ -46,7 +46,7 @@ def register(file: Path, output: str) -> None:
 
 
 @environment_command.command("list")
-@click.option("--curated", is_flag=True, help="List the curated environments that can be named, instead.")
+@click.option("--curated", is_flag=True, help="List curated environments instead.")
 @_include_values
 @output_option
 def list_environments(curated: bool, include_values: bool, output: str) -> None:
@@ -71,7 +71,7 @@ def list_environments(curated: bool, include_values: bool, output: str) -> None:
 
 @environment_command.command("show")
 @click.argument("environment", metavar="FILE|NAME[:VERSION]|URI")
-@click.option("--dockerfile", is_flag=True, help="Print the generated Dockerfile alone.")
+@click.option("--dockerfile", is_flag=True, help="Print only the generated Dockerfile.")
 @conda_option
 @_include_values
 @output_option
@@ -112,11 +112,11 @@ def _kind(environment: dict[str, Any]) -> str:
 
 @environment_command.command("build")
 @click.argument("environment", metavar="FILE|NAME[:VERSION]|URI")
-@click.option("--platform", metavar="OS/ARCH", help="What it is built for, such as linux/amd64.")
+@click.option("--platform", metavar="OS/ARCH", help="The platform to build for, such as linux/amd64.")
 @conda_option
 @progress_options
 def build(environment: str, platform: str | None, conda: str | None, *, verbose: bool, quiet: bool) -> None:
-    """Build or pull an environment's image ahead of a deployment; one that is unchanged is not built again."""
+    """Build or pull an environment's image ahead of a deployment; an unchanged one is not built again."""
     from emulator.cli.connection import connect_or_start
 
     with connect_or_start() as client, Printer(verbose=verbose, quiet=quiet) as printer:
@@ -130,9 +130,9 @@ def _choice(conda: str | None) -> dict[str, str]:
 
 
 def named(text: str) -> dict[str, str]:
-    """What the control API calls an environment: a file of this machine or a registered name.
+    """Return an environment as the control API names it: a file of this machine or a registered name.
 
-    A folder is one that v1's `Environment.save_to_directory` made.
+    A folder must be one that v1's `Environment.save_to_directory` wrote.
     """
     path = Path(text)
     if path.is_dir() and (path / _V1_FILE).is_file():

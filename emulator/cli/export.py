@@ -19,19 +19,19 @@ if TYPE_CHECKING:
 @click.option("--to", "form", type=click.Choice(["az-ml", "kubernetes", "compose"]), default="az-ml",
               help="Azure ML's v2 files (the default), or the scoring containers alone.")  # fmt: skip
 @click.option("--out", "folder", type=click.Path(file_okay=False, path_type=Path), required=True,
-              help="The folder to write; a new or an empty one.")  # fmt: skip
+              help="The folder to write, which must be new or empty.")  # fmt: skip
 @click.option("--as", "kind", type=click.Choice(["managed", "kubernetes"]),
-              help="Which kind of online endpoint it becomes (default: what it is, else managed).")  # fmt: skip
-@click.option("--image", help="In place of the image that runs here, for kubernetes and compose.")
-@click.option("--deployment", help="Only this deployment of the endpoint.")
+              help="The kind of online endpoint to write (default: its own, else managed).")  # fmt: skip
+@click.option("--image", help="The image to use instead of the one that runs here, for kubernetes and compose.")
+@click.option("--deployment", help="Export only this deployment.")
 @click.option("--include-values", is_flag=True, help="Write secrets too: values of variables, credentials in URLs.")
-@click.option("--force", is_flag=True, help="Write into a folder that has files; those of the same names are replaced.")
+@click.option("--force", is_flag=True, help="Write into a folder that has files, replacing those of the same names.")
 @output_option
 def export_command(endpoint: str, folder: Path, output: str, **options: Any) -> None:
-    """Write what an endpoint is made of as files that deploy it elsewhere.
+    """Write an endpoint as files that deploy it elsewhere.
 
-    Keys are never exported, and secrets of environments and variables only with --include-values.  What the cloud does
-    not take as it is here is said, and stands in the files' comments.
+    Keys are never exported, and secrets of environments and variables only with --include-values.  What changes for
+    the cloud is printed, and noted in comments of the files.
 
     \b
       amlemu export iris --out iris-azure && sh iris-azure/deploy.sh
@@ -86,7 +86,7 @@ def _check_deployment(source: EndpointSource, name: str | None) -> None:
 
 
 def write_export(client: Client, endpoint: str, export: Export, folder: Path) -> list[str]:
-    """Everything of the export below `folder`; the relative paths of its files, sorted."""
+    """Write the export below `folder`; return the sorted relative paths of its files."""
     from emulator.errors import BadArgument
 
     try:

@@ -1,4 +1,4 @@
-"""How this door tells errors: exit codes, and the lines on the terminal."""
+"""Errors on the command line: exit codes, and the lines on the terminal."""
 
 from __future__ import annotations
 
@@ -54,12 +54,12 @@ EXIT_CODES: dict[type[EmulatorError], int] = {
 
 
 def exit_code_of(error: EmulatorError) -> int:
-    """The exit code of an error's class."""
+    """Return the exit code of an error's class."""
     return EXIT_CODES[type(error)]
 
 
 def print_error(error: EmulatorError) -> None:
-    """Code, what, which resource, why, what to do next; the log's tail above, so that the reason is read last."""
+    """Print the tail of the log, then code, message, resource, faults and hint, so that the reason is read last."""
     if error.log_tail:
         for line in error.log_tail.splitlines():
             click.secho(f"  | {line}", dim=True, err=True)

@@ -1,4 +1,4 @@
-"""The user's own documents, read for commands that take them."""
+"""Reading the user's own documents."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ _MOST_BYTES = 8 << 20
 
 
 def read_source(path: Path) -> Source:
-    """A file's text and folder; BadDocument when it is no text."""
+    """Read a file's text and folder; BadDocument when it is not text."""
     return Source(str(path), os.path.normpath(path.absolute().parent), read_text(path))
 
 
 def read_text(path: Path) -> str:
-    """A file's UTF-8 text; BadArgument when it is not there or cannot be read, BadDocument when it is no text."""
+    """Read a file's UTF-8 text; BadArgument when it cannot be read, BadDocument when it is not text."""
     try:
         data = path.read_bytes() if path.stat().st_size <= _MOST_BYTES else None
         if data is None:
@@ -33,7 +33,7 @@ def read_text(path: Path) -> str:
 
 
 def disk() -> Disk:
-    """This machine's files."""
+    """Return this machine's files, as the readers of Azure's files take them."""
 
     def kind(path: str) -> Literal["file", "folder", ""]:
         return "folder" if Path(path).is_dir() else "file" if Path(path).is_file() else ""

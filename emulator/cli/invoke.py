@@ -1,4 +1,4 @@
-"""`invoke`: one scored request, with key or token and headers as a client would send them."""
+"""`invoke`: one scoring request, with credentials and headers as a client would send them."""
 
 from __future__ import annotations
 
@@ -19,22 +19,28 @@ if TYPE_CHECKING:
     from emulator.errors import EmulatorError
 
 _TIMEOUT_SECONDS = 320.0
-# Of an answer that is looked at for what is odd about it.
+# Of a response body, what is kept to explain it.
 _MOST_BYTES = 1 << 20
 
 
 @click.command("invoke")
 @click.argument("endpoint", shell_complete=endpoint_names)
 @click.option("-d", "--data", metavar="TEXT|FILE|@FILE", help="The body, or a file with it; @- reads standard input.")
-@click.option("--file", "files", multiple=True, metavar="FIELD=@PATH", help="A form file, as requests.post(files=…).")
-@click.option("--method", default=None, help="By default POST, or GET without a body.")
-@click.option("--path", help="By default the scoring route; /swagger.json, / or any other, with any query.")
+@click.option(
+    "--file",
+    "files",
+    multiple=True,
+    metavar="FIELD=@PATH",
+    help="A file of a multipart form, as in requests.post(files=…); repeat.",
+)
+@click.option("--method", default=None, help="The method; by default POST, or GET without a body.")
+@click.option("--path", help="The path and query; by default the scoring route.")
 @click.option("--content-type", default="application/json", show_default=True)
-@click.option("-H", "--header", "headers", multiple=True, metavar="NAME: VALUE", help="A header more; repeat.")
+@click.option("-H", "--header", "headers", multiple=True, metavar="NAME: VALUE", help="An additional header; repeat.")
 @click.option("--deployment", help="Send it to this deployment, whatever the traffic.", shell_complete=deployment_names)
 @click.option("-i", "--include", is_flag=True, help="Print status and headers too, to stderr.")
 @click.option("-o", "--output", type=click.Choice(["body", "json"]), default="body",
-              help="The body as it comes, or status, headers and body as JSON.")  # fmt: skip
+              help="Print the body as it comes, or status, headers and body as JSON.")  # fmt: skip
 def invoke_command(  # noqa: PLR0913 - the command's options
     endpoint: str,
     data: str | None,
@@ -47,9 +53,9 @@ def invoke_command(  # noqa: PLR0913 - the command's options
     include: bool,
     output: str,
 ) -> None:
-    """Send one request to an endpoint and print the answer's body.
+    """Send one request to an endpoint and print the response's body.
 
-    An error status is explained, and ends with exit code 6.
+    An error status is explained and exits with code 6.
     """
     from emulator.cli.connection import connect
 
@@ -65,29 +71,29 @@ def invoke_command(  # noqa: PLR0913 - the command's options
     url = document["scoring_uri"] if path is None else document["openapi_uri"].removesuffix("/swagger.json") + path
     answer, beginning = _send(method.upper(), url, sent, body, _form(files), include=include, as_json=output == "json")
     if answer.status_code >= 400:
-        raise _explained(endpoint, answer, beginning)
-    _say_what_is_odd(answer, beginning)
+        raise _explain_error(endpoint, answer, beginning)
+    _warn_of_odd_response(answer, beginning)
 
 
-def _explained(endpoint: str, answer: requests.Response, beginning: bytes) -> EmulatorError:
-    """The error that tells why an answer has that status."""
+def _explain_error(endpoint: str, answer: requests.Response, beginning: bytes) -> EmulatorError:
+    """Return the error that explains a response's status."""
     from emulator.cli.connection import running_client
     from emulator.errors import EmulatorError, RequestFailed
 
     target = f"{answer.request.method} {answer.request.url}: {answer.status_code}"
-    told = f"the request was answered with {answer.status_code}"
+    message = f"the request was answered with {answer.status_code}"
     client = running_client()
-    if client is None:  # it has ended meanwhile
-        return RequestFailed(told, target=target)
+    if client is None:  # it has stopped meanwhile
+        return RequestFailed(message, target=target)
     try:
         with client:
             cause, hint = client.explain(endpoint, answer, beginning)
-    except EmulatorError as error:  # the answer is there all the same
-        return RequestFailed(told, target=target, hint=error.message)
+    except EmulatorError as error:  # the response is printed all the same
+        return RequestFailed(message, target=target, hint=error.message)
     return RequestFailed(cause, target=target, hint=hint)
 
 
-def _say_what_is_odd(answer: requests.Response, body: bytes) -> None:
+def _warn_of_odd_response(answer: requests.Response, body: bytes) -> None:
     from emulator.diagnosis import odd_answer
 
     odd = odd_answer(answer.headers.get("Content-Type", ""), body) if len(body) < _MOST_BYTES else None
@@ -97,7 +103,7 @@ def _say_what_is_odd(answer: requests.Response, body: bytes) -> None:
 
 
 def _refuse_out_of_service(endpoint: Mapping[str, Any]) -> None:
-    """Another program may have its port, which is nobody to send a key to."""
+    """Raise if the endpoint is out of service: another program may have its port, and must not get a key."""
     if why := endpoint.get("out_of_service"):
         from emulator.errors import ResourceNotReady
 
@@ -132,7 +138,7 @@ def _body(data: str | None) -> bytes | None:
 
 
 def _names_a_file(data: str) -> bool:
-    """Whether a text without '@' is meant as a file: it is the path of one, and no JSON by itself."""
+    """Return whether a text without '@' means a file: it is the path of one, and not JSON."""
     import json
 
     try:
@@ -177,7 +183,7 @@ def _send(
     include: bool,
     as_json: bool = False,
 ) -> tuple[requests.Response, bytes]:
-    """Print the answer as it comes; its head, and the beginning of its body."""
+    """Send the request and print the response as it comes; return it with the beginning of its body."""
     import requests
 
     from emulator.errors import OperationTimedOut, RequestFailed
@@ -212,20 +218,20 @@ def _send(
 
 
 def answer_as_json(status: int, headers: Mapping[str, str], content: bytes) -> str:
-    """An answer as one JSON document: its body as JSON where it is that, as text, else in base64."""
+    """Return a response as one JSON document: its body as JSON or text, else in base64."""
     import base64
     import json
 
-    told: dict[str, Any] = {"status": status, "headers": dict(headers)}
+    document: dict[str, Any] = {"status": status, "headers": dict(headers)}
     try:
         text = content.decode()
     except UnicodeDecodeError:
-        return json.dumps(told | {"body_base64": base64.b64encode(content).decode()}, indent=2)
+        return json.dumps(document | {"body_base64": base64.b64encode(content).decode()}, indent=2)
     try:
-        told["body"] = json.loads(text)
+        document["body"] = json.loads(text)
     except ValueError:
-        told["body"] = text
-    return json.dumps(told, indent=2, ensure_ascii=False)
+        document["body"] = text
+    return json.dumps(document, indent=2, ensure_ascii=False)
 
 
 def _print_head(answer: Any) -> None:

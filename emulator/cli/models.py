@@ -14,7 +14,7 @@ from emulator.cli.output import output_option, print_result, print_table, say, s
 
 
 class _ModelGroup(HintingGroup):
-    """Points verbs of others at ours."""
+    """Suggests our command for those of other tools."""
 
     _NEAR: Mapping[str, str] = {
         "create": "`amlemu model register`",
@@ -27,7 +27,7 @@ class _ModelGroup(HintingGroup):
     }
 
     def hint_of(self, args: Sequence[str]) -> str:
-        """What stands for that verb here."""
+        """Return the hint for a command of another tool."""
         return self._NEAR.get(args[0], "")
 
 
@@ -44,8 +44,8 @@ def model_command() -> None:
 @click.option("--version", help="The version; by default they count up from 1.")
 @click.option("--type", type=click.Choice(["custom_model", "mlflow_model", "triton_model"]),
               help="The model's kind (default: custom_model).")  # fmt: skip
-@click.option("--tag", "tags", multiple=True, metavar="KEY=VALUE", help="A tag; may be given again.")
-@click.option("--property", "properties", multiple=True, metavar="KEY=VALUE", help="A property; may be given again.")
+@click.option("--tag", "tags", multiple=True, metavar="KEY=VALUE", help="A tag; repeat.")
+@click.option("--property", "properties", multiple=True, metavar="KEY=VALUE", help="A property; repeat.")
 @click.option("--description", help="What the model is.")
 @output_option
 def register(output: str, **options: Any) -> None:
@@ -59,7 +59,7 @@ def register(output: str, **options: Any) -> None:
 
 
 def _request(options: Mapping[str, Any]) -> dict[str, Any]:
-    """What the file says, and the flags over it."""
+    """Return the request: the file's, overridden by flags."""
     given = {key: options[key] for key in ("name", "version", "type", "description") if options[key] is not None}
     for key, option in (("tags", "--tag"), ("properties", "--property")):
         if options[key]:
@@ -92,13 +92,13 @@ def _print_registered(model: dict[str, Any]) -> None:
 
 
 def _document(model: dict[str, Any]) -> dict[str, Any]:
-    """The model with the few things that identify it first."""
+    """Return the model with its identifying fields first."""
     first = ("name", "version", "type", "path", "size", "sha256")
     return {key: model[key] for key in first} | {key: value for key, value in model.items() if key not in first}
 
 
 def pairs(texts: Sequence[str], option: str) -> dict[str, str]:
-    """`key=value` texts as a mapping; a usage error for anything else."""
+    """Parse `key=value` texts; a usage error for anything else."""
     found = {}
     for text in texts:
         key, equals, value = text.partition("=")
@@ -109,7 +109,7 @@ def pairs(texts: Sequence[str], option: str) -> dict[str, str]:
 
 
 def split_reference(text: str) -> tuple[str, str | None]:
-    """NAME, NAME:VERSION or NAME@latest."""
+    """Split NAME, NAME:VERSION or NAME@latest into name and version."""
     name, _, version = text.removeprefix("azureml:").removesuffix("@latest").partition(":")
     return name, version or None
 
@@ -155,7 +155,13 @@ def _print_model(model: dict[str, Any]) -> None:
 
 @model_command.command("download")
 @click.argument("reference", metavar="NAME[:VERSION]", shell_complete=model_names)
-@click.option("--path", "folder", type=click.Path(path_type=Path), default=Path(), help="Where to; by default here.")
+@click.option(
+    "--path",
+    "folder",
+    type=click.Path(path_type=Path),
+    default=Path(),
+    help="The folder to write to; by default the working folder.",
+)
 def download(reference: str, folder: Path) -> None:
     """Write a version's files to this machine."""
     from emulator.cli.connection import connect_or_start
@@ -169,7 +175,7 @@ def download(reference: str, folder: Path) -> None:
 @model_command.command("archive")
 @click.argument("reference", metavar="NAME:VERSION", shell_complete=model_names)
 def archive(reference: str) -> None:
-    """Hide a version from lists and from `latest`; deployments that name it go on."""
+    """Hide a version from lists and from `latest`; deployments that use it are unaffected."""
     _set_archived(reference, archived=True)
 
 

@@ -1,11 +1,11 @@
-"""Words of `az ml`, docker and kubectl, and the command here that does the same."""
+"""Commands of `az ml`, docker and kubectl, and the amlemu command that does the same."""
 
 from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable, Mapping, Sequence
 
-# By the words as they are typed; the longest match goes before.
+# By the words as they are typed; the longest match wins.
 NEAR_VERBS: Mapping[tuple[str, ...], str] = {
     ("ps",): "amlemu list",
     ("ls",): "amlemu list",
@@ -56,7 +56,7 @@ _GROUPS = ("online-endpoint", "endpoint", "online-deployment", "deployment", "se
 
 
 def near_command(words: Sequence[str], commands: Iterable[str]) -> str:
-    """The command that was meant; '' where none is near.
+    """Return the command that was meant; '' if none is similar.
 
     >>> near_command(["online-deployment", "create", "-f", "blue.yml"], [])
     'amlemu deploy -f FILE'

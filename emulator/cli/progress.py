@@ -1,25 +1,32 @@
-"""What a long operation says, line by line with the seconds since it began."""
+"""Progress of long operations: events with the seconds since the start, and a bar for uploads."""
 
 from __future__ import annotations
 
 import os
+import sys
 import time
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from emulator.cli.output import say, size_text
+
+if TYPE_CHECKING:
+    from rich.progress import Progress, TaskID
+
+_MIN_BAR_BYTES = 4 << 20  # a smaller upload needs no bar
 _BUILD_STEPS = ("building ", "image:")
 _MOST_SHOWN = 40
 F = TypeVar("F", bound=Callable[..., Any])
 
 
 def progress_options(function: F) -> F:
-    """Adds `-v` and `-q` as `verbose` and `quiet`."""
-    quiet = click.option("-q", "--quiet", is_flag=True, help="Say nothing but the result and errors.")
+    """Add `-v` and `-q` as the parameters `verbose` and `quiet`."""
+    quiet = click.option("-q", "--quiet", is_flag=True, help="Print only the result and errors.")
     verbose = click.option("-v", "--verbose", is_flag=True, help="Show every line of a build.")
     return verbose(quiet(function))
 
@@ -27,8 +34,8 @@ def progress_options(function: F) -> F:
 class Printer:
     """Prints an operation's events to stderr; called with an event's kind and text.
 
-    Lines of a build go to a file (`log`) and are only counted, unless `verbose`, or the operation fails: then the last
-    of them are printed as the context ends.
+    Lines of a build are written to a file (`log`) and only counted, unless `verbose`; if the operation fails, the last
+    of them are printed.
     """
 
     def __init__(self, *, verbose: bool = False, quiet: bool = False, log: Path | None = None) -> None:
@@ -64,7 +71,7 @@ class Printer:
             click.echo(f"{self._seconds()} {text}", err=True)
 
     def end(self, text: str) -> None:
-        """The last line."""
+        """Print the last line."""
         self._end_of_build()
         if not self._quiet:
             click.echo(f"{self._seconds()} {text}", err=True)
@@ -78,7 +85,7 @@ class Printer:
         self._is_building = False
 
     def _write_kept(self) -> bool:
-        """Whether the lines could be kept; a disk without room is no reason to fail."""
+        """Write the lines to the log; return whether that worked, as a full disk is no reason to fail."""
         with suppress(OSError):
             self._log.parent.mkdir(parents=True, exist_ok=True)
             self._log.write_text("\n".join([*self._kept, ""]), encoding="utf-8", errors="replace")
@@ -95,3 +102,42 @@ class Printer:
 
 def _build_log(cache_home: str | None) -> Path:
     return Path(cache_home or Path.home() / ".cache") / "amlemu" / "last-build.log"
+
+
+class UploadBar:
+    """A bar for each upload on a terminal, else a line at its end; called with name, bytes received and total."""
+
+    def __init__(self) -> None:
+        self._progress: Progress | None = None
+        self._tasks: dict[str, TaskID] = {}
+        self._begun: set[str] = set()
+
+    def __call__(self, what: str, sent: int, total: int) -> None:
+        if total < _MIN_BAR_BYTES:
+            return
+        if sent >= total and what not in self._begun:
+            say(f"{what}: {size_text(total)}, there already")
+        elif sys.stderr.isatty():
+            self._show(what, sent, total)
+        elif sent >= total:
+            say(f"{what}: {size_text(total)} sent")
+        self._begun = self._begun | {what} if sent < total else self._begun - {what}
+
+    def _show(self, what: str, sent: int, total: int) -> None:
+        if self._progress is None:
+            self._progress = _new_progress()
+            self._progress.start()
+        if what not in self._tasks:
+            self._tasks[what] = self._progress.add_task(what, total=total)
+        self._progress.update(self._tasks[what], completed=sent)
+        if sent >= total:
+            self._progress.stop()
+            self._progress, self._tasks = None, {}
+
+
+def _new_progress() -> Progress:
+    from rich.console import Console
+    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
+
+    columns = (TextColumn("sending {task.description}"), BarColumn(), DownloadColumn())
+    return Progress(*columns, TransferSpeedColumn(), TimeRemainingColumn(), console=Console(stderr=True))

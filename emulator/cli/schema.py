@@ -13,7 +13,7 @@ _KINDS = ("settings", "endpoint", "managed-deployment", "kubernetes-deployment",
 @click.command("schema")
 @click.argument("kind", type=click.Choice(_KINDS))
 def schema_command(kind: str) -> None:
-    """Print the JSON Schema of a kind of file: what amlemu takes, for editors that check and complete.
+    """Print the JSON Schema of a kind of file, for editors that check and complete.
 
     \b
       amlemu schema managed-deployment > .vscode/managed-deployment.json

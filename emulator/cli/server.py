@@ -32,10 +32,8 @@ def _setting_options(function: F) -> F:
 @click.command("up")
 @click.option("--detach", "-d", is_flag=True, help="Run in the background and return once it serves.")
 @_setting_options
-@click.option(
-    "--demo/--no-demo", default=False, envvar="AMLEMU_DEMO", help="Let a new workspace begin with the demo's endpoint."
-)
-@click.option("--ephemeral", is_flag=True, help="Use a temporary home that is removed at the end.")
+@click.option("--demo/--no-demo", default=False, envvar="AMLEMU_DEMO", help="Deploy the demo in a new workspace.")
+@click.option("--ephemeral", is_flag=True, help="Use a temporary home, removed at the end.")
 def up_command(
     detach: bool,
     demo: bool,
@@ -46,7 +44,7 @@ def up_command(
 
     One runs per AMLEMU_HOME.  What was deployed when it last went down comes back.  In the foreground, Ctrl-C ends it.
     """
-    from emulator.cli.connection import current_settings, start_or_refuse
+    from emulator.cli.connection import current_settings, ensure_running
     from emulator.system.removal import temporary_folder
 
     if ephemeral and detach:
@@ -54,12 +52,12 @@ def up_command(
     if detach:
         program = ("emulator", "up", *(["--demo"] if demo else []))
         settings = current_settings(flags)
-        description, is_new = start_or_refuse(settings, program)
+        description, is_new = ensure_running(settings, program)
         if demo and not is_new:
             raise BadArgument("an emulator runs already, and --demo is for a new one", hint="`amlemu demo` deploys it")
         say(_running(description) + ("" if is_new else " (it ran already)"))
         if settings.url:
-            say(f"commands here speak to {settings.url} all the same ({origin_of('url', settings)})")
+            say(f"commands here still use {settings.url} ({origin_of('url', settings)})")
     elif ephemeral:
         with temporary_folder("amlemu-") as home:
             os.environ["AMLEMU_HOME"] = str(home)
@@ -119,15 +117,15 @@ def _still_runs(client: Client) -> bool:
 @click.command("status")
 @output_option
 def status_command(output: str) -> int:
-    """Say what runs, and where; exit code 3 when no emulator runs."""
+    """Show what runs, and where; exit code 3 when no emulator runs."""
     from emulator.cli.connection import connect
     from emulator.errors import EngineUnavailable
 
     try:
         client = connect()
     except EngineUnavailable as error:
-        told = f"{error.message}; `amlemu up --detach` starts one"
-        print_result({"running": False}, output, lambda: say(told))
+        message = f"{error.message}; `amlemu up --detach` starts one"
+        print_result({"running": False}, output, lambda: say(message))
         return 3
     with client:
         description = client.describe()
@@ -144,7 +142,7 @@ def _print_status(description: dict[str, Any], endpoints: list[dict[str, Any]], 
 
     say(_running(description))
     if away := description.get("engine_error"):
-        say(f"the engine is away, and what runs on it is not looked after: {away}")
+        say(f"the engine does not answer, so its containers are not monitored: {away}")
     say(f"home {description['home']}, process {description['pid']}, shared gateway port {description['gateway_port']}")
     for target, of_target in description.get("assumed", {}).items():
         say(f"overridden by the settings, for {target}: {', '.join(of_target)}")
@@ -158,11 +156,11 @@ def _print_status(description: dict[str, Any], endpoints: list[dict[str, Any]], 
 
 
 @click.command("prune")
-@click.option("--dry-run", is_flag=True, help="Only say what would go.")
+@click.option("--dry-run", is_flag=True, help="Only show what would be removed.")
 def prune_command(dry_run: bool) -> None:
-    """Remove what nothing uses any more: images, containers, layouts, half-made files.  Models stay.
+    """Remove what nothing uses any more: images, containers, layouts, incomplete files.  Models stay.
 
-    Where no emulator runs, also the containers that one which was killed has left; `up` brings back what they served.
+    If no emulator runs, the containers that a killed one left are removed too; `up` deploys them again.
     """
     from emulator.cli.connection import connect, current_settings
     from emulator.server.offline import list_kept, prune_offline

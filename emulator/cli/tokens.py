@@ -13,9 +13,9 @@ from emulator.cli.output import output_option, print_result, print_table, say
 @click.group("token", invoke_without_command=True)
 @click.pass_context
 def token_command(context: click.Context) -> None:
-    """The tokens that open this emulator's control API; alone, print the admin's own.
+    """Tokens of the emulator's control API; alone, print the admin's own.
 
-    Scoring keys are apart from them: `amlemu keys ENDPOINT`.
+    The keys of endpoints are others: `amlemu keys ENDPOINT`.
     """
     if context.invoked_subcommand is None:
         _print_admin_token()
@@ -41,19 +41,19 @@ def _print_admin_token() -> None:
               help="A viewer reads, a deployer deploys and has keys, an admin does everything.")  # fmt: skip
 @output_option
 def create(name: str, role: str, output: str) -> None:
-    """Hand out a token and print it, this once."""
+    """Create a token and print it, only this once."""
     from emulator.cli.connection import connect_or_start
 
     with connect_or_start() as client:
         made = client.create_token(name, role)
     print_result(made, output, lambda: click.echo(made["token"]))
-    say(f"it is not shown again; `amlemu token delete {name}` takes it back")
+    say(f"it is not shown again; `amlemu token delete {name}` deletes it")
 
 
 @token_command.command("list")
 @output_option
 def list_tokens(output: str) -> None:
-    """List what was handed out, by name."""
+    """List the tokens that were created, by name."""
     from emulator.cli.connection import connect_or_start
 
     with connect_or_start() as client:
@@ -66,21 +66,21 @@ def list_tokens(output: str) -> None:
 @token_command.command("delete")
 @click.argument("name")
 def delete(name: str) -> None:
-    """Take a token back."""
+    """Delete a token."""
     from emulator.cli.connection import connect_or_start
 
     with connect_or_start() as client:
         client.delete_token(name)
-    say(f"token {name} opens nothing any more")
+    say(f"token {name} is deleted")
 
 
 @click.command("login")
 @click.argument("url")
 def login_command(url: str) -> None:
-    """Let every command speak to the emulator at URL from now on.
+    """Use the emulator at URL in every command from now on.
 
     The token is asked for, or read from AMLEMU_TOKEN or, without a terminal, from standard input.  `amlemu logout`
-    undoes it; AMLEMU_URL and AMLEMU_HOME go before it.
+    undoes it; AMLEMU_URL and AMLEMU_HOME override it.
     """
     from emulator.client.client import Client
     from emulator.config.login import Login, write_login
@@ -94,7 +94,7 @@ def login_command(url: str) -> None:
     say(f"kept in {path}, which only you can read")
     other = os.environ.get("AMLEMU_URL", login.url).rstrip("/") != login.url
     for variable in (*(["AMLEMU_HOME"] if os.environ.get("AMLEMU_HOME") else []), *(["AMLEMU_URL"] if other else [])):
-        say(f"{variable} is set here and goes before this login: commands do not use it until you unset {variable}")
+        say(f"{variable} is set here and overrides this login: commands do not use it until you unset {variable}")
 
 
 def _ask() -> str:
@@ -106,7 +106,7 @@ def _ask() -> str:
 
 @click.command("logout")
 def logout_command() -> None:
-    """Forget the login: commands speak to this machine's own emulator again."""
+    """Use this machine's own emulator again."""
     from emulator.config.login import remove_login
 
     say("logged out" if remove_login(os.environ) else "there was no login")

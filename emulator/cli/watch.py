@@ -1,4 +1,4 @@
-"""`deploy --watch`: the code folder's files, and a deploy after each change."""
+"""`deploy --watch`: deploys again after each change of the code folder."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from emulator.errors import EmulatorError
 from emulator.store.trees import code_tree
 
 _POLL_SECONDS = 0.1
-# A change of what v2 would not send along is none; the command line does not know the target's own rule.
+# Files that v2 would not upload are not watched; the command line does not know the target's own rule.
 _IGNORE_FILES = (".amlignore", ".gitignore")
 
 Stamps = dict[str, tuple[int, int]]
@@ -22,9 +22,9 @@ Stamps = dict[str, tuple[int, int]]
 
 
 def watch_folder(client: Client, endpoint: str, deployment: str, request: Mapping[str, Any]) -> None:
-    """Deploy again after every change of the code folder, until interrupted; a failure leaves what serves."""
+    """Deploy again after every change of the code folder, until interrupted; a failure keeps the old deployment."""
     folder = Path(request["code"])
-    say(f"watching {folder}; Ctrl-C ends the watch, the endpoint goes on")
+    say(f"watching {folder}; Ctrl-C stops watching, the endpoint keeps running")
     seen = stamps(folder)
     while True:
         time.sleep(_POLL_SECONDS)
@@ -38,7 +38,7 @@ def watch_folder(client: Client, endpoint: str, deployment: str, request: Mappin
 
 
 def _settled(folder: Path, now: Stamps) -> Stamps:
-    """The stamps once they stay as they are: an editor empties a file before it writes."""
+    """Return the stamps once they no longer change: an editor may empty a file before it writes."""
     while True:
         time.sleep(_POLL_SECONDS / 2)
         before, now = now, stamps(folder)
@@ -47,7 +47,7 @@ def _settled(folder: Path, now: Stamps) -> Stamps:
 
 
 def stamps(folder: Path) -> Stamps:
-    """What tells whether a file of the code changed; a file that vanishes meanwhile is none."""
+    """Return the stamps of the code's files, without those that vanish meanwhile."""
     found: Stamps = {}
     for file in code_tree(folder, ignore_files=_IGNORE_FILES).files:
         try:
@@ -66,6 +66,6 @@ def _deploy_again(
         client.put_deployment(endpoint, deployment, request, lambda _kind, _text: None)
     except EmulatorError as error:
         print_error(error)
-        say("the change is not served; what served before goes on")
+        say("the change is not deployed; the old deployment keeps serving")
     else:
         say(f"{', '.join(changed[:3])} changed: serving after {time.monotonic() - began:.1f} s")

@@ -1,1 +1,1 @@
-"""What the pytest plug-in is made of: an emulator for the run of tests, and endpoints in it."""
+"""The parts of the pytest plug-in: an emulator for the test run, and endpoints in it."""

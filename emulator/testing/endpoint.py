@@ -1,4 +1,4 @@
-"""An endpoint as a test has it: called as a client would call it, and asked what it has to say."""
+"""An endpoint in a test: called as a client would call it, with its logs and explanations."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ Json = dict[str, Any]
 
 
 class Endpoint:
-    """An online endpoint of the run's emulator; `with` deletes it at the end, else the end of the run does.
+    """An online endpoint of the run's emulator; `with` deletes it at the end, else it is deleted with the run.
 
-    `name` is its name, `client` the control API's client for all that is not here.
+    `client` is a client of the control API, for all that has no method here.
     """
 
     def __init__(
@@ -55,7 +55,7 @@ class Endpoint:
     def __exit__(self, *_: type[BaseException] | BaseException | TracebackType | None) -> None:
         self.delete()
 
-    # what it is
+    # Its state
 
     @property
     def document(self) -> Json:
@@ -65,12 +65,12 @@ class Endpoint:
 
     @property
     def scoring_uri(self) -> str:
-        """Where clients send what is to be scored."""
+        """The URL of scoring requests."""
         return str(self.document["scoring_uri"])
 
     @property
     def openapi_uri(self) -> str:
-        """Where swagger.json is."""
+        """The URL of swagger.json."""
         return str(self.document["openapi_uri"])
 
     @property
@@ -80,14 +80,14 @@ class Endpoint:
 
     @property
     def differences(self) -> list[str]:
-        """Where the endpoint and its deployments differ from the cloud's, each once."""
+        """The differences of the endpoint and its deployments from the cloud's, each once."""
         document = self.document
         of_deployments = [text for deployment in document["deployments"] for text in deployment["differences"]]
         return list(dict.fromkeys([*document["differences"], *of_deployments]))
 
     @property
     def key(self) -> str:
-        """The primary key, or a token for an endpoint that has tokens; '' for one that asks for neither."""
+        """The primary key, or a token for an endpoint with tokens; '' for one that needs neither."""
         if self.auth_mode == "none":
             return ""
         if not self._credentials:
@@ -98,7 +98,7 @@ class Endpoint:
 
     @property
     def headers(self) -> dict[str, str]:
-        """The Authorization header that a caller sends, where one is asked for."""
+        """The Authorization header that a caller sends, if the endpoint needs one."""
         return {"Authorization": f"Bearer {self.key}"} if self.key else {}
 
     @property
@@ -107,12 +107,12 @@ class Endpoint:
         return frozenset(self._secrets)
 
     def refresh(self) -> Endpoint:
-        """Forget what is known, and ask the emulator again."""
+        """Read the endpoint and its credentials again."""
         self._credentials = {}
         self._known = self.client.get_endpoint(self.name)
         return self
 
-    # calling it
+    # Requests
 
     def invoke(
         self,
@@ -125,15 +125,15 @@ class Endpoint:
         path: str | None = None,
         timeout: float = _TIMEOUT_SECONDS,
     ) -> requests.Response:
-        """Send one request as a client of the endpoint does, with its key, and return whatever is answered.
+        """Send one request as a client of the endpoint does, with its key, and return the response.
 
         Text and bytes are sent as they are, anything else as JSON; `files` are a form's, as `requests` takes them.
-        `method` is POST, or GET without data; `path` is another than the scoring route, as `/swagger.json?version=3`.
-        `headers` go before the endpoint's own, and None takes one away.  Raises OperationTimedOut after `timeout`
-        seconds, and RequestFailed when there is no answer; one with an error status is an answer.
+        `method` is POST, or GET without data; `path` replaces the scoring route, as in `/swagger.json?version=3`.
+        `headers` override the endpoint's own, and None removes one.  Raises OperationTimedOut after `timeout`
+        seconds, and RequestFailed when there is no response; one with an error status is returned.
         """
         __tracebackhide__ = True
-        if why := self.document.get("out_of_service"):  # another program may have its port: nobody to send a key to
+        if why := self.document.get("out_of_service"):  # another program may have its port, and must not get a key
             raise RequestFailed(f"endpoint '{self.name}' is out of service: {why}")
         own: dict[str, str | None] = {**self.headers}
         if deployment:
@@ -150,7 +150,7 @@ class Endpoint:
         return answer
 
     def swagger(self, version: int | None = None) -> Json:
-        """The document at `openapi_uri`, of OpenAPI `version` 2 or 3; RequestFailed when there is none."""
+        """Read the document at `openapi_uri`, of OpenAPI `version` 2 or 3; RequestFailed when there is none."""
         __tracebackhide__ = True
         answer = self.invoke(path="/swagger.json" + (f"?version={version}" if version else ""))
         if not answer.ok:
@@ -158,25 +158,25 @@ class Endpoint:
         document: Json = answer.json()
         return document
 
-    # what it says
+    # Logs and explanations
 
     def explain(self) -> tuple[str, str] | None:
-        """Why the last `invoke` was answered with an error status, and what to do next; None when it was not."""
+        """Return the cause of the last `invoke`'s error status and what to do next; None without an error."""
         return self.client.explain(self.name, self._failed, self._failed.content) if self._failed is not None else None
 
     def begin_test(self) -> None:
-        """Forget what an earlier test was answered."""
+        """Forget the response of an earlier test."""
         self._failed = None
 
     def logs(self, deployment: str | None = None, *, tail: int | None = None) -> list[str]:
-        """The lines of a deployment's container, of the only or first one when None."""
+        """Return the log lines of a deployment's container, of the only or first deployment when None."""
         self._touched(self)
         return list(self.client.get_logs(self.name, follow=False, tail=tail, deployment=deployment))
 
     def requests(self, *, tail: int | None = None) -> list[Json]:
-        """The front door's lines, one for each request, in the columns of AmlOnlineEndpointTrafficLog.
+        """Return the request log, one entry for each request, in the columns of AmlOnlineEndpointTrafficLog.
 
-        They are written a moment after the answer: the one of the last `invoke` is waited for.
+        Entries are written shortly after the response, so this waits for the one of the last `invoke`.
         """
         self._touched(self)
         deadline = time.monotonic() + _LINE_SECONDS
@@ -191,10 +191,10 @@ class Endpoint:
     def _request_lines(self, tail: int | None) -> Sequence[str]:
         return list(self.client.get_logs(self.name, kind="requests", follow=False, tail=tail))
 
-    # changing it
+    # Changes
 
     def deploy(self, **options: Any) -> Endpoint:
-        """Deploy to this endpoint, with the options of `amlemu_endpoint`: another `deployment`, or the same anew."""
+        """Deploy to this endpoint, with the options of `amlemu_endpoint`: another `deployment`, or the same again."""
         __tracebackhide__ = True
         self._touched(self)
         self._changed(self)
@@ -202,14 +202,14 @@ class Endpoint:
         return self
 
     def update_traffic(self, traffic: Mapping[str, int], mirror_traffic: Mapping[str, int] | None = None) -> Endpoint:
-        """Set percent by deployment, live and mirrored."""
+        """Set the percentages by deployment, live and mirrored."""
         self._touched(self)
         self._changed(self)
         self._known = self.client.update_traffic(self.name, traffic, mirror_traffic)
         return self
 
     def delete(self) -> None:
-        """Remove it with its containers; nothing when it is gone."""
+        """Delete the endpoint with its containers, if it still exists."""
         self._changed(self)
         try:
             self.client.delete_endpoint(self.name)
@@ -220,7 +220,7 @@ class Endpoint:
 def _send(
     method: str, url: str, headers: Mapping[str, str | None], body: Any, files: Any, timeout: float
 ) -> requests.Response:
-    """One request on a connection of its own, so that tests may call from several threads."""
+    """Send one request on a connection of its own, so that tests may call from several threads."""
     __tracebackhide__ = True
     with requests.Session() as session:
         session.trust_env = False

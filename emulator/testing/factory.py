@@ -1,22 +1,22 @@
-"""`amlemu_endpoint`: deploys, and hands out again what is deployed already."""
+"""`amlemu_endpoint`: deploys endpoints, and returns the same one for the same call."""
 
 from __future__ import annotations
 
 import json
 import logging
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from emulator.cli.deploy_plan import DeployPlan, deploy_plan
+from emulator.cli.watch import Stamps, stamps
 from emulator.client.client import Client
 from emulator.errors import EmulatorError, ResourceNotFound
 from emulator.names import legal_endpoint_name
 from emulator.testing.endpoint import Endpoint
-from emulator.testing.file_fingerprints import stamps_of
 from emulator.testing.options import read_call
 
 _log = logging.getLogger("amlemu")
@@ -24,9 +24,9 @@ _LONGEST_NAME = 32
 
 
 class EndpointFactory:
-    """Makes endpoints from the options of `amlemu deploy`.
+    """Creates endpoints from the options of `amlemu deploy`.
 
-    `used` holds the endpoints that the current test has touched, `failures` the errors that were raised in it.
+    `used` holds the endpoints that the current test has used, `failures` the errors that were raised in it.
     """
 
     def __init__(
@@ -41,16 +41,16 @@ class EndpointFactory:
         self.failures: list[EmulatorError] = []
 
     def __call__(self, *, fresh: bool = False, **options: Any) -> Endpoint:
-        """The endpoint that these options of `amlemu deploy` make; relative paths begin in pytest's root folder.
+        """Return the endpoint of these options of `amlemu deploy`; relative paths begin in pytest's root folder.
 
         The same options and files again give the same endpoint within one process of the run, unless it has been
         changed or deleted meanwhile, or it is to be `fresh`.  Without `name` it has a name that no other run has.
-        Raises whatever `amlemu deploy` would tell, as an EmulatorError.
+        Raises the errors of `amlemu deploy` as EmulatorError.
         """
         __tracebackhide__ = True
-        with _Telling(self.failures):
+        with _ErrorRecorder(self.failures):
             plan = read_call(options, self._root)
-            key = _key_of(plan, options.get("name"))
+            key = _cache_key(plan, options.get("name"))
             made = None if fresh else self._made.get(key)
             if made is None:
                 made = self._make(plan, options.get("name"))
@@ -60,31 +60,31 @@ class EndpointFactory:
         return made
 
     def touched(self, endpoint: Endpoint) -> None:
-        """The current test has to do with that endpoint."""
+        """Note that the current test uses that endpoint."""
         if endpoint not in self.used:
             self.used.append(endpoint)
 
     @property
     def secrets(self) -> frozenset[str]:
-        """What must stand in no report: this run's own credentials, and the keys of endpoints that were looked at."""
+        """The secrets to mask in reports: the run's credentials, and the keys of endpoints that were read."""
         return self._secrets.union(*(endpoint.secrets for endpoint in self.used))
 
     def begin_test(self) -> None:
-        """Nothing has been touched so far."""
+        """Forget the endpoints and errors of the last test."""
         for endpoint in self.used:
             endpoint.begin_test()
         self.used.clear()
         self.failures.clear()
 
     def _changed(self, endpoint: Endpoint) -> None:
-        """It is no longer what a call has asked for."""
+        """Forget the endpoint: it was modified and cannot be reused."""
         self._made = {key: made for key, made in self._made.items() if made.name != endpoint.name}
 
     def _make(self, plan: DeployPlan, name: str | None) -> Endpoint:
         __tracebackhide__ = True
-        plan = replace(plan, endpoint_name=name or _unique(plan.endpoint_name))
+        plan = replace(plan, endpoint_name=name or _unique_name(plan.endpoint_name))
         self._made = {key: made for key, made in self._made.items() if made.name != plan.endpoint_name}
-        if not name or not self._is_there(name):  # what others have made is updated, and stays
+        if not name or not self._is_there(name):  # an endpoint of others is updated, and kept
             self._remember(plan.endpoint_name)
         try:
             document = deploy_plan(self._client, plan, _log_event)
@@ -104,12 +104,12 @@ class EndpointFactory:
 
     def _deploy_again(self, name: str, options: Mapping[str, Any]) -> dict[str, Any]:
         __tracebackhide__ = True
-        with _Telling(self.failures):
+        with _ErrorRecorder(self.failures):
             return deploy_plan(self._client, read_call({**options, "name": name}, self._root), _log_event)
 
 
-class _Telling:
-    """Notes an error on its way: it is told in amlemu's own words, without a traceback."""
+class _ErrorRecorder:
+    """Records an error that passes, so that it is reported in amlemu's own words, without a traceback."""
 
     def __init__(self, failures: list[EmulatorError]) -> None:
         self._failures = failures
@@ -122,18 +122,45 @@ class _Telling:
             self._failures.append(error)
 
 
-def _unique(name: str) -> str:
-    """That name, with an ending that no other process draws."""
+def _unique_name(name: str) -> str:
+    """Return the name with a random suffix."""
     ending = "-" + secrets.token_hex(4)
     return legal_endpoint_name(name)[: _LONGEST_NAME - len(ending)].rstrip("-") + ending
 
 
-def _key_of(plan: DeployPlan, name: str | None) -> str:
-    """What tells whether two calls ask for the same, the contents of files included."""
+def _cache_key(plan: DeployPlan, name: str | None) -> str:
+    """Return a key that is equal for calls with the same options and unchanged files."""
     asked = [name, plan.endpoint, plan.traffic, plan.mirror_traffic, plan.deployments]
     return json.dumps([asked, stamps_of(asked)], default=str, sort_keys=True)
 
 
 def _log_event(kind: str, text: str) -> None:
-    """The steps of a deploy, for pytest's live log and the log of a test that fails."""
+    """Log the steps of a deploy, for pytest's live log and the log of a failed test."""
     _log.log(logging.INFO if kind == "step" else logging.DEBUG, "%s", text)
+
+
+def stamps_of(value: Any) -> dict[str, Stamps]:
+    """Return the stamps of all files whose absolute paths are in a document, by path."""
+    return {path: _stamps(Path(path)) for path in sorted(set(_paths(value)))}
+
+
+def _paths(value: Any) -> Iterator[str]:
+    if isinstance(value, str):
+        if value.startswith("/") and "\n" not in value:
+            yield value
+    elif isinstance(value, Mapping):
+        for each in value.values():
+            yield from _paths(each)
+    elif isinstance(value, list | tuple):
+        for each in value:
+            yield from _paths(each)
+
+
+def _stamps(path: Path) -> Stamps:
+    try:
+        if path.is_dir():
+            return stamps(path)
+        stat = path.stat()
+    except (OSError, ValueError):
+        return {}
+    return {"": (stat.st_mtime_ns, stat.st_size)}

@@ -1,4 +1,4 @@
-"""A call of `amlemu_endpoint` as the plan that `amlemu deploy` would make of it."""
+"""Reads a call of `amlemu_endpoint` into the plan that `amlemu deploy` would make."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from emulator.cli.deploy import deploy_command, read_plan
 from emulator.cli.deploy_plan import DeployPlan
 from emulator.errors import BadArgument, did_you_mean
 
-# Words of Azure's YAML, and plurals, that mean an option.
+# Keys of Azure's YAML, and plurals, that are other names of options.
 _ALSO = {"models": "model", "files": "file", "environment_variables": "env", "settings": "set"}
 _NOT_OURS = ("watch", "output")
 _MODEL_KEYS = ("path", "version", "type", "description", "tags", "properties")
@@ -25,11 +25,11 @@ Json = dict[str, Any]
 
 
 def read_call(options: Mapping[str, Any], root: Path) -> DeployPlan:
-    """The plan of a call with these options of `amlemu deploy`, relative paths being those of `root`.
+    """Return the plan of a call with these options of `amlemu deploy`; relative paths begin in `root`.
 
     An option is named as on the command line, with '_' for '-'.  `models` may also map names to files or folders, which
     are registered along with the deployment, `environment_variables` (or `env`) and `set` may be mappings.  Raises
-    BadArgument and BadDocument for whatever is wrong with them.
+    BadArgument and BadDocument for faults in them.
     """
     given = _flattened(options)
     models = given.get("model")
@@ -47,14 +47,14 @@ def read_call(options: Mapping[str, Any], root: Path) -> DeployPlan:
 
 @cache
 def _known() -> Mapping[str, click.Option]:
-    """The options of `amlemu deploy` by the longest of their names."""
+    """Return the options of `amlemu deploy` by the longest of their names."""
     found = [param for param in deploy_command.params if isinstance(param, click.Option)]
     named = {max(option.opts, key=len).removeprefix("--").replace("-", "_"): option for option in found}
     return {name: option for name, option in named.items() if name not in _NOT_OURS}
 
 
 def _flattened(options: Mapping[str, Any]) -> Json:
-    """The options by their names on the command line, those that are None left out."""
+    """Return the options by their names on the command line, without those that are None."""
     flat = {key: value for key, value in options.items() if key != "request_settings"}
     flat |= options.get("request_settings") or {}
     found: Json = {}
@@ -69,9 +69,9 @@ def _flattened(options: Mapping[str, Any]) -> Json:
 
 def _unknown(name: str) -> BadArgument:
     known = sorted({*_known(), *_ALSO, "request_settings"})
-    told = did_you_mean(name, known) or f"there are: {', '.join(known)}"
+    suggestion = did_you_mean(name, known) or f"there are: {', '.join(known)}"
     return BadArgument(
-        f"amlemu_endpoint has no option '{name}'; {told}", hint="they are those of `amlemu deploy --help`"
+        f"amlemu_endpoint has no option '{name}'; {suggestion}", hint="they are those of `amlemu deploy --help`"
     )
 
 
@@ -88,7 +88,7 @@ def _words(given: Mapping[str, Any], root: Path) -> list[str]:
 
 
 def _base_of(name: str, value: Any, given: Mapping[str, Any], root: Path) -> Path:
-    """Where a relative path begins: that of a script may, as on the command line, begin in the code folder."""
+    """Return the folder of a relative path; a script's may be the code folder, as on the command line."""
     folder = root / given["source_dir"] if name == "entry" and "source_dir" in given else root
     return folder if (folder / str(value)).exists() else root
 
@@ -109,7 +109,7 @@ def _text(name: str, option: click.Option, value: Any, base: Path) -> str:
 
 
 def _plain(value: Any) -> str:
-    """A value as it is written in YAML; texts as they are."""
+    """Return a value as it is written in YAML; texts unchanged."""
     return value if isinstance(value, str) else json.dumps(value)
 
 
@@ -118,7 +118,7 @@ def _absolute(text: str, root: Path) -> str:
 
 
 def _model(name: str, value: Any, root: Path) -> Json:
-    """A model to be registered under that name: the path alone, or a mapping as in the YAML of a model."""
+    """Return a model to register under that name, from its path or a mapping as in a model's YAML."""
     given = dict(value) if isinstance(value, Mapping) else {"path": value}
     unknown = sorted(given.keys() - set(_MODEL_KEYS))
     if unknown or "path" not in given:

@@ -1,4 +1,4 @@
-"""What a test that failed is told of its endpoints, and of a deploy that did not come about; never with a key."""
+"""Reports of failed tests: the logs of their endpoints, and errors of a deploy, with secrets masked."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _SHOWN_COLUMNS = ("TimeGenerated", "Method", "Path", "ResponseCode", "ResponseCo
 
 
 def failure_text(error: EmulatorError) -> str:
-    """Code, what, which resource, why, what to do next, and the end of the log that shows it."""
+    """Return an error as text: code, message, resource, faults, hint, and the tail of the log."""
     lines = [f"{error.code}: {error.message}" + (f"  [{error.target}]" if error.target else "")]
     lines += [f"  {fault}" for fault in error.faults]
     lines += [f"  → {error.hint}"] if error.hint else []
@@ -23,35 +23,38 @@ def failure_text(error: EmulatorError) -> str:
     return "\n".join(lines)
 
 
-def sections(endpoints: Iterable[Endpoint], secrets: Iterable[str]) -> Iterator[tuple[str, str]]:
-    """Title and text of what each endpoint's containers and its front door have said last."""
+def report_sections(endpoints: Iterable[Endpoint], secrets: Iterable[str]) -> Iterator[tuple[str, str]]:
+    """Yield title and text of the last log lines and requests of each endpoint."""
     for endpoint in list(endpoints):
         hidden = {*secrets, *endpoint.secrets}
         try:
-            yield from _sections(endpoint, hidden)
-        except EmulatorError as error:  # it has been deleted, or the emulator has gone
-            yield f"amlemu: endpoint {endpoint.name}", without(hidden, f"its logs cannot be had: {error}")
+            yield from _endpoint_sections(endpoint, hidden)
+        except EmulatorError as error:  # the endpoint was deleted, or the emulator has stopped
+            yield f"amlemu: endpoint {endpoint.name}", mask_secrets(hidden, f"its logs cannot be read: {error}")
 
 
-def _sections(endpoint: Endpoint, hidden: Iterable[str]) -> Iterator[tuple[str, str]]:
+def _endpoint_sections(endpoint: Endpoint, hidden: Iterable[str]) -> Iterator[tuple[str, str]]:
     if explained := endpoint.explain():
         cause, hint = explained
-        yield f"amlemu: why {endpoint.name} answered so", without(hidden, f"{cause}\n  → {hint}")
+        yield f"amlemu: why {endpoint.name} answered so", mask_secrets(hidden, f"{cause}\n  → {hint}")
     for deployment in endpoint.client.get_endpoint(endpoint.name)["deployments"]:
         lines = endpoint.logs(deployment["name"], tail=_LOG_LINES)
-        yield f"amlemu: log of {endpoint.name}/{deployment['name']}", without(hidden, "\n".join(lines) or "(nothing)")
+        yield (
+            f"amlemu: log of {endpoint.name}/{deployment['name']}",
+            mask_secrets(hidden, "\n".join(lines) or "(nothing)"),
+        )
     shown = [json.dumps(_shown(line)) for line in endpoint.requests(tail=_REQUEST_LINES)]
-    yield f"amlemu: requests to {endpoint.name}", without(hidden, "\n".join(shown) or "(none)")
+    yield f"amlemu: requests to {endpoint.name}", mask_secrets(hidden, "\n".join(shown) or "(none)")
 
 
 def _shown(line: dict[str, object]) -> dict[str, object]:
     return {name: line[name] for name in _SHOWN_COLUMNS if line.get(name) not in (None, "")}
 
 
-def without(secrets: Iterable[str], text: str) -> str:
-    """The text with `***` for each of the secrets.
+def mask_secrets(secrets: Iterable[str], text: str) -> str:
+    """Replace each of the secrets by `***`.
 
-    >>> without(["abc", ""], "Bearer abc")
+    >>> mask_secrets(["abc", ""], "Bearer abc")
     'Bearer ***'
     """
     for secret in filter(None, secrets):

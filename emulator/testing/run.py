@@ -1,7 +1,7 @@
-"""One run of tests: its emulator, which all its processes share, and what is left to clean up.
+"""One test run: its emulator, which all its processes share, and its cleanup.
 
-Whoever needs the emulator first starts it; the process that the run began with (with xdist, the one that hands out
-tests) ends it, for it outlives the others.  What they tell each other lies in the run's folder.
+The first process that needs the emulator starts it; the process that the run began with (xdist's controller) ends it,
+because it outlives the others.  They share state in the run's folder.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from emulator.errors import EmulatorError
 from emulator.system.files import file_lock
 from emulator.system.removal import remove_tree
 
-# Below the ports that Linux gives to clients by itself (32768 and more), so that those do not get in the way.
+# Below the ephemeral ports of Linux (32768 and more), which clients get.
 _PORTS = range(20000, 32000)
 _PORTS_OF_A_RUN = 202
 _TRIES = 3
@@ -34,7 +34,7 @@ _END_SECONDS = 60.0
 
 @dataclass(frozen=True)
 class Run:
-    """A run's `folder`, and the process that it began with."""
+    """A test run: its `folder`, and the process that it began with."""
 
     folder: Path
     owner_pid: int
@@ -48,9 +48,9 @@ class Run:
         return self.folder / "endpoints.txt"
 
     def obtain(self, wanted: Settings, *, keep: bool) -> Settings:
-        """The settings of the run's emulator: the one that `wanted.url` names, or one of the run's own.
+        """Return the settings of the run's emulator: the one that `wanted.url` names, or one of the run's own.
 
-        That has the home `wanted` unless it is the run's folder, and ports of its own; with `keep` it outlives the run.
+        The run's own has ports of its own; with `keep` it outlives the run.
         Raises EngineUnavailable.
         """
         with self._locked():
@@ -63,12 +63,12 @@ class Run:
         return _with_ports(wanted, range(*held["ports"]))
 
     def remember(self, endpoint: str) -> None:
-        """Note the name of an endpoint, before it is made: it is deleted at the end of the run."""
+        """Note the name of an endpoint before it is created, so that it is deleted at the end of the run."""
         with self._names.open("a", encoding="utf-8") as file:
             file.write(endpoint + "\n")
 
     def end(self, wanted: Settings) -> None:
-        """Delete what the run has made, end its own emulator, remove its folder."""
+        """Delete the run's endpoints, stop its own emulator, remove its folder."""
         held = self._read()
         if held is None or not wanted.home.is_relative_to(self.folder):
             self.delete_endpoints(wanted)
@@ -77,7 +77,7 @@ class Run:
         remove_tree(self.folder, ignore_errors=True)
 
     def delete_endpoints(self, settings: Settings) -> None:
-        """Delete the endpoints that the run has made; what does not work out is left."""
+        """Delete the endpoints that the run has created, ignoring errors."""
         names = self._names.read_text(encoding="utf-8").split() if self._names.exists() else []
         if not names:
             return
@@ -106,7 +106,7 @@ class Run:
             try:
                 described = start_in_background(_with_ports(wanted, ports), ("emulator", "up") if keep else guarded)
             except EmulatorError as error:
-                if not left or "in use" not in error.log_tail:  # else another run was quicker
+                if not left or "in use" not in error.log_tail:  # else another run has taken the port
                     raise
             else:
                 return {"pid": described["pid"], "ports": [ports.start, ports.stop]}
@@ -114,12 +114,12 @@ class Run:
 
 
 def _with_ports(settings: Settings, ports: range) -> Settings:
-    """The emulator's own two ports come first; what is left is its endpoints'."""
+    """Set the ports: the first two are the emulator's own, the others its endpoints'."""
     return replace(settings, port=ports[0], gateway_port=ports[1], endpoint_ports=range(ports[2], ports.stop))
 
 
 def _free_ports() -> range:
-    """Ports in a row of which the first two are free: an endpoint passes over one that is taken."""
+    """Return a block of ports whose first two are free; an endpoint skips one that is taken."""
     first = 0
     for _ in range(100):
         first = random.randrange(_PORTS.start, _PORTS.stop - _PORTS_OF_A_RUN)
@@ -139,7 +139,7 @@ def _is_free(port: int) -> bool:
 
 
 def _end_process(settings: Settings, pid: int) -> None:
-    """Ask the emulator to end, wait until it has, and kill one that does not."""
+    """Ask the emulator to stop, and kill it if it does not."""
     with suppress(psutil.NoSuchProcess):
         process = psutil.Process(pid)
         try:

@@ -1,4 +1,4 @@
-"""What one pytest process has of a run: a client of the run's emulator, and the factory of endpoints."""
+"""The session of one pytest process: a client of the run's emulator, and the factory of endpoints."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from emulator.testing.run import Run
 class Emulator:
     """The emulator that the tests use.
 
-    `url` is its control API, `client` speaks to it, `engine` is `docker` or `process`, `environ` are the variables with
-    which the command line, started by a test, speaks to it too.
+    `url` is its control API, `client` a client of it, `engine` is `docker` or `process`, `environ` are the variables
+    with which the command line uses it too.
     """
 
     url: str
@@ -30,7 +30,7 @@ class Emulator:
 
 @dataclass(frozen=True)
 class Session:
-    """Everything of amlemu that lives as long as a pytest process; `settings` are those of the run's emulator."""
+    """The session of one pytest process; `settings` are those of the run's emulator."""
 
     settings: Settings
     emulator: Emulator
@@ -38,10 +38,10 @@ class Session:
 
 
 def wanted_settings(environ: Mapping[str, str], root: Path, run: Run, flags: Mapping[str, Any]) -> Settings:
-    """What this shell, the amlemu.toml of pytest's root folder and the plug-in's own options (`flags`) say.
+    """Read the settings of this shell, of amlemu.toml in pytest's root folder and of the plug-in's options (`flags`).
 
-    Another emulator is used only where it is named, not because of `amlemu login`; and of the user's own homes none,
-    unless `flags` name it: what is deployed there is none of the tests'.
+    Another emulator is used only if it is named, not because of `amlemu login`, and the user's own home only if `flags`
+    name it: tests must not touch what is deployed there.
     """
     if flags.get("url") or environ.get("AMLEMU_URL"):
         return read_settings(environ, root, flags)
@@ -49,7 +49,7 @@ def wanted_settings(environ: Mapping[str, str], root: Path, run: Run, flags: Map
 
 
 def open_session(run: Run, wanted: Settings, root: Path, *, keep: bool) -> Session:
-    """Connect to the run's emulator, started when it is not there yet; EngineUnavailable."""
+    """Connect to the run's emulator, starting it if necessary; EngineUnavailable."""
     settings = run.obtain(wanted, keep=keep)
     client = connect(settings)
     described = client.describe()

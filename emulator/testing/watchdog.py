@@ -1,7 +1,7 @@
 """`python -m emulator.testing.watchdog PID FOLDER`: the emulator, for as long as the process that tests with it lives.
 
-A test run that is killed ends nothing of its own.  So the emulator looks whether it is still there; when it is not, the
-run's endpoints are deleted, the emulator ends as on SIGTERM, and the run's FOLDER goes.
+A killed test run cannot clean up.  So the emulator watches its process; when that ends, it deletes the run's endpoints,
+stops as on SIGTERM, and removes the run's FOLDER.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ _LOOK_SECONDS = 0.5
 
 
 def main(words: Sequence[str]) -> int:
-    """Run the emulator; its exit code."""
-    of_tests = Run(Path(words[1]), int(words[0]))
-    owner = _process(of_tests.owner_pid)
-    threading.Thread(target=_end_with, args=(owner, of_tests), name="guard", daemon=True).start()
+    """Run the emulator; return its exit code."""
+    test_run = Run(Path(words[1]), int(words[0]))
+    owner = _process(test_run.owner_pid)
+    threading.Thread(target=_stop_after, args=(owner, test_run), name="guard", daemon=True).start()
     code = run(["up"])
     if not _is_alive(owner):
-        remove_tree(of_tests.folder, ignore_errors=True)
+        remove_tree(test_run.folder, ignore_errors=True)
     return code
 
 
@@ -43,17 +43,17 @@ def _process(pid: int) -> psutil.Process | None:
 
 
 def _is_alive(process: psutil.Process | None) -> bool:
-    """Whether that very process runs; another that has its number by now, or one that has ended, does not."""
+    """Return whether that very process runs, not another one with its id, nor a zombie."""
     try:
         return process is not None and process.is_running() and process.status() != psutil.STATUS_ZOMBIE
     except psutil.Error:
         return False
 
 
-def _end_with(owner: psutil.Process | None, of_tests: Run) -> None:
+def _stop_after(owner: psutil.Process | None, test_run: Run) -> None:
     while _is_alive(owner):
         time.sleep(_LOOK_SECONDS)
-    of_tests.delete_endpoints(read_settings(os.environ, Path.cwd()))
+    test_run.delete_endpoints(read_settings(os.environ, Path.cwd()))
     os.kill(os.getpid(), signal.SIGTERM)
 
 

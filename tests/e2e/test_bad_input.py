@@ -326,7 +326,7 @@ def test_a_stranger_on_the_control_port_is_no_emulator(status: int, body: bytes)
     with stranger(status, body) as port, temporary_environ(AMLEMU_PORT=str(port)) as environ:
         Path(environ["AMLEMU_HOME"]).mkdir()
         told = amlemu(environ, "list", code=2).stderr
-        assert f"BadArgument: what listens at http://127.0.0.1:{port} is no amlemu" in told
+        assert f"BadArgument: the program that listens at http://127.0.0.1:{port} is not an emulator" in told
         assert "AMLEMU_PORT" in told
 
 

@@ -118,7 +118,7 @@ def test_one_emulator_per_home(own: Environ, endpoint: str) -> None:
 def test_another_home_on_the_same_ports_is_told_so(own: Environ, endpoint: str, tmp_path: Path) -> None:
     serving(own, endpoint)
     told = amlemu({**own, "AMLEMU_HOME": str(tmp_path / "home")}, "list", code=2).stderr
-    assert f"the emulator on port {own['AMLEMU_PORT']} is another home's" in told
+    assert f"the emulator on port {own['AMLEMU_PORT']} belongs to another home" in told
     assert own["AMLEMU_HOME"] not in told, "it was told to somebody without a token"
     assert "AMLEMU_PORT=0 gives this one free ports" in told
 

@@ -37,7 +37,7 @@ def test_an_edit_is_served_and_a_broken_one_is_not(environ: Environ, folder: Pat
         assert answer_of(environ, "watched") == "second"
         for number, (broken, named) in enumerate(BROKEN.values(), start=1):
             path.write_text(broken)
-            until(lambda number=number: _count(said, "the change is not served") == number, "the error is told")
+            until(lambda number=number: _count(said, "the change is not deployed") == number, "the error is told")
             assert named in said.read_text()
             assert answer_of(environ, "watched") == "second"
         (folder / "helper.py").write_text("ANSWER = 'third'\n")

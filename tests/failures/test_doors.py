@@ -10,7 +10,7 @@ from amlemu_process import amlemu, client_of, json_of
 from broken import DECORATORS, opens
 
 from emulator.testing.endpoint import Endpoint
-from emulator.testing.reports import sections
+from emulator.testing.reports import report_sections
 
 if TYPE_CHECKING:
     from conftest import Bench
@@ -67,7 +67,7 @@ def test_a_failed_test_of_the_plug_in_is_told_why(bench: Bench, raises: str) -> 
             client, document, touched=lambda _: None, changed=lambda _: None, deploy=lambda _name, _options: document
         )
         endpoint.invoke({})
-        told = dict(sections([endpoint], ()))
+        told = dict(report_sections([endpoint], ()))
         assert CAUSE in told["amlemu: why raises answered so"]
         assert NEXT in told["amlemu: why raises answered so"]
         endpoint.begin_test()

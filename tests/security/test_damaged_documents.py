@@ -463,7 +463,7 @@ def test_doctor_tells_and_fixes(tmp_path: Path) -> None:
     assert str(home / DOCUMENTS["model"]) in told.stdout
     assert "doctor --fix" in told.stdout
     fixed = amlemu(home, "doctor", "--fix")
-    assert "lies at" in fixed.stdout
+    assert "is at" in fixed.stdout
     assert "Traceback" not in told.stderr + fixed.stderr
     assert not (home / DOCUMENTS["model"]).exists()
     assert len(list((home / "damaged").glob("*/models/m/1.json"))) == 1
@@ -627,7 +627,7 @@ def test_an_emulator_that_runs_on_a_damaged_home(running: tuple[Path, dict[str, 
     assert said(environ, "prune").returncode == 0
     assert said(environ, "delete", "iris", "--yes").returncode == 0
     assert said(environ, "down").returncode == 0
-    assert said(environ, "doctor", "--fix").stdout.count("lies at") == 4
+    assert said(environ, "doctor", "--fix").stdout.count(" is at ") == 4
     again = said(environ, "up", "--detach")
     assert again.returncode == 0, again.stderr
     status = json.loads(said(environ, "status", "-o", "json").stdout)

@@ -212,7 +212,7 @@ def test_the_owners_tools_find_it_also_where_the_address_is_given(environ: Envir
     elsewhere = {**environ, "AMLEMU_HOME": str(Path(environ["AMLEMU_HOME"]).with_name("other"))}
     refused = amlemu({**elsewhere, "AMLEMU_URL": f"http://127.0.0.1:{port}"}, "list", code=2)
     assert "needs a token" in refused.stderr
-    assert "is another home's" in amlemu(elsewhere, "status", code=2).stderr
+    assert "belongs to another home" in amlemu(elsewhere, "status", code=2).stderr
 
 
 def test_a_home_of_an_emulator_without_one_gets_it_at_the_next_start(environ: Environ) -> None:

@@ -64,8 +64,8 @@ def test_without_a_script_the_model_names_the_endpoint(model: str) -> None:
     ("words", "told"),
     [
         ((), "--entry names the scoring script; an MLflow model"),
-        (("--model", "m:1", "--source-dir", "src"), "--source-dir is about the code"),
-        (("--model", "m:1", "--watch"), "--watch is about the code"),
+        (("--model", "m:1", "--source-dir", "src"), "--source-dir needs --entry"),
+        (("--model", "m:1", "--watch"), "--watch needs --entry"),
     ],
 )
 def test_what_needs_a_script(words: tuple[str, ...], told: str) -> None:
@@ -126,8 +126,8 @@ def test_a_custom_container_needs_no_script() -> None:
     [
         ((), "--entry names the scoring script"),
         (("--environment", "echo:1"), "--name is needed"),
-        (("--environment", "echo:1", "--name", "echo", "--watch"), "--watch is about the code"),
-        (("--environment", "echo:1", "--name", "echo", "--source-dir", "."), "--source-dir is about the code"),
+        (("--environment", "echo:1", "--name", "echo", "--watch"), "--watch needs --entry"),
+        (("--environment", "echo:1", "--name", "echo", "--source-dir", "."), "--source-dir needs --entry"),
     ],
 )
 def test_what_is_missing_without_a_script(words: tuple[str, ...], told: str) -> None:

@@ -15,7 +15,7 @@ from emulator.cli.doctor import settings_findings
 from emulator.cli.endpoints import request_line
 from emulator.cli.invoke import _body, answer_as_json
 from emulator.cli.near_verbs import near_command
-from emulator.cli.program import program
+from emulator.cli.output import program_name
 from emulator.cli.progress import Printer
 from emulator.config import read_settings
 
@@ -117,11 +117,11 @@ def test_the_program_is_called_as_the_shell_finds_it(tmp_path: Path) -> None:
     own = tmp_path / ".venv/bin/amlemu"
     own.parent.mkdir(parents=True)
     python = own.parent / "python"
-    assert program(str(python), "/nowhere", tmp_path) == ".venv/bin/python -m emulator"
+    assert program_name(str(python), "/nowhere", tmp_path) == ".venv/bin/python -m emulator"
     own.touch(mode=0o755)
-    assert program(str(python), str(own.parent), tmp_path) == "amlemu"
-    assert program(str(python), "/nowhere", tmp_path) == ".venv/bin/amlemu"
-    assert program(str(python), "/nowhere", tmp_path / "elsewhere") == str(own)
+    assert program_name(str(python), str(own.parent), tmp_path) == "amlemu"
+    assert program_name(str(python), "/nowhere", tmp_path) == ".venv/bin/amlemu"
+    assert program_name(str(python), "/nowhere", tmp_path / "elsewhere") == str(own)
 
 
 # invoke and logs

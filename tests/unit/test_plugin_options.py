@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from emulator.errors import BadArgument, BadDocument, EmulatorError, Fault
-from emulator.testing.file_fingerprints import stamps_of
+from emulator.testing.factory import stamps_of
 from emulator.testing.options import read_call
-from emulator.testing.reports import failure_text, without
+from emulator.testing.reports import failure_text, mask_secrets
 
 DEPLOYMENT = """\
 name: green
@@ -161,4 +161,4 @@ def test_a_failure_is_told_with_all_that_is_known_of_it() -> None:
 
 
 def test_secrets_are_covered() -> None:
-    assert without(["k1", "", "k2"], "k1 and k2") == "*** and ***"
+    assert mask_secrets(["k1", "", "k2"], "k1 and k2") == "*** and ***"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from emulator.cli.upload_bar import UploadBar
+from emulator.cli.progress import UploadBar
 
 MB = 10**6
 
