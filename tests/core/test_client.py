@@ -97,7 +97,7 @@ def test_a_deploy_by_flags_makes_four_calls(served: Served, house: House) -> Non
     assert session.calls == [*OF_A_DEPLOY, "GET /onlineEndpoints/iris"]
 
 
-def test_a_deploy_that_sets_the_traffic_takes_its_answer_as_the_endpoint(served: Served, house: House) -> None:
+def test_a_deploy_that_sets_the_traffic_makes_four_calls(served: Served, house: House) -> None:
     session = RecordingSession()
     request = {"code": str(house.code), "scoring_script": "score.py"}
     plan = DeployPlan("iris", (("blue", request),), traffic={"blue": 100})
@@ -108,7 +108,7 @@ def test_a_deploy_that_sets_the_traffic_takes_its_answer_as_the_endpoint(served:
     assert session.calls == [*OF_A_DEPLOY, "PATCH /onlineEndpoints/iris"]
 
 
-def test_a_deploy_of_files_looks_at_the_endpoint_first(served: Served, house: House) -> None:
+def test_a_deploy_of_files_reads_the_endpoint_first(served: Served, house: House) -> None:
     session = RecordingSession()
     request = {"code": str(house.code), "scoring_script": "score.py", "target": "managed"}
     plan = DeployPlan("iris", (("blue", request),), endpoint={"target": "managed"}, is_from_files=True)
@@ -174,7 +174,7 @@ def test_shutdown(client: Client, served: Served) -> None:
     assert served.shutdowns == [True, False]
 
 
-def test_errors_are_ours_again(client: Client, house: House) -> None:
+def test_errors_keep_their_class(client: Client, house: House) -> None:
     house.engine.behaviours.append(Behaviour(exit_code=1, log=("one", "two")))
     with pytest.raises(ResourceNotReady, match="exited with code 1") as caught:
         deploy(client, house)
@@ -207,7 +207,7 @@ def test_names_with_odd_characters(client: Client, served: Served, name: str, tm
 # downloads
 
 
-def test_a_model_comes_back_as_it_was(client: Client, tmp_path: Path) -> None:
+def test_a_downloaded_model_is_unchanged(client: Client, tmp_path: Path) -> None:
     folder = tmp_path / "model"
     (folder / "sub").mkdir(parents=True)
     contents = {"a.bin": os.urandom(3 << 20), "sub/é b.txt": b"text", "empty": b""}
@@ -237,7 +237,7 @@ def test_logs(client: Client, house: House) -> None:
         list(client.get_logs("pets", follow=False))
 
 
-def test_following_a_log_may_be_ended(client: Client, house: House) -> None:
+def test_following_a_log_can_be_stopped(client: Client, house: House) -> None:
     deploy(client, house)
     lines = client.get_logs("iris", follow=True, tail=1)
     assert next(lines) == "Users's init has completed successfully"
@@ -287,7 +287,7 @@ def http(status: str, body: bytes, *headers: str, length: int | None = None) -> 
 
 
 @pytest.mark.parametrize("sent", [b"", b'{"a"'])
-def test_a_server_may_end_before_it_has_confirmed_its_shutdown(sent: bytes) -> None:
+def test_a_shutdown_without_a_response_is_a_success(sent: bytes) -> None:
     with stranger(http("202 Accepted", sent, length=22)) as url, Client(url) as client:
         client.shutdown()
 
@@ -310,7 +310,7 @@ CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
         (b"SSH-2.0-OpenSSH_9.2\r\n", EngineUnavailable, "no emulator answers"),
     ],
 )
-def test_a_stranger_on_the_port(answer: bytes, error: type[EmulatorError], told: str) -> None:
+def test_another_program_on_the_port(answer: bytes, error: type[EmulatorError], told: str) -> None:
     with stranger(answer) as url, Client(url) as client, pytest.raises(error, match=told) as caught:
         client.describe()
     assert type(caught.value) is error
@@ -330,7 +330,7 @@ def download(client: Client) -> None:
 
 @pytest.mark.parametrize("call", [follow_events, follow_logs, download])
 @pytest.mark.parametrize("answer", [CHUNKED + b"1\r\n\n\r\n", http("200 OK", b"\n", length=100)], ids=["chunk", "body"])
-def test_an_emulator_that_ends_in_the_middle(answer: bytes, call: Callable[[Client], object]) -> None:
+def test_an_emulator_that_stops_during_a_response(answer: bytes, call: Callable[[Client], object]) -> None:
     with (
         stranger(answer) as url,
         Client(url) as client,
@@ -339,12 +339,12 @@ def test_an_emulator_that_ends_in_the_middle(answer: bytes, call: Callable[[Clie
         call(client)
 
 
-def test_events_that_end_without_an_end() -> None:
+def test_an_event_stream_without_its_end() -> None:
     with stranger(http("200 OK", b"\n\n")) as url, Client(url) as client, pytest.raises(EngineUnavailable):
         follow_events(client)
 
 
-def test_lines_that_are_no_json() -> None:
+def test_log_lines_that_are_not_json() -> None:
     with (
         stranger(http("200 OK", b"text\n")) as url,
         Client(url) as client,

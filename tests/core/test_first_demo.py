@@ -70,7 +70,7 @@ def test_a_failed_demo_is_logged_and_does_not_prevent_readiness(store: Store) ->
     assert json.loads((store.home / "demo.json").read_text()) == {"state": "ended", "exit_code": 4}
 
 
-def test_one_that_is_broken_off_begins_anew_with_the_next_start(store: Store) -> None:
+def test_an_interrupted_demo_begins_again_at_the_next_start(store: Store) -> None:
     first = Said(store, GOES_ON)
     with first.demo:
         until(lambda: ran(store) == 1)
@@ -79,7 +79,7 @@ def test_one_that_is_broken_off_begins_anew_with_the_next_start(store: Store) ->
     assert ran(store) == 2
 
 
-def test_a_program_that_does_not_want_to_end_is_killed(store: Store) -> None:
+def test_a_demo_that_ignores_sigterm_is_killed(store: Store) -> None:
     first = Said(store, f"import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); {GOES_ON}")
     first.demo.start()
     until(lambda: ran(store) == 1)
@@ -95,7 +95,7 @@ def test_a_workspace_that_is_in_use_gets_no_demo(house: House) -> None:
     assert not (house.store.home / "demo.json").exists()
 
 
-def test_it_speaks_to_this_homes_emulator(tmp_path: Path) -> None:
+def test_the_demo_uses_the_emulator_of_its_home(tmp_path: Path) -> None:
     environ = demo_environ({"AMLEMU_URL": "http://elsewhere:1", "A": "1"}, tmp_path)
     assert environ == {"AMLEMU_URL": "", "AMLEMU_HOME": str(tmp_path), "A": "1"}
     assert demo_command(tmp_path)[-2:] == ("demo", str(tmp_path / "demo"))

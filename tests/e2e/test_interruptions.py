@@ -155,7 +155,7 @@ def test_an_emulator_killed_during_init_leaves_what_served(own: Environ, endpoin
         kill_emulator(own)
         for process, said in ((update, update_said), (new, new_said)):
             assert process.wait(15) == 3, said.read_text()
-            assert "EngineUnavailable: the emulator ended before" in said.read_text()
+            assert "EngineUnavailable: the emulator stopped before" in said.read_text()
             assert "Traceback" not in said.read_text()
     settled = the_deployment(own, "orphan")
     assert settled["provisioning_state"] == "Failed"

@@ -14,7 +14,7 @@ from emulator.store.logs import Logs
 SECRET = "s" * 43
 
 
-def test_it_is_made_once(tmp_path: Path) -> None:
+def test_the_token_is_created_once(tmp_path: Path) -> None:
     home = tmp_path / "new/home"
     assert read_admin_token(home) == ""
     token = obtain_admin_token(home, lambda: SECRET)
@@ -25,7 +25,7 @@ def test_it_is_made_once(tmp_path: Path) -> None:
     assert [path.name for path in home.iterdir()] == ["token.json"]
 
 
-def test_what_a_crash_has_left_is_in_nobodys_way_and_goes_at_the_next_start(tmp_path: Path) -> None:
+def test_a_temporary_file_of_a_crash_is_removed_at_the_next_start(tmp_path: Path) -> None:
     (tmp_path / ".token.json.x1y2z3").write_text("half")
     assert obtain_admin_token(tmp_path, lambda: SECRET)
     remove_leftovers(tmp_path, Logs(tmp_path))
@@ -50,7 +50,7 @@ def test_what_a_crash_has_left_is_in_nobodys_way_and_goes_at_the_next_start(tmp_
         "[" * 100_000,
     ],
 )
-def test_a_damaged_one_is_no_open_door(tmp_path: Path, text: str) -> None:
+def test_a_damaged_token_is_refused(tmp_path: Path, text: str) -> None:
     (tmp_path / "token.json").write_bytes(text.encode("latin-1"))
     for read in (read_admin_token, lambda home: obtain_admin_token(home, lambda: SECRET)):
         with pytest.raises(BadArgument, match="cannot be read") as caught:
@@ -68,7 +68,7 @@ def test_a_folder_in_its_place(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "token", ["", "short", "fifteen-letters", "with a space in it", "ümlaute-in-a-token", "line\nbreak-in-a-token"]
 )
-def test_what_can_be_guessed_or_sent_by_nobody(token: str) -> None:
+def test_tokens_that_can_be_guessed_or_not_be_sent(token: str) -> None:
     with pytest.raises(BadArgument, match="at least 16 characters") as caught:
         check_admin_token(token)
     assert not token or token not in caught.value.message

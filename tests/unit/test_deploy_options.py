@@ -68,12 +68,12 @@ def test_without_a_script_the_model_names_the_endpoint(model: str) -> None:
         (("--model", "m:1", "--watch"), "--watch needs --entry"),
     ],
 )
-def test_what_needs_a_script(words: tuple[str, ...], told: str) -> None:
+def test_options_that_need_a_script(words: tuple[str, ...], told: str) -> None:
     with pytest.raises(click.UsageError, match=told):
         read_options(options(*words), {})
 
 
-def test_a_container_of_the_users_own_needs_neither_script_nor_model() -> None:
+def test_a_custom_container_needs_neither_script_nor_model() -> None:
     endpoint, request = read_options(options("--name", "own", "--environment", "own:1"), {})
     assert (endpoint, request["code"], request["models"]) == ("own", None, [])
 
@@ -97,7 +97,7 @@ def test_debug_has_a_port_of_its_own(code: Path) -> None:
     assert read_options(options(*entry, "--debug", "7000"), {})[1]["debug_port"] == 7000
 
 
-def test_the_mode_is_left_to_the_target_unless_it_is_named(code: Path) -> None:
+def test_the_auth_mode_is_the_targets_unless_given(code: Path) -> None:
     _, request = read_options(options("--entry", code / "src/score.py"), {})
     assert request["auth_mode"] is None
     _, request = read_options(options("--entry", code / "src/score.py", "--auth-mode", "aml_token"), {})

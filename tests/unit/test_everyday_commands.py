@@ -39,14 +39,14 @@ from emulator.config import read_settings
         ("depoly", "deploy"),
     ],
 )
-def test_verbs_of_others_are_pointed_at_ours(words: str, meant: str) -> None:
+def test_commands_of_other_tools_get_a_hint(words: str, meant: str) -> None:
     assert near_command(words.split(), COMMANDS) == meant
     said = CliRunner().invoke(cli, words.split())
     assert said.exit_code == 2
     assert f"Did you mean '{meant}'?" in said.output
 
 
-def test_what_is_like_nothing_is_not_guessed() -> None:
+def test_an_unknown_command_like_no_other_gets_no_hint() -> None:
     assert near_command(["xyzzy"], COMMANDS) == ""
 
 
@@ -84,7 +84,7 @@ def endpoint(traffic: dict[str, int], *names: str, target: str = "managed") -> d
     }  # fmt: skip
 
 
-def test_the_deployment_that_was_made_is_tried() -> None:
+def test_the_suggested_commands_call_the_new_deployment() -> None:
     invoke, curl = try_lines(endpoint({"blue": 100}, "blue", "green"), "green", "request.json")
     assert "invoke iris --deployment green --data @request.json" in invoke
     assert "-H 'azureml-model-deployment: green'" in curl
@@ -92,7 +92,7 @@ def test_the_deployment_that_was_made_is_tried() -> None:
     assert "--deployment" not in try_lines(endpoint({"blue": 100}, "blue", target="aci"), "blue", None)[0]
 
 
-def test_a_request_is_named_only_where_there_is_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_sample_request_is_suggested_if_there_is_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "src").mkdir()
     assert request_file(str(tmp_path / "src")) is None
@@ -101,7 +101,7 @@ def test_a_request_is_named_only_where_there_is_one(tmp_path: Path, monkeypatch:
     assert request_file(str(tmp_path / "src")) == "src/request.json"
 
 
-def test_traffic_is_told() -> None:
+def test_traffic_lines() -> None:
     (closed, how) = traffic_lines(endpoint({}, "blue"), ["blue"], is_from_files=True)
     assert closed == "traffic: none"
     assert "traffic iris blue=100` opens it" in how
@@ -113,7 +113,7 @@ def test_traffic_is_told() -> None:
     ]
 
 
-def test_the_program_is_called_as_the_shell_finds_it(tmp_path: Path) -> None:
+def test_the_program_name_is_what_the_shell_finds(tmp_path: Path) -> None:
     own = tmp_path / ".venv/bin/amlemu"
     own.parent.mkdir(parents=True)
     python = own.parent / "python"
@@ -138,14 +138,14 @@ def test_a_file_is_a_body(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
     assert _body(None) is None
 
 
-def test_a_line_of_the_front_door_as_columns() -> None:
+def test_a_request_log_line_as_columns() -> None:
     line = json.dumps({"TimeGenerated": "2026-01-01T00:00:00.000Z", "DeploymentName": "blue", "Method": "POST",
                        "ResponseCode": "200", "TotalDurationMs": 3, "Path": "/score"})  # fmt: skip
     assert request_line(line) == "2026-01-01T00:00:00.000Z blue           POST    200     3         /score"
     assert request_line("no JSON") == "no JSON"
 
 
-def test_an_answer_as_one_document() -> None:
+def test_a_response_as_one_document() -> None:
     assert json.loads(answer_as_json(200, {"A": "b"}, b"[1]")) == {"status": 200, "headers": {"A": "b"}, "body": [1]}
     assert json.loads(answer_as_json(500, {}, b"no JSON"))["body"] == "no JSON"
     assert json.loads(answer_as_json(200, {}, b"\xff\x00"))["body_base64"] == "/wA="
@@ -182,7 +182,7 @@ def test_a_build_that_fails_is_shown(tmp_path: Path, capsys: pytest.CaptureFixtu
     assert (tmp_path / "build.log").read_text().startswith("package 0\n")
 
 
-def test_a_build_word_by_word_and_in_silence(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_build_with_verbose_and_quiet(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for verbose, quiet in ((True, False), (False, True)):
         printer = Printer(verbose=verbose, quiet=quiet, log=tmp_path / "build.log")
         printer("step", "building the environment from requirements.txt")

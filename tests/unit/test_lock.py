@@ -28,7 +28,7 @@ def test_the_error_names_the_holder(tmp_path: Path) -> None:
     second.release()
 
 
-def test_two_homes_do_not_meet(tmp_path: Path) -> None:
+def test_two_homes_have_two_locks(tmp_path: Path) -> None:
     locks = [HomeLock(tmp_path / name) for name in ("a", "b")]
     for lock in locks:
         lock.take({})
@@ -53,7 +53,7 @@ def test_the_lock_ends_with_its_holder(tmp_path: Path) -> None:
     lock.release()
 
 
-def test_a_note_whose_process_id_is_another_programs_by_now(tmp_path: Path) -> None:
+def test_a_holder_file_with_a_reused_process_id(tmp_path: Path) -> None:
     (tmp_path / "server.json").write_text(json.dumps({"url": "http://127.0.0.1:1", "pid": os.getppid()}))
     assert read_holder(tmp_path) is None
     (tmp_path / "server.lock").touch()
@@ -92,7 +92,7 @@ def test_a_broken_note_names_no_holder(tmp_path: Path, text: str) -> None:
     lock.release()
 
 
-def test_a_home_that_cannot_be_made(tmp_path: Path) -> None:
+def test_a_home_that_cannot_be_created(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(BadArgument, match="the state folder cannot be written"):
         HomeLock(tmp_path / "file")

@@ -60,7 +60,7 @@ def test_the_same_call_is_deployed_once(tmp_path: Path) -> None:
     assert world.factory.used == []
 
 
-def test_what_has_been_deleted_or_changed_is_made_again(tmp_path: Path) -> None:
+def test_a_deleted_or_changed_endpoint_is_deployed_again(tmp_path: Path) -> None:
     world = World(tmp_path)
     first = world.factory(entry="src/score.py")
     first.delete()
@@ -72,7 +72,7 @@ def test_what_has_been_deleted_or_changed_is_made_again(tmp_path: Path) -> None:
     assert f"{second.name}/green" in world.client.deployed
 
 
-def test_names_are_legal_and_end_differently(tmp_path: Path) -> None:
+def test_generated_names_are_legal_and_unique(tmp_path: Path) -> None:
     world = World(tmp_path)
     (tmp_path / ("A folder_with a long name" * 3)).mkdir()
     script = tmp_path / ("A folder_with a long name" * 3) / "score.py"
@@ -89,7 +89,7 @@ def test_an_endpoint_of_others_is_not_deleted(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", [None, "named"])
-def test_a_deploy_that_fails_leaves_no_endpoint_with_a_drawn_name(tmp_path: Path, name: str | None) -> None:
+def test_a_failed_deploy_leaves_no_endpoint_with_a_generated_name(tmp_path: Path, name: str | None) -> None:
     world = World(tmp_path)
     world.client.fails = True
     with pytest.raises(ResourceNotReady) as raised:

@@ -56,7 +56,7 @@ def test_a_script_may_be_named_from_its_code_folder(root: Path, entry: str) -> N
     assert request["explicit_source_dir"] is True
 
 
-def test_models_are_brought_along_or_named(root: Path) -> None:
+def test_models_are_registered_or_named(root: Path) -> None:
     brought = {"m": "model.pkl", "other": {"path": root / "src", "type": "mlflow_model"}}
     assert request_of(root, entry="src/score.py", models=brought)["models"] == [
         {"name": "m", "path": str(root / "model.pkl")},
@@ -120,12 +120,12 @@ def test_azure_s_own_file(root: Path) -> None:
         ({}, "--entry names the scoring script"),
     ],
 )
-def test_what_is_wrong_is_told_as_a_bad_argument(root: Path, options: dict[str, Any], told: str) -> None:
+def test_wrong_options_are_bad_arguments(root: Path, options: dict[str, Any], told: str) -> None:
     with pytest.raises(BadArgument, match=told.replace("?", r"\?")):
         read_call(options, root)
 
 
-def test_faults_of_a_file_are_told_with_their_lines(root: Path) -> None:
+def test_faults_of_a_file_have_their_lines(root: Path) -> None:
     (root / "src/deployment.yml").write_text(DEPLOYMENT.replace("instance_count: 1", "instance_count: none"))
     with pytest.raises(BadDocument) as raised:
         read_call({"file": "src/deployment.yml"}, root)
@@ -147,7 +147,7 @@ def test_stamps_see_every_file_of_a_plan(root: Path) -> None:
     assert stamps() == seen[-1] == stamps()
 
 
-def test_a_failure_is_told_with_all_that_is_known_of_it() -> None:
+def test_the_text_of_a_failure_has_all_its_parts() -> None:
     error = EmulatorError(
         "it broke", target="model m:1", hint="mend it", log_tail="one\ntwo", faults=[Fault("f", "a:1")]
     )
@@ -160,5 +160,5 @@ def test_a_failure_is_told_with_all_that_is_known_of_it() -> None:
     ]
 
 
-def test_secrets_are_covered() -> None:
+def test_secrets_are_masked() -> None:
     assert mask_secrets(["k1", "", "k2"], "k1 and k2") == "*** and ***"

@@ -26,7 +26,7 @@ def environ(tmp_path: Path) -> dict[str, str]:
     return environ
 
 
-def test_by_default_it_is_one_of_its_own(run: Run, environ: dict[str, str], tmp_path: Path) -> None:
+def test_by_default_a_run_has_its_own_emulator(run: Run, environ: dict[str, str], tmp_path: Path) -> None:
     (tmp_path / "amlemu.toml").write_text('home = "mine"\nengine = "process"\n')
     settings = wanted_settings(environ | {"AMLEMU_HOME": str(tmp_path / "users")}, tmp_path, run, {})
     assert (settings.url, settings.token, settings.home) == ("", "", tmp_path / "run/home")
@@ -38,7 +38,7 @@ def test_a_home_may_be_chosen(run: Run, environ: dict[str, str], tmp_path: Path)
     assert (settings.home, settings.engine, settings.url) == (tmp_path / "kept", "docker", "")
 
 
-def test_another_is_used_where_it_is_named(run: Run, environ: dict[str, str], tmp_path: Path) -> None:
+def test_another_emulator_is_used_if_named(run: Run, environ: dict[str, str], tmp_path: Path) -> None:
     by_flag = wanted_settings(environ, tmp_path, run, {"url": TEAM})
     assert (by_flag.url, by_flag.token) == (TEAM, "the-token")
     other = wanted_settings(environ | {"AMLEMU_URL": "http://other:1", "AMLEMU_TOKEN": "t" * 20}, tmp_path, run, {})

@@ -59,7 +59,7 @@ def test_the_nearest_project_file_alone_counts(environ: dict[str, str], folder: 
     assert (settings.port, settings.bind_host) == (1002, "127.0.0.1")
 
 
-def test_a_home_is_relative_to_where_it_is_written(environ: dict[str, str], folder: Path) -> None:
+def test_a_home_is_relative_to_the_settings_file(environ: dict[str, str], folder: Path) -> None:
     (folder.parent / PROJECT_FILE).write_text('home = "state"\n')
     assert read_settings(environ, folder).home == (folder.parent / "state").resolve()
     assert read_settings(environ | {"AMLEMU_HOME": "state"}, folder).home == (folder / "state").resolve()
@@ -116,13 +116,13 @@ def test_a_port_is_a_whole_number(environ: dict[str, str], folder: Path, value: 
         read_settings(environ, folder, {"port": value})
 
 
-def test_a_file_that_cannot_be_read_as_one(environ: dict[str, str], folder: Path) -> None:
+def test_a_project_file_that_is_not_toml(environ: dict[str, str], folder: Path) -> None:
     (folder / PROJECT_FILE).write_bytes(b"\xff\xfe")
     with pytest.raises(BadDocument, match="is not valid TOML"):
         read_settings(environ, folder)
 
 
-def test_a_folder_of_that_name_is_no_file(environ: dict[str, str], folder: Path) -> None:
+def test_a_folder_named_like_the_project_file_is_ignored(environ: dict[str, str], folder: Path) -> None:
     (folder / PROJECT_FILE).mkdir()
     assert read_settings(environ, folder).port == 18080
 
@@ -151,7 +151,7 @@ def test_choices_of_assumed_facts(environ: dict[str, str], folder: Path) -> None
     }
 
 
-def test_choices_are_taken_together_row_by_row(environ: dict[str, str], folder: Path) -> None:
+def test_assumed_facts_are_merged_row_by_row(environ: dict[str, str], folder: Path) -> None:
     user_file(
         environ, '[assumed.aks]\n"limits.instances" = 1\n"limits.model_bytes" = 1\n"container.model_dir_none" = "u"\n'
     )
@@ -163,7 +163,7 @@ def test_choices_are_taken_together_row_by_row(environ: dict[str, str], folder: 
     }
 
 
-def test_every_bad_choice_is_told_with_its_line(environ: dict[str, str], folder: Path) -> None:
+def test_each_fault_of_assumed_facts_has_its_line(environ: dict[str, str], folder: Path) -> None:
     file = folder / PROJECT_FILE
     file.write_text(
         """prot = 1
@@ -201,7 +201,7 @@ def test_every_bad_choice_is_told_with_its_line(environ: dict[str, str], folder:
         ('port = 1\n[assumed]\nmanaged."routing.methods" = []\n', 3),
     ],
 )
-def test_a_choice_that_is_spelled_otherwise_has_a_line_too(
+def test_faults_have_a_line_in_every_notation_of_tables(
     environ: dict[str, str], folder: Path, text: str, line: int
 ) -> None:
     """TOML has many ways to write a table; the line is that of the row where it can be found."""
@@ -219,13 +219,13 @@ def test_a_choice_that_is_spelled_otherwise_has_a_line_too(
         ('{"managed": {"routing.rejected_method": {"status": 403}, "a.b": 1}}', "AMLEMU_ASSUMED has 2 faults"),
     ],
 )
-def test_a_bad_variable_of_choices(environ: dict[str, str], folder: Path, text: str, told: str) -> None:
+def test_a_bad_variable_of_assumed_facts(environ: dict[str, str], folder: Path, text: str, told: str) -> None:
     with pytest.raises(BadDocument, match=told) as caught:
         read_settings(environ | {"AMLEMU_ASSUMED": text}, folder)
     assert {fault.where for fault in caught.value.faults} == {"AMLEMU_ASSUMED"}
 
 
-def test_the_file_of_keys_is_relative_to_where_it_is_written(environ: dict[str, str], folder: Path) -> None:
+def test_the_key_file_is_relative_to_the_settings_file(environ: dict[str, str], folder: Path) -> None:
     assert read_settings(environ, folder).aad_keys is None
     (folder.parent / PROJECT_FILE).write_text('aad_keys = "keys.json"\naad_tenant = "t"\n')
     settings = read_settings(environ, folder)
@@ -234,12 +234,12 @@ def test_the_file_of_keys_is_relative_to_where_it_is_written(environ: dict[str, 
 
 
 @pytest.mark.parametrize("url", ["https://login.microsoftonline.com/common/discovery/v2.0/keys", "file:///keys.json"])
-def test_no_keys_are_fetched(environ: dict[str, str], folder: Path, url: str) -> None:
+def test_a_url_of_keys_is_refused(environ: dict[str, str], folder: Path, url: str) -> None:
     with pytest.raises(BadArgument, match="AMLEMU_AAD_KEYS: must be a file with a JSON Web Key Set, not a URL"):
         read_settings(environ | {"AMLEMU_AAD_KEYS": url}, folder)
 
 
-def test_the_file_of_keys_is_named_by_a_text(environ: dict[str, str], folder: Path) -> None:
+def test_the_path_of_the_key_file_must_be_a_text(environ: dict[str, str], folder: Path) -> None:
     (folder / PROJECT_FILE).write_text("aad_keys = 7\n")
     with pytest.raises(BadDocument) as caught:
         read_settings(environ, folder)
@@ -272,7 +272,7 @@ def test_bad_limits_and_seed(environ: dict[str, str], folder: Path, variable: st
 # what stands in for curated environments
 
 
-def test_curated_environments_of_all_files(environ: dict[str, str], folder: Path) -> None:
+def test_curated_environments_are_merged_from_all_files(environ: dict[str, str], folder: Path) -> None:
     user_file(
         environ,
         '[curated_environments.ours]\npython_version = "3.8"\npackages = ["flask"]\n'
@@ -335,7 +335,7 @@ def test_base_images(environ: dict[str, str], folder: Path, text: str) -> None:
         '{"forge": "https://mirror/forge?a=b", "defaults": "/srv/main"}',
     ],
 )
-def test_channels_are_written_as_base_images_are(environ: dict[str, str], folder: Path, text: str) -> None:
+def test_conda_channels(environ: dict[str, str], folder: Path, text: str) -> None:
     found = read_settings(environ | {"AMLEMU_CONDA_CHANNELS": text}, folder)
     assert found.conda_channels == {"forge": "https://mirror/forge?a=b", "defaults": "/srv/main"}
 
@@ -369,7 +369,7 @@ def test_the_network_of_an_emulator_in_a_container(environ: dict[str, str], fold
 # tokens and logins
 
 
-def test_where_an_emulator_is_reached_on_this_machine() -> None:
+def test_the_control_url_of_each_bind_host() -> None:
     hosts = {
         "127.0.0.1": "127.0.0.1",
         "0.0.0.0": "127.0.0.1",
@@ -381,7 +381,7 @@ def test_where_an_emulator_is_reached_on_this_machine() -> None:
         assert Settings(Path("/home"), bind_host=bind_host).control_url == f"http://{shown}:18080"
 
 
-def test_a_token_is_not_shown_and_not_for_a_projects_file(environ: dict[str, str], folder: Path) -> None:
+def test_a_token_is_masked_and_refused_in_a_project_file(environ: dict[str, str], folder: Path) -> None:
     settings = read_settings(environ | {"AMLEMU_TOKEN": "from-the-shell"}, folder)
     assert settings.token == "from-the-shell"
     assert "from-the-shell" not in repr(settings)
@@ -392,12 +392,12 @@ def test_a_token_is_not_shown_and_not_for_a_projects_file(environ: dict[str, str
     assert "committed" not in str(caught.value.to_dict())
 
 
-def test_a_token_in_the_users_own_file(environ: dict[str, str], folder: Path) -> None:
+def test_a_token_in_the_user_file(environ: dict[str, str], folder: Path) -> None:
     user_file(environ, 'token = "of-the-user"\n')
     assert read_settings(environ, folder).token == "of-the-user"
 
 
-def test_a_login_is_for_its_own_url_alone(environ: dict[str, str], folder: Path) -> None:
+def test_a_login_applies_to_its_own_url_only(environ: dict[str, str], folder: Path) -> None:
     path = write_login(environ, Login("http://team:18080", "teams-token"))
     assert path.stat().st_mode & 0o777 == 0o600
     found = read_settings(environ, folder)

@@ -69,7 +69,7 @@ def test_each_setting_reaches_an_emulator_that_is_started(name: str, tmp_path: P
 @pytest.mark.parametrize(
     ("name", "value"), [("container_memory", 0), ("container_disk", 0), ("container_pids", 0), ("conda_channels", {})]
 )
-def test_nothing_and_no_limit_are_values_too(name: str, value: Any, tmp_path: Path) -> None:
+def test_empty_tables_and_unlimited_values_reach_the_emulator(name: str, value: Any, tmp_path: Path) -> None:
     settings = replace(Settings(home=Path("/a/home")), **{name: value})
     assert read_settings({"HOME": "/nobody", **to_environ(settings)}, tmp_path) == settings
 
@@ -84,7 +84,7 @@ def asked(tmp_path: Path, environ: dict[str, str], text: str = "", **flags: Any)
 
 
 @pytest.mark.parametrize("name", sorted(set(NAMES) - {"home", "url", "token"}))
-def test_each_setting_that_was_asked_for_and_is_not_there_is_named(name: str, tmp_path: Path) -> None:
+def test_each_setting_that_is_not_in_force_is_named(name: str, tmp_path: Path) -> None:
     others = to_environ(replace(Settings(home=tmp_path), **{name: OTHERS[name]}))
     variable = VARIABLES[name]
     settings = asked(tmp_path, {variable: others[variable]})
@@ -96,30 +96,30 @@ def test_each_setting_that_was_asked_for_and_is_not_there_is_named(name: str, tm
     assert not_in_force(settings, json.loads(json.dumps(shown_settings(settings)))) == []
 
 
-def test_of_a_file_the_place_is_told(tmp_path: Path) -> None:
+def test_the_file_of_a_setting_that_is_not_in_force_is_named(tmp_path: Path) -> None:
     settings = asked(tmp_path, {}, 'conda = "pip"\n')
     assert not_in_force(settings, shown_settings(Settings(home=tmp_path))) == [
         f"conda = pip ({tmp_path / PROJECT_FILE}), the emulator has auto"
     ]
 
 
-def test_a_default_is_not_asked_for(tmp_path: Path) -> None:
+def test_defaults_are_not_compared(tmp_path: Path) -> None:
     in_force = shown_settings(replace(Settings(home=tmp_path), **{n: OTHERS[n] for n in ("engine", "port", "conda")}))
     assert not_in_force(asked(tmp_path, {}), in_force) == []
 
 
-def test_any_engine_and_any_port_will_do(tmp_path: Path) -> None:
+def test_auto_and_port_0_accept_any_value(tmp_path: Path) -> None:
     in_force = shown_settings(replace(Settings(home=tmp_path), engine="process", port=19000, gateway_port=19001))
     assert not_in_force(asked(tmp_path, {"AMLEMU_ENGINE": "auto", "AMLEMU_PORT": "0"}), in_force) == []
 
 
-def test_an_emulator_elsewhere_has_ports_of_its_own(tmp_path: Path) -> None:
+def test_ports_of_an_emulator_elsewhere_are_not_compared(tmp_path: Path) -> None:
     settings = asked(tmp_path, {"AMLEMU_PORT": "19000", "AMLEMU_URL": "http://there:1", "AMLEMU_ENGINE": "docker"})
     told = not_in_force(settings, shown_settings(replace(Settings(home=tmp_path), engine="process")))
     assert told == ["engine = docker (AMLEMU_ENGINE), the emulator has process"]
 
 
-def test_an_emulator_of_an_earlier_version_tells_nothing(tmp_path: Path) -> None:
+def test_an_emulator_that_reports_no_settings_is_not_compared(tmp_path: Path) -> None:
     assert not_in_force(asked(tmp_path, {"AMLEMU_ENGINE": "docker"}), {}) == []
 
 
@@ -177,11 +177,11 @@ def test_a_variable_with_a_near_name_is_refused(wrong: str, meant: str, tmp_path
 
 
 @pytest.mark.parametrize("name", ["AMLEMU_DEMO", "AMLEMU_CI_JOB", "AML_PORT", "AZUREML_MODEL_DIR", "HOME", "EMU_PORT"])
-def test_other_variables_are_nobodys(name: str, tmp_path: Path) -> None:
+def test_unrelated_variables_are_ignored(name: str, tmp_path: Path) -> None:
     assert read_settings({"HOME": "/nobody", name: "1"}, tmp_path).port == 18080
 
 
-def test_what_means_nothing_is_listed() -> None:
+def test_unknown_variables_are_listed() -> None:
     environ = {"AMLEMU_CI_JOB": "1", "AMLEMU_PORT": "1", "AMLEMU_ASSUMED": "{}", "AMLEMU_DEMO": "1", "HOME": "/"}
     assert unknown_variables(environ) == ["AMLEMU_CI_JOB"]
 
@@ -203,7 +203,7 @@ def test_ports_follow_the_control_port(port: int, gateway: int, endpoints: range
     assert (settings.port, settings.gateway_port, settings.endpoint_ports) == (port, gateway, endpoints)
 
 
-def test_those_that_are_named_do_not_follow(tmp_path: Path) -> None:
+def test_ports_that_are_set_do_not_follow(tmp_path: Path) -> None:
     settings = asked(tmp_path, {"AMLEMU_PORT": "19000", "AMLEMU_GATEWAY_PORT": "5"})
     assert (settings.gateway_port, settings.endpoint_ports) == (5, range(19020, 19120))
 
@@ -226,7 +226,7 @@ def test_a_home_remembers_its_ports(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "text", ["", "{", "[]", '{"port": 1}', '{"port": "x", "gateway_port": 2, "endpoint_ports": 3}']
 )
-def test_what_a_home_cannot_have_written_is_not_remembered(text: str, tmp_path: Path) -> None:
+def test_a_damaged_ports_file_is_ignored(text: str, tmp_path: Path) -> None:
     (tmp_path / "home").mkdir()
     (tmp_path / "home" / PORTS_FILE).write_text(text)
     assert asked(tmp_path, {}).port == 18080
@@ -259,10 +259,10 @@ def test_no_port_is_free(tmp_path: Path) -> None:
     "text", ["a=https://x/a,b=/folder", "a=https://x/a b=/folder", "a=https://x/a, b=/folder",
              '{"a": "https://x/a", "b": "/folder"}'],
 )  # fmt: skip
-def test_lists_have_commas_or_spaces_between(text: str, tmp_path: Path) -> None:
+def test_pairs_are_separated_by_commas_or_spaces(text: str, tmp_path: Path) -> None:
     assert asked(tmp_path, {"AMLEMU_CONDA_CHANNELS": text}).conda_channels == {"a": "https://x/a", "b": "/folder"}
 
 
 @pytest.mark.parametrize("text", ["a=x:1,b=y:2", "a=x:1 b=y:2", "a=x:1 , b=y:2", '{"a": "x:1", "b": "y:2"}'])
-def test_images_are_such_a_list(text: str, tmp_path: Path) -> None:
+def test_image_pairs_are_separated_by_commas_or_spaces(text: str, tmp_path: Path) -> None:
     assert asked(tmp_path, {"AMLEMU_BASE_IMAGES": text}).base_images == {"a": "x:1", "b": "y:2"}
