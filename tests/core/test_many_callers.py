@@ -64,7 +64,7 @@ def test_followers_of_logs_leave_threads_to_others(house: House) -> None:
         logs = [stack.enter_context(Follower(served)) for _ in range(4)]
         with pytest.raises(OutOfQuota, match="4 callers follow") as refused:
             list(client.get_logs("iris", follow=True))
-        assert "goes on" in refused.value.hint
+        assert "runs on" in refused.value.hint
         answer = served.ask("GET", "/onlineEndpoints/iris/logs?follow=true")
         assert (answer.status_code, answer.headers["x-amlemu-api-version"]) == (507, API_VERSION)
         assert client.get_endpoint("iris")["name"] == "iris"

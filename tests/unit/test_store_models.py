@@ -414,7 +414,7 @@ def test_os_errors_become_ours() -> None:
     for number in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
         with pytest.raises(OutOfQuota), translate_os_errors():
             raise OSError(number, "full")
-    with pytest.raises(BadArgument, match="circle"), translate_os_errors():
+    with pytest.raises(BadArgument, match="circular"), translate_os_errors():
         raise OSError(errno.ELOOP, "loop", "/x")
     with pytest.raises(EmulatorError, match="Input/output error '/x'"), translate_os_errors("model m"):
         raise OSError(errno.EIO, os.strerror(errno.EIO), "/x")
