@@ -104,6 +104,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="amlemu-picture-") as temporary:
         folder = Path(temporary) / "two_models"
         clean = {name: value for name, value in os.environ.items() if not name.startswith("AMLEMU_")}
+        # On the path, so that messages name the command as `amlemu` and no folder of this machine.
+        clean["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), clean.get("PATH", os.defpath)])
         engine = {"AMLEMU_ENGINE": os.environ.get("AMLEMU_ENGINE", "auto"), "COLUMNS": str(_COLUMNS)}
         trained = clean | engine | {"AMLEMU_HOME": f"{temporary}/trained", "AMLEMU_PORT": "0"}
         recorded = clean | engine | {"AMLEMU_HOME": f"{temporary}/home"}
@@ -116,6 +118,7 @@ def main() -> None:
             steps = list(run_steps(commands, folder, recorded))
         finally:
             _amlemu(recorded, "down")
+    assert not any(str(ROOT) in step.output for step in steps), "the session names a folder of this machine"
     for step in steps:
         print(f"$ {step.command}\n{step.output}", end="")
     PICTURE.write_text(draw(steps), encoding="utf-8")
