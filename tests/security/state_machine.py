@@ -192,7 +192,7 @@ class Caller:
         possible: Writes = {(endpoint, deployment): FAILED, endpoint: THERE}
 
         def do() -> None:
-            client.deploy(endpoint, deployment, request, lambda _kind, _text: None)
+            client.put_deployment(endpoint, deployment, request, lambda _kind, _text: None)
 
         return self._change(f"{endpoint}/{deployment} {answer}", writes, do, OperationCanceled, refused=possible)
 
