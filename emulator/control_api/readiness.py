@@ -16,7 +16,7 @@ Condition = Callable[[], str]
 _PATIENCE_SECONDS = 1.0
 
 
-def in_the_way(conditions: Iterable[Condition]) -> list[str]:
+def blocking_conditions(conditions: Iterable[Condition]) -> list[str]:
     """Return the reasons why the emulator is not ready, in the order of the conditions."""
     return [why for why in (condition() for condition in conditions) if why]
 

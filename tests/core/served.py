@@ -34,7 +34,7 @@ class Served:
         self.reported: list[BaseException] = []
         self.shutdowns: list[bool] = []
         self.metrics: list[EndpointMetrics] = []
-        self.in_the_way: list[str] = []
+        self.blocking_conditions: list[str] = []
         numbers = iter(range(1_000_000))
         self.operations = Operations(lambda: f"op{next(numbers)}", self.reported.append, house.effects.now)
         self.services = Services(
@@ -52,7 +52,7 @@ class Served:
             conditions=(
                 all_restored(house.workspace.restoring),
                 engine_answers(house.engine.check),
-                lambda: "; ".join(self.in_the_way),
+                lambda: "; ".join(self.blocking_conditions),
             ),
         )
         sock = socket.create_server(("127.0.0.1", 0), backlog=1024)

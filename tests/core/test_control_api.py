@@ -90,12 +90,12 @@ def test_every_answer_has_the_version(served: Served, path: str) -> None:
 def test_ready(served: Served) -> None:
     assert served.ask("GET", "//_amlemu/ready").json() == {"status": "ready"}
     served.house.engine.unavailable = True
-    served.in_the_way.append("the demo is being trained")
+    served.blocking_conditions.append("the demo is being trained")
     status, code, message = served.error("GET", "//_amlemu/ready")
     assert (status, code) == (503, "ResourceNotReady")
     assert message == "the engine does not answer; the demo is being trained"
     served.house.engine.unavailable = False
-    served.in_the_way.clear()
+    served.blocking_conditions.clear()
     assert served.ask("GET", "//_amlemu/ready").status_code == 200
 
 

@@ -122,7 +122,7 @@ def test_open_routes_tell_nothing_of_what_is_deployed(house: House) -> None:
         after.workspace.reconcile()
         assert after.engine.building.wait(5)
         after.engine.unavailable = True
-        served.in_the_way.append("the demo is being deployed")
+        served.blocking_conditions.append("the demo is being deployed")
         ready, health = served.ask("GET", "//_amlemu/ready"), served.ask("GET", "//_amlemu/health")
         assert ready.status_code == 503
         assert ready.json()["error"]["message"] == (

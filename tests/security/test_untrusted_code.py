@@ -229,7 +229,7 @@ def test_the_demo_has_the_settings_alone(shell: Mapping[str, str], tmp_path: Pat
     script = f"import os; open({str(seen)!r}, 'w').write(repr(dict(os.environ)))"
     demo = FirstDemo(Store(tmp_path / "home"), (sys.executable, "-c", script), {**shell, "AMLEMU_HOME": "h"}, print)
     with demo:
-        while demo.in_the_way():
+        while demo.blocking_reason():
             threading.Event().wait(0.01)
     variables = ast.literal_eval(seen.read_text())
     assert variables["AMLEMU_HOME"] == "h"

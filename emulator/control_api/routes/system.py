@@ -11,7 +11,7 @@ from emulator.control_api.access import caller, needs, takes_paths
 from emulator.control_api.api_version import API_VERSION
 from emulator.control_api.metrics import metrics_text
 from emulator.control_api.openapi_metadata import Answer, openapi
-from emulator.control_api.readiness import in_the_way
+from emulator.control_api.readiness import blocking_conditions
 from emulator.control_api.request_parsing import Services, body_of
 from emulator.control_api.request_schemas import PruneRequest, ShutdownRequest
 from emulator.control_api.response_schemas import Damaged, Health, Info, OpenApi, Pruned, Ready, Stopping
@@ -38,7 +38,7 @@ def _state_routes(routes: Blueprint, services: Services) -> None:
     @routes.get("/ready")
     @openapi("Whether everything is there that the emulator was started for.", Ready, errors=(503,))
     def ready() -> tuple[Response, int]:
-        if why := in_the_way(services.conditions):
+        if why := blocking_conditions(services.conditions):
             error = ResourceNotReady("; ".join(why), target="emulator", hint="ask again in a moment")
             return jsonify({"error": error.to_dict()}), 503
         return jsonify({"status": "ready"}), 200
