@@ -8,12 +8,12 @@ from typing import Any, ClassVar, Literal, get_args
 
 Group = Literal["fails_in_cloud", "differs", "only_here"]
 GROUPS: tuple[Group, ...] = get_args(Group)
-"""In the order in which they matter to the user."""
+"""Every group, the most important to the user first."""
 
 
 @dataclass(frozen=True)
 class Difference:
-    """One departure from the cloud, in a sentence for people.
+    """One departure from the cloud, told in a sentence.
 
     `group` says what it means for the user: `fails_in_cloud`, the cloud refuses it or cannot run it; `differs`, it
     works in both but not alike; `only_here`, a property of this machine or of running without the cloud.  `code` names
@@ -26,34 +26,34 @@ class Difference:
     group: Group
     code: str
 
-    # Fields of a later version, in a stored document, are passed over.
+    # A document that a later version stored may have more fields.
     __pydantic_config__: ClassVar[dict[str, str]] = {"extra": "ignore"}
 
     def __str__(self) -> str:
         return self.text
 
     def to_document(self) -> dict[str, str]:
-        """The difference as plain JSON values."""
+        """Return the difference as plain JSON values."""
         return asdict(self)
 
 
 def fails_in_cloud(code: str, text: str) -> Difference:
-    """What works here and would be refused, or would not run, in the cloud."""
+    """Return a difference for what works here and would be refused, or would not run, in the cloud."""
     return Difference(text, "fails_in_cloud", code)
 
 
 def differs(code: str, text: str) -> Difference:
-    """What works in both, but not alike."""
+    """Return a difference for what works in both, but not alike."""
     return Difference(text, "differs", code)
 
 
 def only_here(code: str, text: str) -> Difference:
-    """What only this machine, or running without the cloud, brings along."""
+    """Return a difference that comes from this machine, or from running without the cloud."""
     return Difference(text, "only_here", code)
 
 
 def read_difference(stored: str | Mapping[str, Any]) -> Difference:
-    """The difference that was stored; earlier versions stored the text alone.
+    """Return a stored difference; earlier versions stored the text alone.
 
     >>> read_difference("no container")
     Difference(text='no container', group='differs', code='')
@@ -65,10 +65,10 @@ def read_difference(stored: str | Mapping[str, Any]) -> Difference:
 
 
 def read_differences(stored: Iterable[str | Mapping[str, Any]]) -> tuple[Difference, ...]:
-    """Every difference that was stored."""
+    """Return stored differences."""
     return tuple(map(read_difference, stored))
 
 
 def texts(differences: Iterable[Difference]) -> tuple[str, ...]:
-    """What the differences say."""
+    """Return the sentences of the differences."""
     return tuple(difference.text for difference in differences)

@@ -261,7 +261,7 @@ def from_dict(document: Mapping[str, Any]) -> EmulatorError:
 
 
 class ErrorCollector:
-    """Collects the errors of checks that need nothing of each other, so that one round tells all of them.
+    """Collects the errors of independent checks, so that one error reports all of them.
 
     >>> errors = ErrorCollector()
     >>> errors.check(lambda: int("1"))
@@ -272,8 +272,13 @@ class ErrorCollector:
     def __init__(self) -> None:
         self._errors: list[EmulatorError] = []
 
+    @property
+    def has_errors(self) -> bool:
+        """Whether a check has failed so far."""
+        return bool(self._errors)
+
     def check(self, check: Callable[[], T]) -> T | None:
-        """Return what `check` returns; None, with its error collected, when it raises one of the tree."""
+        """Return the result of `check`, or None after collecting the EmulatorError that it raises."""
         try:
             return check()
         except EmulatorError as error:
@@ -281,15 +286,21 @@ class ErrorCollector:
             return None
 
     def raise_found(self, target: str = "") -> None:
-        """Raise the only error as it is; of several, one with the first one's code and a fault for each.
+        """Raise a single error unchanged, and several as one with the faults of all; do nothing without an error.
 
-        Nothing is raised when every check passed.  `target` names what several errors concern.
+        Several errors concern `target` and have the code of the first.
         """
         if len(self._errors) == 1:
             raise self._errors[0]
         if self._errors:
-            faults = [fault for error in self._errors for fault in error.faults or (_fault_of(error),)]
-            raise with_code(EmulatorError(f"{len(faults)} faults", target=target, faults=faults), self._errors[0].code)
+            raise _combine(self._errors, target)
+
+
+def _combine(errors: Sequence[EmulatorError], target: str) -> EmulatorError:
+    faults = [fault for error in errors for fault in error.faults or (_fault_of(error),)]
+    if all(isinstance(error, BadDocument) for error in errors):
+        return BadDocument("; ".join(error.message for error in errors), target=target, faults=faults)
+    return with_code(EmulatorError(fault_count(faults), target=target, faults=faults), errors[0].code)
 
 
 def _fault_of(error: EmulatorError) -> Fault:

@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from emulator.azure_files.v1.deployment_config import DeploymentConfigFile, read_deployment_config
 from emulator.azure_files.v1.inference_config import InferenceConfigFile, read_inference_config
 from emulator.cli.deploy_flags import read_options
 from emulator.cli.files import read_text
 from emulator.difference import Difference, differs
-from emulator.documents.values import together
 from emulator.documents.yaml_document import parse_yaml_or_json
 from emulator.entities import Environment
-from emulator.errors import BadArgument, BadDocument
-
-T = TypeVar("T")
+from emulator.errors import BadArgument, ErrorCollector
 
 
 @dataclass
@@ -52,32 +49,23 @@ def read_v1_options(options: Mapping[str, Any], environ: Mapping[str, str]) -> t
     _refuse_paths(options["models"])
     parts: dict[str, Any] = {}
     differences: list[Difference] = []
-    faults: list[BadDocument] = []
+    errors = ErrorCollector()
     if options["deployment_config"]:
-        config = _without_faults(lambda: _deployment_config(options["deployment_config"]), faults)
+        config = errors.check(lambda: _deployment_config(options["deployment_config"]))
         if config:
             parts |= config.parts
             differences += config.differences
     if options["inference_config"]:
         paths = _Paths(options["inference_config"])
-        script = _without_faults(lambda: _inference_config(paths), faults)
-        if script and not faults:
+        script = errors.check(lambda: _inference_config(paths))
+        if script and not errors.has_errors:
             differences += script.differences
             parts |= _environment_parts(script.environment, options["environment"], differences)
             options = {**options, **_script_options(script, options, paths)}
         differences += paths.differences
-    if faults:
-        raise faults[0] if len(faults) == 1 else together(faults)
+    errors.raise_found()
     endpoint, request = read_options(options, environ)
     return endpoint, _over(request, parts | {"differences": [each.to_document() for each in differences]})
-
-
-def _without_faults(read: Callable[[], T], faults: list[BadDocument]) -> T | None:
-    try:
-        return read()
-    except BadDocument as error:
-        faults.append(error)
-        return None
 
 
 def _deployment_config(file: Path) -> DeploymentConfigFile:

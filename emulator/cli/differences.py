@@ -1,4 +1,4 @@
-"""Differences as people read them: by group, what will fail in the cloud first, many of one kind folded."""
+"""Print differences by group, what will fail in the cloud first, with repeats folded."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ _SHOWN_OF_A_KIND = 2
 
 
 def differences_of(*resources: Mapping[str, Any]) -> list[Difference]:
-    """The differences of endpoints and deployments, as the control API gives them, each once.
+    """Return the differences of endpoints and deployments from the control API, without repeats.
 
-    An older emulator gives their texts alone.
+    An older emulator sends their texts alone.
     """
     found = (resource.get("difference_details") or resource["differences"] for resource in resources)
     return list(dict.fromkeys(difference for stored in found for difference in read_differences(stored)))
 
 
 def grouped(differences: Iterable[Difference]) -> dict[Group, list[Difference]]:
-    """The differences by group, in the order in which the groups matter; groups without one are left out."""
+    """Return the differences by group, the most important group first, without empty groups."""
     found: dict[Group, list[Difference]] = {group: [] for group in GROUPS}
     for difference in differences:
         found[difference.group].append(difference)
@@ -33,7 +33,7 @@ def grouped(differences: Iterable[Difference]) -> dict[Group, list[Difference]]:
 
 
 def folded(differences: Sequence[Difference]) -> list[str]:
-    """What the differences say: of many with the same code the first few, and how many more there are."""
+    """Return a line for each difference; of many with the same code the first few, and the number of the rest."""
     kinds: dict[str, list[str]] = {}
     for difference in differences:
         kinds.setdefault(difference.code or difference.text, []).append(difference.text)
@@ -48,7 +48,7 @@ def _first_few(lines: Sequence[str]) -> Sequence[str]:
 
 
 def difference_lines(differences: Iterable[Difference], *, fold: bool) -> list[str]:
-    """The differences below a heading for each group; many of one kind folded, if asked for."""
+    """Return the differences as lines below a heading for each group; `fold` shortens repeats of one code."""
     found = []
     for group, members in grouped(differences).items():
         lines = folded(members) if fold else texts(members)

@@ -201,15 +201,24 @@ class EnvironmentProperties(AzureShape):
     inference_config: dict[str, Any] | None
 
 
-class FlatEnvironment(Environment):
-    """An environment, with the digest of what it builds and the Dockerfile for it."""
+def _answered_fields(entity: type[BaseModel], hidden: frozenset[str] = frozenset()) -> dict[str, Any]:
+    """Return the entity's fields as answers have them: `differences` as texts, their details beside them."""
+    kept = {name: field for name, field in entity.model_fields.items() if name not in hidden | {"differences"}}
+    return {
+        **{name: (field.annotation, field) for name, field in kept.items()},
+        "differences": (list[str], ...),
+        "difference_details": (list[Difference], ...),
+    }
 
-    model_config = Environment.model_config | {"defer_build": True}
 
-    digest: str
-    dockerfile: str
-    differences: list[str]  # type: ignore[assignment]
-    difference_details: list[Difference]
+FlatEnvironment: Any = create_model(
+    "FlatEnvironment",
+    __base__=Shape,
+    __doc__="An environment, with the digest of what it builds and the Dockerfile for it.",
+    **_answered_fields(Environment),
+    digest=(str, ...),
+    dockerfile=(str, ...),
+)
 
 
 class EnvironmentVersion(Resource[EnvironmentProperties, FlatEnvironment]):
@@ -222,36 +231,27 @@ class EnvironmentVersions(Shape):
     value: list[EnvironmentVersion]
 
 
-_SHOWN: dict[str, Any] = {
-    name: (field.annotation, field)
-    for name, field in OnlineDeployment.model_fields.items()
-    if name not in HIDDEN | {"differences"}
-}
 FlatDeployment: Any = create_model(
     "FlatDeployment",
     __base__=Shape,
     __doc__="A deployment: of its environment variables only the names.",
-    **_SHOWN,
+    **_answered_fields(OnlineDeployment, HIDDEN),
     environment_variables=(list[str], ...),
     instances=(list[InstanceState], ...),
-    differences=(list[str], ...),
-    difference_details=(list[Difference], ...),
 )
 
-
-class FlatEndpoint(OnlineEndpoint):
-    """An endpoint with its addresses and its deployments; `out_of_service` says why nobody can call it, if so."""
-
-    model_config = OnlineEndpoint.model_config | {"defer_build": True}
-
-    scoring_uri: str
-    openapi_uri: str
-    differences: list[str]  # type: ignore[assignment]
-    difference_details: list[Difference]
-    deployments: list[FlatDeployment]
-    requests_abandoned: int
-    out_of_service: str
-    damaged: list[str] = []
+FlatEndpoint: Any = create_model(
+    "FlatEndpoint",
+    __base__=Shape,
+    __doc__="An endpoint with its addresses and its deployments; `out_of_service` says why nobody can call it, if so.",
+    **_answered_fields(OnlineEndpoint),
+    scoring_uri=(str, ...),
+    openapi_uri=(str, ...),
+    deployments=(list[FlatDeployment], ...),
+    requests_abandoned=(int, ...),
+    out_of_service=(str, ...),
+    damaged=(list[str], []),
+)
 
 
 class EndpointProperties(AzureShape):

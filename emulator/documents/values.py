@@ -13,7 +13,7 @@ from typing import Any
 
 from emulator.difference import Difference, differs
 from emulator.documents.yaml_document import Document, Path, refuse
-from emulator.errors import BadDocument, Fault, did_you_mean
+from emulator.errors import Fault, did_you_mean
 
 
 @dataclass(frozen=True)
@@ -100,10 +100,3 @@ class Reading:
     def finish(self) -> None:
         """Raise BadDocument with every fault, if there are any."""
         refuse(self.document, self.faults)
-
-
-def together(errors: Iterable[BadDocument]) -> BadDocument:
-    """Combine the faults of several files into one error."""
-    errors = list(errors)
-    faults = [fault for error in errors for fault in error.faults or [Fault(error.message)]]
-    return BadDocument("; ".join(error.message for error in errors), faults=faults)

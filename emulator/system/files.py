@@ -6,6 +6,7 @@ import contextlib
 import errno
 import json
 import os
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO, Any
@@ -88,10 +89,10 @@ def translate_os_errors(
 
 def try_lock(file: IO[Any], *, shared: bool = False) -> bool:
     """Lock an open file for as long as it stays open; return False when another process or thread holds it."""
-    try:
-        import fcntl
-    except ImportError:
+    if sys.platform == "win32":
         return not shared and _try_lock_windows(file)
+    import fcntl
+
     try:
         fcntl.flock(file, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -99,15 +100,17 @@ def try_lock(file: IO[Any], *, shared: bool = False) -> bool:
     return True
 
 
-def _try_lock_windows(file: IO[Any]) -> bool:
-    import msvcrt
+if sys.platform == "win32":
 
-    try:
-        file.seek(0)
-        msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)  # type: ignore[attr-defined]
-    except OSError:
-        return False
-    return True
+    def _try_lock_windows(file: IO[Any]) -> bool:
+        import msvcrt
+
+        try:
+            file.seek(0)
+            msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
+        except OSError:
+            return False
+        return True
 
 
 @contextlib.contextmanager

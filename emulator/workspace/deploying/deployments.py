@@ -199,10 +199,7 @@ class Deployments:
     def _check_references(
         self, request: DeploymentRequest, given: Callable[[], Environment], reach: Reach
     ) -> tuple[Target, tuple[Model, ...]]:
-        """Return the target and the registered models.
-
-        Checks that need nothing of each other all run, so that one error tells every fault.
-        """
+        """Return the target and the registered models; raise one error with the faults of all independent checks."""
         configuration = request.code_configuration
         name = f"deployment {request.name} of endpoint {request.endpoint_name}"
         errors = ErrorCollector()
@@ -212,15 +209,15 @@ class Deployments:
             )
         )
         if target is not None:
-            check_registries(request, target)  # raised alone: such references cannot be resolved either
+            check_registries(request, target)  # not collected: references to registries cannot be resolved either
         references = [text for text in request.models if isinstance(text, str)]
         models = tuple(model for text in references if (model := errors.check(partial(self._models.resolve, text))))
         errors.check(partial(_refuse_twice, models))
         environment = errors.check(given) if configuration or request.environment is not None else None
         if target is not None:
             if configuration and environment:
-                mended = with_override_file(environment, target)
-                errors.check(partial(check_scoring_script, configuration, mended, target, reach))
+                overridden = with_override_file(environment, target)
+                errors.check(partial(check_scoring_script, configuration, overridden, target, reach))
             others = [d.name for d in self._core.store.deployments(request.endpoint_name) if d.name != request.name]
             errors.check(partial(check_limits, request, target, len(others)))
             errors.check(partial(check_instance_type, request, target, name))
